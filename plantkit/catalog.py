@@ -1,0 +1,151 @@
+"""Finding challenges and suites on disk.
+
+Places, in this order: directories given by name, `challenges/` in the working directory,
+the challenges that ship with plantkit, and those of plugins.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plantkit import bundles
+from plantkit.errors import BundleError, UnknownNameError, UsageError
+from plantkit.schemas import violations
+
+SUITES_FILE = "suites.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """How masks become a score.
+
+    densities: numbers in (0, 1] or "planted". seeds: runs of each pruner a density.
+    weights: of the strong area, the weak area and F1 in the score.
+    """
+
+    densities: tuple[float | str, ...]
+    seeds: int = 3
+    strong_weight: float = 1.0
+    weak_weight: float = 1.0
+    f1_weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A named list of challenges that are scored together, under one protocol."""
+
+    name: str
+    title: str
+    challenges: tuple[str, ...]
+    protocol: Protocol
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What was found: bundle directories by challenge id, and suites by name."""
+
+    bundles: Mapping[str, Path] = field(default_factory=dict)
+    suites: Mapping[str, Suite] = field(default_factory=dict)
+
+    def bundle(self, name: str) -> Path:
+        """Returns the bundle directory of a challenge id, or of a path.
+
+        Raises:
+            UnknownNameError: neither an id nor a bundle directory.
+        """
+        if name in self.bundles:
+            return self.bundles[name]
+        path = Path(name)
+        if (path / bundles.MANIFEST).is_file():
+            return path
+        raise UnknownNameError(
+            "challenge", name, self.bundles, hint="see: plantkit list challenges"
+        )
+
+    def suite(self, name: str) -> Suite:
+        """Returns the suite called `name`.
+
+        Raises:
+            UnknownNameError: no such suite.
+        """
+        if name not in self.suites:
+            raise UnknownNameError("suite", name, self.suites, hint="see: plantkit list suites")
+        return self.suites[name]
+
+
+def shipped_directory() -> Path:
+    """Returns the directory of the challenges that ship with plantkit."""
+    package = Path(__file__).resolve().parent
+    installed = package / "challenges"
+    return installed if installed.is_dir() else package.parent / "challenges"
+
+
+def find(given: Sequence[Path] = (), *, plugins: Sequence[Path] = ()) -> Catalog:
+    """Returns the challenges and suites in `given` directories and the usual places.
+
+    Raises:
+        UsageError: a given directory does not exist, or two different bundles share an id.
+        BundleError: a suites file is broken.
+    """
+    for directory in given:
+        if not directory.is_dir():
+            raise UsageError(f"{directory} is not a directory; expected one that holds bundles")
+    roots = [*given, Path("challenges"), shipped_directory(), *plugins]
+    found: dict[str, Path] = {}
+    suites: dict[str, Suite] = {}
+    for root in dict.fromkeys(path.resolve() for path in roots if path.is_dir()):
+        for directory in sorted(path.parent for path in root.glob(f"*/{bundles.MANIFEST}")):
+            first = found.setdefault(directory.name, directory)
+            if not _same_manifest(first, directory):
+                raise UsageError(
+                    f"two different bundles are named {directory.name!r}: {first} and {directory}; "
+                    "rename one"
+                )
+        if (root / SUITES_FILE).is_file():
+            for name, suite in read_suites(root / SUITES_FILE).items():
+                suites.setdefault(name, suite)
+    return Catalog(bundles=found, suites=suites)
+
+
+def read_suites(path: Path) -> dict[str, Suite]:
+    """Returns the suites defined in a `suites.toml`.
+
+    Raises:
+        BundleError: the file is no TOML or breaks its schema.
+    """
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BundleError(path, f"is not valid TOML: {error}") from error
+    broken = violations(value, "suites")
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    return {name: _suite(name, entry, path) for name, entry in value.items()}
+
+
+def _suite(name: str, entry: Mapping[str, Any], path: Path) -> Suite:
+    weights = entry.get("weights", {})
+    return Suite(
+        name=name,
+        title=entry["title"],
+        challenges=tuple(entry["challenges"]),
+        protocol=Protocol(
+            densities=tuple(entry["densities"]),
+            seeds=entry["seeds"],
+            strong_weight=weights.get("strong", 1.0),
+            weak_weight=weights.get("weak", 1.0),
+            f1_weight=weights.get("f1", 1.0),
+        ),
+        path=path,
+    )
+
+
+def _same_manifest(one: Path, other: Path) -> bool:
+    if one == other:
+        return True
+    return (one / bundles.MANIFEST).read_bytes() == (other / bundles.MANIFEST).read_bytes()

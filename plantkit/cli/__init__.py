@@ -1,0 +1,123 @@
+"""The command line: parse, one library call, echo. `plantkit --help` imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from plantkit import __version__
+from plantkit.errors import PlantkitError, did_you_mean
+
+#: Command name to module; each module defines `command`.
+COMMANDS = {
+    "evaluate": "plantkit.cli.evaluate",
+    "list": "plantkit.cli.listing",
+    "plant": "plantkit.cli.plant",
+    "schema": "plantkit.cli.schema",
+    "show": "plantkit.cli.show",
+    "verify": "plantkit.cli.verify",
+}
+
+EPILOG = """\b
+Examples:
+  plantkit evaluate submissions/my_pruner.py
+  plantkit list pruners
+  plantkit show circle-5x100
+
+Exit codes: 0 done, 1 the submission failed, 2 usage error, 3 internal error,
+4 a bundle is invalid or has been altered, 5 nothing was evaluated.
+"""
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is used; plugins' commands when no built-in one matches."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+            return command
+        if cmd_name not in self.commands and not ctx.resilient_parsing:
+            from plantkit.plugins import load_installed
+
+            load_installed().add_commands(self)
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            nearest = did_you_mean(name, self.list_commands(ctx))
+            raise click.UsageError(f"no command is named {name!r}{nearest}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="plantkit")
+@click.option("--debug", is_flag=True, help="Show the traceback of errors.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Pruning challenges whose right answer is known.
+
+    plantkit runs pruners on networks that hide a planted ticket, scores their masks on
+    recovered accuracy, sparsity and overlap with the ticket, and ranks them.
+    """
+    ctx.obj = debug
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with one of the documented codes."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in arguments
+    try:
+        code = cli.main(args=arguments, prog_name="plantkit", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.Abort:
+        click.echo("plantkit: interrupted", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except PlantkitError as error:
+        _show(error, debug)
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away; nothing is left to tell anyone
+        code = 0
+    except Exception as error:
+        _show(error, debug)
+        if not debug:
+            click.echo("This is a bug in plantkit; add --debug for the traceback.", err=True)
+        code = 3
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show(error: Exception, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    name = "" if isinstance(error, PlantkitError) else f"{type(error).__name__}: "
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {name}{error}", err=True)
+
+
+def warn(message: object) -> None:
+    """Prints one line of warning on standard error."""
+    click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
+
+
+def write_output(text: str, output: Any) -> None:
+    """Writes to a file, all or nothing, or to standard output where `output` is None."""
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    temporary = output.with_name(f".{output.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(output)

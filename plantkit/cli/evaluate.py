@@ -1,0 +1,174 @@
+"""`plantkit evaluate`: rank pruners on planted tickets."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plantkit.cli.options import Density, challenges_option
+from plantkit.reporters import FORMATS
+
+
+@click.command()
+@click.argument("pruners", metavar="PRUNER...", nargs=-1, required=True)
+@click.option("--suite", metavar="NAME", help="Suite of challenges.  [default: starter]")
+@click.option(
+    "--challenge",
+    "challenge_names",
+    metavar="ID",
+    multiple=True,
+    help="A challenge, by id or path, instead of a suite. Repeatable.",
+)
+@click.option(
+    "--density",
+    "densities",
+    type=Density(),
+    multiple=True,
+    help="A density in (0, 1] or 'planted', instead of the protocol's. Repeatable.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each pruner a density.")
+@click.option(
+    "--baselines",
+    default="all",
+    show_default=True,
+    metavar="NAMES|all|none",
+    help="Installed pruners to rank beside yours, separated by commas.",
+)
+@click.option(
+    "--format",
+    "output_format",
+    default="table",
+    show_default=True,
+    metavar="NAME",
+    help=f"One of {', '.join(FORMATS)}, or a plugin's.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the results to this file.",
+)
+@click.option(
+    "--run-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep records and masks here, each saved as it is made.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wall time of one run of one pruner.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=1),
+    default=4096,
+    show_default=True,
+    metavar="MIB",
+    help="Memory of one run beyond Python and torch.",
+)
+@click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
+@challenges_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    pruners: tuple[str, ...],
+    suite: str | None,
+    challenge_names: tuple[str, ...],
+    densities: tuple[float | str, ...],
+    seeds: int | None,
+    baselines: str,
+    output_format: str,
+    output: Path | None,
+    run_dir: Path | None,
+    resume: bool,
+    jobs: int | None,
+    time_limit: float,
+    memory_limit: int,
+    strict_plugins: bool,
+    challenge_directories: tuple[Path, ...],
+) -> None:
+    """Run PRUNER... on planted tickets and rank them.
+
+    PRUNER is a Python file or the name of an installed pruner, with options after a colon
+    where it has any. Each runs in a process of its own, which never sees the ticket. Results
+    go to standard output, progress and messages to standard error. The exit code is 1 if any
+    run of a PRUNER failed.
+
+    \b
+    Examples:
+      plantkit evaluate submissions/my_pruner.py
+      plantkit evaluate my_pruner.py --challenge circle-5x100 --density 0.1 --seeds 1
+      plantkit evaluate synflow:iterations=10 synflow --baselines none
+      plantkit evaluate my_pruner.py --format json -o results.json
+    """
+    from plantkit.session import Request, run_evaluation
+
+    if suite is not None and challenge_names:
+        raise click.UsageError("--suite and --challenge exclude each other; give one of them", ctx)
+    if resume and run_dir is None:
+        raise click.UsageError("--resume needs --run-dir", ctx)
+    if output is not None and not output.parent.is_dir():
+        raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
+    from plantkit.cli import warn, write_output
+
+    request = Request(
+        pruners=pruners,
+        suite=suite,
+        challenges=challenge_names,
+        challenge_directories=challenge_directories,
+        densities=densities,
+        seeds=seeds,
+        baselines=baselines,
+        output_format=output_format,
+        run_directory=run_dir,
+        resume=resume,
+        jobs=jobs,
+        time_seconds=time_limit,
+        memory_mib=memory_limit,
+        strict_plugins=strict_plugins,
+    )
+    with _ProgressBar() as progress:
+        result = run_evaluation(request, warn=warn, progress=progress.show)
+    write_output(result.text, output)
+    if output is not None:
+        click.echo(f"results written to {output}", err=True)
+    if result.failed:
+        ctx.exit(1)
+
+
+class _ProgressBar:
+    """A progress bar on standard error, one a phase; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._label = ""
+        self._bar: Any = None
+
+    def __enter__(self) -> _ProgressBar:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._close()
+
+    def show(self, label: str, done: int, total: int) -> None:
+        stream = sys.stderr
+        if not stream.isatty():
+            return
+        if label != self._label:
+            self._close()
+            self._label = label
+            self._bar = click.progressbar(length=total, label=label, file=stream, width=30)
+            self._bar.render_progress()
+        self._bar.update(done - self._bar.pos)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+            self._bar = None

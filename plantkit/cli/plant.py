@@ -1,0 +1,111 @@
+"""`plantkit plant`: plant a ticket and freeze it into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("family")
+@click.option("--depth", type=int, default=5, show_default=True, help="Layers of neurons.")
+@click.option("--width", type=int, default=100, show_default=True, help="Units a hidden layer.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("challenges"),
+    show_default=True,
+    help="Directory in which the bundle's own directory is made.",
+)
+@click.option("--variant", default="", help="Added to the id: <family>-<depth>x<width>-<variant>.")
+@click.option(
+    "--noise",
+    type=click.FloatRange(min=0, max=1),
+    help="Standard deviation (regression) or share of moved labels.  [default: the family's]",
+)
+@click.option(
+    "--overlap-score/--no-overlap-score",
+    "overlap_scored",
+    default=None,
+    help="Whether overlap with the ticket counts in the score.  [default: the family's]",
+)
+@click.option(
+    "--seed",
+    metavar="HEX",
+    help="Planting seed, for a reproduction. Never for a contest: whoever has the seed has the "
+    "ticket.  [default: 256 bits of the system's entropy]",
+)
+def command(
+    family: str,
+    depth: int,
+    width: int,
+    out: Path,
+    variant: str,
+    noise: float | None,
+    overlap_scored: bool | None,
+    seed: str | None,
+) -> None:
+    """Plant a ticket of FAMILY and freeze it as a challenge bundle.
+
+    Families: circle, helix, relu. The seed comes from the system and is kept only in the
+    bundle's truth.
+
+    \b
+    Examples:
+      plantkit plant circle --depth 5 --width 100 --out my_challenges
+      plantkit plant helix --depth 10 --noise 0
+    """
+    from plantkit.bundles import freeze
+    from plantkit.drafting import Order, draft_challenge
+    from plantkit.errors import UsageError
+    from plantkit.machine import available_cores
+    from plantkit.planting import fresh_seed
+
+    if variant and not variant.isalnum():
+        raise UsageError(f"variant is {variant!r}; expected letters and digits")
+    order = Order(
+        family=family,
+        depth=depth,
+        width=width,
+        variant=variant.lower(),
+        noise=noise,
+        overlap_scored=overlap_scored,
+    )
+    target = out / order.id
+    if target.exists():
+        raise UsageError(f"{target} exists already; a frozen bundle is never overwritten")
+    draft, planted = draft_challenge(
+        order, fresh_seed() if seed is None else _parse_seed(seed), jobs=available_cores()
+    )
+    freeze(draft, target)
+    nominal, kept = planted.simplification.nominal, planted.simplification.planted
+    click.echo(f"{target}: planted {kept.total} of {draft.network.total} parameters")
+    click.echo(
+        f"density {kept.density(draft.network):.4g}, "
+        f"weights only {kept.weight_density(draft.network):.4g}; as published, idle entries "
+        f"counted: {nominal.density(draft.network):.4g}, "
+        f"weights only {nominal.weight_density(draft.network):.4g}"
+    )
+    click.echo(
+        f"test {draft.task.metric}: ticket untrained {draft.ticket_performance.strong:.4f}, "
+        f"trained {draft.ticket_performance.weak:.4f}, dense trained "
+        f"{draft.dense_performance.weak:.4f}, constant {draft.trivial:.4f}"
+    )
+    if not draft.hidden:
+        click.echo(
+            "warning: this planting can be read off the weights; do not use it for a contest",
+            err=True,
+        )
+
+
+def _parse_seed(text: str) -> bytes:
+    from plantkit.errors import UsageError
+
+    try:
+        seed = bytes.fromhex(text)
+    except ValueError:
+        seed = b""
+    if not seed:
+        raise UsageError(f"seed is {text!r}; expected hexadecimal digits, two a byte")
+    return seed

@@ -1,0 +1,78 @@
+"""`plantkit show`: what is public of a challenge."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from plantkit.cli.options import challenges_option
+
+
+@click.command()
+@click.argument("challenge")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+)
+@challenges_option
+def command(challenge: str, output_format: str, challenge_directories: tuple[Path, ...]) -> None:
+    """Show what is public of CHALLENGE, an id or the path of a bundle.
+
+    \b
+    Examples:
+      plantkit show circle-5x100
+      plantkit show circle-5x100 --format json
+    """
+    from plantkit import bundles, catalog
+    from plantkit.plugins import load_installed
+
+    found = catalog.find(challenge_directories, plugins=load_installed().challenge_directories())
+    manifest, digest = bundles.read_manifest(found.bundle(challenge))
+    if output_format == "json":
+        click.echo(json.dumps(manifest, indent=2))
+        return
+    from tabulate import tabulate
+
+    ticket, reference = manifest["ticket"], manifest["reference"]
+    training = manifest["protocol"]["training"]
+    rows = [
+        ("id", manifest["id"]),
+        ("title", manifest["title"]),
+        ("task", f"{manifest['task']['kind']}, {manifest['task']['outputs']} outputs"),
+        ("network", "-".join(str(width) for width in manifest["network"]["widths"])),
+        ("parameters", f"{ticket['total']}, of them weights {ticket['total_weights']}"),
+        ("ticket", f"{ticket['kept']} parameters, of them weights {ticket['kept_weights']}"),
+        (
+            "planted density",
+            f"{ticket['density']:.4g} (weights only: {ticket['density_weights_only']:.4g})",
+        ),
+        ("planting", manifest["planting"]["method"]),
+        ("hidden", "yes" if manifest["planting"]["hidden"] else "no: not for contests"),
+        ("overlap scored", "yes" if manifest["overlap_scored"] else "no"),
+        (
+            "data",
+            f"{manifest['data']['train']} training and {manifest['data']['test']} test samples, "
+            f"noise {manifest['data']['noise']:g}",
+        ),
+        ("densities", ", ".join(map(str, manifest["protocol"]["densities"]))),
+        (
+            "training",
+            f"{training['optimizer']}, learning rate {training['learning_rate']:g}, "
+            f"batch {training['batch_size']}, {training['epochs']} epochs",
+        ),
+        (
+            f"test {manifest['task']['metric']}",
+            f"ticket untrained {reference['ticket']['strong']:.4f}, "
+            f"trained {reference['ticket']['weak']:.4f}; "
+            f"dense untrained {reference['dense']['strong']:.4f}, "
+            f"trained {reference['dense']['weak']:.4f}; "
+            f"constant {reference['trivial']:.4f}",
+        ),
+        ("digest", digest),
+    ]
+    click.echo(tabulate(rows, tablefmt="plain", disable_numparse=True))

@@ -1,0 +1,125 @@
+"""From a family and a seed to the draft of a bundle: plant, sample, measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import plantkit
+from plantkit.bundles import PLANTED, Draft, Truth
+from plantkit.masks import Mask
+from plantkit.networks import NetworkSpec
+from plantkit.performance import Performances, measure, trivial_performance
+from plantkit.planting import Planted, find_family, generator, plant
+from plantkit.tasks import make_task
+from plantkit.training import Recipe, Samples
+
+DENSITIES: tuple[float | str, ...] = (PLANTED, 0.01, 0.1, 0.5)
+#: Trainings that the reference performances are means of.
+REFERENCE_SEEDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be planted. `variant` is added to the id; `noise` None is the family's own.
+
+    overlap_scored: whether the overlap with the ticket counts; None is the family's own.
+    train_samples, test_samples: the paper draws 10,000 samples and holds out a tenth.
+    """
+
+    family: str
+    depth: int
+    width: int
+    variant: str = ""
+    noise: float | None = None
+    overlap_scored: bool | None = None
+    densities: tuple[float | str, ...] = DENSITIES
+    recipe: Recipe = field(default_factory=Recipe)
+    train_samples: int = 9000
+    test_samples: int = 1000
+
+    @property
+    def id(self) -> str:
+        name = f"{self.family}-{self.depth}x{self.width}"
+        return f"{name}-{self.variant}" if self.variant else name
+
+
+def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft, Planted]:
+    """Returns a bundle's draft and the planting it came from; the same seed gives the same.
+
+    Raises:
+        UsageError: an unknown family, or a network that does not fit it.
+        PlantingError: the planted ticket failed a gate.
+    """
+    family = find_family(order.family)
+    network = NetworkSpec.uniform(
+        depth=order.depth, width=order.width, inputs=family.inputs, outputs=family.outputs
+    )
+    planted = plant(family, network, seed=seed)
+    noise = family.default_noise if order.noise is None else order.noise
+    inputs, targets = family.sample(
+        generator(seed, "data"), order.train_samples + order.test_samples, noise=noise
+    )
+    held_out = order.train_samples
+    train = Samples(inputs=_tensor(inputs[:held_out]), targets=_tensor(targets[:held_out]))
+    test = Samples(inputs=_tensor(inputs[held_out:]), targets=_tensor(targets[held_out:]))
+    weights = {
+        name: _tensor(value.astype(np.float32)) for name, value in planted.parameters.items()
+    }
+    ticket = Mask({name: _tensor(value) for name, value in planted.ticket.items()})
+    task = make_task(family.kind, family.outputs)
+    seeds = list(range(REFERENCE_SEEDS))
+    measured = measure(
+        network,
+        task,
+        weights,
+        [ticket] * REFERENCE_SEEDS + [Mask.full(network)] * REFERENCE_SEEDS,
+        seeds * 2,
+        order.recipe,
+        train_data=train,
+        test_data=test,
+        jobs=jobs,
+    )
+    draft = Draft(
+        id=order.id,
+        title=f"{family.title}, {order.depth} layers of neurons, width {order.width}",
+        family=family.name,
+        method="faithful",
+        hidden=False,
+        noise=noise,
+        network=network,
+        task=task,
+        recipe=order.recipe,
+        densities=order.densities,
+        overlap_scored=family.overlap_scored
+        if order.overlap_scored is None
+        else order.overlap_scored,
+        trivial=trivial_performance(task, train_data=train, test_data=test),
+        ticket_performance=_mean(measured[:REFERENCE_SEEDS]),
+        dense_performance=_mean(measured[REFERENCE_SEEDS:]),
+        training_seeds=REFERENCE_SEEDS,
+        weights=weights,
+        train=train,
+        truth=Truth(
+            ticket=ticket,
+            test=test,
+            planting_seed=seed.hex(),
+            salt=generator(seed, "salt").bytes(32).hex(),
+        ),
+        planter_version=plantkit.__version__,
+    )
+    return draft, planted
+
+
+def _mean(measured: list[Performances]) -> Performances:
+    return Performances(
+        strong=float(np.mean([value.strong for value in measured])),
+        weak=float(np.mean([value.weak for value in measured])),
+    )
+
+
+def _tensor(array: NDArray[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,128 @@
+"""The exception tree. Everything that plantkit raises on purpose is a `PlantkitError`.
+
+    PlantkitError
+    ├── UsageError            a value that cannot be used (exit code 2)
+    │   ├── UnknownNameError  a name that does not exist, with the nearest ones
+    │   ├── WidthError        a network too narrow for the target that is to be planted
+    │   └── MissingExtraError an optional dependency that is not installed
+    ├── PluginError           a plugin or submission that cannot be loaded or misbehaves (1)
+    ├── MaskError             a mask that breaks the contract (1)
+    ├── PlantingError         a planted ticket that fails a gate (3)
+    ├── BundleError           a bundle that is invalid or has been altered (4)
+    ├── IsolationError        the child process machinery failed (3)
+    ├── ResultsError          a results file that cannot be read or compared (2)
+    └── NothingEvaluatedError nothing was left to evaluate (5)
+
+Messages say what is wrong, what was expected, what was found, where, and what to do.
+The exception carries the object it is about.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class PlantkitError(Exception):
+    """Base of all errors that plantkit raises on purpose."""
+
+    exit_code = 3
+
+
+class UsageError(PlantkitError):
+    """A value given by the user cannot be used."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name does not exist; the message suggests the nearest ones."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+        self.kind = kind
+        self.name = name
+        self.known = sorted(known)
+        message = f"no {kind} is named {name!r}{did_you_mean(name, self.known)}"
+        if hint:
+            message = f"{message}\n{hint}"
+        super().__init__(message)
+
+
+class WidthError(UsageError):
+    """A network layer has too few units for the target."""
+
+    def __init__(self, *, layer: int, needed: int, width: int, target: str) -> None:
+        self.layer = layer
+        self.needed = needed
+        self.width = width
+        super().__init__(
+            f"hidden layer {layer} has {width} units; target {target!r} needs {needed} there: "
+            f"use a width of at least {needed}"
+        )
+
+
+class MissingExtraError(UsageError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, *, extra: str, needed_for: str) -> None:
+        self.extra = extra
+        super().__init__(f"{needed_for} needs an extra: pip install 'plantkit[{extra}]'")
+
+
+class PluginError(PlantkitError):
+    """A plugin or submission cannot be loaded, or breaks the plugin contract."""
+
+    exit_code = 1
+
+    def __init__(self, plugin: str, message: str, *, line: int | None = None) -> None:
+        self.plugin = plugin
+        self.line = line
+        where = plugin if line is None else f"{plugin}, line {line}"
+        super().__init__(f"{where}: {message}")
+
+
+class MaskError(PlantkitError):
+    """A mask breaks the contract; `parameter` names the culprit where there is one."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        self.parameter = parameter
+        super().__init__(message)
+
+
+class PlantingError(PlantkitError):
+    """A planted ticket failed one of the gates that every ticket must pass."""
+
+
+class BundleError(PlantkitError):
+    """A challenge bundle is invalid or has been altered; `path` is the file at fault."""
+
+    exit_code = 4
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: {message}")
+
+
+class IsolationError(PlantkitError):
+    """The process that runs pruners could not be started or stopped answering."""
+
+
+class ResultsError(PlantkitError):
+    """A results file cannot be read, or holds results that must not be mixed."""
+
+    exit_code = 2
+
+
+class NothingEvaluatedError(PlantkitError):
+    """No pruner or no challenge was left to evaluate."""
+
+    exit_code = 5
+
+
+def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
+    """Returns `"; did you mean 'x' or 'y'?"`, `most` names or fewer, or "" when none is near."""
+    near = difflib.get_close_matches(name, list(known), n=most, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""

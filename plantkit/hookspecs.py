@@ -1,0 +1,53 @@
+"""The hooks of plantkit. A plugin implements any of them; a submission usually one or none.
+
+Mark an implementation with `plantkit.hookimpl`. In a module, a function whose name begins with
+`plantkit_` counts as an implementation even without the mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from plantkit.metrics import Metric
+    from plantkit.pruners import Pruner
+    from plantkit.reporters import Reporter
+
+#: Name of the hook markers and of the entry-point group.
+PROJECT = "plantkit"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def plantkit_pruners() -> Iterable[Pruner]:
+    """Returns the pruners that this plugin offers."""
+    raise NotImplementedError
+
+
+@hookspec
+def plantkit_metrics() -> Iterable[Metric]:
+    """Returns metrics that are computed for every valid mask and stored in its record."""
+    raise NotImplementedError
+
+
+@hookspec
+def plantkit_reporters() -> Iterable[Reporter]:
+    """Returns output formats for `plantkit evaluate --format NAME`."""
+    raise NotImplementedError
+
+
+@hookspec
+def plantkit_challenges() -> Iterable[Path]:
+    """Returns directories that hold challenge bundles, one directory a bundle."""
+    raise NotImplementedError
+
+
+@hookspec
+def plantkit_commands(cli: Any) -> None:
+    """Adds commands to `cli`, the click group of the command line."""

@@ -1,0 +1,260 @@
+"""The child's side: a warm process that forks one process for each request.
+
+The server imports torch once and never runs a submission's code itself. Every request gets a
+fresh fork in its own session, so that no run sees what another left behind, and the whole
+process group is killed when the run ends or its time is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+
+from plantkit.errors import MaskError, PlantkitError, PluginError
+from plantkit.isolation.wire import (
+    ANSWER_FILE,
+    CELL_FILE,
+    ERROR_FILE,
+    MASK_PREFIX,
+    MOST_TEXT_BYTES,
+    OUTPUT_FILE,
+    PROBLEM_FILE,
+    SALIENCY_PREFIX,
+    TRAIN_FILE,
+    WEIGHTS_FILE,
+    Limits,
+    PrunerSource,
+    Status,
+    write_json,
+)
+from plantkit.masks import Mask, validate_mask
+from plantkit.networks import NetworkSpec
+from plantkit.plugins import (
+    RegisteredPruner,
+    configure,
+    describe,
+    line_in,
+    load_installed,
+    load_submission,
+)
+from plantkit.problem import Problem
+from plantkit.tasks import task_from_json
+from plantkit.training import Recipe, Samples
+
+_MIB = 1024 * 1024
+#: What torch says instead of raising a MemoryError.
+_NO_MEMORY = ("not enough memory", "can't allocate memory")
+
+
+def main() -> None:
+    """Serves requests: one JSON object a line on standard input, one answer a line."""
+    torch.set_num_threads(1)  # a fork must not inherit a pool of threads
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
+    answers.write('{"ready": true}\n')
+    answers.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        result = run_forked(Path(request["cell"]), Limits(**request["limits"]), answers.fileno())
+        answers.write(json.dumps(result) + "\n")
+        answers.flush()
+
+
+def run_forked(cell: Path, limits: Limits, private_descriptor: int) -> dict[str, Any]:
+    """Runs the request in `cell` in a fork and returns the fields of `wire.Exit`."""
+    started = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        os.close(private_descriptor)
+        _child(cell, limits)
+    deadline = started + limits.time_seconds
+    timed_out = False
+    pause = 0.0005
+    while True:
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            break
+        if time.monotonic() > deadline and not timed_out:
+            timed_out = True
+            _kill_group(pid)
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.02)
+    seconds = time.monotonic() - started
+    _kill_group(pid)  # whatever the run left behind in its session
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB elsewhere
+    return {
+        "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
+        "timed_out": timed_out,
+        "seconds": seconds,
+        "peak_rss_mib": round(usage.ru_maxrss * unit / _MIB, 1),
+    }
+
+
+def run_cell(cell: Path) -> None:
+    """Carries out the request in `cell/cell.json` and writes the answer beside it."""
+    request = json.loads((cell / CELL_FILE).read_text(encoding="utf-8"))
+    source = PrunerSource.from_json(request["source"])
+    if request["kind"] == "describe":
+        _answer_in_json(cell, lambda: describe_source(source))
+        return
+    try:
+        pruner = find_pruner(source).pruner
+        problem = load_problem(Path(request["problem"]), request["density"], request["seed"])
+        torch.set_grad_enabled(True)
+        values = pruner.prune(problem, request["density"], seed=request["seed"])
+        mask = validate_mask(values, problem.network, problem.budget)
+    except BaseException as error:
+        write_json(cell / ERROR_FILE, _report(error, source))
+        return
+    write_answer(cell, mask)
+
+
+def describe_source(source: PrunerSource) -> dict[str, Any]:
+    """Returns the pruners that a source offers: name and reference of each."""
+    found = load_submission(Path(source.path)) if source.path is not None else [find_pruner(source)]
+    return {
+        "pruners": [
+            {"name": entry.pruner.name, "reference": entry.pruner.reference} for entry in found
+        ]
+    }
+
+
+def find_pruner(source: PrunerSource) -> RegisteredPruner:
+    """Returns the one pruner that `source` names, its options set."""
+    if source.path is not None:
+        found = load_submission(Path(source.path))
+    else:
+        registry = load_installed(only=source.entry_point)
+        found = registry.pruners()
+        if registry.failures:
+            raise registry.failures[0]
+    for entry in found:
+        if source.name in {None, entry.name}:
+            return RegisteredPruner(
+                pruner=configure(entry.pruner, source.options), plugin=entry.plugin
+            )
+    where = source.path or source.entry_point or ""
+    raise PluginError(where, f"offers no pruner named {source.name!r}")
+
+
+def load_problem(directory: Path, density: float, seed: int) -> Problem:
+    """Returns the problem stored in `directory`, for one density and seed."""
+    from safetensors.torch import load_file
+
+    value = json.loads((directory / PROBLEM_FILE).read_text(encoding="utf-8"))
+    data = load_file(directory / TRAIN_FILE)
+    return Problem(
+        name=value["name"],
+        network=NetworkSpec.from_json(value["network"]),
+        task=task_from_json(value["task"]),
+        weights=load_file(directory / WEIGHTS_FILE),
+        train=Samples(inputs=data["inputs"], targets=data["targets"]),
+        density=density,
+        seed=seed,
+        recipe=Recipe.from_json(value["training"]),
+    )
+
+
+def write_answer(cell: Path, mask: Mask) -> None:
+    """Writes `mask`, and its saliency if it has one, as the answer of a cell."""
+    from safetensors.torch import save_file
+
+    tensors = {f"{MASK_PREFIX}{name}": value for name, value in mask.items()}
+    if mask.saliency is not None:
+        for name, value in mask.saliency.items():
+            tensors[f"{SALIENCY_PREFIX}{name}"] = value.detach().double().contiguous()
+    save_file(tensors, cell / ANSWER_FILE)
+
+
+def _child(cell: Path, limits: Limits) -> NoReturn:
+    """Runs in the fork: a new session, limits, captured output, then the request."""
+    code = 70
+    try:
+        os.setsid()
+        os.chdir(cell)
+        _redirect(cell / OUTPUT_FILE)
+        _limit(limits)
+        run_cell(cell)
+        code = 0
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            write_json(cell / ERROR_FILE, _report(error, PrunerSource()))
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(BaseException):
+                stream.flush()
+        os._exit(code)
+
+
+def _redirect(output: Path) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    captured = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(null, 0)
+    os.dup2(captured, 1)
+    os.dup2(captured, 2)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", closefd=False, errors="replace")
+
+
+def _limit(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    size = limits.output_mib * _MIB
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        used = int(statm.read_text().split()[0]) * resource.getpagesize()
+        allowed = used + limits.memory_mib * _MIB
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _answer_in_json(cell: Path, make: Callable[[], dict[str, Any]]) -> None:
+    try:
+        answer = make()
+    except BaseException as error:
+        answer = _report(error, PrunerSource())
+    write_json(cell / ERROR_FILE, answer)
+
+
+def _report(error: BaseException, source: PrunerSource) -> dict[str, Any]:
+    """Returns what the parent is told of an exception, within its bounds."""
+    status = Status.CRASH
+    if isinstance(error, MaskError):
+        status = Status.INVALID
+    elif isinstance(error, MemoryError) or any(text in describe(error) for text in _NO_MEMORY):
+        status = Status.OOM
+    if isinstance(error, SystemExit):
+        message = f"called sys.exit({error.code!r})"
+    elif isinstance(error, PlantkitError):
+        message = describe(error).partition(": ")[2]
+    else:
+        line = line_in(source.path, error) if source.path else None
+        message = describe(error) + (f" (line {line})" if line is not None else "")
+    try:
+        trace = "".join(traceback.format_exception(error))
+    except BaseException:
+        trace = ""
+    return {
+        "status": status.value,
+        "message": message[: MOST_TEXT_BYTES // 16],
+        "traceback": trace[-MOST_TEXT_BYTES // 4 :],
+        "line": getattr(error, "line", None),
+    }

@@ -1,0 +1,154 @@
+"""`circle`: four concentric classes (Plant 'n' Seek, arXiv 2111.11153)."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plantkit.planting.family import Family, Samples
+from plantkit.planting.piecewise import Interpolation, alternating_signs, interpolate
+from plantkit.planting.targets import Floats, Target
+from plantkit.tasks import TaskKind
+
+BOUNDS = (0.2, 0.5, 0.7)
+"""Values of |x|^2 where the class changes."""
+
+SLOPES = (5.0, 10.0, 20.0, 40.0)
+"""Slope of each class's logit over |x|^2."""
+
+KNOTS = 10
+"""Knots of h(x) = x^2, a component."""
+
+MARGIN = 0.01
+"""How far the knots across the last mirror axis reach beyond the outermost bound."""
+
+GRID = 61
+"""Grid points an axis in the domain."""
+
+SCATTERED = 8000
+"""Domain points off the grid: deep targets have sectors so thin that a grid steps over them."""
+
+PLASTIC_NUMBER = 1.324717957244746  # x^3 = x + 1; its powers spread points evenly in the plane
+
+
+class CircleFamily(Family):
+    """The class of x in [-1, 1]^2 by |x|^2 against 0.2, 0.5 and 0.7.
+
+    A class's logit is a line over |x|^2, and the upper envelope of the four lines changes
+    class at the bounds. |x|^2 is the sum of h(c) = c^2 over two orthogonal components c,
+    each interpolated with 10 knots. Depth 3: on [-1, 1]. Depth 4: on [0, 1] of |x1| and
+    |x2|, the sum of two units each. Depth 5: a layer of its own adds these. From depth 6 on
+    every layer between mirrors the plane along one axis more, at angle π/2^2, π/2^3, ...,
+    which leaves a narrower sector and so fewer knots for the component across the axis.
+    """
+
+    name: ClassVar[str] = "circle"
+    title: ClassVar[str] = "Circle: four classes by the distance from the center"
+    inputs: ClassVar[int] = 2
+    outputs: ClassVar[int] = 4
+    kind: ClassVar[TaskKind] = TaskKind.CLASSIFICATION
+
+    def domain(self) -> Floats:
+        axis = np.linspace(-1, 1, GRID)
+        grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+        steps = 0.5 + np.outer(np.arange(SCATTERED), [1 / PLASTIC_NUMBER, PLASTIC_NUMBER**-2])
+        return np.concatenate([grid, 2 * (steps % 1) - 1])
+
+    def truth(self, inputs: Floats) -> NDArray[np.int64]:
+        return np.searchsorted(BOUNDS, _squared_radius(inputs), side="right").astype(np.int64)
+
+    def sample(self, rng: np.random.Generator, count: int, noise: float | None = None) -> Samples:
+        """Returns inputs and classes; each label moves with probability `noise`.
+
+        It moves to the class of the second highest ideal logit, the next closest one.
+        """
+        inputs = self._sample_inputs(rng, count)
+        exact = inputs.astype(np.float64)
+        logits = np.outer(_squared_radius(exact), SLOPES) + _intercepts()
+        next_closest = np.argsort(logits, axis=1)[:, -2]
+        moved = rng.random(count) < self._noise(noise)
+        return inputs, np.where(moved, next_closest, self.truth(exact)).astype(np.int64)
+
+    def _build(self, depth: int) -> Target:
+        if depth == 3:
+            square = _square(-1, 1, KNOTS, last=-1)
+            return _finish([], [], np.eye(2), (square, square))
+        absolute = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+        add = np.array([[1.0, 1, 0, 0], [0, 0, 1, 1]])
+        if depth == 4:
+            square = _square(0, 1, KNOTS, last=-1)
+            return _finish([absolute], [np.zeros(4)], add, (square, square))
+        weights, biases = [absolute, add], [np.zeros(4), np.zeros(2)]
+        if depth == 5:
+            square = _square(0, 1, KNOTS, last=1)
+            return _finish(weights, biases, np.eye(2), (square, square))
+        # Columns: what each unit of the layer before adds to the plane's two coordinates.
+        plane = np.eye(2)
+        for level in range(2, depth - 3):
+            angle = math.pi / 2**level
+            axis = np.array([math.cos(angle), math.sin(angle)])
+            normal = np.array([math.sin(angle), -math.cos(angle)])
+            across = normal @ plane
+            weights.append(np.stack([axis @ plane, across, -across]))
+            biases.append(np.zeros(3))
+            plane = np.stack([axis, normal, normal], axis=1)
+        along_end = math.sqrt(2)
+        across_end = float(abs(axis[1])) * math.sqrt(BOUNDS[-1]) + MARGIN
+        along_share = math.ceil(along_end / (across_end + along_end) * 2 * KNOTS)
+        along_knots = min(along_share, 2 * KNOTS - 3)
+        across_knots = max(2 * KNOTS - along_knots, 3)
+        squares = (
+            _square(0, along_end, along_knots, last=1),
+            _square(0, across_end, across_knots, last=1),
+        )
+        return _finish(weights, biases, np.array([[1.0, 0, 0], [0, 1, 1]]), squares)
+
+
+def _squared_radius(inputs: Floats) -> Floats:
+    squares: Floats = np.square(inputs).sum(axis=1)
+    return squares
+
+
+def _intercepts() -> Floats:
+    """Returns the logits at the center (4,): neighboring lines cross at the bounds."""
+    steps = -np.diff(SLOPES) * BOUNDS
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def _square(start: float, end: float, knots: int, *, last: int) -> Interpolation:
+    signs = alternating_signs(knots, last=last)
+    return interpolate(np.square, np.linspace(start, end, knots), signs)
+
+
+def _finish(
+    weights: list[Floats],
+    biases: list[Floats],
+    components: Floats,
+    squares: tuple[Interpolation, Interpolation],
+) -> Target:
+    """Returns the target whose last two layers square two components and weigh the classes.
+
+    Args:
+        weights, biases: the layers before.
+        components: (2, units), how the components add up from the units before.
+        squares: the interpolation of each component's square.
+    """
+    hidden = np.concatenate(
+        [
+            np.outer(square.signs, component)
+            for square, component in zip(squares, components, strict=True)
+        ]
+    )
+    sum_of_squares = np.concatenate([square.coefficients for square in squares])
+    offset = sum(square.offset for square in squares)
+    return Target(
+        weights=(*weights, hidden, np.outer(SLOPES, sum_of_squares)),
+        biases=(
+            *biases,
+            np.concatenate([square.biases for square in squares]),
+            _intercepts() + offset * np.array(SLOPES),
+        ),
+    )

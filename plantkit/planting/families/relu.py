@@ -1,0 +1,27 @@
+"""`relu`: y = max(0, x), one neuron a layer (Plant 'n' Seek, arXiv 2111.11153)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from plantkit.planting.family import LineFamily
+from plantkit.planting.targets import Floats, Target
+
+
+class ReluFamily(LineFamily):
+    """y = max(0, x) for x in [-1, 1]: a chain of unit weights without biases."""
+
+    name: ClassVar[str] = "relu"
+    title: ClassVar[str] = "ReLU: y = max(0, x)"
+    outputs: ClassVar[int] = 1
+    #: Every path of positive weights through the network is a ticket too.
+    overlap_scored: ClassVar[bool] = False
+
+    def truth(self, inputs: Floats) -> Floats:
+        return np.maximum(inputs, 0)
+
+    def _build(self, depth: int) -> Target:
+        layers = depth - 1
+        return Target(weights=(np.ones((1, 1)),) * layers, biases=(np.zeros(1),) * layers)

@@ -1,0 +1,137 @@
+"""Targets without the entries that do nothing on the data's domain.
+
+A constructed target carries units that no input of the domain ever activates (a kink at the
+domain's end, say) and coefficients that are rounding dust. As ticket entries they would be
+unfindable ground truth, because keeping them or not is the same function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plantkit.errors import PlantingError
+from plantkit.networks import bias_name, weight_name
+from plantkit.planting.effects import entry_effects, relative_change
+from plantkit.planting.targets import EntryCount, Floats, Target
+
+DUST_TOLERANCE = 1e-12
+"""A term below this share of its unit's largest |preactivation| is rounding dust."""
+
+REDUNDANCY_TOLERANCE = 1e-10
+"""An entry whose removal changes the outputs by less, relatively, is redundant."""
+
+FUNCTION_TOLERANCE = 1e-9
+"""Largest relative change of the outputs that simplification may make in all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simplification:
+    """What simplification dropped.
+
+    `nominal` counts the entries before and `planted` those after. `units` is the number of
+    hidden units removed; `redundant` the number of entries dropped one by one because the
+    function does not need them, beyond dead units and dust.
+    """
+
+    nominal: EntryCount
+    planted: EntryCount
+    units: int
+    redundant: int
+
+    @property
+    def dropped(self) -> EntryCount:
+        return self.nominal - self.planted
+
+
+def simplify(target: Target, domain: Floats) -> tuple[Target, Simplification]:
+    """Returns the target without its idle entries and units, and what was dropped.
+
+    The simplified target equals the given one on the domain to a relative change of
+    `FUNCTION_TOLERANCE`. Redundant entries are dropped one at a time, the least effective
+    first, so that of two entries that can stand in for each other one stays.
+
+    Args:
+        target: the target as constructed.
+        domain: inputs (n, d_in) that cover the data's domain densely.
+
+    Raises:
+        PlantingError: an output is zero on the whole domain, or the tolerance is exceeded.
+    """
+    current = _sweep(target, domain)
+    redundant = 0
+    while (entry := _most_redundant(current, domain)) is not None:
+        current = _sweep(_without(current, *entry), domain)
+        redundant += 1
+    change = relative_change(current.forward(domain), target.forward(domain))
+    if change > FUNCTION_TOLERANCE:
+        raise PlantingError(
+            f"the simplified target differs from the nominal one by {change:.1e} relative; "
+            f"expected at most {FUNCTION_TOLERANCE:.0e}"
+        )
+    return current, Simplification(
+        nominal=target.count,
+        planted=current.count,
+        units=sum(target.widths) - sum(current.widths),
+        redundant=redundant,
+    )
+
+
+def _sweep(target: Target, domain: Floats) -> Target:
+    """Returns the target without dust, dead units and unused units."""
+    while True:
+        swept = _remove_units(_clear_idle(target, domain))
+        if swept.count == target.count and swept.widths == target.widths:
+            return swept
+        target = swept
+
+
+def _clear_idle(target: Target, domain: Floats) -> Target:
+    """Returns the target with dust, and all entries at dead units, set to zero."""
+    weights = [weight.copy() for weight in target.weights]
+    biases = [bias.copy() for bias in target.biases]
+    reach: Floats = np.abs(domain).max(axis=0)  # largest |activation| of each source
+    layers = target.preactivations(domain)
+    for layer, preactivation in enumerate(layers):
+        scale: Floats = np.abs(preactivation).max(axis=0)
+        weights[layer][np.abs(weights[layer]) * reach <= DUST_TOLERANCE * scale[:, None]] = 0
+        biases[layer][np.abs(biases[layer]) <= DUST_TOLERANCE * scale] = 0
+        if layer < len(layers) - 1:
+            reach = np.maximum(preactivation.max(axis=0), 0)
+            dead = reach <= DUST_TOLERANCE * scale
+            weights[layer][dead] = 0
+            biases[layer][dead] = 0
+            weights[layer + 1][:, dead] = 0
+    return Target(weights=tuple(weights), biases=tuple(biases))
+
+
+def _remove_units(target: Target) -> Target:
+    """Returns the target without the hidden units that no later layer reads."""
+    weights = list(target.weights)
+    biases = list(target.biases)
+    for layer in reversed(range(len(weights) - 1)):
+        used = (weights[layer + 1] != 0).any(axis=0)
+        weights[layer + 1] = weights[layer + 1][:, used]
+        weights[layer] = weights[layer][used]
+        biases[layer] = biases[layer][used]
+    return Target(weights=tuple(weights), biases=tuple(biases))
+
+
+def _most_redundant(target: Target, domain: Floats) -> tuple[str, int] | None:
+    """Returns the parameter and flat index of the least effective entry, if it is redundant."""
+    effects = entry_effects(target, domain)
+    name = min(effects, key=lambda key: effects[key].min(initial=np.inf))
+    if effects[name].min(initial=np.inf) >= REDUNDANCY_TOLERANCE:
+        return None
+    return name, int(effects[name].argmin())
+
+
+def _without(target: Target, name: str, index: int) -> Target:
+    weights = [weight.copy() for weight in target.weights]
+    biases = [bias.copy() for bias in target.biases]
+    for layer in range(len(weights)):
+        for parameter, value in ((weight_name(layer), weights), (bias_name(layer), biases)):
+            if parameter == name:
+                value[layer].flat[index] = 0
+    return Target(weights=tuple(weights), biases=tuple(biases))

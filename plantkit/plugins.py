@@ -1,0 +1,412 @@
+"""Finding and loading plugins: installed ones by entry point, submissions by path.
+
+Loading is guarded: a plugin that fails becomes a `PluginError`, never a dead command line.
+A submission is hostile until shown otherwise: `load_submission` runs its code and so must be
+called in the isolated child process only (`plantkit.isolation`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from plantkit import hookspecs
+from plantkit.errors import PluginError, UnknownNameError, UsageError, did_you_mean
+from plantkit.hookspecs import PROJECT
+
+if TYPE_CHECKING:
+    from plantkit.metrics import Metric
+    from plantkit.pruners import Pruner
+    from plantkit.reporters import Reporter
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
+
+
+class _Manager(pluggy.PluginManager):
+    """Also takes unmarked functions of a module whose names begin with `plantkit_`."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is None and name.startswith(f"{PROJECT}_") and callable(getattr(plugin, name)):
+            return {}
+        return options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledPlugin:
+    """A plugin that is installed in this environment.
+
+    name: the entry point's. distribution, version: of the package that declares it.
+    """
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    hooks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredPruner:
+    """A pruner and the plugin that it came from (an entry point's name, or a path)."""
+
+    pruner: Pruner
+    plugin: str
+
+    @property
+    def name(self) -> str:
+        return self.pruner.name
+
+
+class Registry:
+    """The plugins that were loaded, and what they offer.
+
+    Attributes:
+        plugins: those that loaded.
+        failures: one `PluginError` for each that did not.
+    """
+
+    def __init__(self) -> None:
+        self._manager = _Manager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self.plugins: list[InstalledPlugin] = []
+        self.failures: list[PluginError] = []
+
+    def register(self, plugin: object, name: str) -> tuple[str, ...]:
+        """Registers `plugin` under `name` and returns the hooks that it implements.
+
+        Raises:
+            PluginError: a hook is misspelt, has a default argument or unknown arguments.
+        """
+        _check_hooks(plugin, name)
+        try:
+            self._manager.register(plugin, name)
+        except pluggy.PluginValidationError as error:
+            raise PluginError(name, str(error).replace("\n", " ")) from error
+        callers = self._manager.get_hookcallers(plugin) or []
+        return tuple(sorted(caller.name for caller in callers))
+
+    def pruners(self) -> list[RegisteredPruner]:
+        """Returns all pruners, sorted by name; a plugin that breaks is added to `failures`."""
+        found = [
+            RegisteredPruner(pruner=pruner, plugin=plugin)
+            for plugin, pruner in self._collect("plantkit_pruners", check_pruner)
+        ]
+        return sorted(found, key=lambda registered: (registered.name, registered.plugin))
+
+    def metrics(self) -> list[Metric]:
+        return [metric for _, metric in self._collect("plantkit_metrics", _check_named("compute"))]
+
+    def reporters(self) -> list[Reporter]:
+        found = self._collect("plantkit_reporters", _check_named("render"))
+        return [reporter for _, reporter in found]
+
+    def challenge_directories(self) -> list[Path]:
+        return [Path(path) for _, path in self._collect("plantkit_challenges", lambda *_: None)]
+
+    def add_commands(self, cli: Any) -> None:
+        """Lets every plugin add its commands to the click group `cli`."""
+        self._manager.hook.plantkit_commands(cli=cli)
+
+    def _collect(self, hook: str, check: Any) -> Iterator[tuple[str, Any]]:
+        """Yields (plugin, item) of every implementation of `hook`, in the order of names."""
+        caller = getattr(self._manager.hook, hook)
+        for implementation in sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name):
+            plugin = implementation.plugin_name
+            try:
+                items = list(implementation.function())
+                for item in items:
+                    check(plugin, item)
+            except PluginError as error:
+                self._fail(error)
+            except Exception as error:
+                self._fail(PluginError(plugin, f"{hook}() raised {describe(error)}"))
+            else:
+                yield from ((plugin, item) for item in items)
+
+    def _fail(self, error: PluginError) -> None:
+        if str(error) not in map(str, self.failures):
+            self.failures.append(error)
+
+
+def load_installed(only: str | None = None) -> Registry:
+    """Returns the installed plugins, loaded by entry point in the order of their names.
+
+    Args:
+        only: the name of the one entry point to load; all if None.
+    """
+    registry = Registry()
+    points = sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda point: point.name)
+    for point in points:
+        if only is not None and point.name != only:
+            continue
+        try:
+            plugin = point.load()
+            hooks = registry.register(plugin, point.name)
+        except PluginError as error:
+            registry.failures.append(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may even call sys.exit() when imported
+            registry.failures.append(
+                PluginError(point.name, f"cannot be imported: {describe(error)}")
+            )
+        else:
+            distribution = point.dist
+            registry.plugins.append(
+                InstalledPlugin(
+                    name=point.name,
+                    module=point.value,
+                    distribution=distribution.name if distribution else "",
+                    version=distribution.version if distribution else "",
+                    hooks=hooks,
+                )
+            )
+    return registry
+
+
+def load_submission(path: Path) -> list[RegisteredPruner]:
+    """Returns the pruners that a submission defines. Runs its code: isolated child only.
+
+    The file defines `prune(problem, density, seed)`, or `plantkit_pruners()`, or both.
+
+    Raises:
+        PluginError: the file cannot be imported or breaks the contract; `line` is the line
+            of the file at fault where there is one.
+    """
+    module = _import_file(path)
+    registry = Registry()
+    registry.register(module, str(path))
+    pruners = registry.pruners()
+    if registry.failures:
+        raise registry.failures[0]
+    function = getattr(module, "prune", None)
+    if function is not None:
+        _check_prune_function(path, function)
+        pruners.append(
+            RegisteredPruner(
+                pruner=FunctionPruner(name=_name_from(path), function=function), plugin=str(path)
+            )
+        )
+    if not pruners:
+        mine = [
+            name
+            for name, value in vars(module).items()
+            if callable(value) and getattr(value, "__module__", None) == module.__name__
+        ]
+        nearest = next(
+            (
+                f"; it defines {name!r}{did_you_mean(name, ['prune', *_HOOKS], most=1)}"
+                for name in mine
+                if did_you_mean(name, ["prune", *_HOOKS])
+            ),
+            "",
+        )
+        raise PluginError(
+            str(path),
+            "defines no pruner; expected a function prune(problem, density, seed) or "
+            f"plantkit_pruners(){nearest}",
+        )
+    names = [registered.name for registered in pruners]
+    for name in names:
+        if names.count(name) > 1:
+            raise PluginError(str(path), f"offers two pruners named {name!r}; names must differ")
+    return pruners
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionPruner:
+    """A pruner made of a submission's plain function `prune(problem, density, seed)`."""
+
+    name: str
+    function: Any
+    reference: str = ""
+
+    def prune(self, problem: Any, density: float, *, seed: int) -> Mapping[str, Any]:
+        mask: Mapping[str, Any] = self.function(problem, density, seed=seed)
+        return mask
+
+
+def configure(pruner: Pruner, options: Mapping[str, str]) -> Pruner:
+    """Returns a copy of `pruner`, a dataclass, with fields set from text.
+
+    Raises:
+        UsageError: the pruner has no options, no such option, or the text is no such value.
+    """
+    if not options:
+        return pruner
+    if not dataclasses.is_dataclass(pruner) or isinstance(pruner, type):
+        raise UsageError(f"pruner {pruner.name!r} has no options; got {', '.join(options)}")
+    known = {
+        field.name: getattr(pruner, field.name)
+        for field in dataclasses.fields(pruner)
+        if field.init and field.name not in {"name", "reference", "function"}
+    }
+    values = {}
+    for option, text in options.items():
+        if option not in known:
+            raise UnknownNameError(f"option of pruner {pruner.name!r}", option, known)
+        values[option] = _parse_like(known[option], text, f"{pruner.name}:{option}")
+    try:
+        configured: Pruner = dataclasses.replace(pruner, **values)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"pruner {pruner.name!r}: {error}") from error
+    return configured
+
+
+def check_pruner(plugin: str, pruner: Any) -> None:
+    """Raises `PluginError` unless `pruner` has a proper name and `prune`."""
+    _check_named("prune")(plugin, pruner)
+    if not _NAME.fullmatch(pruner.name):
+        raise PluginError(
+            plugin,
+            f"pruner name is {pruner.name!r}; expected lower-case letters, digits, '.', '_', '-'",
+        )
+    if not isinstance(getattr(pruner, "reference", None), str):
+        raise PluginError(
+            plugin, f"pruner {pruner.name!r} has no reference; expected a str, may be empty"
+        )
+
+
+def describe(error: BaseException) -> str:
+    """Returns `TypeError: message` on one line, even if the message cannot be made."""
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(its message cannot be shown)"
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return " ".join(text.split())
+
+
+def line_in(path: Path | str, error: BaseException) -> int | None:
+    """Returns the line of file `path` at which `error` was raised, or None."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno
+    frames = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    return frames[-1] if frames else None
+
+
+def _import_file(path: Path) -> Any:
+    name = f"plantkit_submission_{re.sub(r'[^0-9a-zA-Z_]', '_', path.stem)}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(str(path), "is not a Python file; expected a name that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except SyntaxError as error:
+        raise PluginError(
+            str(path), f"syntax error: {error.msg}", line=line_in(path, error)
+        ) from error
+    except BaseException as error:
+        raise PluginError(
+            str(path), f"cannot be imported: {describe(error)}", line=line_in(path, error)
+        ) from error
+    return module
+
+
+def _check_hooks(plugin: object, name: str) -> None:
+    for attribute in dir(plugin):
+        function = getattr(plugin, attribute, None)
+        is_marked = hasattr(function, f"{PROJECT}_impl")
+        if not callable(function) or not (is_marked or attribute.startswith(f"{PROJECT}_")):
+            continue
+        if attribute not in _HOOKS:
+            raise PluginError(
+                name,
+                f"unknown hook {attribute!r}{did_you_mean(attribute, _HOOKS, most=1)}; "
+                f"the hooks are {', '.join(_HOOKS)}",
+            )
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.default is not parameter.empty:
+                raise PluginError(
+                    name,
+                    f"hook {attribute!r} has a default for argument {parameter.name!r}, which "
+                    "would always be used; remove the default",
+                )
+
+
+def _check_prune_function(path: Path, function: Any) -> None:
+    try:
+        signature = inspect.signature(function)
+        signature.bind(None, 0.5, seed=0)
+    except TypeError as error:
+        shown = str(signature) if callable(function) else f" is {type(function).__name__}"
+        raise PluginError(
+            str(path), f"prune{shown} cannot be called; expected prune(problem, density, seed)"
+        ) from error
+
+
+def _check_named(method: str) -> Any:
+    def check(plugin: str, item: Any) -> None:
+        if isinstance(item, type):
+            raise PluginError(
+                plugin, f"{item.__name__} is a class; expected an instance: {item.__name__}()"
+            )
+        if not isinstance(getattr(item, "name", None), str):
+            raise PluginError(plugin, f"{type(item).__name__} has no name; expected a str")
+        if not callable(getattr(item, method, None)):
+            raise PluginError(plugin, f"{item.name!r} has no method {method}()")
+
+    return check
+
+
+def _name_from(path: Path) -> str:
+    return re.sub(r"[^a-z0-9._-]", "-", path.stem.lower()).lstrip("._-") or "pruner"
+
+
+def _parse_like(current: Any, text: str, option: str) -> Any:
+    if isinstance(current, bool):
+        if text.lower() in {"true", "false"}:
+            return text.lower() == "true"
+        raise UsageError(f"{option} is {text!r}; expected true or false")
+    kind = type(current)
+    if kind in {int, float}:
+        try:
+            return kind(text)
+        except ValueError:
+            raise UsageError(f"{option} is {text!r}; expected {kind.__name__}") from None
+    return text
+
+
+def unique_names(pruners: Iterable[RegisteredPruner]) -> dict[str, RegisteredPruner]:
+    """Returns the pruners by name, without those whose name two plugins claim."""
+    by_name: dict[str, list[RegisteredPruner]] = {}
+    for registered in pruners:
+        by_name.setdefault(registered.name, []).append(registered)
+    return {name: claims[0] for name, claims in by_name.items() if len(claims) == 1}
+
+
+def name_clashes(pruners: Iterable[RegisteredPruner]) -> list[PluginError]:
+    """Returns an error for every pruner name that two plugins claim."""
+    claims: dict[str, list[str]] = {}
+    for registered in pruners:
+        claims.setdefault(registered.name, []).append(registered.plugin)
+    return [
+        PluginError(
+            plugins[0],
+            f"pruner name {name!r} is also claimed by {', '.join(plugins[1:])}; "
+            "none of them is used: uninstall one",
+        )
+        for name, plugins in claims.items()
+        if len(plugins) > 1
+    ]

@@ -1,0 +1,135 @@
+"""The public half of a challenge: all that a pruner may see."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plantkit.masks import Mask, budget_of, validate_mask
+from plantkit.networks import Mlp, NetworkSpec, build_module, unflatten
+from plantkit.tasks import Task
+from plantkit.training import Recipe, Run, Samples, train
+
+
+class Problem:
+    """What a pruner is given: initial weights, training data, and how many parameters to keep.
+
+    Everything handed out is a fresh copy, so that a pruner may change it as it likes.
+
+    Attributes:
+        name: the challenge's id.
+        network: the network's specification (`widths`, `shapes`, `total`).
+        task: `task.kind` is "classification" or "regression", `task.outputs` a number.
+        density: the requested density, in (0, 1].
+        seed: the seed of this run; the same seed must give the same mask.
+        recipe: the training recipe that scores the mask's weak performance.
+    """
+
+    __slots__ = ("_train", "_weights", "density", "name", "network", "recipe", "seed", "task")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        network: NetworkSpec,
+        task: Task,
+        weights: Mapping[str, Tensor],
+        train: Samples,
+        density: float,
+        seed: int = 0,
+        recipe: Recipe | None = None,
+    ) -> None:
+        self.name = name
+        self.network = network
+        self.task = task
+        self.density = density
+        self.seed = seed
+        self.recipe = Recipe() if recipe is None else recipe
+        self._weights = {key: weights[key].detach().clone() for key in network.shapes}
+        self._train = Samples(inputs=train.inputs.clone(), targets=train.targets.clone())
+
+    def __repr__(self) -> str:
+        return f"Problem({self.name!r}, density={self.density:.4g}, budget={self.budget})"
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """Initial parameters, name to float32 tensor: a fresh copy each time."""
+        return {name: value.clone() for name, value in self._weights.items()}
+
+    @property
+    def train(self) -> Samples:
+        """Training data: `inputs` (n, d_in) float32, `targets` (n,) int64 or (n, d_out) float32."""
+        return Samples(inputs=self._train.inputs.clone(), targets=self._train.targets.clone())
+
+    @property
+    def budget(self) -> int:
+        """The most parameters that a mask may keep: floor(density x total)."""
+        return budget_of(self.density, self.network.total)
+
+    @property
+    def generator(self) -> torch.Generator:
+        """A fresh torch generator, seeded by `seed` and the problem's name."""
+        digest = hashlib.sha256(f"{self.name}\0{self.seed}".encode()).digest()
+        return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+    def module(self) -> Mlp:
+        """Returns a fresh torch module of the network with its initial weights."""
+        return build_module(self.network, self._weights)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Returns the task's mean loss (): cross entropy, or mean squared error."""
+        return self.task.loss(outputs, targets)
+
+    def fit(
+        self,
+        mask: Mapping[str, Any],
+        *,
+        epochs: int | None = None,
+        start: Mapping[str, Tensor] | None = None,
+        seed: int | None = None,
+    ) -> dict[str, Tensor]:
+        """Returns the parameters after training under `mask`, name to float32 tensor.
+
+        Args:
+            mask: 0/1 tensors of the parameters' names and shapes, of any density.
+            epochs: passes over the training data; the recipe's number if None.
+            start: parameters to start from; the initial weights if None.
+            seed: seed of the data order; the problem's seed if None.
+
+        Raises:
+            MaskError: wrong names, shapes or values.
+        """
+        checked = validate_mask(mask, self.network, self.network.total)
+        recipe = self.recipe
+        if epochs is not None:
+            recipe = Recipe(
+                epochs=epochs, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate
+            )
+        run = Run(
+            start=self._weights if start is None else start,
+            mask=checked,
+            seed=self.seed if seed is None else seed,
+        )
+        trained = train(self.network, self.task, self._train, [run], recipe)
+        return {name: value[0] for name, value in unflatten(self.network, trained).items()}
+
+    def at(self, *, density: float, seed: int) -> Problem:
+        """Returns the same problem for another density and seed."""
+        return Problem(
+            name=self.name,
+            network=self.network,
+            task=self.task,
+            weights=self._weights,
+            train=self._train,
+            density=density,
+            seed=seed,
+            recipe=self.recipe,
+        )
+
+    def full_mask(self) -> Mask:
+        """Returns the mask that keeps every parameter."""
+        return Mask.full(self.network)

@@ -1,0 +1,64 @@
+"""What a pruner is, and a base class that takes the work off its author."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from plantkit.masks import Mask
+from plantkit.problem import Problem
+from plantkit.selection import Scope, select
+
+
+@runtime_checkable
+class Pruner(Protocol):
+    """Any object with a name, a reference and `prune`.
+
+    name: lower-case letters, digits, dots, dashes and underscores; unique.
+    reference: the paper or URL that describes the method; may be empty.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reference(self) -> str: ...
+
+    def prune(self, problem: Problem, density: float, *, seed: int) -> Mapping[str, Any]:
+        """Returns 0/1 tensors of the names and shapes of `problem.weights`.
+
+        At most `problem.budget` entries may be 1. The same problem, density and seed must
+        give the same mask.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaliencyPruner(ABC):
+    """A pruner that keeps the parameters of highest saliency, exactly `budget` of them.
+
+    A subclass sets `name` and `reference` and implements `saliency`. Fields of a subclass
+    that is a frozen dataclass can be set by name on the command line
+    (`synflow:iterations=10,scope=layerwise`).
+    """
+
+    name: ClassVar[str]
+    reference: ClassVar[str] = ""
+
+    #: Where parameters compete: "global" or "layerwise".
+    scope: str = Scope.GLOBAL.value
+
+    def __post_init__(self) -> None:
+        Scope(self.scope)
+
+    @abstractmethod
+    def saliency(self, problem: Problem, *, seed: int) -> Mapping[str, Tensor]:
+        """Returns the importance of every parameter, name to float tensor; higher is kept."""
+
+    def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
+        """Returns the mask of the `problem.budget` parameters of highest saliency."""
+        return select(self.saliency(problem, seed=seed), problem.budget, scope=self.scope)

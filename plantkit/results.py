@@ -1,0 +1,177 @@
+"""Records of runs, and the run directory that keeps them.
+
+A run directory holds `run.json` (what was evaluated, and under which settings), `records.jsonl`
+(one record a line, appended as it is made) and `masks/`. A torn last line, as a killed process
+leaves it, is ignored when the file is read again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plantkit.errors import ResultsError, UsageError
+
+if TYPE_CHECKING:
+    from plantkit.masks import Mask
+
+#: Version of the rules by which masks become scores. Results of two versions never mix.
+SCORING_VERSION = 1
+#: Version of the JSON output and of run directories.
+RESULTS_VERSION = 1
+
+RUN_FILE = "run.json"
+RECORDS_FILE = "records.jsonl"
+MASKS_DIRECTORY = "masks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackScore:
+    """Performance on test data, and the share of the ticket's that it recovers, in [0, 1]."""
+
+    performance: float
+    recovered_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What one run of one pruner on one challenge, density and seed came to.
+
+    A run that failed has a status other than "ok", an error, and zeros for scores.
+    target_density is the density that was asked for; density the mask's own. `overlap` holds
+    precision, recall, f1, iou, lift and, where the pruner gave saliencies,
+    average_precision. `seconds` is the pruner's wall time.
+    """
+
+    pruner: str
+    challenge: str
+    bundle_sha256: str
+    target_density: float
+    is_planted_density: bool
+    seed: int
+    status: str
+    strong: TrackScore
+    weak: TrackScore
+    density: float
+    sparsity: float
+    effective_density: float
+    collapsed_layers: int
+    overlap: Mapping[str, float]
+    seconds: float
+    peak_rss_mib: float | None
+    error: str
+    mask_sha256: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, float, int]:
+        return (self.pruner, self.bundle_sha256, self.target_density, self.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Record:
+        fields = dict(value)
+        fields["strong"] = TrackScore(**fields["strong"])
+        fields["weak"] = TrackScore(**fields["weak"])
+        return cls(**fields)
+
+
+class RunDirectory:
+    """Records on disk, each saved as it is made.
+
+    identity: what must be equal for old records to count: pruners with their digests,
+        protocol and versions.
+
+    Raises:
+        UsageError: the directory holds another run, or records while `resume` is False.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
+        self.path = path
+        self.records: list[Record] = []
+        run_file = path / RUN_FILE
+        if run_file.exists():
+            if not resume:
+                raise UsageError(
+                    f"{path} holds a run already; add --resume to go on with it, "
+                    "or give another --run-dir"
+                )
+            self._check_identity(run_file, identity)
+            self.records = read_records(path)
+            self._rewrite()
+        else:
+            path.mkdir(parents=True, exist_ok=True)
+            temporary = run_file.with_suffix(".tmp")
+            temporary.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+            temporary.replace(run_file)
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Saves `records`; they are on disk when this returns."""
+        with (self.path / RECORDS_FILE).open("a", encoding="utf-8") as file:
+            for record in records:
+                file.write(json.dumps(record.to_json()) + "\n")
+                self.records.append(record)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def save_mask(self, mask: Mask) -> None:
+        """Saves a mask under its digest, `masks/<sha256>.safetensors`."""
+        from safetensors.torch import save_file
+
+        directory = self.path / MASKS_DIRECTORY
+        directory.mkdir(exist_ok=True)
+        target = directory / f"{mask.digest()}.safetensors"
+        if not target.exists():
+            temporary = target.with_suffix(".tmp")
+            save_file(dict(mask), temporary)
+            temporary.replace(target)
+
+    def _check_identity(self, run_file: Path, identity: Mapping[str, Any]) -> None:
+        try:
+            found = json.loads(run_file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ResultsError(f"{run_file} is not valid JSON: {error}") from error
+        wanted = json.loads(json.dumps(identity))
+        for key in wanted:
+            if found.get(key) != wanted[key]:
+                raise UsageError(
+                    f"{self.path} holds a run with another {key}: {found.get(key)!r}; "
+                    f"now it is {wanted[key]!r}: give another --run-dir"
+                )
+
+    def _rewrite(self) -> None:
+        """Writes the records back without a torn last line, so that appending is safe."""
+        target = self.path / RECORDS_FILE
+        temporary = target.with_suffix(".tmp")
+        lines = [json.dumps(record.to_json()) + "\n" for record in self.records]
+        temporary.write_text("".join(lines), encoding="utf-8")
+        temporary.replace(target)
+
+
+def read_records(path: Path) -> list[Record]:
+    """Returns the records in a run directory; a torn last line is left out.
+
+    Raises:
+        ResultsError: a line that is not the last cannot be read.
+    """
+    file = path / RECORDS_FILE
+    if not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8").split("\n")
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            records.append(Record.from_json(json.loads(line)))
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):
+                break
+            raise ResultsError(f"{file}, line {number}: not a record: {error}") from error
+    return records

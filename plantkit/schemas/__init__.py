@@ -1,0 +1,39 @@
+"""The JSON Schemas (draft 2020-12) of everything that plantkit writes, and their enforcement."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+from typing import Any
+
+from plantkit.errors import UnknownNameError
+
+_SUFFIX = ".schema.json"
+
+
+def schema_names() -> list[str]:
+    """Returns the names of the shipped schemas."""
+    files = importlib.resources.files(__name__).iterdir()
+    return sorted(f.name.removesuffix(_SUFFIX) for f in files if f.name.endswith(_SUFFIX))
+
+
+def load_schema(name: str) -> dict[str, Any]:
+    """Returns the schema called `name`.
+
+    Raises:
+        UnknownNameError: no such schema.
+    """
+    if name not in schema_names():
+        raise UnknownNameError("schema", name, schema_names())
+    text = importlib.resources.files(__name__).joinpath(name + _SUFFIX).read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def violations(value: Any, name: str) -> list[str]:
+    """Returns what in `value` breaks the schema called `name`, one line each."""
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(load_schema(name))
+    errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.path)))
+    return [f"{error.json_path}: {error.message[:300]}" for error in errors]

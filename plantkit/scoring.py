@@ -1,0 +1,229 @@
+"""From masks to records, and from records to a pruner's areas and score."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from plantkit.bundles import Challenge
+from plantkit.catalog import Protocol
+from plantkit.connectivity import connectivity
+from plantkit.masks import Mask, average_precision, overlap
+from plantkit.metrics import Evidence, Metric
+from plantkit.performance import Performances, measure
+from plantkit.results import Record, TrackScore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a pruner before scoring. `mask` is None unless `status` is "ok"."""
+
+    pruner: str
+    target_density: float
+    is_planted_density: bool
+    seed: int
+    status: str
+    mask: Mask | None
+    error: str
+    seconds: float
+    peak_rss_mib: float | None
+
+
+def recovered_accuracy(performance: float, *, trivial: float, ticket: float) -> float:
+    """Returns the share of the ticket's gain over the trivial predictor, clipped to [0, 1].
+
+    A performance that is not a number, as of an exploding network, recovers nothing.
+
+    Raises:
+        ValueError: the ticket is no better than the trivial predictor.
+    """
+    if ticket <= trivial:
+        raise ValueError(f"ticket performance {ticket} is not above the trivial {trivial}")
+    if math.isnan(performance):
+        return 0.0
+    return min(1.0, max(0.0, (performance - trivial) / (ticket - trivial)))
+
+
+def score_attempts(
+    challenge: Challenge,
+    attempts: Sequence[Attempt],
+    *,
+    jobs: int = 1,
+    metrics: Sequence[Metric] = (),
+    on_done: Callable[[int], None] | None = None,
+) -> list[Record]:
+    """Returns the records of `attempts`, in their order.
+
+    Equal masks with equal seeds train once. `on_done` is called with the number of trained
+    networks of each group that has finished.
+    """
+    distinct: dict[tuple[str, int], tuple[Mask, int]] = {}
+    for attempt in attempts:
+        if attempt.mask is not None:
+            key = (attempt.mask.digest(), attempt.seed)
+            distinct.setdefault(key, (attempt.mask, attempt.seed))
+    measured = measure(
+        challenge.network,
+        challenge.task,
+        challenge.weights,
+        [mask for mask, _ in distinct.values()],
+        [seed for _, seed in distinct.values()],
+        challenge.recipe,
+        train_data=challenge.train,
+        test_data=challenge.truth.test,
+        jobs=jobs,
+        on_done=on_done,
+    )
+    performances = dict(zip(distinct, measured, strict=True))
+    return [
+        _failed_record(challenge, attempt)
+        if attempt.mask is None
+        else _record(
+            challenge,
+            attempt,
+            attempt.mask,
+            performances[attempt.mask.digest(), attempt.seed],
+            metrics,
+        )
+        for attempt in attempts
+    ]
+
+
+def recovery_area(points: Mapping[float, float]) -> float:
+    """Returns the area under recovered accuracy over log density, normalised to [0, 1].
+
+    Args:
+        points: density in (0, 1] to recovered accuracy, at least two densities. Between
+            them recovered accuracy is interpolated linearly in log density.
+    """
+    densities = sorted(points)
+    if len(densities) < 2:
+        raise ValueError("an area needs at least two densities")
+    area = 0.0
+    for low, high in itertools.pairwise(densities):
+        area += (math.log(high) - math.log(low)) * (points[low] + points[high]) / 2
+    return area / (math.log(densities[-1]) - math.log(densities[0]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedScore:
+    """What one pruner reached on one challenge with one seed; all in [0, 1].
+
+    f1 is None where the challenge's overlap is not scored or the planted density was not run.
+    """
+
+    strong_area: float
+    weak_area: float
+    f1: float | None
+
+    def total(self, protocol: Protocol) -> float:
+        """Returns the score in [0, 100]: the weighted mean of the parts that are scored."""
+        parts = [
+            (protocol.strong_weight, self.strong_area),
+            (protocol.weak_weight, self.weak_area),
+        ]
+        if self.f1 is not None:
+            parts.append((protocol.f1_weight, self.f1))
+        weight = sum(share for share, _ in parts)
+        return 100 * sum(share * value for share, value in parts) / weight if weight else 0.0
+
+
+def seed_score(challenge: Challenge, records: Sequence[Record]) -> SeedScore:
+    """Returns the score of one pruner's records for one challenge and one seed.
+
+    The areas end at density 1, where every mask is the same: the dense network's recovered
+    accuracy, as the bundle states it, stands there.
+    """
+    dense = _recovered(challenge, challenge.dense)
+    strong = {1.0: dense.strong, **{r.target_density: r.strong.recovered_accuracy for r in records}}
+    weak = {1.0: dense.weak, **{r.target_density: r.weak.recovered_accuracy for r in records}}
+    planted = [r.overlap["f1"] for r in records if r.is_planted_density]
+    return SeedScore(
+        strong_area=recovery_area(strong) if len(strong) > 1 else strong[1.0],
+        weak_area=recovery_area(weak) if len(weak) > 1 else weak[1.0],
+        f1=planted[0] if planted and challenge.overlap_scored else None,
+    )
+
+
+def _recovered(challenge: Challenge, performances: Performances) -> Performances:
+    ticket, trivial = challenge.ticket.strong, challenge.trivial
+    return Performances(
+        strong=recovered_accuracy(performances.strong, trivial=trivial, ticket=ticket),
+        weak=recovered_accuracy(performances.weak, trivial=trivial, ticket=ticket),
+    )
+
+
+def _record(
+    challenge: Challenge,
+    attempt: Attempt,
+    mask: Mask,
+    performances: Performances,
+    metrics: Sequence[Metric],
+) -> Record:
+    connected = connectivity(challenge.network, mask)
+    ticket = challenge.truth.ticket
+    shared = asdict(overlap(mask, ticket))
+    del shared["true_positives"]
+    if mask.saliency is not None:
+        shared["average_precision"] = average_precision(mask.saliency, ticket)
+    recovered = _recovered(challenge, performances)
+    evidence = Evidence(
+        network=challenge.network,
+        mask=mask,
+        ticket=ticket,
+        strong=performances.strong,
+        weak=performances.weak,
+    )
+    return Record(
+        pruner=attempt.pruner,
+        challenge=challenge.id,
+        bundle_sha256=challenge.digest,
+        target_density=attempt.target_density,
+        is_planted_density=attempt.is_planted_density,
+        seed=attempt.seed,
+        status=attempt.status,
+        strong=TrackScore(
+            performance=_finite(performances.strong), recovered_accuracy=recovered.strong
+        ),
+        weak=TrackScore(performance=_finite(performances.weak), recovered_accuracy=recovered.weak),
+        density=mask.density,
+        sparsity=mask.sparsity,
+        effective_density=connected.effective_density,
+        collapsed_layers=connected.collapsed_layers,
+        overlap=shared,
+        seconds=attempt.seconds,
+        peak_rss_mib=attempt.peak_rss_mib,
+        error="",
+        mask_sha256=mask.digest(),
+        metrics={metric.name: float(metric.compute(evidence)) for metric in metrics},
+    )
+
+
+def _failed_record(challenge: Challenge, attempt: Attempt) -> Record:
+    nothing = TrackScore(performance=_finite(challenge.trivial), recovered_accuracy=0.0)
+    return Record(
+        pruner=attempt.pruner,
+        challenge=challenge.id,
+        bundle_sha256=challenge.digest,
+        target_density=attempt.target_density,
+        is_planted_density=attempt.is_planted_density,
+        seed=attempt.seed,
+        status=attempt.status,
+        strong=nothing,
+        weak=nothing,
+        density=0.0,
+        sparsity=1.0,
+        effective_density=0.0,
+        collapsed_layers=0,
+        overlap=dict.fromkeys(("precision", "recall", "f1", "iou", "lift"), 0.0),
+        seconds=attempt.seconds,
+        peak_rss_mib=attempt.peak_rss_mib,
+        error=attempt.error,
+    )
+
+
+def _finite(value: float) -> float:
+    """JSON has no infinities: a performance below any use is stored as a large negative one."""
+    return value if math.isfinite(value) else -1e30

@@ -1,0 +1,137 @@
+"""Tasks: loss, metric and trivial predictor, for classification and for regression.
+
+This is the one place where the two kinds of task differ. All functions take a leading axis
+of runs: outputs are (runs, n, outputs).
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class TaskKind(enum.StrEnum):
+    """What the outputs of a network mean."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(ABC):
+    """What the network's outputs are for, and how well they do it.
+
+    `outputs` is the number of classes, or of regression targets.
+    """
+
+    outputs: int
+    kind: ClassVar[TaskKind]
+    metric: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": self.kind.value, "outputs": self.outputs, "metric": self.metric}
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Returns the mean loss () of outputs (n, outputs) against targets of n samples."""
+
+    @abstractmethod
+    def loss_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Returns d loss / d outputs (runs, n, outputs), the loss of each run a mean over n.
+
+        `targets` are (runs, n) classes or (runs, n, outputs) values.
+        """
+
+    @abstractmethod
+    def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Returns accuracy or R² (runs,) float64, at most 1, of (runs, n, outputs)."""
+
+    @abstractmethod
+    def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Returns the factors (runs, outputs) that an untrained network's outputs need.
+
+        Regression: the least-squares factor of every output, to be fitted on training data
+        only. Classification: ones, since the plain argmax decides.
+        """
+
+    @abstractmethod
+    def constant_outputs(self, targets: Tensor) -> Tensor:
+        """Returns the outputs (outputs,) of the best constant predictor for `targets`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification(Task):
+    """Cross entropy and accuracy; the class is the plain argmax of the outputs."""
+
+    kind: ClassVar[TaskKind] = TaskKind.CLASSIFICATION
+    metric: ClassVar[str] = "accuracy"
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return functional.cross_entropy(outputs, targets)
+
+    def loss_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        gradient = torch.softmax(outputs, dim=-1)
+        minus_one = outputs.new_full((), -1.0).expand(*targets.shape, 1)
+        gradient.scatter_add_(-1, targets.unsqueeze(-1), minus_one)
+        return gradient.div_(outputs.shape[1])
+
+    def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs.argmax(dim=-1) == targets).double().mean(dim=-1)
+
+    def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return outputs.new_ones(outputs.shape[0], self.outputs)
+
+    def constant_outputs(self, targets: Tensor) -> Tensor:
+        return torch.bincount(targets, minlength=self.outputs).float()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regression(Task):
+    """Mean squared error and R² = 1 - MSE / variance, both pooled over the outputs."""
+
+    kind: ClassVar[TaskKind] = TaskKind.REGRESSION
+    metric: ClassVar[str] = "r2"
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return functional.mse_loss(outputs, targets)
+
+    def loss_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - targets).mul_(2.0 / (outputs.shape[1] * self.outputs))
+
+    def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        exact = targets.double()
+        variance = (exact - exact.mean(dim=-2, keepdim=True)).square().mean()
+        error = (outputs.double() - exact).square().mean(dim=(-2, -1))
+        return 1.0 - error / variance
+
+    def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        exact = outputs.double()
+        power = exact.square().sum(dim=-2)  # (runs, outputs)
+        product = (exact * targets.double()).sum(dim=-2)
+        return torch.where(power > 0, product / power, torch.ones_like(power)).to(outputs.dtype)
+
+    def constant_outputs(self, targets: Tensor) -> Tensor:
+        return targets.double().mean(dim=0).float()
+
+
+_TASKS: dict[TaskKind, type[Task]] = {task.kind: task for task in (Classification, Regression)}
+
+
+def make_task(kind: TaskKind | str, outputs: int) -> Task:
+    """Returns the task of `kind` with `outputs` outputs.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+    return _TASKS[TaskKind(kind)](outputs=outputs)
+
+
+def task_from_json(value: Mapping[str, Any]) -> Task:
+    return make_task(value["kind"], value["outputs"])

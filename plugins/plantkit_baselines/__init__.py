@@ -1,0 +1,1 @@
+"""The reference pruners, one self-contained file each, in the shape of a submission."""

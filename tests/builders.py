@@ -1,0 +1,71 @@
+"""Small networks, data sets and problems that the tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from plantkit.masks import Mask
+from plantkit.networks import NetworkSpec
+from plantkit.problem import Problem
+from plantkit.tasks import Task, TaskKind, make_task
+from plantkit.training import Recipe, Samples
+
+
+def random_weights(spec: NetworkSpec, seed: int = 0) -> dict[str, Tensor]:
+    """Returns weights of standard deviation 1/sqrt(fan in) and biases of 0.3."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.randn(shape, generator=generator)
+        * (shape[1] ** -0.5 if len(shape) > 1 else 0.3)
+        for name, shape in spec.shapes.items()
+    }
+
+
+def random_mask(spec: NetworkSpec, density: float, seed: int = 0) -> Mask:
+    """Returns a mask whose entries are kept with probability `density`, independently."""
+    generator = torch.Generator().manual_seed(seed)
+    return Mask.from_vector(spec, torch.rand(spec.total, generator=generator) < density)
+
+
+def random_samples(spec: NetworkSpec, kind: str, count: int, seed: int = 0) -> Samples:
+    """Returns inputs in [-1, 1] and targets that depend on the first input."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+    inputs = torch.rand(count, spec.inputs, generator=generator) * 2 - 1
+    if TaskKind(kind) is TaskKind.CLASSIFICATION:
+        targets = ((inputs[:, 0] + 1) / 2 * spec.outputs).long().clamp(max=spec.outputs - 1)
+    else:
+        steps = torch.arange(1, spec.outputs + 1)
+        targets = torch.sin(inputs[:, :1] * steps)
+    return Samples(inputs=inputs, targets=targets)
+
+
+def tiny_problem(
+    kind: str = "classification",
+    *,
+    widths: tuple[int, ...] = (2, 5, 4, 3),
+    density: float = 0.3,
+    seed: int = 0,
+    count: int = 20,
+    recipe: Recipe | None = None,
+    name: str = "tiny",
+    weights: Mapping[str, Tensor] | None = None,
+) -> Problem:
+    """Returns a problem with random data, and with random weights unless they are given."""
+    spec = NetworkSpec(widths=widths)
+    return Problem(
+        name=name,
+        network=spec,
+        task=task_of(spec, kind),
+        weights=random_weights(spec) if weights is None else weights,
+        train=random_samples(spec, kind, count),
+        density=density,
+        seed=seed,
+        recipe=recipe,
+    )
+
+
+def task_of(spec: NetworkSpec, kind: str) -> Task:
+    return make_task(kind, spec.outputs)

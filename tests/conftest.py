@@ -1,0 +1,106 @@
+"""Fixtures: tiny planted challenges, frozen once a session."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from plantkit import bundles
+from plantkit.bundles import Challenge, freeze
+from plantkit.drafting import Order, draft_challenge
+from plantkit.isolation.client import PrunerServer
+from plantkit.training import Recipe
+
+TINY_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.01)
+SUITES = """
+[tiny]
+title = "Two tiny challenges"
+challenges = ["relu-3x8", "circle-3x24"]
+densities = ["planted", 0.5]
+seeds = 2
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the bundles relu-3x8 and circle-3x24 and the suite `tiny`."""
+    root = tmp_path_factory.mktemp("challenges")
+    for number, (family, width) in enumerate([("relu", 8), ("circle", 24)]):
+        order = Order(
+            family=family,
+            depth=3,
+            width=width,
+            densities=("planted", 0.5),
+            recipe=TINY_RECIPE,
+            train_samples=320,
+            test_samples=100,
+        )
+        draft, _ = draft_challenge(order, bytes([number] * 32))
+        freeze(draft, root / order.id)
+    (root / "suites.toml").write_text(SUITES)
+    return root
+
+
+@pytest.fixture(scope="session")
+def circle(tiny_challenges: Path) -> Challenge:
+    return bundles.load(tiny_challenges / "circle-3x24")
+
+
+@pytest.fixture(scope="session")
+def relu(tiny_challenges: Path) -> Challenge:
+    return bundles.load(tiny_challenges / "relu-3x8")
+
+
+@pytest.fixture
+def copied_bundle(tiny_challenges: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle circle-3x24 that a test may alter."""
+    return Path(shutil.copytree(tiny_challenges / "circle-3x24", tmp_path / "circle-3x24"))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PrunerServer]:
+    """One warm child process for all tests that run pruners."""
+    with PrunerServer() as started:
+        yield started
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a submission and returns its path."""
+
+    def make(code: str, name: str = "mine.py") -> Path:
+        path = tmp_path / name
+        path.write_text(code)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def plantkit_cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., CliOutcome]:
+    """Runs the command line in this process: exit code, standard output, standard error."""
+    from plantkit.cli import main
+
+    def run(*arguments: str | Path) -> CliOutcome:
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        code = exit_info.value.code
+        return CliOutcome(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return run
+
+
+class CliOutcome:
+    """What a run of the command line came to."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+    def __repr__(self) -> str:
+        return f"exit code {self.code}\n--- out\n{self.out}\n--- err\n{self.err}"

@@ -1,0 +1,234 @@
+"""What every reference pruner must do, and the two that need no oracle of their own."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from builders import random_weights, tiny_problem
+
+import plantkit
+from plantkit import Mask, NetworkSpec, Pruner, Scope
+from plantkit.masks import validate_mask
+from plantkit.selection import apportion
+
+NAMES = ("grasp", "magnitude", "random", "snip", "synflow")
+KINDS = ("classification", "regression")
+WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters
+TOTAL = 54
+
+
+def module_of(name):
+    return importlib.import_module(f"plantkit_baselines.{name}")
+
+
+def pruner_of(name, **options):
+    (pruner,) = module_of(name).plantkit_pruners()
+    return type(pruner)(**options) if options else pruner
+
+
+def vector(mask):
+    return mask.vector(NetworkSpec(widths=WIDTHS)).tolist()
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+# --- the shape of a submission
+
+
+def test_there_is_one_file_for_each():
+    folder = Path(module_of("random").__file__).parent
+    assert sorted(path.stem for path in folder.glob("*.py")) == ["__init__", *NAMES]
+
+
+def test_offers_one_pruner_of_its_own_name(name):
+    pruner = pruner_of(name)
+    assert isinstance(pruner, Pruner)
+    assert pruner.name == name
+    assert pruner.reference.startswith("arXiv ")
+    assert hasattr(module_of(name).plantkit_pruners, "plantkit_impl")
+
+
+def test_documents_its_paper_and_where_it_differs(name):
+    text = module_of(name).__doc__
+    assert "References:\n    arXiv " in text
+    assert "\nDiffers from the paper: " in text
+    assert "saliency(θ_i)" in text
+
+
+def test_imports_only_torch_the_standard_library_and_public_names(name):
+    tree = ast.parse(Path(module_of(name).__file__).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            modules = [node.module]
+            if node.module == "plantkit":
+                assert {alias.name for alias in node.names} <= set(plantkit.__all__)
+        else:
+            continue
+        allowed = {"plantkit", "torch", "numpy"} | sys.stdlib_module_names
+        for module in modules:
+            assert module == "plantkit" or module.partition(".")[0] in allowed - {"plantkit"}
+
+
+def test_a_copy_loaded_by_its_path_prunes_alike(name, tmp_path):
+    copy = shutil.copy(module_of(name).__file__, tmp_path / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"copy_of_{name}", copy)
+    module = importlib.util.module_from_spec(spec)  # not in sys.modules, as a loader may do
+    spec.loader.exec_module(module)
+    (pruner,) = module.plantkit_pruners()
+    problem = tiny_problem(widths=WIDTHS)
+    expected = pruner_of(name).prune(problem, problem.density, seed=3)
+    assert vector(pruner.prune(problem, problem.density, seed=3)) == vector(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        *[(each, {"scope": "local"}, "local") for each in NAMES],
+        ("synflow", {"iterations": 0}, "iterations is 0; expected at least 1"),
+        ("grasp", {"temperature": 0.0}, "temperature is 0.0; expected a positive number"),
+    ],
+)
+def test_impossible_options_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        pruner_of(name, **options)
+
+
+# --- masks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize("budget", [1, 2, 5, 16, 27, 53, 54])
+def test_keeps_exactly_the_budget(name, kind, scope, budget):
+    problem = tiny_problem(kind, widths=WIDTHS, density=budget / TOTAL)
+    mask = pruner_of(name, scope=scope.value).prune(problem, problem.density, seed=0)
+    assert validate_mask(mask, problem.network, problem.budget).kept == budget
+    if scope is Scope.LAYERWISE:
+        kept = [
+            int(mask[f"layers.{i}.weight"].sum() + mask[f"layers.{i}.bias"].sum()) for i in range(3)
+        ]
+        assert kept == apportion(budget, [15, 24, 15])
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
+@pytest.mark.parametrize("scope", list(Scope))
+def test_keeps_exactly_the_budget_among_equal_weights(name, value, scope):
+    weights = {
+        key: torch.full(shape, value) for key, shape in NetworkSpec(widths=WIDTHS).shapes.items()
+    }
+    for budget in (1, 20, 54):
+        problem = tiny_problem(widths=WIDTHS, density=budget / TOTAL, weights=weights)
+        assert pruner_of(name, scope=scope.value).prune(problem, 0.5, seed=0).kept == budget
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_mask(name, kind):
+    first, second = (
+        pruner_of(name).prune(tiny_problem(kind, widths=WIDTHS), 0.3, seed=7) for _ in range(2)
+    )
+    assert vector(first) == vector(second)
+
+
+def test_only_the_random_mask_depends_on_the_seed(name):
+    problem = tiny_problem(widths=WIDTHS)
+    masks = {tuple(vector(pruner_of(name).prune(problem, 0.3, seed=seed))) for seed in range(4)}
+    assert len(masks) == (4 if name == "random" else 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_leaves_the_global_generator_and_the_problem_alone(name, kind):
+    problem = tiny_problem(kind, widths=WIDTHS)
+    weights, data = problem.weights, problem.train
+    torch_state = torch.random.get_rng_state()
+    pruner_of(name).prune(problem, problem.density, seed=0)
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+    assert all(torch.equal(problem.weights[key], value) for key, value in weights.items())
+    assert torch.equal(problem.train.inputs, data.inputs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gives_a_finite_saliency_for_every_weight_and_bias(name, kind):
+    problem = tiny_problem(kind, widths=WIDTHS)
+    mask = pruner_of(name).prune(problem, problem.density, seed=0)
+    assert isinstance(mask, Mask)
+    assert {key: tuple(value.shape) for key, value in mask.saliency.items()} == (
+        problem.network.shapes
+    )
+    assert all(bool(value.isfinite().all()) for value in mask.saliency.values())
+    assert any(bool(mask.saliency[f"layers.{layer}.bias"].any()) for layer in range(3))
+
+
+# --- random and magnitude
+
+
+def test_random_masks_are_nested_over_densities():
+    problem = tiny_problem(widths=WIDTHS)
+    kept = [
+        {
+            index
+            for index, entry in enumerate(
+                vector(pruner_of("random").prune(problem.at(density=density, seed=0), 0.1, seed=0))
+            )
+            if entry
+        }
+        for density in (0.1, 0.3, 0.8)
+    ]
+    assert kept[0] < kept[1] < kept[2]
+
+
+def test_random_saliencies_are_uniform_over_all_parameters():
+    spec = NetworkSpec(widths=(50, 100, 50))  # 10,150 parameters
+    problem = tiny_problem(widths=spec.widths)
+    values = torch.cat(
+        [v.flatten() for v in pruner_of("random").saliency(problem, seed=1).values()]
+    )
+    assert values.min() >= 0
+    assert values.max() < 1
+    counts = torch.histc(values, bins=10, min=0, max=1)
+    # A count is binomial with mean 1015 and standard deviation 30: five of them either way.
+    assert bool(((counts - 1015).abs() < 151).all())
+
+
+def test_magnitude_by_hand():
+    weights = {
+        "layers.0.weight": torch.tensor([[-3.0], [1.0]]),
+        "layers.0.bias": torch.tensor([0.5, -2.0]),
+        "layers.1.weight": torch.tensor([[0.1, -4.0]]),
+        "layers.1.bias": torch.tensor([0.0]),
+    }
+    problem = tiny_problem("regression", widths=(1, 2, 1), density=3 / 7, weights=weights)
+    mask = pruner_of("magnitude").prune(problem, problem.density, seed=0)
+    assert mask["layers.0.weight"].tolist() == [[True], [False]]
+    assert mask["layers.0.bias"].tolist() == [False, True]
+    assert mask["layers.1.weight"].tolist() == [[False, True]]
+    assert mask["layers.1.bias"].tolist() == [False]
+
+
+def test_magnitude_ignores_signs_and_data():
+    spec = NetworkSpec(widths=WIDTHS)
+    weights = random_weights(spec)
+    negated = {key: -value for key, value in weights.items()}
+    masks = [
+        pruner_of("magnitude").prune(
+            tiny_problem(kind, widths=WIDTHS, weights=each, count=count), 0.3, seed=0
+        )
+        for kind, each, count in [
+            ("classification", weights, 20),
+            ("regression", weights, 5),
+            ("classification", negated, 20),
+        ]
+    ]
+    assert vector(masks[0]) == vector(masks[1]) == vector(masks[2])

@@ -1,0 +1,316 @@
+"""Running pruners in the child: whatever they do becomes a status, and nothing leaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from plantkit.errors import MaskError, PluginError
+from plantkit.isolation.client import (
+    PrunerServer,
+    Scratch,
+    describe_pruners,
+    read_answer,
+    run_pruner,
+    write_problem,
+)
+from plantkit.isolation.wire import Limits, PrunerSource, Status, read_bounded_text
+from plantkit.masks import Mask
+from plantkit.networks import NetworkSpec
+
+GOOD = """
+import torch
+def prune(problem, density, seed):
+    order = torch.arange(problem.network.total)
+    kept = order < problem.budget
+    pieces, start = {}, 0
+    for name, weight in problem.weights.items():
+        pieces[name] = kept[start:start + weight.numel()].reshape(weight.shape)
+        start += weight.numel()
+    return pieces
+"""
+
+
+@pytest.fixture
+def run(server, circle, tmp_path, write):
+    """Runs a submission's code on the tiny circle and returns the outcome."""
+    problem = circle.problem(density=0.5, seed=0)
+    write_problem(tmp_path / "problem", problem)
+    scratch = Scratch(tmp_path / "cells")
+
+    def execute(code: str, *, limits: Limits | None = None, **options):
+        return run_pruner(
+            options.pop("server", server),
+            scratch,
+            source=PrunerSource(path=str(write(textwrap.dedent(code))), **options),
+            problem_directory=tmp_path / "problem",
+            network=circle.network,
+            density=0.5,
+            budget=problem.budget,
+            seed=0,
+            limits=limits or Limits(time_seconds=20),
+        )
+
+    return execute
+
+
+def test_a_good_pruner(run, circle):
+    outcome = run(GOOD)
+    assert outcome.status is Status.OK
+    assert outcome.mask.kept == circle.problem(density=0.5, seed=0).budget
+    assert outcome.error == ""
+    assert outcome.seconds > 0
+    assert outcome.peak_rss_mib > 10
+
+
+BODY = """def prune(problem, density, seed):
+    masks = {n: w * 0 for n, w in problem.weights.items()}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "expected"),
+    [
+        ("raise ValueError('no idea')", Status.CRASH, "ValueError: no idea (line 3)"),
+        ("import sys; sys.exit(0)", Status.CRASH, "called sys.exit(0)"),
+        ("import os; os._exit(0)", Status.CRASH, "exited with code 0 and without an answer"),
+        ("import os; os._exit(9)", Status.CRASH, "exited with code 9"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", Status.CRASH, "SIGSEGV"),
+        ("raise KeyboardInterrupt", Status.CRASH, "KeyboardInterrupt"),
+        ("raise MemoryError", Status.OOM, "MemoryError"),
+        ("return None", Status.INVALID, "prune() returned NoneType; expected a mapping"),
+        ("return [1]", Status.INVALID, "prune() returned list"),
+        ("masks['layers.9.weight'] = 1; return masks", Status.INVALID, "not a parameter"),
+        (
+            "del masks['layers.0.bias']; return masks",
+            Status.INVALID,
+            "no entry for 'layers.0.bias'",
+        ),
+        (
+            "masks['layers.0.weight'] = masks['layers.0.weight'].T; return masks",
+            Status.INVALID,
+            "mask for 'layers.0.weight' has shape (2, 24); expected (24, 2)",
+        ),
+        ("masks['layers.0.bias'] += 0.5; return masks", Status.INVALID, "other than 0 and 1"),
+        (
+            "masks['layers.0.bias'] += float('nan'); return masks",
+            Status.INVALID,
+            "24 values other than 0 and 1, the first at (0,): nan",
+        ),
+        (
+            "return {n: w * 0 + 1 for n, w in masks.items()}",
+            Status.INVALID,
+            "mask keeps 172 parameters; expected at most 86",
+        ),
+        ("masks['layers.0.bias'] = 'text'; return masks", Status.INVALID, "layers.0.bias"),
+    ],
+)
+def test_failures_have_a_status_and_a_reason(run, body, status, expected):
+    outcome = run(f"{BODY}    {body}\n")
+    assert outcome.status is status
+    assert expected in outcome.error
+    assert outcome.mask is None
+
+
+def test_a_mask_that_keeps_nothing_is_valid(run):
+    outcome = run(f"{BODY}    return masks\n")
+    assert outcome.status is Status.OK
+    assert outcome.mask.kept == 0
+
+
+def test_numpy_arrays_and_lists_are_taken(run):
+    code = "def prune(problem, density, seed):\n    return {%s}\n"
+    arrays = run(code % "n: (w.numpy() * 0).astype('uint8') for n, w in problem.weights.items()")
+    lists = run(code % "n: (w * 0).tolist() for n, w in problem.weights.items()")
+    assert (arrays.status, lists.status) == (Status.OK, Status.OK)
+
+
+def test_time_limit_kills_what_the_run_started(run, tmp_path):
+    marker = tmp_path / "marker"
+    started = time.monotonic()
+    outcome = run(
+        f"""
+        import signal, subprocess, sys, time
+        def prune(problem, density, seed):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            subprocess.Popen([sys.executable, "-c",
+                "import time, pathlib; time.sleep(3); pathlib.Path({str(marker)!r}).touch()"])
+            time.sleep(60)
+        """,
+        limits=Limits(time_seconds=1),
+    )
+    assert outcome.status is Status.TIMEOUT
+    assert outcome.error == "ran longer than the time limit of 1 s"
+    assert time.monotonic() - started < 10
+    time.sleep(3)
+    assert not marker.exists()
+
+
+def test_memory_limit(run):
+    outcome = run(
+        "def prune(problem, density, seed):\n    x = bytearray(2_000_000_000)\n",
+        limits=Limits(time_seconds=20, memory_mib=200),
+    )
+    assert outcome.status is Status.OOM
+
+
+def test_memory_limit_within_torch(run):
+    outcome = run(
+        "import torch\ndef prune(problem, density, seed):\n    x = torch.ones(2_000_000_000)\n",
+        limits=Limits(time_seconds=20, memory_mib=200),
+    )
+    assert outcome.status is Status.OOM
+
+
+def test_disk_limit(run):
+    outcome = run(
+        """
+        def prune(problem, density, seed):
+            with open("big", "wb") as file:
+                file.truncate(3 * 1024 * 1024)
+        """,
+        limits=Limits(time_seconds=20, output_mib=1),
+    )
+    assert outcome.status is Status.CRASH
+
+
+def test_output_is_captured_and_nothing_reaches_the_parent(run, capfd):
+    outcome = run(GOOD + "\nprint('hello from the submission')\n")
+    assert outcome.status is Status.OK
+    assert "hello from the submission" in outcome.output
+    captured = capfd.readouterr()
+    assert "hello" not in captured.out + captured.err
+
+
+def test_every_run_starts_afresh(run):
+    code = ("import plantkit\n" + GOOD).replace(
+        "    order =",
+        "    assert not hasattr(plantkit, 'mark')\n    plantkit.mark = 1\n    order =",
+    )
+    assert run(code).status is Status.OK
+    assert run(code).status is Status.OK
+
+
+def test_secrets_of_the_environment_are_not_inherited(monkeypatch, run, tmp_path):
+    monkeypatch.setenv("COURSE_SECRET", "42")
+    with PrunerServer() as server:
+        outcome = run(
+            "import os\nassert 'COURSE_SECRET' not in os.environ, 'leaked'\n" + GOOD, server=server
+        )
+    assert outcome.status is Status.OK
+
+
+def test_the_problem_directory_holds_nothing_of_the_truth(circle, tmp_path):
+    write_problem(tmp_path / "problem", circle.problem(density=0.5, seed=0))
+    assert sorted(path.name for path in (tmp_path / "problem").iterdir()) == [
+        "problem.json",
+        "train.safetensors",
+        "weights.safetensors",
+    ]
+    value = json.loads((tmp_path / "problem" / "problem.json").read_text())
+    assert set(value) == {"name", "network", "task", "training"}
+
+
+def test_a_dead_server_is_replaced(run, circle):
+    with PrunerServer() as server:
+        code = """
+        import os, signal
+        def prune(problem, density, seed):
+            os.kill(os.getppid(), signal.SIGKILL)
+        """
+        assert run(code, server=server).status is Status.CRASH
+        assert run(GOOD, server=server).status is Status.OK
+
+
+def test_describe(server, tmp_path, write):
+    scratch = Scratch(tmp_path / "cells")
+    limits = Limits(time_seconds=20)
+    source = PrunerSource(path=str(write(GOOD)))
+    assert describe_pruners(server, scratch, source, limits) == [{"name": "mine", "reference": ""}]
+    snip = PrunerSource(entry_point="snip", name="snip")
+    assert describe_pruners(server, scratch, snip, limits)[0]["reference"] == "arXiv 1810.02340"
+    broken = PrunerSource(path=str(write("import sys; sys.exit(0)")))
+    with pytest.raises(PluginError, match=r"mine\.py, line 1: cannot be imported: SystemExit: 0"):
+        describe_pruners(server, scratch, broken, limits)
+
+
+def test_installed_pruner_with_options(server, circle, tmp_path):
+    write_problem(tmp_path / "problem", circle.problem(density=0.5, seed=0))
+    masks = []
+    for options in ({}, {"scope": "layerwise"}):
+        outcome = run_pruner(
+            server,
+            Scratch(tmp_path / f"cells{len(options)}"),
+            source=PrunerSource(entry_point="magnitude", name="magnitude", options=options),
+            problem_directory=tmp_path / "problem",
+            network=circle.network,
+            density=0.5,
+            budget=86,
+            seed=0,
+            limits=Limits(time_seconds=20),
+        )
+        assert outcome.status is Status.OK
+        assert outcome.mask.saliency is not None
+        masks.append(outcome.mask.digest())
+    assert masks[0] != masks[1]
+
+
+class TestAnswer:
+    SPEC = NetworkSpec(widths=(2, 3, 1))
+
+    def answer(self, path: Path, **changes) -> Path:
+        tensors = {f"mask.{name}": value for name, value in Mask.full(self.SPEC).items()}
+        save_file({**tensors, **changes}, path)
+        return path
+
+    def test_good(self, tmp_path):
+        assert read_answer(self.answer(tmp_path / "a"), self.SPEC, 13).kept == 13
+
+    def test_more_than_the_budget(self, tmp_path):
+        with pytest.raises(MaskError, match="keeps 13 parameters; expected at most 12"):
+            read_answer(self.answer(tmp_path / "a"), self.SPEC, 12)
+
+    def test_saliency_with_nan_is_left_out(self, tmp_path):
+        nan = {f"saliency.{n}": torch.full(s, torch.nan) for n, s in self.SPEC.shapes.items()}
+        assert read_answer(self.answer(tmp_path / "a", **nan), self.SPEC, 13).saliency is None
+
+    @pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"\xff" * 100, b"\0" * 8])
+    def test_no_safetensors(self, tmp_path, content):
+        path = tmp_path / "a"
+        path.write_bytes(content)
+        with pytest.raises(MaskError, match="no safetensors file"):
+            read_answer(path, self.SPEC, 13)
+
+    def test_too_large(self, tmp_path):
+        path = self.answer(tmp_path / "a", extra=torch.zeros(1_000_000))
+        with pytest.raises(MaskError, match="larger than"):
+            read_answer(path, self.SPEC, 13)
+
+    def test_truncated(self, tmp_path):
+        path = self.answer(tmp_path / "a")
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(MaskError):
+            read_answer(path, self.SPEC, 13)
+
+    def test_symlink_and_fifo(self, tmp_path):
+        (tmp_path / "link").symlink_to(self.answer(tmp_path / "a"))
+        os.mkfifo(tmp_path / "fifo")
+        for name in ("link", "fifo"):
+            with pytest.raises(MaskError, match="not a regular file"):
+                read_answer(tmp_path / name, self.SPEC, 13)
+
+
+def test_text_is_read_within_bounds(tmp_path):
+    path = tmp_path / "output.txt"
+    path.write_bytes(b"a" * 100_000 + b"\xff end")
+    text = read_bounded_text(path)
+    assert len(text) <= 64 * 1024
+    assert text.endswith("end")
+    assert read_bounded_text(tmp_path / "missing") == ""

@@ -1,0 +1,177 @@
+"""What a pruner is given, and that it cannot change it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from builders import random_mask, random_weights, tiny_problem
+
+from plantkit.errors import MaskError
+from plantkit.masks import Mask
+from plantkit.networks import flatten
+from plantkit.problem import Problem
+from plantkit.tasks import make_task
+from plantkit.training import Recipe, Run, Samples, train
+
+KINDS = ("classification", "regression")
+RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)
+
+
+def test_budget_rounds_down_over_weights_and_biases():
+    problem = tiny_problem(widths=(2, 3, 1), density=0.3)  # 13 parameters
+    assert problem.budget == 3
+    assert tiny_problem(widths=(2, 3, 1), density=1.0).budget == 13
+    assert tiny_problem(widths=(2, 3, 1), density=1 / 13).budget == 1
+
+
+def test_shows_name_density_and_budget():
+    assert repr(tiny_problem(widths=(2, 3, 1))) == "Problem('tiny', density=0.3, budget=3)"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mutating_what_it_hands_out_changes_nothing(kind):
+    problem = tiny_problem(kind, recipe=RECIPE)
+    weights, data, outputs = problem.weights, problem.train, problem.module()(problem.train.inputs)
+    for value in problem.weights.values():
+        value.fill_(7.0)
+    problem.train.inputs.zero_()
+    problem.train.targets.zero_()
+    with torch.no_grad():
+        for parameter in problem.module().parameters():
+            parameter.zero_()
+    problem.weights.clear()
+    for value in problem.full_mask().values():
+        value.zero_()
+    for value in problem.fit(problem.full_mask(), epochs=1).values():
+        value.zero_()
+    assert all(torch.equal(problem.weights[name], value) for name, value in weights.items())
+    assert torch.equal(problem.train.inputs, data.inputs)
+    assert torch.equal(problem.train.targets, data.targets)
+    assert torch.equal(problem.module()(data.inputs), outputs)
+    assert problem.full_mask().density == 1.0
+
+
+def test_mutating_what_it_was_made_from_changes_nothing():
+    original = tiny_problem()
+    weights, data = original.weights, original.train
+    problem = Problem(
+        name="tiny",
+        network=original.network,
+        task=original.task,
+        weights=weights,
+        train=data,
+        density=0.5,
+    )
+    for value in weights.values():
+        value.zero_()
+    data.inputs.zero_()
+    assert all(torch.equal(problem.weights[name], original.weights[name]) for name in weights)
+    assert torch.equal(problem.train.inputs, original.train.inputs)
+
+
+def test_weights_are_in_the_order_of_the_network_and_need_no_gradient():
+    problem = tiny_problem()
+    assert list(problem.weights) == list(problem.network.shapes)
+    assert not any(value.requires_grad for value in problem.weights.values())
+    assert all(parameter.requires_grad for parameter in problem.module().parameters())
+
+
+def test_the_module_computes_with_the_initial_weights():
+    problem = tiny_problem()
+    module = problem.module()
+    assert all(
+        torch.equal(parameter, problem.weights[name])
+        for name, parameter in module.named_parameters()
+    )
+    assert module is not problem.module()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_is_the_tasks(kind):
+    problem = tiny_problem(kind)
+    data = problem.train
+    outputs = problem.module()(data.inputs)
+    expected = make_task(kind, 3).loss(outputs, data.targets)
+    assert torch.equal(problem.loss(outputs, data.targets), expected)
+
+
+def draw(problem):
+    return torch.rand(4, generator=problem.generator).tolist()
+
+
+def test_generator_is_fresh_and_depends_on_seed_and_name_only():
+    problem = tiny_problem(seed=1)
+    assert draw(problem) == draw(problem)
+    assert draw(problem) == draw(problem.at(density=0.9, seed=1))
+    assert draw(problem) != draw(problem.at(density=0.3, seed=2))
+    assert draw(problem) != draw(tiny_problem(seed=1, name="other"))
+
+
+def test_generator_leaves_the_global_one_untouched():
+    before = torch.random.get_rng_state()
+    draw(tiny_problem())
+    tiny_problem().module()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_at_changes_density_and_seed_only():
+    problem = tiny_problem(recipe=RECIPE)
+    other = problem.at(density=0.9, seed=5)
+    assert (other.density, other.seed, other.name) == (0.9, 5, "tiny")
+    assert (other.recipe, other.network, other.task) == (RECIPE, problem.network, problem.task)
+    assert all(torch.equal(other.weights[name], value) for name, value in problem.weights.items())
+    assert problem.density == 0.3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_is_the_trainer(kind):
+    problem = tiny_problem(kind, recipe=RECIPE, seed=4)
+    mask = random_mask(problem.network, 0.7)
+    fitted = problem.fit(mask)
+    run = Run(start=problem.weights, mask=mask, seed=4)
+    trained = train(problem.network, problem.task, problem.train, [run], RECIPE)
+    assert torch.equal(flatten(problem.network, fitted), trained[0])
+    assert {name: value.shape for name, value in fitted.items()} == {
+        name: value.shape for name, value in problem.weights.items()
+    }
+
+
+def test_fit_with_its_own_epochs_start_and_seed():
+    problem = tiny_problem(recipe=RECIPE)
+    mask = random_mask(problem.network, 0.7)
+    start = random_weights(problem.network, 9)
+    fitted = problem.fit(mask, epochs=1, start=start, seed=3)
+    recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.01)
+    run = Run(start=start, mask=mask, seed=3)
+    trained = train(problem.network, problem.task, problem.train, [run], recipe)
+    assert torch.equal(flatten(problem.network, fitted), trained[0])
+
+
+def test_fit_takes_any_zero_one_mapping_of_any_density():
+    problem = tiny_problem(recipe=RECIPE, density=0.1)
+    ones = {name: torch.ones(shape) for name, shape in problem.network.shapes.items()}
+    fitted, expected = problem.fit(ones), problem.fit(Mask.full(problem.network))
+    assert all(torch.equal(fitted[name], expected[name]) for name in expected)
+
+
+def test_fit_refuses_a_wrong_mask():
+    problem = tiny_problem()
+    with pytest.raises(MaskError, match=r"mask has no entry for 'layers\.0\.weight'"):
+        problem.fit({})
+
+
+def test_a_batch_of_one_sample_keeps_its_axis():
+    problem = tiny_problem("regression", widths=(2, 4, 1), count=9, recipe=RECIPE)  # 8 + 1
+    assert problem.train.targets.shape == (9, 1)
+    assert all(bool(value.isfinite().all()) for value in problem.fit(problem.full_mask()).values())
+
+
+def test_default_recipe():
+    assert tiny_problem().recipe == Recipe()
+
+
+def test_holds_no_other_attributes():
+    problem = tiny_problem()
+    with pytest.raises(AttributeError):
+        problem.ticket = None
+    assert isinstance(problem.train, Samples)

@@ -1,0 +1,144 @@
+"""Loss, metric and trivial predictor of both kinds of task."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from plantkit.tasks import Classification, Regression, TaskKind, make_task, task_from_json
+
+
+def generator(seed=3):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_classification_loss_by_hand():
+    task = Classification(outputs=2)
+    # Logits 0 and log 3 give probabilities 1/4 and 3/4.
+    outputs = torch.tensor([[0.0, math.log(3.0)], [0.0, math.log(3.0)]])
+    loss = task.loss(outputs, torch.tensor([0, 1]))
+    assert loss.item() == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)
+
+
+def test_regression_loss_by_hand():
+    task = Regression(outputs=2)
+    outputs = torch.tensor([[1.0, 2.0], [0.0, 0.0]])
+    targets = torch.tensor([[0.0, 0.0], [0.0, 3.0]])
+    assert task.loss(outputs, targets).item() == pytest.approx((1 + 4 + 9) / 4)
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+@pytest.mark.parametrize("count", [1, 6])
+def test_loss_gradient_equals_autograd_run_by_run(kind, count):
+    task = make_task(kind, 3)
+    outputs = torch.randn(4, count, 3, generator=generator(), dtype=torch.float64)
+    if kind is TaskKind.CLASSIFICATION:
+        targets = torch.randint(3, (4, count), generator=generator())
+    else:
+        targets = torch.randn(4, count, 3, generator=generator(4), dtype=torch.float64)
+    gradient = task.loss_gradient(outputs.clone(), targets)
+    for run in range(4):
+        leaf = outputs[run].clone().requires_grad_()
+        (expected,) = torch.autograd.grad(task.loss(leaf, targets[run]), leaf)
+        torch.testing.assert_close(gradient[run], expected)
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_loss_gradient_leaves_its_arguments_alone(kind):
+    task = make_task(kind, 2)
+    outputs = torch.randn(2, 3, 2, generator=generator())
+    targets = torch.ones(2, 3, dtype=torch.int64) if kind == "classification" else outputs + 1
+    before = outputs.clone(), targets.clone()
+    task.loss_gradient(outputs, targets)
+    assert torch.equal(outputs, before[0])
+    assert torch.equal(targets, before[1])
+
+
+def test_accuracy_by_hand():
+    task = Classification(outputs=3)
+    outputs = torch.tensor(
+        [
+            [[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]],  # classes 0 1 2 2
+            [[0.0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]],  # classes 1 1 1 1
+        ]
+    )
+    accuracy = task.performance(outputs, torch.tensor([0, 1, 2, 1]))
+    assert accuracy.tolist() == [0.75, 0.5]
+    assert accuracy.dtype == torch.float64
+
+
+def test_r2_by_hand_pools_the_outputs():
+    task = Regression(outputs=2)
+    targets = torch.tensor([[0.0, 0.0], [2.0, 4.0]])  # means 1 and 2; variance (1+1+4+4)/4 = 2.5
+    perfect = targets
+    means = torch.tensor([[1.0, 2.0], [1.0, 2.0]])
+    off = torch.tensor([[0.0, 0.0], [2.0, 3.0]])  # MSE 1/4
+    r2 = task.performance(torch.stack([perfect, means, off]), targets)
+    assert r2.tolist() == [1.0, 0.0, pytest.approx(1 - 0.25 / 2.5)]
+    assert r2.dtype == torch.float64
+
+
+def test_regression_factors_by_hand():
+    task = Regression(outputs=2)
+    outputs = torch.tensor([[[1.0, 0.0], [2.0, 0.0]]])
+    targets = torch.tensor([[2.0, 5.0], [5.0, 5.0]])
+    # First output: (1*2 + 2*5) / (1 + 4); second output is all zero and keeps the factor 1.
+    assert task.output_factors(outputs, targets).tolist() == [[pytest.approx(2.4), 1.0]]
+
+
+def test_regression_factors_minimise_the_error():
+    task = Regression(outputs=3)
+    outputs = torch.randn(2, 20, 3, generator=generator())
+    targets = torch.randn(20, 3, generator=generator(4))
+    factors = task.output_factors(outputs, targets)
+    best = task.performance(outputs * factors.unsqueeze(1), targets)
+    for output in range(3):
+        for change in (-0.01, 0.01):
+            other = factors.clone()
+            other[:, output] += change
+            assert bool((task.performance(outputs * other.unsqueeze(1), targets) < best).all())
+
+
+def test_a_planted_scale_is_undone_by_the_factors():
+    task = Regression(outputs=2)
+    targets = torch.randn(10, 2, generator=generator())
+    outputs = (targets / torch.tensor([3.0, -0.5])).unsqueeze(0)
+    factors = task.output_factors(outputs, targets)
+    torch.testing.assert_close(factors, torch.tensor([[3.0, -0.5]]))
+
+
+def test_classification_outputs_are_not_rescaled():
+    task = Classification(outputs=3)
+    factors = task.output_factors(
+        torch.randn(2, 5, 3, generator=generator()), torch.zeros(5, dtype=torch.int64)
+    )
+    assert torch.equal(factors, torch.ones(2, 3))
+
+
+def test_best_constant_of_classification_is_the_most_frequent_class():
+    task = Classification(outputs=4)
+    targets = torch.tensor([2, 2, 1, 2, 0])
+    constant = task.constant_outputs(targets)
+    assert constant.argmax().item() == 2
+    assert task.performance(constant.expand(1, 5, 4), targets).item() == pytest.approx(0.6)
+
+
+def test_best_constant_of_regression_is_the_mean():
+    task = Regression(outputs=2)
+    targets = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
+    constant = task.constant_outputs(targets)
+    assert constant.tolist() == [1.0, 3.0]
+    assert task.performance(constant.expand(1, 2, 2), targets).item() == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_json_round_trip(kind):
+    task = make_task(kind, 3)
+    assert task_from_json(task.to_json()) == task
+
+
+def test_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="ranking"):
+        make_task("ranking", 2)

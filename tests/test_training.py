@@ -1,0 +1,360 @@
+"""The trainer of many runs against plain loops, and the mask in every step."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from builders import random_mask, random_samples, random_weights, task_of
+from torch import Tensor
+
+from plantkit import training
+from plantkit.masks import Mask
+from plantkit.networks import NetworkSpec, build_module, flatten, unflatten
+from plantkit.tasks import Task
+from plantkit.training import (
+    Recipe,
+    Run,
+    Samples,
+    data_order,
+    evaluate,
+    single_threaded,
+    train,
+)
+
+KINDS = ("classification", "regression")
+SPEC = NetworkSpec(widths=(2, 7, 6, 3))
+RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01)
+
+
+def plain_training(
+    spec: NetworkSpec, task: Task, data: Samples, run: Run, recipe: Recipe
+) -> dict[str, Tensor]:
+    """One run with torch's own Adam and autograd, the mask applied after every step."""
+    module = build_module(spec, {name: run.start[name] * run.mask[name] for name in spec.shapes})
+    optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
+    for epoch in range(recipe.epochs):
+        for batch in data_order(run.seed, epoch, len(data)).split(recipe.batch_size):
+            optimizer.zero_grad()
+            task.loss(module(data.inputs[batch]), data.targets[batch]).backward()
+            optimizer.step()
+            with torch.no_grad():
+                for name, parameter in module.named_parameters():
+                    parameter.mul_(run.mask[name])
+    return {name: value.detach() for name, value in module.named_parameters()}
+
+
+def assert_same_parameters(vector: Tensor, expected: Mapping[str, Tensor], spec=SPEC) -> None:
+    torch.testing.assert_close(vector, flatten(spec, expected), rtol=1e-3, atol=1e-5)
+
+
+def run_of(spec=SPEC, *, density=1.0, seed=0, order=None) -> Run:
+    return Run(
+        start=random_weights(spec, seed),
+        mask=random_mask(spec, density, seed),
+        seed=seed if order is None else order,
+    )
+
+
+# --- against a plain loop
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [32, 29])  # whole batches, and a last one of five
+def test_one_run_equals_plain_adam(kind, count):
+    data, task = random_samples(SPEC, kind, count), task_of(SPEC, kind)
+    trained = train(SPEC, task, data, [run_of()], RECIPE)
+    expected = plain_training(SPEC, task, data, run_of(), RECIPE)
+    assert_same_parameters(trained[0], expected)
+    assert not torch.allclose(trained[0], flatten(SPEC, random_weights(SPEC)), atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("density", [0.8, 0.5, 0.3, 0.1])
+def test_masked_runs_with_idle_units_cut_equal_the_uncut_plain_loop(kind, density):
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
+    runs = [run_of(density=density, seed=seed) for seed in range(4)]
+    trained = train(SPEC, task, data, runs, RECIPE)
+    for row, run in zip(trained, runs, strict=True):
+        assert_same_parameters(row, plain_training(SPEC, task, data, run, RECIPE))
+
+
+def test_kept_parameters_of_idle_units_stay_as_they_start():
+    # Nothing of the last layer is kept but its bias, so no other parameter can move.
+    start = random_weights(SPEC)
+    mask = {name: torch.ones(shape, dtype=torch.bool) for name, shape in SPEC.shapes.items()}
+    mask["layers.2.weight"].zero_()
+    data, task = random_samples(SPEC, "regression", 16), task_of(SPEC, "regression")
+    (trained,) = train(SPEC, task, data, [Run(start=start, mask=mask, seed=0)], RECIPE)
+    named = unflatten(SPEC, trained)
+    for layer in (0, 1):
+        for part in ("weight", "bias"):
+            name = f"layers.{layer}.{part}"
+            assert torch.equal(named[name], start[name])
+    assert not bool(named["layers.2.weight"].any())
+    assert not torch.equal(named["layers.2.bias"], start["layers.2.bias"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_constant_output_learns_the_best_constant(kind):
+    data, task = random_samples(SPEC, kind, 24), task_of(SPEC, kind)
+    mask = {name: torch.zeros(shape, dtype=torch.bool) for name, shape in SPEC.shapes.items()}
+    mask["layers.2.bias"].fill_(True)
+    start = random_weights(SPEC)
+    recipe = Recipe(epochs=300, batch_size=24, learning_rate=0.03)
+    trained = train(SPEC, task, data, [Run(start=start, mask=mask, seed=0)], recipe)
+    assert int(trained.count_nonzero()) == 3
+    outputs = evaluate(SPEC, trained, data.inputs)[0]
+    assert torch.equal(outputs, outputs[:1].expand_as(outputs))
+    constant = task.constant_outputs(data.targets)
+    if kind == "classification":
+        constant = (constant / constant.sum()).log()
+        outputs = outputs.log_softmax(dim=-1)
+    torch.testing.assert_close(outputs[0], constant, atol=0.02, rtol=0)
+
+
+def test_an_empty_mask_stays_empty():
+    data, task = random_samples(SPEC, "regression", 8), task_of(SPEC, "regression")
+    trained = train(SPEC, task, data, [run_of(density=0.0)], RECIPE)
+    assert torch.equal(trained, torch.zeros(1, SPEC.total))
+
+
+def test_no_runs_and_no_epochs():
+    data, task = random_samples(SPEC, "regression", 8), task_of(SPEC, "regression")
+    assert train(SPEC, task, data, [], RECIPE).shape == (0, SPEC.total)
+    run = run_of(density=0.5)
+    trained = train(SPEC, task, data, [run], Recipe(epochs=0))
+    start = flatten(SPEC, {name: run.start[name] * run.mask[name] for name in SPEC.shapes})
+    assert torch.equal(trained[0], start)
+
+
+def test_a_network_without_hidden_layer():
+    spec = NetworkSpec(widths=(3, 2))
+    data, task = random_samples(spec, "regression", 11), task_of(spec, "regression")
+    runs = [run_of(spec, density=0.6, seed=seed) for seed in range(2)]
+    trained = train(spec, task, data, runs, RECIPE)
+    for row, run in zip(trained, runs, strict=True):
+        assert_same_parameters(row, plain_training(spec, task, data, run, RECIPE), spec)
+
+
+def test_training_leaves_its_arguments_and_the_global_generator_alone():
+    data, task = random_samples(SPEC, "classification", 16), task_of(SPEC, "classification")
+    run = run_of(density=0.5)
+    before = {name: value.clone() for name, value in run.start.items()}
+    inputs, targets = data.inputs.clone(), data.targets.clone()
+    state, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    train(SPEC, task, data, [run], RECIPE)
+    assert all(torch.equal(run.start[name], before[name]) for name in before)
+    assert torch.equal(data.inputs, inputs)
+    assert torch.equal(data.targets, targets)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+# --- the mask, in every step
+
+
+class CountPruned:
+    """A step hook that counts pruned parameters that are not zero, over all steps."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.pruned = 0
+        self.nonzero = 0
+
+    def __call__(self, parameters: Tensor, masks: Tensor) -> None:
+        self.steps += 1
+        self.pruned += int((~masks).sum())
+        self.nonzero += int(parameters[~masks].count_nonzero())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_pruned_parameter_is_nonzero_after_any_step(kind):
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
+    count = CountPruned()
+    runs = [run_of(density=0.6, seed=seed) for seed in range(3)]
+    train(SPEC, task, data, runs, RECIPE, step_hook=count)
+    assert count.steps == RECIPE.epochs * 4
+    assert count.pruned > 0
+    assert count.nonzero == 0
+
+
+def test_the_count_finds_a_trainer_that_does_not_enforce_masks(monkeypatch):
+    enforcing = training._train_compact
+
+    def lax(*arguments, **named):
+        call = inspect.signature(enforcing).bind(*arguments, **named)
+        masks, step_hook = call.arguments["masks"], call.arguments["step_hook"]
+        call.arguments["masks"] = torch.ones_like(masks)
+        call.arguments["step_hook"] = lambda parameters, _: step_hook(
+            parameters, masks[:, : parameters.shape[1]]
+        )
+        enforcing(*call.args, **call.kwargs)
+
+    monkeypatch.setattr(training, "_train_compact", lax)
+    data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
+    count = CountPruned()
+    train(SPEC, task, data, [run_of(density=0.6)], RECIPE, step_hook=count)
+    assert count.nonzero > 0
+
+
+@pytest.mark.parametrize("density", [0.5, 0.1, 0.02])
+def test_trained_parameters_are_zero_where_pruned(density):
+    spec = NetworkSpec(widths=(2, 20, 20, 4))
+    data, task = random_samples(spec, "classification", 64), task_of(spec, "classification")
+    runs = [run_of(spec, density=density, seed=seed) for seed in range(3)]
+    trained = train(spec, task, data, runs, RECIPE)
+    for row, run in zip(trained, runs, strict=True):
+        assert not bool(row[~flatten(spec, run.mask)].any())
+
+
+# --- many runs
+
+
+def mixed_runs(spec):
+    return [
+        run_of(spec, density=density, seed=seed)
+        for seed, density in enumerate([1.0, 0.05, 0.5, 0.2, 1.0, 0.5])
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_alone_equals_the_run_among_others(kind):
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
+    runs = mixed_runs(SPEC)
+    together = train(SPEC, task, data, runs, RECIPE)
+    for row, run in zip(together, runs, strict=True):
+        (alone,) = train(SPEC, task, data, [run], RECIPE)
+        assert torch.equal(row, alone)  # to the last bit
+
+
+def test_results_come_in_the_order_of_the_runs():
+    data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
+    runs = mixed_runs(SPEC)
+    forwards = train(SPEC, task, data, runs, RECIPE)
+    backwards = train(SPEC, task, data, runs[::-1], RECIPE)
+    assert torch.equal(backwards.flip(0), forwards)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_number_of_jobs_changes_nothing_bit_for_bit(kind, monkeypatch):
+    monkeypatch.setattr(training, "BATCH_PARAMETERS", 2 * SPEC.total)
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
+    runs = mixed_runs(SPEC)
+    finished: list[int] = []
+    one = train(SPEC, task, data, runs, RECIPE, on_done=finished.append)
+    assert len(finished) > 1  # several groups, so that two jobs have something to share
+    assert sum(finished) == len(runs)
+    threads = torch.get_num_threads()
+    assert torch.equal(train(SPEC, task, data, runs, RECIPE, jobs=2), one)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(train(SPEC, task, data, runs, RECIPE), one)
+
+
+def test_an_error_in_a_job_is_raised(monkeypatch):
+    monkeypatch.setattr(training, "BATCH_PARAMETERS", SPEC.total)
+
+    def fail(parameters, masks):
+        raise RuntimeError("stop here")
+
+    data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
+    with pytest.raises(RuntimeError, match="stop here"):
+        train(SPEC, task, data, mixed_runs(SPEC), RECIPE, jobs=2, step_hook=fail)
+
+
+# --- data order
+
+
+def test_seeds_change_the_order_and_the_result():
+    data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
+    first, again, other = train(
+        SPEC, task, data, [run_of(order=order) for order in (1, 1, 2)], RECIPE
+    )
+    torch.testing.assert_close(first, again, rtol=1e-3, atol=1e-5)
+    assert not torch.allclose(first, other, rtol=1e-3, atol=1e-5)
+
+
+def test_an_order_goes_through_all_samples_once_and_anew_in_every_epoch():
+    orders = {(seed, epoch): data_order(seed, epoch, 50) for seed in (0, 1) for epoch in (0, 1)}
+    for order in orders.values():
+        assert sorted(order.tolist()) == list(range(50))
+    assert len({tuple(order.tolist()) for order in orders.values()}) == 4
+    assert torch.equal(data_order(1, 1, 50), orders[1, 1])
+
+
+def test_the_last_batch_may_be_smaller_and_is_a_mean_over_its_own_samples():
+    # 9 samples in batches of 8: the ninth is a batch of one. Only the output bias b is kept,
+    # and the loss of a batch is (b - mean target)² up to a constant.
+    spec = NetworkSpec(widths=(1, 1))
+    data = Samples(inputs=torch.zeros(9, 1), targets=torch.arange(9.0).unsqueeze(1))
+    mask = {"layers.0.weight": torch.zeros(1, 1), "layers.0.bias": torch.ones(1)}
+    start = {"layers.0.weight": torch.zeros(1, 1), "layers.0.bias": torch.zeros(1)}
+    run = Run(start=start, mask={name: value.bool() for name, value in mask.items()}, seed=0)
+    count = CountPruned()
+    trained = train(
+        spec,
+        task_of(spec, "regression"),
+        data,
+        [run],
+        Recipe(epochs=1, batch_size=8, learning_rate=0.1),
+        step_hook=count,
+    )
+    order = data_order(0, 0, 9).numpy()
+    value = mean = square = 0.0
+    for step, batch in enumerate((order[:8], order[8:]), start=1):
+        gradient = 2 * (value - np.mean(batch))
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        corrected = np.sqrt(square / (1 - 0.999**step))
+        value -= 0.1 * mean / (1 - 0.9**step) / (corrected + 1e-8)
+    assert count.steps == 2
+    assert trained[0, 1].item() == pytest.approx(value, rel=1e-5)
+
+
+# --- evaluation, samples, recipes
+
+
+@pytest.mark.parametrize("count", [1, 999, 1000, 1001, 2500])
+def test_evaluation_in_batches_equals_the_module(count):
+    inputs = random_samples(SPEC, "regression", count).inputs
+    networks = [random_weights(SPEC, seed) for seed in range(2)]
+    parameters = torch.stack([flatten(SPEC, weights) for weights in networks])
+    outputs = evaluate(SPEC, parameters, inputs)
+    assert outputs.shape == (2, count, 3)
+    for run, weights in enumerate(networks):
+        with torch.no_grad():
+            torch.testing.assert_close(outputs[run], build_module(SPEC, weights)(inputs))
+
+
+def test_threads_are_restored_also_after_an_error():
+    threads = torch.get_num_threads()
+
+    def fail():
+        with single_threaded():
+            assert torch.get_num_threads() == 1
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert torch.get_num_threads() == threads
+
+
+def test_samples_of_unequal_length_are_refused():
+    with pytest.raises(ValueError, match="3 inputs but 2 targets"):
+        Samples(inputs=torch.zeros(3, 1), targets=torch.zeros(2, 1))
+
+
+def test_recipe_json_round_trip_and_unknown_optimizer():
+    assert Recipe.from_json(RECIPE.to_json()) == RECIPE
+    assert Recipe() == Recipe(epochs=10, batch_size=32, learning_rate=0.001)
+    with pytest.raises(ValueError, match="optimizer is 'sgd'; expected 'adam'"):
+        Recipe.from_json(RECIPE.to_json() | {"optimizer": "sgd"})
+
+
+def test_mask_of_a_run_may_be_a_mask_object():
+    data, task = random_samples(SPEC, "regression", 8), task_of(SPEC, "regression")
+    run = Run(start=random_weights(SPEC), mask=Mask.full(SPEC), seed=0)
+    assert train(SPEC, task, data, [run], RECIPE).shape == (1, SPEC.total)
