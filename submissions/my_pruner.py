@@ -1,17 +1,16 @@
-"""A first pruner: keep the weights of largest magnitude, each layer on its own.
+"""A first pruner: keep the parameters that are large for their layer.
 
-Change `prune` and run:  plantkit evaluate submissions/my_pruner.py
+Change `prune`, then run:  plantkit evaluate submissions/my_pruner.py
 """
+
+import torch
 
 
 def prune(problem, density, seed):
-    """Return a 0/1 tensor for every parameter; at most `problem.budget` may be 1."""
-    importance = {
-        name: weight.abs() / weight.abs().mean() for name, weight in problem.weights.items()
-    }
-    every_value = sorted(
-        (value for tensor in importance.values() for value in tensor.flatten().tolist()),
-        reverse=True,
-    )
-    threshold = every_value[problem.budget - 1]
-    return {name: tensor >= threshold for name, tensor in importance.items()}
+    """Returns a 0/1 tensor for every parameter; at most `problem.budget` may be 1."""
+    weights = problem.weights
+    importance = torch.cat([w.abs().flatten() / w.abs().mean() for w in weights.values()])
+    keep = torch.zeros(len(importance), dtype=torch.bool)
+    keep[importance.topk(problem.budget).indices] = True
+    pieces = keep.split([w.numel() for w in weights.values()])
+    return {name: piece.reshape(weights[name].shape) for name, piece in zip(weights, pieces)}

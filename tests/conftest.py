@@ -18,7 +18,7 @@ TINY_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.01)
 SUITES = """
 [tiny]
 title = "Two tiny challenges"
-challenges = ["relu-3x8", "circle-3x24"]
+challenges = ["relu-3x8", "circle-3x60"]
 densities = ["planted", 0.5]
 seeds = 2
 """
@@ -26,9 +26,9 @@ seeds = 2
 
 @pytest.fixture(scope="session")
 def tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the bundles relu-3x8 and circle-3x24 and the suite `tiny`."""
+    """A directory with the bundles relu-3x8 and circle-3x60 and the suite `tiny`."""
     root = tmp_path_factory.mktemp("challenges")
-    for number, (family, width) in enumerate([("relu", 8), ("circle", 24)]):
+    for number, (family, width) in enumerate([("relu", 8), ("circle", 60)]):
         order = Order(
             family=family,
             depth=3,
@@ -46,7 +46,7 @@ def tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def circle(tiny_challenges: Path) -> Challenge:
-    return bundles.load(tiny_challenges / "circle-3x24")
+    return bundles.load(tiny_challenges / "circle-3x60")
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +56,8 @@ def relu(tiny_challenges: Path) -> Challenge:
 
 @pytest.fixture
 def copied_bundle(tiny_challenges: Path, tmp_path: Path) -> Path:
-    """A copy of the bundle circle-3x24 that a test may alter."""
-    return Path(shutil.copytree(tiny_challenges / "circle-3x24", tmp_path / "circle-3x24"))
+    """A copy of the bundle circle-3x60 that a test may alter."""
+    return Path(shutil.copytree(tiny_challenges / "circle-3x60", tmp_path / "circle-3x60"))
 
 
 @pytest.fixture(scope="session")

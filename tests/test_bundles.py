@@ -36,8 +36,8 @@ def expect_error(bundle: Path, file: str, text: str) -> None:
 
 
 def test_files_and_shapes(tiny_challenges, circle):
-    assert sorted(path.name for path in (tiny_challenges / "circle-3x24").iterdir()) == FILES
-    assert circle.network.widths == (2, 24, 4)
+    assert sorted(path.name for path in (tiny_challenges / "circle-3x60").iterdir()) == FILES
+    assert circle.network.widths == (2, 60, 4)
     assert circle.planted_density == circle.truth.ticket.kept / circle.network.total
     assert len(circle.train) == 320
     assert len(circle.truth.test) == 100
@@ -47,7 +47,7 @@ def test_files_and_shapes(tiny_challenges, circle):
 
 def test_reference_figures_from_numpy_alone(tiny_challenges):
     """A checker without plantkit: safetensors and NumPy recompute the ticket's accuracy."""
-    path = tiny_challenges / "circle-3x24"
+    path = tiny_challenges / "circle-3x60"
     weights = load_file(path / "weights.safetensors")
     truth = load_file(path / "truth.safetensors")
     hidden = truth["test.inputs"]
@@ -84,17 +84,17 @@ def test_same_seed_same_bytes(tmp_path):
 
 def test_the_public_files_do_not_hold_the_seed_or_the_ticket(tiny_challenges, circle):
     for name in ("challenge.json", "weights.safetensors", "train.safetensors"):
-        content = (tiny_challenges / "circle-3x24" / name).read_bytes()
+        content = (tiny_challenges / "circle-3x60" / name).read_bytes()
         assert circle.truth.planting_seed.encode() not in content
         assert circle.truth.salt.encode() not in content
         assert b"ticket.layers" not in content
 
 
 def test_a_frozen_bundle_is_never_overwritten(tiny_challenges, circle):
-    order = Order(family="circle", depth=3, width=24, train_samples=8, test_samples=8)
+    order = Order(family="circle", depth=3, width=60, train_samples=8, test_samples=8)
     draft, _ = draft_challenge(order, b"seed")
     with pytest.raises(UsageError, match="exists already"):
-        bundles.freeze(draft, tiny_challenges / "circle-3x24")
+        bundles.freeze(draft, tiny_challenges / "circle-3x60")
 
 
 def test_a_freeze_that_fails_leaves_nothing(tmp_path, monkeypatch):
@@ -149,7 +149,7 @@ def test_unknown_schema_version(copied_bundle, version, advice):
         (lambda m: m.update(extra=1), "Additional properties"),
         (lambda m: m["ticket"].update(kept=0), "$.ticket.kept"),
         (lambda m: m["files"].update({"../../etc/passwd": {"sha256": "0" * 64, "bytes": 1}}), "$"),
-        (lambda m: m["network"].update(widths=[2, 24, 5]), "does not fit network"),
+        (lambda m: m["network"].update(widths=[2, 60, 5]), "does not fit network"),
         (lambda m: m["ticket"].update(total=1), "ticket.total is 1"),
         (lambda m: m["reference"].update(trivial=0.999), "no better than the constant"),
         (lambda m: m["truth"].update(storage="sealed"), "not stored in the clear"),
@@ -217,7 +217,7 @@ def test_wrong_types_shapes_and_values(copied_bundle, circle):
     weights = dict(circle.weights)
     name = "layers.0.weight"
     for change, text in [
-        ({name: weights[name].T.contiguous()}, "expected torch.float32 of shape (24, 2)"),
+        ({name: weights[name].T.contiguous()}, "expected torch.float32 of shape (60, 2)"),
         ({name: weights[name].double()}, "is torch.float64"),
         ({name: weights[name] * torch.nan}, "infinities or NaN"),
         ({"extra": torch.zeros(1)}, "unknown tensors extra"),
@@ -239,7 +239,7 @@ def test_verify_recomputes_the_figures(copied_bundle):
 
 
 def test_the_digest_covers_everything(tiny_challenges, copied_bundle):
-    original = bundles.load(tiny_challenges / "circle-3x24").digest
+    original = bundles.load(tiny_challenges / "circle-3x60").digest
     assert bundles.load(copied_bundle).digest == original
     edit_manifest(copied_bundle, lambda m: m.update(title="another"))
     assert bundles.load(copied_bundle).digest != original
@@ -247,4 +247,4 @@ def test_the_digest_covers_everything(tiny_challenges, copied_bundle):
 
 def test_bundles_can_be_moved(copied_bundle, tmp_path):
     moved = shutil.move(copied_bundle, tmp_path / "elsewhere")
-    assert bundles.load(Path(moved)).id == "circle-3x24"
+    assert bundles.load(Path(moved)).id == "circle-3x60"

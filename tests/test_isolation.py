@@ -96,18 +96,18 @@ BODY = """def prune(problem, density, seed):
         (
             "masks['layers.0.weight'] = masks['layers.0.weight'].T; return masks",
             Status.INVALID,
-            "mask for 'layers.0.weight' has shape (2, 24); expected (24, 2)",
+            "mask for 'layers.0.weight' has shape (2, 60); expected (60, 2)",
         ),
         ("masks['layers.0.bias'] += 0.5; return masks", Status.INVALID, "other than 0 and 1"),
         (
             "masks['layers.0.bias'] += float('nan'); return masks",
             Status.INVALID,
-            "24 values other than 0 and 1, the first at (0,): nan",
+            "60 values other than 0 and 1, the first at (0,): nan",
         ),
         (
             "return {n: w * 0 + 1 for n, w in masks.items()}",
             Status.INVALID,
-            "mask keeps 172 parameters; expected at most 86",
+            "mask keeps 424 parameters; expected at most 212",
         ),
         ("masks['layers.0.bias'] = 'text'; return masks", Status.INVALID, "layers.0.bias"),
     ],
@@ -252,7 +252,7 @@ def test_installed_pruner_with_options(server, circle, tmp_path):
             problem_directory=tmp_path / "problem",
             network=circle.network,
             density=0.5,
-            budget=86,
+            budget=212,
             seed=0,
             limits=Limits(time_seconds=20),
         )

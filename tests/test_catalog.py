@@ -1,0 +1,78 @@
+"""Finding challenges and suites."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from plantkit import catalog
+from plantkit.errors import BundleError, UnknownNameError, UsageError
+
+
+def test_shipped_challenges_and_suites(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = catalog.find()
+    starter = found.suite("starter")
+    assert {"relu-5x100", "circle-5x100", "helix-5x100"} <= set(starter.challenges)
+    assert set(starter.challenges) <= set(found.bundles)
+    assert starter.protocol.densities == ("planted", 0.01, 0.1, 0.5)
+
+
+def test_challenges_in_the_working_directory(tiny_challenges, tmp_path, monkeypatch):
+    shutil.copytree(tiny_challenges, tmp_path / "challenges")
+    monkeypatch.chdir(tmp_path)
+    found = catalog.find()
+    assert found.bundle("circle-3x60") == (tmp_path / "challenges" / "circle-3x60").resolve()
+    assert found.suite("tiny").protocol.seeds == 2
+
+
+def test_given_directories_come_first(tiny_challenges):
+    found = catalog.find([tiny_challenges])
+    assert found.bundle("relu-3x8") == tiny_challenges / "relu-3x8"
+
+
+def test_a_path_is_a_bundle_too(tiny_challenges):
+    path = tiny_challenges / "relu-3x8"
+    assert catalog.Catalog().bundle(str(path)) == path
+
+
+def test_unknown_names(tiny_challenges):
+    found = catalog.find([tiny_challenges])
+    with pytest.raises(UnknownNameError, match="did you mean 'circle-3x60'"):
+        found.bundle("circle-3x61")
+    with pytest.raises(UnknownNameError, match="did you mean 'tiny'"):
+        found.suite("tinny")
+
+
+def test_a_directory_that_does_not_exist(tmp_path):
+    with pytest.raises(UsageError, match="is not a directory"):
+        catalog.find([tmp_path / "nowhere"])
+
+
+def test_two_different_bundles_of_one_name(tiny_challenges, tmp_path):
+    shutil.copytree(tiny_challenges, tmp_path / "other")
+    catalog.find([tiny_challenges, tmp_path / "other"])  # equal ones are fine
+    manifest = tmp_path / "other" / "relu-3x8" / "challenge.json"
+    manifest.write_text(manifest.read_text() + " ")
+    with pytest.raises(UsageError, match="two different bundles are named 'relu-3x8'"):
+        catalog.find([tiny_challenges, tmp_path / "other"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[x", "not valid TOML"),
+        ("[x]\ntitle = 'a'", "is a required property"),
+        (
+            "[x]\ntitle='a'\nchallenges=['b']\ndensities=[0]\nseeds=1",
+            "$.x.densities[0]",
+        ),
+        ("[x]\ntitle='a'\nchallenges=['b']\ndensities=[1]\nseeds=0", "$.x.seeds"),
+    ],
+)
+def test_broken_suites(tmp_path, text, expected):
+    (tmp_path / "suites.toml").write_text(text)
+    with pytest.raises(BundleError) as error:
+        catalog.read_suites(tmp_path / "suites.toml")
+    assert expected in str(error.value)

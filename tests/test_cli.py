@@ -1,0 +1,329 @@
+"""The command line as its users meet it: exit codes, messages, help."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from plantkit.cli import COMMANDS, cli
+from plantkit.schemas import violations
+
+
+@pytest.fixture
+def evaluate(plantkit_cli, tiny_challenges):
+    """Runs `plantkit evaluate` on the tiny suite."""
+
+    def run(*arguments):
+        return plantkit_cli(
+            "evaluate", "--challenges", tiny_challenges, "--suite", "tiny", *arguments
+        )
+
+    return run
+
+
+GOOD = """
+import torch
+def prune(problem, density, seed):
+    kept = torch.arange(problem.network.total) < problem.budget
+    sizes = [w.numel() for w in problem.weights.values()]
+    pieces = kept.split(sizes)
+    return {n: p.reshape(w.shape) for (n, w), p in zip(problem.weights.items(), pieces)}
+"""
+
+
+class TestHelp:
+    def test_every_command_has_help_with_an_example(self, plantkit_cli):
+        for name in COMMANDS:
+            outcome = plantkit_cli(name, "--help")
+            assert outcome.code == 0
+            assert f"plantkit {name}" in outcome.out.partition("Examples:")[2], name
+
+    def test_version(self, plantkit_cli):
+        assert plantkit_cli("--version").out.startswith("plantkit, version ")
+
+    def test_help_imports_nothing_heavy(self):
+        code = (
+            "import sys\n"
+            "from plantkit.cli import main\n"
+            "try: main(['--help'])\n"
+            "except SystemExit: pass\n"
+            "heavy = {'torch', 'numpy', 'jsonschema', 'safetensors'} & set(sys.modules)\n"
+            "assert not heavy, heavy\n"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+    def test_unknown_command(self, plantkit_cli):
+        outcome = plantkit_cli("evalute")
+        assert outcome.code == 2
+        assert "no command is named 'evalute'; did you mean 'evaluate'" in outcome.err
+
+    def test_commands_of_plugins(self, plantkit_cli, monkeypatch):
+        import click
+
+        from plantkit import plugins
+        from plantkit.hookspecs import hookimpl
+
+        class Plugin:
+            @hookimpl
+            def plantkit_commands(self, cli):
+                cli.add_command(click.Command("extra", callback=lambda: click.echo("done")))
+
+        registry = plugins.Registry()
+        registry.register(Plugin(), "plugin")
+        monkeypatch.setattr(plugins, "load_installed", lambda: registry)
+        monkeypatch.setattr(cli, "commands", {})
+        assert plantkit_cli("extra").out == "done\n"
+
+
+class TestListAndShow:
+    def test_pruners(self, plantkit_cli):
+        outcome = plantkit_cli("list", "pruners", "--format", "json")
+        rows = {row["name"]: row for row in json.loads(outcome.out)}
+        assert rows["synflow"]["options"] == "scope=global, iterations=100"
+        assert rows["snip"]["reference"] == "arXiv 1810.02340"
+
+    @pytest.mark.parametrize("what", ["pruners", "plugins", "challenges", "suites"])
+    @pytest.mark.parametrize("output_format", ["table", "markdown", "csv", "json"])
+    def test_every_list_in_every_format(self, plantkit_cli, what, output_format):
+        outcome = plantkit_cli("list", what, "--format", output_format)
+        assert outcome.code == 0
+        assert {"pruners": "snip", "plugins": "plantkit_baselines.snip"}.get(
+            what, "circle-5x100"
+        ) in outcome.out
+        assert outcome.err == ""
+
+    def test_show(self, plantkit_cli, tiny_challenges):
+        outcome = plantkit_cli("show", "circle-3x60", "--challenges", tiny_challenges)
+        assert outcome.code == 0
+        assert "2-60-4" in outcome.out
+        shown = plantkit_cli("show", tiny_challenges / "circle-3x60", "--format", "json")
+        assert violations(json.loads(shown.out), "challenge") == []
+
+    def test_show_unknown(self, plantkit_cli):
+        outcome = plantkit_cli("show", "circle-5x10")
+        assert outcome.code == 2
+        assert "did you mean 'circle-5x100'" in outcome.err
+
+    def test_schema(self, plantkit_cli):
+        assert "results" in plantkit_cli("schema").out.split()
+        assert json.loads(plantkit_cli("schema", "results").out)["title"]
+        assert plantkit_cli("schema", "reslts").code == 2
+
+
+class TestPlantAndVerify:
+    def test_plant_show_verify(self, plantkit_cli, tmp_path):
+        planted = plantkit_cli(
+            "plant", "relu", "--depth", "3", "--width", "5", "--out", tmp_path, "--variant", "a"
+        )
+        assert planted.code == 0, planted
+        assert "planted 2 of 16 parameters" in planted.out
+        assert "do not use it for a contest" in planted.err
+        verified = plantkit_cli("verify", tmp_path / "relu-3x5-a")
+        assert verified.code == 0
+        assert "relu-3x5-a: ok" in verified.out
+
+    @pytest.mark.parametrize(
+        ("arguments", "text"),
+        [
+            (["sphere"], "no target family is named 'sphere'"),
+            (["circel"], "did you mean 'circle'"),
+            (["circle", "--width", "5"], "hidden layer 1 has 5 units"),
+            (["circle", "--depth", "2"], "at least 3"),
+            (["relu", "--seed", "xyz"], "expected hexadecimal"),
+            (["relu", "--variant", "../x"], "expected letters and digits"),
+            (["relu", "--noise", "2"], "--noise"),
+        ],
+    )
+    def test_bad_input(self, plantkit_cli, tmp_path, arguments, text):
+        outcome = plantkit_cli(
+            "plant",
+            *arguments,
+            *(["--depth", "3"] if "--depth" not in arguments else []),
+            "--out",
+            tmp_path,
+        )
+        assert outcome.code == 2
+        assert text in outcome.err
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_existing_bundle_is_kept(self, plantkit_cli, tiny_challenges):
+        before = (tiny_challenges / "relu-3x8" / "challenge.json").read_bytes()
+        outcome = plantkit_cli(
+            "plant", "relu", "--depth", 3, "--width", 8, "--out", tiny_challenges
+        )
+        assert outcome.code == 2
+        assert "never overwritten" in outcome.err
+        assert (tiny_challenges / "relu-3x8" / "challenge.json").read_bytes() == before
+
+    def test_verify_names_the_altered_file_and_checks_the_others(
+        self, plantkit_cli, copied_bundle, tiny_challenges
+    ):
+        content = bytearray((copied_bundle / "weights.safetensors").read_bytes())
+        content[-1] ^= 1
+        (copied_bundle / "weights.safetensors").write_bytes(content)
+        outcome = plantkit_cli("verify", copied_bundle, tiny_challenges / "relu-3x8")
+        assert outcome.code == 4
+        assert "circle-3x60: invalid" in outcome.out
+        assert "relu-3x8: ok" in outcome.out
+        assert "weights.safetensors: has been altered" in outcome.err
+
+    def test_verify_unknown(self, plantkit_cli):
+        assert plantkit_cli("verify", "nowhere").code == 2
+
+
+class TestEvaluate:
+    def test_the_main_job(self, evaluate, write):
+        outcome = evaluate(write(GOOD), "--baselines", "magnitude,random")
+        assert outcome.code == 0, outcome
+        lines = outcome.out.splitlines()
+        assert lines[0] == "Standings: suite tiny (relu-3x8, circle-3x60)"
+        for name in ("mine", "magnitude", "random"):
+            assert sum(line.split()[1:2] == [name] for line in lines[4:8]) == 1
+        assert "relu-3x8" in lines
+        assert "circle-3x60" in lines
+        assert outcome.err == ""
+
+    def test_json_is_valid_and_complete(self, evaluate, write, tmp_path):
+        target = tmp_path / "results.json"
+        outcome = evaluate(
+            write(GOOD), "--baselines", "snip", "--format", "json", "-o", target, "--jobs", 1
+        )
+        assert outcome.code == 0
+        assert outcome.out == ""
+        results = json.loads(target.read_text())
+        assert violations(results, "results") == []
+        assert len(results["records"]) == 2 * 2 * 2 * 2  # challenges, pruners, densities, seeds
+        assert {row["status"] for row in results["records"]} == {"ok"}
+        assert results["pruners"][0]["sha256"]
+        assert results["run"]["suite"] == "tiny"
+        assert not list(tmp_path.glob(".*.tmp"))
+
+    def test_results_do_not_depend_on_jobs_or_on_who_else_takes_part(self, evaluate, write):
+        found = []
+        for arguments in (["--jobs", 1, "--baselines", "none"], ["--jobs", 2]):
+            outcome = evaluate(write(GOOD), "--format", "json", *arguments)
+            rows = [r for r in json.loads(outcome.out)["records"] if r["pruner"] == "mine"]
+            found.append([{**r, "seconds": 0, "peak_rss_mib": 0} for r in rows])
+        assert found[0] == found[1]
+
+    def test_failures_are_rows_and_the_others_stand(self, evaluate, write):
+        bad = write("def prune(problem, density, seed):\n    raise ValueError('no | idea')\n")
+        outcome = evaluate(bad, "--baselines", "magnitude", "--format", "json")
+        assert outcome.code == 1
+        results = json.loads(outcome.out)
+        by_pruner = {s["pruner"]: s for s in results["standings"]}
+        assert by_pruner["mine"]["failures"] == 8
+        assert by_pruner["magnitude"]["failures"] == 0
+        assert by_pruner["magnitude"]["rank"] == 1
+        errors = {r["error"] for r in results["records"] if r["pruner"] == "mine"}
+        assert errors == {"ValueError: no | idea (line 2)"}
+
+    def test_failures_are_told_below_the_tables(self, evaluate, write):
+        bad = write("def prune(problem, density, seed):\n    raise ValueError('no')\n")
+        outcome = evaluate(bad, "--baselines", "none")
+        assert "mine: crash in 8 of 8 runs: ValueError: no (line 2)" in outcome.out
+
+    def test_a_broken_file_beside_a_good_one(self, evaluate, write):
+        broken = write("def prune(:", "broken.py")
+        outcome = evaluate(broken, write(GOOD), "--baselines", "none")
+        assert outcome.code == 1
+        assert "warning: " in outcome.err
+        assert "broken.py, line 1: syntax error" in outcome.err
+        assert "mine" in outcome.out
+
+    def test_a_broken_file_alone(self, evaluate, write):
+        outcome = evaluate(write("def prune(:"), "--baselines", "none")
+        assert outcome.code == 1
+        assert "error: " in outcome.err
+        assert "line 1: syntax error" in outcome.err
+        assert outcome.out == ""
+
+    def test_options_of_pruners(self, evaluate):
+        outcome = evaluate(
+            "synflow:iterations=2,scope=layerwise", "synflow", "--baselines", "synflow"
+        )
+        assert outcome.code == 0, outcome
+        names = [line.split()[1] for line in outcome.out.splitlines()[4:6]]
+        assert sorted(names) == ["synflow", "synflow:iterations=2,scope=layerwise"]
+
+    def test_equal_names_are_told_apart(self, evaluate, write):
+        outcome = evaluate(write(GOOD, "random.py"), "--baselines", "random")
+        assert outcome.code == 0
+        assert "random (random.py)" in outcome.out
+
+    def test_run_directory_and_resume(self, evaluate, write, tmp_path):
+        arguments = [write(GOOD), "--baselines", "none", "--run-dir", tmp_path / "run"]
+        first = evaluate(*arguments, "--format", "json")
+        again = evaluate(*arguments)
+        assert again.code == 2
+        assert "--resume" in again.err
+        records = (tmp_path / "run" / "records.jsonl").read_text().splitlines()
+        (tmp_path / "run" / "records.jsonl").write_text("\n".join(records[:3]) + "\n")
+        resumed = evaluate(*arguments, "--resume", "--format", "json")
+        strip = [
+            [{**r, "seconds": 0, "peak_rss_mib": 0} for r in json.loads(o.out)["records"]]
+            for o in (first, resumed)
+        ]
+        assert strip[0] == strip[1]
+        other = evaluate(*arguments, "--resume", "--seeds", 1)
+        assert other.code == 2
+        assert "another seeds" in other.err
+
+    @pytest.mark.parametrize(
+        ("arguments", "text"),
+        [
+            (["nowhere.py"], "nowhere.py does not exist"),
+            (["."], "is a directory"),
+            (["snap"], "did you mean 'snip'"),
+            (["snip", "--density", "0"], "out of range"),
+            (["snip", "--density", "1.5"], "out of range"),
+            (["snip", "--density", "nan"], "out of range"),
+            (["snip", "--density", "abc"], "'abc' is no density"),
+            (["snip", "--density", "0.001"], "keeps none of the 25 parameters of relu-3x8"),
+            (["snip", "--seeds", "0"], "--seeds"),
+            (["snip", "--format", "jsn"], "did you mean 'json'"),
+            (["snip", "--baselines", "magnitud"], "did you mean 'magnitude'"),
+            (["snip:iteration=3"], "no option of pruner 'snip'"),
+            (["synflow:iterations=x"], "expected int"),
+            (["snip", "--resume"], "--resume needs --run-dir"),
+            (["snip", "-o", "/no/such/dir/x"], "not a directory"),
+            (["snip", "--challenge", "relu-3x8"], "exclude each other"),
+            ([], "Missing argument"),
+        ],
+    )
+    def test_bad_input(self, evaluate, arguments, text):
+        outcome = evaluate(*arguments)
+        assert outcome.code == 2, outcome
+        assert text in outcome.err
+        assert outcome.out == ""
+
+    def test_unknown_challenge(self, plantkit_cli):
+        outcome = plantkit_cli("evaluate", "snip", "--challenge", "circle-5x10")
+        assert outcome.code == 2
+        assert "did you mean 'circle-5x100'" in outcome.err
+
+    def test_an_altered_bundle(self, plantkit_cli, copied_bundle):
+        (copied_bundle / "truth.safetensors").unlink()
+        outcome = plantkit_cli("evaluate", "snip", "--challenge", copied_bundle)
+        assert outcome.code == 4
+        assert "truth.safetensors: is missing" in outcome.err
+
+    def test_debug_shows_the_traceback(self, plantkit_cli):
+        assert "Traceback" not in plantkit_cli("evaluate", "nowhere.py").err
+        assert "Traceback" in plantkit_cli("--debug", "evaluate", "nowhere.py").err
+
+
+def test_a_bug_is_exit_code_3(plantkit_cli, monkeypatch):
+    from plantkit import schemas
+
+    def fail():
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(schemas, "schema_names", fail)
+    outcome = plantkit_cli("schema")
+    assert outcome.code == 3
+    assert "RuntimeError: broken" in outcome.err
+    assert "bug in plantkit" in outcome.err

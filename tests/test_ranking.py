@@ -1,0 +1,107 @@
+"""Standings: order, shared ranks, intervals, and that order of records does not matter."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from plantkit.catalog import Protocol
+from plantkit.ranking import rank
+from plantkit.results import Record, TrackScore
+
+PROTOCOL = Protocol(densities=(0.1,), seeds=3)
+
+
+def record(challenge, pruner, seed, strong, weak, *, status="ok") -> Record:
+    return Record(
+        pruner=pruner,
+        challenge=challenge.id,
+        bundle_sha256=challenge.digest,
+        target_density=0.1,
+        is_planted_density=False,
+        seed=seed,
+        status=status,
+        strong=TrackScore(performance=0.0, recovered_accuracy=strong),
+        weak=TrackScore(performance=0.0, recovered_accuracy=weak),
+        density=0.1,
+        sparsity=0.9,
+        effective_density=0.1,
+        collapsed_layers=0,
+        overlap={"precision": 0.0, "recall": 0.0, "f1": 0.0, "iou": 0.0, "lift": 0.0},
+        seconds=2.0,
+        peak_rss_mib=None,
+        error="",
+    )
+
+
+def records_of(challenge, values: dict[str, list[float]]) -> list[Record]:
+    return [
+        record(challenge, pruner, seed, value, value)
+        for pruner, seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+
+
+def test_best_first_with_clear_gaps(circle):
+    values = {"low": [0.1, 0.11, 0.12], "high": [0.8, 0.81, 0.82], "middle": [0.4, 0.41, 0.42]}
+    standings = rank([circle], records_of(circle, values), PROTOCOL)
+    assert [(s.rank, s.pruner) for s in standings] == [(1, "high"), (2, "middle"), (3, "low")]
+    assert all(s.low <= s.score <= s.high for s in standings)
+
+
+def test_pruners_that_cannot_be_told_apart_share_the_rank(circle):
+    values = {"a": [0.5, 0.6, 0.4], "b": [0.4, 0.5, 0.6], "c": [0.1, 0.1, 0.1]}
+    standings = rank([circle], records_of(circle, values), PROTOCOL)
+    assert [(s.rank, s.pruner) for s in standings] == [(1, "a"), (1, "b"), (3, "c")]
+
+
+def test_seeds_are_compared_in_pairs(circle):
+    """Seeds differ much more than pruners do, and yet a is better on every one of them."""
+    values = {"a": [0.2, 0.5, 0.8], "b": [0.15, 0.45, 0.75]}
+    standings = rank([circle], records_of(circle, values), PROTOCOL)
+    assert [(s.rank, s.pruner) for s in standings] == [(1, "a"), (2, "b")]
+    assert standings[0].low < standings[1].high
+
+
+def test_equal_scores_are_ordered_by_name(circle):
+    values = {"b": [0.5] * 3, "a": [0.5] * 3}
+    standings = rank([circle], records_of(circle, values), PROTOCOL)
+    assert [(s.rank, s.pruner) for s in standings] == [(1, "a"), (1, "b")]
+
+
+def test_the_order_of_records_changes_nothing(circle, relu):
+    values = {"a": [0.5, 0.2, 0.9], "b": [0.3, 0.6, 0.1], "c": [0.5, 0.2, 0.8]}
+    records = records_of(circle, values) + records_of(relu, values)
+    expected = rank([circle, relu], records, PROTOCOL)
+    for seed in range(3):
+        random.Random(seed).shuffle(records)
+        assert rank([circle, relu], records, PROTOCOL) == expected
+
+
+def test_challenges_count_alike_whatever_their_number_of_seeds(circle, relu):
+    records = records_of(circle, {"a": [1.0]}) + records_of(relu, {"a": [0.0, 0.0, 0.0]})
+    [standing] = rank([circle, relu], records, PROTOCOL)
+    alone = [
+        rank([challenge], [r for r in records if r.challenge == challenge.id], PROTOCOL)[0].score
+        for challenge in (circle, relu)
+    ]
+    assert standing.score == pytest.approx(sum(alone) / 2)
+
+
+def test_one_seed_has_an_empty_interval(circle):
+    [standing] = rank([circle], records_of(circle, {"a": [0.5]}), PROTOCOL)
+    assert standing.low == standing.high == pytest.approx(standing.score)
+
+
+def test_failures_are_counted(circle):
+    records = records_of(circle, {"a": [0.5, 0.5]})
+    records[0] = replace(records[0], status="crash")
+    [standing] = rank([circle], records, PROTOCOL)
+    assert standing.failures == 1
+    assert standing.seconds == 2.0
+
+
+def test_no_records_no_standings(circle):
+    assert rank([circle], [], PROTOCOL) == []

@@ -1,0 +1,105 @@
+"""Records on disk: saved as they are made, and read back after any interruption."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from safetensors.torch import load_file
+
+from plantkit.errors import ResultsError, UsageError
+from plantkit.masks import Mask
+from plantkit.networks import NetworkSpec
+from plantkit.results import Record, RunDirectory, TrackScore, read_records
+
+IDENTITY = {"seeds": 3, "pruners": {"a": ["1.0", {}]}}
+
+
+def record(seed: int) -> Record:
+    track = TrackScore(performance=0.5, recovered_accuracy=0.25)
+    return Record(
+        pruner="a",
+        challenge="c",
+        bundle_sha256="0" * 64,
+        target_density=0.1,
+        is_planted_density=True,
+        seed=seed,
+        status="ok",
+        strong=track,
+        weak=track,
+        density=0.1,
+        sparsity=0.9,
+        effective_density=0.05,
+        collapsed_layers=1,
+        overlap={"f1": 0.5},
+        seconds=1.0,
+        peak_rss_mib=None,
+        error="",
+    )
+
+
+def test_json_round_trip():
+    assert Record.from_json(json.loads(json.dumps(record(3).to_json()))) == record(3)
+
+
+def test_records_are_on_disk_when_append_returns(tmp_path):
+    run = RunDirectory(tmp_path / "run", IDENTITY, resume=False)
+    run.append([record(0)])
+    run.append([record(1)])
+    assert read_records(tmp_path / "run") == [record(0), record(1)]
+
+
+def test_resume_goes_on(tmp_path):
+    RunDirectory(tmp_path, IDENTITY, resume=False).append([record(0)])
+    run = RunDirectory(tmp_path, IDENTITY, resume=True)
+    assert run.records == [record(0)]
+    run.append([record(1)])
+    assert read_records(tmp_path) == [record(0), record(1)]
+
+
+def test_resume_of_an_empty_directory_starts(tmp_path):
+    assert RunDirectory(tmp_path / "new", IDENTITY, resume=True).records == []
+
+
+def test_without_resume_nothing_is_overwritten(tmp_path):
+    RunDirectory(tmp_path, IDENTITY, resume=False).append([record(0)])
+    with pytest.raises(UsageError, match="--resume"):
+        RunDirectory(tmp_path, IDENTITY, resume=False)
+    assert read_records(tmp_path) == [record(0)]
+
+
+def test_another_run_is_not_mixed_in(tmp_path):
+    RunDirectory(tmp_path, IDENTITY, resume=False)
+    with pytest.raises(UsageError, match=r"another seeds: 3; now it is 4"):
+        RunDirectory(tmp_path, {**IDENTITY, "seeds": 4}, resume=True)
+
+
+@pytest.mark.parametrize("torn", range(1, 40, 7))
+def test_a_torn_last_line_is_left_out_and_appending_goes_on(tmp_path, torn):
+    RunDirectory(tmp_path, IDENTITY, resume=False).append([record(0), record(1)])
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(path.read_bytes()[:-torn])
+    run = RunDirectory(tmp_path, IDENTITY, resume=True)
+    kept = 2 if torn == 1 else 1  # without its newline alone, the last line is whole
+    assert len(run.records) == kept
+    run.append([record(5)])
+    assert [r.seed for r in read_records(tmp_path)] == [*range(kept), 5]
+
+
+def test_a_broken_line_before_the_last_is_an_error(tmp_path):
+    RunDirectory(tmp_path, IDENTITY, resume=False).append([record(0), record(1)])
+    path = tmp_path / "records.jsonl"
+    lines = path.read_text().splitlines()
+    path.write_text("nonsense\n" + "\n".join(lines) + "\n")
+    with pytest.raises(ResultsError, match="line 1: not a record"):
+        read_records(tmp_path)
+
+
+def test_masks_are_kept_under_their_digest(tmp_path):
+    run = RunDirectory(tmp_path, IDENTITY, resume=False)
+    mask = Mask.full(NetworkSpec(widths=(2, 3, 1)))
+    run.save_mask(mask)
+    run.save_mask(mask)
+    [path] = (tmp_path / "masks").iterdir()
+    assert path.stem == mask.digest()
+    assert Mask(load_file(path)).digest() == mask.digest()

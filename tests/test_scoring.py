@@ -1,0 +1,194 @@
+"""Scores by hand: recovered accuracy, areas, the weighted mean, and what a failure counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plantkit.catalog import Protocol
+from plantkit.masks import Mask
+from plantkit.scoring import (
+    Attempt,
+    SeedScore,
+    recovered_accuracy,
+    recovery_area,
+    score_attempts,
+    seed_score,
+)
+
+PROTOCOL = Protocol(densities=("planted", 0.5))
+
+
+def attempt(mask, *, density=0.5, seed=0, status="ok", planted=False, pruner="p"):
+    return Attempt(
+        pruner=pruner,
+        target_density=density,
+        is_planted_density=planted,
+        seed=seed,
+        status=status,
+        mask=mask,
+        error="" if mask is not None else "broke",
+        seconds=1.5,
+        peak_rss_mib=10.0,
+    )
+
+
+class TestRecoveredAccuracy:
+    @pytest.mark.parametrize(
+        ("performance", "expected"),
+        [(0.2, 0.0), (0.9, 1.0), (0.55, 0.5), (0.0, 0.0), (1.0, 1.0), (math.nan, 0.0)],
+    )
+    def test_by_hand(self, performance, expected):
+        found = recovered_accuracy(performance, trivial=0.2, ticket=0.9)
+        assert found == pytest.approx(expected)
+
+    def test_infinitely_bad(self):
+        assert recovered_accuracy(-math.inf, trivial=0.2, ticket=0.9) == 0.0
+
+    def test_ticket_no_better_than_trivial(self):
+        with pytest.raises(ValueError, match="not above the trivial"):
+            recovered_accuracy(0.5, trivial=0.2, ticket=0.2)
+
+
+class TestRecoveryArea:
+    def test_by_hand(self):
+        # Two decades: recovered 0 at 0.01, 1 at 0.1, 1 at 1: a triangle and a square.
+        assert recovery_area({0.01: 0.0, 0.1: 1.0, 1.0: 1.0}) == pytest.approx(0.75)
+
+    def test_order_does_not_matter(self):
+        assert recovery_area({1.0: 1.0, 0.01: 0.0}) == pytest.approx(0.5)
+
+    def test_one_density_has_no_area(self):
+        with pytest.raises(ValueError, match="at least two"):
+            recovery_area({1.0: 1.0})
+
+    @given(
+        st.dictionaries(st.floats(1e-6, 1.0), st.floats(0.0, 1.0), min_size=2, max_size=8).filter(
+            lambda points: max(points) / min(points) > 1.001
+        )
+    )
+    def test_between_the_lowest_and_the_highest_point(self, points):
+        area = recovery_area(points)
+        assert min(points.values()) - 1e-9 <= area <= max(points.values()) + 1e-9
+
+    @given(st.floats(0.0, 1.0), st.floats(1e-4, 0.5))
+    def test_a_constant_is_its_own_area(self, value, low):
+        points = {low: value, math.sqrt(low): value, 1.0: value}
+        assert recovery_area(points) == pytest.approx(value)
+
+
+class TestSeedScore:
+    def test_equal_weights(self):
+        score = SeedScore(strong_area=0.2, weak_area=0.4, f1=0.9)
+        assert score.total(PROTOCOL) == pytest.approx(50.0)
+
+    def test_weight_of_an_overlap_that_is_not_scored_goes_to_the_others(self):
+        score = SeedScore(strong_area=0.2, weak_area=0.4, f1=None)
+        assert score.total(PROTOCOL) == pytest.approx(30.0)
+
+    def test_weights(self):
+        protocol = replace(PROTOCOL, strong_weight=3.0, weak_weight=1.0, f1_weight=0.0)
+        assert SeedScore(strong_area=0.2, weak_area=0.4, f1=1.0).total(protocol) == pytest.approx(
+            25
+        )
+
+    def test_no_weight_at_all(self):
+        protocol = replace(PROTOCOL, strong_weight=0.0, weak_weight=0.0, f1_weight=0.0)
+        assert SeedScore(strong_area=1.0, weak_area=1.0, f1=1.0).total(protocol) == 0.0
+
+
+class TestAttempts:
+    def test_the_ticket_itself_recovers_everything_and_overlaps_fully(self, circle):
+        ticket = circle.truth.ticket
+        density = circle.planted_density
+        [record] = score_attempts(circle, [attempt(ticket, density=density, planted=True)])
+        assert record.strong.recovered_accuracy == pytest.approx(1.0)
+        assert record.strong.performance == pytest.approx(circle.ticket.strong)
+        assert record.overlap["f1"] == 1.0
+        assert record.overlap["lift"] == pytest.approx(1 / density)
+        assert record.density == density
+        assert record.effective_density == density
+        assert record.mask_sha256 == ticket.digest()
+
+    def test_an_empty_mask_is_the_constant_predictor(self, circle):
+        empty = Mask({name: torch.zeros(shape) for name, shape in circle.network.shapes.items()})
+        [record] = score_attempts(circle, [attempt(empty)])
+        assert record.status == "ok"
+        assert record.strong.recovered_accuracy == 0.0
+        assert record.weak.recovered_accuracy == 0.0
+        assert record.overlap["f1"] == 0.0
+        assert record.density == 0.0
+
+    def test_a_failed_run_counts_zero_and_keeps_its_error(self, circle):
+        [record] = score_attempts(circle, [attempt(None, status="timeout")])
+        assert record.status == "timeout"
+        assert record.error == "broke"
+        assert record.strong.recovered_accuracy == record.weak.recovered_accuracy == 0.0
+        assert record.seconds == 1.5
+
+    def test_equal_masks_and_seeds_train_once(self, circle, monkeypatch):
+        trained = []
+        from plantkit import scoring
+
+        real = scoring.measure
+
+        def count(spec, task, weights, masks, seeds, recipe, **options):
+            trained.append(len(masks))
+            return real(spec, task, weights, masks, seeds, recipe, **options)
+
+        monkeypatch.setattr(scoring, "measure", count)
+        ticket = circle.truth.ticket
+        attempts = [attempt(ticket), attempt(ticket, pruner="q"), attempt(ticket, seed=1)]
+        records = score_attempts(circle, attempts)
+        assert trained == [2]
+        assert records[0].weak == records[1].weak
+
+    def test_metrics_of_plugins_are_computed(self, circle):
+        class KeptShare:
+            name = "kept_share"
+
+            def compute(self, evidence):
+                return evidence.mask.kept / evidence.network.total
+
+        [record] = score_attempts(circle, [attempt(circle.truth.ticket)], metrics=[KeptShare()])
+        assert record.metrics == {"kept_share": circle.planted_density}
+
+    def test_average_precision_where_saliencies_are_given(self, circle):
+        ticket = circle.truth.ticket
+        perfect = Mask(ticket, saliency={name: value.float() for name, value in ticket.items()})
+        [record] = score_attempts(circle, [attempt(perfect)])
+        assert record.overlap["average_precision"] == 1.0
+
+
+def test_seed_score_by_hand(circle):
+    ticket = circle.truth.ticket
+    density = circle.planted_density
+    records = score_attempts(
+        circle,
+        [
+            attempt(ticket, density=density, planted=True),
+            attempt(None, density=0.5, status="crash"),
+        ],
+    )
+    score = seed_score(circle, records)
+    # Recovered: 1 at the planted density, 0 at 0.5, the dense network's at 1.
+    dense = recovered_accuracy(
+        circle.dense.strong, trivial=circle.trivial, ticket=circle.ticket.strong
+    )
+    log = math.log
+    area = ((log(0.5) - log(density)) * 0.5 + (log(1) - log(0.5)) * dense / 2) / -log(density)
+    assert score.strong_area == pytest.approx(area)
+    assert score.f1 == 1.0
+
+
+def test_overlap_is_not_scored_on_relu(relu):
+    [record] = score_attempts(
+        relu, [attempt(relu.truth.ticket, density=relu.planted_density, planted=True)]
+    )
+    assert record.overlap["f1"] == 1.0
+    assert seed_score(relu, [record]).f1 is None
