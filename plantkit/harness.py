@@ -272,26 +272,31 @@ def _prune(
         finally:
             idle.put(server)
 
-    attempts = []
+    outcomes = []
     with ThreadPoolExecutor(len(servers)) as pool:
-        for position, (cell, outcome) in enumerate(
-            zip(cells, pool.map(run, cells), strict=True), start=1
-        ):
-            progress(f"{challenge.id}: pruning", position, len(cells))
-            attempts.append(
-                Attempt(
-                    pruner=cell.entry.label,
-                    target_density=cell.density,
-                    is_planted_density=cell.is_planted_density,
-                    seed=cell.seed,
-                    status=outcome.status.value,
-                    mask=outcome.mask,
-                    error=outcome.error,
-                    seconds=outcome.seconds,
-                    peak_rss_mib=outcome.peak_rss_mib,
-                )
-            )
-    return attempts
+        try:
+            for outcome in pool.map(run, cells):
+                outcomes.append(outcome)
+                progress(f"{challenge.id}: pruning", len(outcomes), len(cells))
+        except BaseException:  # an interrupt must not wait for the runs under way
+            pool.shutdown(wait=False, cancel_futures=True)
+            for server in servers:
+                server.stop()
+            raise
+    return [
+        Attempt(
+            pruner=cell.entry.label,
+            target_density=cell.density,
+            is_planted_density=cell.is_planted_density,
+            seed=cell.seed,
+            status=outcome.status.value,
+            mask=outcome.mask,
+            error=outcome.error,
+            seconds=outcome.seconds,
+            peak_rss_mib=outcome.peak_rss_mib,
+        )
+        for cell, outcome in zip(cells, outcomes, strict=True)
+    ]
 
 
 def _in_order(
