@@ -66,10 +66,11 @@ def standings_table(evaluation: Evaluation) -> Table:
         )
         for standing in evaluation.standings
     ]
-    where = f"suite {evaluation.suite}" if evaluation.suite else "no suite"
     names = ", ".join(challenge.id for challenge in evaluation.challenges)
     return Table(
-        title=f"Standings: {where} ({names})",
+        title=f"Standings: suite {evaluation.suite} ({names})"
+        if evaluation.suite
+        else f"Standings: {names}",
         headers=STANDINGS_HEADERS,
         rows=rows,
         notes=_standings_notes(evaluation),

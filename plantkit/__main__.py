@@ -1,0 +1,5 @@
+"""`python -m plantkit`."""
+
+from plantkit.cli import main
+
+main()
