@@ -61,4 +61,5 @@ class SaliencyPruner(ABC):
 
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
         """Returns the mask of the `problem.budget` parameters of highest saliency."""
+        problem = problem.at(density=density, seed=seed)
         return select(self.saliency(problem, seed=seed), problem.budget, scope=self.scope)

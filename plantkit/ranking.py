@@ -1,38 +1,39 @@
-"""From records to standings: scores, bootstrap intervals, ranks with ties."""
+"""From records to standings: scores, intervals over seeds, ranks with ties."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean, variance
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from plantkit.bundles import Challenge
 from plantkit.catalog import Protocol
 from plantkit.results import Record
 from plantkit.scoring import SeedScore, seed_score
 
-#: Resamples of the bootstrap, and the interval that is reported.
-RESAMPLES = 2000
-INTERVAL = (2.5, 97.5)
-_BOOTSTRAP_SEED = 20211122
+#: Confidence of the intervals, and of calling two pruners different.
+CONFIDENCE = 0.95
+
+#: Scores of one pruner: a list over seeds for each challenge.
+_Totals = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A pruner's place: score in [0, 100] with its bootstrap interval; areas and F1 in [0, 1].
+    """A pruner's place: score in [0, 100] with its interval; areas and F1 in [0, 1].
 
-    f1 is None where no challenge scores its overlap. failures counts runs that are not ok;
-    seconds is the mean wall time of a run.
+    low and high are None with a single seed, which says nothing of the spread. f1 is None where
+    no challenge scores its overlap. failures counts runs that are not ok; seconds is the mean
+    wall time of a run.
     """
 
     rank: int
     pruner: str
     score: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     strong_area: float
     weak_area: float
     f1: float | None
@@ -46,46 +47,46 @@ class Standing:
 def rank(
     challenges: Sequence[Challenge], records: Sequence[Record], protocol: Protocol
 ) -> list[Standing]:
-    """Returns the standings, best first; ties in name order.
+    """Returns the standings, best first; equal scores in name order.
 
-    A pruner's score is the mean over challenges of the mean over seeds. The interval comes
-    from a bootstrap that resamples seeds within each challenge, since a suite's challenges
-    are fixed (as rliable does, arXiv 2108.13264). All pruners share the resamples, so two
-    pruners are compared seed by seed: a pruner shares the rank of the best one in its group
-    when the interval of their difference holds zero.
+    A pruner's score is the mean over challenges of the mean over seeds. Its interval is
+    Student's over seeds, stratified by challenge with Welch's degrees of freedom; the suite's
+    challenges are fixed, so it says nothing of other challenges. A bootstrap of so few seeds
+    would be far too narrow. Two pruners are compared seed by seed: one shares the rank of the
+    best of its group unless the interval of their paired differences leaves zero out. With a
+    single seed, ranks are by score alone.
     """
     scores = {
         pruner: _seed_scores(challenges, [r for r in records if r.pruner == pruner])
         for pruner in sorted({record.pruner for record in records})
     }
     totals = {
-        pruner: [np.array([s.total(protocol) for s in seeds]) for seeds in by_challenge]
+        pruner: [[seed.total(protocol) for seed in seeds] for seeds in by_challenge]
         for pruner, by_challenge in scores.items()
     }
-    resampled = _resample(totals)
     order = sorted(totals, key=lambda pruner: (-_mean(totals[pruner]), pruner))
     standings: list[Standing] = []
     leader = ""
     for place, pruner in enumerate(order, start=1):
-        is_tied = bool(leader) and _holds_zero(resampled[leader] - resampled[pruner])
+        is_tied = bool(leader) and _are_tied(totals[leader], totals[pruner])
         if not is_tied:
             leader = pruner
         mine = [record for record in records if record.pruner == pruner]
-        low, high = np.percentile(resampled[pruner], INTERVAL)
+        mean, margin = _mean(totals[pruner]), _margin(totals[pruner])
         flat = [seed for seeds in scores[pruner] for seed in seeds]
         overlaps = [seed.f1 for seed in flat if seed.f1 is not None]
         standings.append(
             Standing(
                 rank=standings[-1].rank if is_tied else place,
                 pruner=pruner,
-                score=_mean(totals[pruner]),
-                low=float(low),
-                high=float(high),
-                strong_area=float(np.mean([seed.strong_area for seed in flat])),
-                weak_area=float(np.mean([seed.weak_area for seed in flat])),
-                f1=float(np.mean(overlaps)) if overlaps else None,
+                score=mean,
+                low=None if margin is None else max(0.0, mean - margin),
+                high=None if margin is None else min(100.0, mean + margin),
+                strong_area=fmean(seed.strong_area for seed in flat),
+                weak_area=fmean(seed.weak_area for seed in flat),
+                f1=fmean(overlaps) if overlaps else None,
                 failures=sum(record.status != "ok" for record in mine),
-                seconds=float(np.mean([record.seconds for record in mine])),
+                seconds=fmean(record.seconds for record in mine),
             )
         )
     return standings
@@ -105,26 +106,30 @@ def _seed_scores(
     return [seeds for seeds in by_challenge if seeds]
 
 
-def _mean(totals: Sequence[NDArray[np.float64]]) -> float:
-    return float(np.mean([seeds.mean() for seeds in totals]))
+def _mean(totals: _Totals) -> float:
+    return fmean(fmean(seeds) for seeds in totals)
 
 
-def _resample(
-    totals: Mapping[str, Sequence[NDArray[np.float64]]],
-) -> dict[str, NDArray[np.float64]]:
-    """Returns `RESAMPLES` bootstrapped scores of every pruner, drawn alike for all."""
-    generator = np.random.Generator(np.random.PCG64(_BOOTSTRAP_SEED))
-    first = next(iter(totals.values()), [])
-    draws = [generator.integers(len(seeds), size=(RESAMPLES, len(seeds))) for seeds in first]
-    return {
-        pruner: np.mean(
-            [seeds[draw].mean(axis=1) for seeds, draw in zip(by_challenge, draws, strict=True)],
-            axis=0,
-        )
-        for pruner, by_challenge in totals.items()
-    }
+def _margin(totals: _Totals) -> float | None:
+    """Returns half the width of the interval of `_mean`, or None where a challenge has one seed."""
+    if any(len(seeds) < 2 for seeds in totals):
+        return None
+    parts = [variance(seeds) / len(seeds) for seeds in totals]
+    if sum(parts) == 0:
+        return 0.0
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(seeds) - 1) for part, seeds in zip(parts, totals, strict=True)
+    )
+    from scipy.special import stdtrit
+
+    quantile = float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+    return quantile * math.sqrt(sum(parts)) / len(totals)
 
 
-def _holds_zero(differences: NDArray[np.float64]) -> bool:
-    low, high = np.percentile(differences, INTERVAL)
-    return bool(low <= 0 <= high)
+def _are_tied(one: _Totals, other: _Totals) -> bool:
+    differences = [
+        [a - b for a, b in zip(mine, theirs, strict=True)]
+        for mine, theirs in zip(one, other, strict=True)
+    ]
+    difference, margin = _mean(differences), _margin(differences)
+    return abs(difference) <= (margin or 0.0)

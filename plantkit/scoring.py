@@ -91,19 +91,22 @@ def score_attempts(
     ]
 
 
-def recovery_area(points: Mapping[float, float]) -> float:
+def recovery_area(points: Mapping[float, float | None]) -> float:
     """Returns the area under recovered accuracy over log density, normalised to [0, 1].
 
     Args:
         points: density in (0, 1] to recovered accuracy, at least two densities. Between
-            them recovered accuracy is interpolated linearly in log density.
+            them recovered accuracy is interpolated linearly in log density. Where a run failed
+            it is None, and nothing counts up to the next density on either side.
     """
     densities = sorted(points)
     if len(densities) < 2:
         raise ValueError("an area needs at least two densities")
     area = 0.0
     for low, high in itertools.pairwise(densities):
-        area += (math.log(high) - math.log(low)) * (points[low] + points[high]) / 2
+        left, right = points[low], points[high]
+        if left is not None and right is not None:
+            area += (math.log(high) - math.log(low)) * (left + right) / 2
     return area / (math.log(densities[-1]) - math.log(densities[0]))
 
 
@@ -134,16 +137,39 @@ def seed_score(challenge: Challenge, records: Sequence[Record]) -> SeedScore:
     """Returns the score of one pruner's records for one challenge and one seed.
 
     The areas end at density 1, where every mask is the same: the dense network's recovered
-    accuracy, as the bundle states it, stands there.
+    accuracy, as the bundle states it, stands there. A strong ticket needs no training, so the
+    weak area takes what a mask recovers trained or untrained, whichever is more.
     """
-    dense = _recovered(challenge, challenge.dense)
-    strong = {1.0: dense.strong, **{r.target_density: r.strong.recovered_accuracy for r in records}}
-    weak = {1.0: dense.weak, **{r.target_density: r.weak.recovered_accuracy for r in records}}
+    by_density = {
+        record.target_density: Performances(
+            strong=record.strong.recovered_accuracy, weak=record.weak.recovered_accuracy
+        )
+        if record.status == "ok"
+        else None
+        for record in records
+    }
     planted = [r.overlap["f1"] for r in records if r.is_planted_density]
+    return _seed_score(challenge, by_density, f1=planted[0] if planted else None)
+
+
+def ticket_score(challenge: Challenge, protocol: Protocol, densities: Sequence[float]) -> float:
+    """Returns the score in [0, 100] of a pruner that returns the ticket at every density."""
+    ticket = _recovered(challenge, challenge.ticket)
+    by_density = {density: ticket for density in densities if density < 1.0}
+    f1 = 1.0 if challenge.planted_density in densities else None
+    return _seed_score(challenge, by_density, f1=f1).total(protocol)
+
+
+def _seed_score(
+    challenge: Challenge, by_density: Mapping[float, Performances | None], *, f1: float | None
+) -> SeedScore:
+    points = {1.0: _recovered(challenge, challenge.dense), **by_density}
+    strong = {density: None if p is None else p.strong for density, p in points.items()}
+    weak = {density: None if p is None else max(p.strong, p.weak) for density, p in points.items()}
     return SeedScore(
-        strong_area=recovery_area(strong) if len(strong) > 1 else strong[1.0],
-        weak_area=recovery_area(weak) if len(weak) > 1 else weak[1.0],
-        f1=planted[0] if planted and challenge.overlap_scored else None,
+        strong_area=recovery_area(strong) if len(strong) > 1 else strong[1.0] or 0.0,
+        weak_area=recovery_area(weak) if len(weak) > 1 else weak[1.0] or 0.0,
+        f1=f1 if challenge.overlap_scored else None,
     )
 
 

@@ -9,7 +9,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from plantkit.bundles import Challenge
+from plantkit.harness import resolve_densities
 from plantkit.results import Record
+from plantkit.scoring import ticket_score
 
 if TYPE_CHECKING:
     from plantkit.harness import Evaluation
@@ -57,7 +59,9 @@ def standings_table(evaluation: Evaluation) -> Table:
             str(standing.rank),
             standing.pruner,
             f"{standing.score:.1f}",
-            f"{standing.low:.1f} to {standing.high:.1f}",
+            ""
+            if standing.low is None or standing.high is None
+            else f"{standing.low:.1f} to {standing.high:.1f}",
             f"{standing.strong_area:.3f}",
             f"{standing.weak_area:.3f}",
             "" if standing.f1 is None else f"{standing.f1:.3f}",
@@ -101,7 +105,14 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     densities = ", ".join(str(density) for density in protocol.densities)
     notes = [f"Densities {densities}; {protocol.seeds} seed{'s' if protocol.seeds != 1 else ''}."]
     if protocol.seeds == 1:
-        notes.append("One seed says nothing of the spread: the intervals are empty.")
+        notes.append("One seed says nothing of the spread: ranks are by score alone.")
+    scores = [
+        ticket_score(
+            challenge, protocol, [density for density, _ in resolve_densities(challenge, protocol)]
+        )
+        for challenge in evaluation.challenges
+    ]
+    notes.append(f"The ticket itself, returned at every density, scores {fmean(scores):.1f}.")
     if any(not challenge.hidden for challenge in evaluation.challenges):
         leaking = [challenge.id for challenge in evaluation.challenges if not challenge.hidden]
         notes.append(
@@ -137,18 +148,16 @@ def _row(records: Sequence[Record]) -> tuple[str, ...]:
         name if count == len(records) else f"{count} {name}" for name, count in statuses.items()
     )
     done = [record for record in records if record.status == "ok"]
-    if not done:
-        return (first.pruner, asked, *[""] * 7, status, f"{fmean(r.seconds for r in records):.2f}")
     return (
         first.pruner,
         asked,
-        f"{fmean(record.sparsity for record in done):.4f}",
-        f"{fmean(record.effective_density for record in done):.4f}",
+        f"{fmean(record.sparsity for record in done):.4f}" if done else "",
+        f"{fmean(record.effective_density for record in done):.4f}" if done else "",
         f"{fmean(record.strong.recovered_accuracy for record in records):.3f}",
         f"{fmean(record.weak.recovered_accuracy for record in records):.3f}",
-        f"{fmean(record.overlap['precision'] for record in done):.3f}",
-        f"{fmean(record.overlap['recall'] for record in done):.3f}",
-        f"{fmean(record.overlap['f1'] for record in done):.3f}",
+        f"{fmean(record.overlap['precision'] for record in records):.3f}",
+        f"{fmean(record.overlap['recall'] for record in records):.3f}",
+        f"{fmean(record.overlap['f1'] for record in records):.3f}",
         status,
         f"{fmean(record.seconds for record in records):.2f}",
     )

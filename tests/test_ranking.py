@@ -51,6 +51,32 @@ def test_best_first_with_clear_gaps(circle):
     assert all(s.low <= s.score <= s.high for s in standings)
 
 
+def test_interval_by_hand(circle):
+    """Scores x - 1, x, x + 1: variance 1, standard error 1/sqrt(3), t(2) at 97.5% is 4.3027."""
+    [middle] = rank([circle], records_of(circle, {"a": [0.5]}), PROTOCOL)
+    [high] = rank([circle], records_of(circle, {"a": [0.51]}), PROTOCOL)
+    step = 0.01 / (high.score - middle.score)  # recovered accuracy that moves the score by 1
+    values = {"a": [0.5 - step, 0.5, 0.5 + step]}
+    [standing] = rank([circle], records_of(circle, values), PROTOCOL)
+    assert standing.score == pytest.approx(middle.score)
+    assert standing.high - standing.score == pytest.approx(4.302653 / 3**0.5, rel=1e-4)
+    assert standing.score - standing.low == pytest.approx(4.302653 / 3**0.5, rel=1e-4)
+
+
+def test_equal_pruners_are_rarely_called_different(circle, relu):
+    """Two pruners that draw from one distribution: at most 5% may be told apart, and some."""
+    generator = random.Random(1)
+    different = 0
+    for _ in range(400):
+        values = [
+            {name: [generator.gauss(0.5, 0.05) for _ in range(3)] for name in "ab"}
+            for _ in range(2)
+        ]
+        records = records_of(circle, values[0]) + records_of(relu, values[1])
+        different += rank([circle, relu], records, PROTOCOL)[1].rank == 2
+    assert 0 < different / 400 < 0.08
+
+
 def test_pruners_that_cannot_be_told_apart_share_the_rank(circle):
     values = {"a": [0.5, 0.6, 0.4], "b": [0.4, 0.5, 0.6], "c": [0.1, 0.1, 0.1]}
     standings = rank([circle], records_of(circle, values), PROTOCOL)
@@ -90,9 +116,12 @@ def test_challenges_count_alike_whatever_their_number_of_seeds(circle, relu):
     assert standing.score == pytest.approx(sum(alone) / 2)
 
 
-def test_one_seed_has_an_empty_interval(circle):
-    [standing] = rank([circle], records_of(circle, {"a": [0.5]}), PROTOCOL)
-    assert standing.low == standing.high == pytest.approx(standing.score)
+def test_one_seed_has_no_interval_and_ranks_by_score(circle):
+    standings = rank([circle], records_of(circle, {"a": [0.5], "b": [0.6]}), PROTOCOL)
+    assert [(s.rank, s.pruner, s.low, s.high) for s in standings] == [
+        (1, "b", None, None),
+        (2, "a", None, None),
+    ]
 
 
 def test_failures_are_counted(circle):

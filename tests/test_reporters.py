@@ -9,16 +9,34 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+import torch
 
+from plantkit.bundles import Challenge
 from plantkit.catalog import Protocol
 from plantkit.harness import Entry, Evaluation, Settings
 from plantkit.isolation.wire import PrunerSource
+from plantkit.masks import Mask
 from plantkit.ranking import rank
 from plantkit.reporters import FORMATS, built_in, find_reporters
 from plantkit.schemas import violations
 from plantkit.scoring import Attempt, score_attempts
 
+BAD_LABEL = "bro|ken:<b>=x"
 HOSTILE = "bad | <b>&amp; \\end{tabular} ünï"
+
+
+def part(challenge: Challenge) -> Mask:
+    """Half of the ticket's weights and some more: precision, recall and F1 all differ."""
+    ticket = challenge.truth.ticket
+    first = {name: value.flatten().cumsum(0) for name, value in ticket.items()}
+    return Mask(
+        {
+            name: (value & (first[name].reshape(value.shape) % 2 == 0))
+            if name != "layers.0.bias"
+            else torch.arange(len(value)) < 3
+            for name, value in ticket.items()
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -32,20 +50,25 @@ def evaluation(circle, relu) -> Evaluation:
                 target_density=density,
                 is_planted_density=density != 0.5,
                 seed=seed,
-                status="ok" if name == "oracle" else "crash",
-                mask=challenge.truth.ticket if name == "oracle" else None,
-                error="" if name == "oracle" else HOSTILE,
+                status=status,
+                mask=mask if status == "ok" else None,
+                error="" if status == "ok" else HOSTILE,
                 seconds=0.25,
                 peak_rss_mib=None,
             )
-            for name in ("oracle", "broken")
+            for name, mask, statuses in (
+                ("oracle", challenge.truth.ticket, ("ok", "ok")),
+                ("mixed", part(challenge), ("ok", "timeout")),
+                (BAD_LABEL, None, ("crash", "crash")),
+            )
             for density in (challenge.planted_density, 0.5)
-            for seed in (0, 1)
+            for seed, status in enumerate(statuses)
         ]
         records += score_attempts(challenge, attempts)
     return Evaluation(
         entries=[
-            Entry(label=name, source=PrunerSource(name=name)) for name in ("oracle", "broken")
+            Entry(label=name, source=PrunerSource(name=name))
+            for name in ("oracle", "mixed", BAD_LABEL)
         ],
         challenges=[circle, relu],
         suite="tiny",
@@ -79,8 +102,9 @@ def test_table(evaluation):
     lines = text.splitlines()
     assert lines[0] == "Standings: suite tiny (circle-3x60, relu-3x8)"
     assert lines[4].split()[:2] == ["1", "oracle"]
-    assert lines[5].split()[:2] == ["2", "broken"]
-    assert f"broken: crash in 8 of 8 runs: {HOSTILE}" in lines
+    assert lines[5].split()[:2] == ["2", "mixed"]
+    assert lines[6].split()[1] == BAD_LABEL
+    assert f"{BAD_LABEL}: crash in 8 of 8 runs: {HOSTILE}" in lines
     assert not any(line != line.rstrip() for line in lines if "Standings" in line)
 
 
@@ -102,10 +126,10 @@ def test_json_holds_no_nan(evaluation, circle):
 
 def test_csv(evaluation):
     rows = list(csv.DictReader(io.StringIO(built_in("csv").render(evaluation))))
-    assert len(rows) == 16
+    assert len(rows) == 24
     assert rows[0]["pruner"] == "oracle"
     assert float(rows[0]["f1"]) == 1.0
-    assert rows[4]["error"] == HOSTILE
+    assert rows[8]["error"] == HOSTILE
 
 
 class Cells(HTMLParser):
@@ -134,10 +158,33 @@ def test_html_is_well_formed_and_escaped(evaluation):
 
 
 def test_markdown_cells_do_not_break(evaluation):
-    lines = built_in("markdown").render(evaluation).splitlines()
-    tables = [line for line in lines if line.startswith("|")]
-    header = next(line for line in tables if "effective" in line)
-    assert {line.count("|") for line in tables} == {tables[0].count("|"), header.count("|")}
+    text = built_in("markdown").render(evaluation)
+    tables = [line.replace("\\|", "") for line in text.splitlines() if line.startswith("|")]
+    assert sum(BAD_LABEL.split("|", maxsplit=1)[0] in line for line in tables) == 5
+    standings, header = tables[0], next(line for line in tables if "effective" in line)
+    assert {line.count("|") for line in tables} == {standings.count("|"), header.count("|")}
+    assert "<b>" not in text.replace("\\<b\\>", "")
+
+
+def test_cells_agree_with_the_records(evaluation, circle):
+    text = built_in("table").render(evaluation)
+    [row] = [line.split() for line in text.splitlines() if line.startswith("mixed")][:1]
+    records = [
+        record for record in evaluation.records_of("mixed", circle) if record.is_planted_density
+    ]
+    assert [record.status for record in records] == ["ok", "timeout"]
+    cells = dict(zip(("strong", "weak", "precision", "recall", "f1"), row[5:10], strict=True))
+    found = records[0]
+    expected = {
+        "strong": found.strong.recovered_accuracy,
+        "weak": found.weak.recovered_accuracy,
+        "precision": found.overlap["precision"],
+        "recall": found.overlap["recall"],
+        "f1": found.overlap["f1"],
+    }
+    # The run that failed counts as zero in every mean.
+    assert cells == {name: f"{value / 2:.3f}" for name, value in expected.items()}
+    assert len(set(cells.values())) >= 4
 
 
 def test_latex_specials_are_escaped(evaluation):

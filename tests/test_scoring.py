@@ -19,6 +19,7 @@ from plantkit.scoring import (
     recovery_area,
     score_attempts,
     seed_score,
+    ticket_score,
 )
 
 PROTOCOL = Protocol(densities=("planted", 0.5))
@@ -62,6 +63,10 @@ class TestRecoveryArea:
 
     def test_order_does_not_matter(self):
         assert recovery_area({1.0: 1.0, 0.01: 0.0}) == pytest.approx(0.5)
+
+    def test_nothing_counts_beside_a_failed_run(self):
+        assert recovery_area({0.01: 1.0, 0.1: None, 1.0: 1.0}) == 0.0
+        assert recovery_area({0.001: 1.0, 0.01: 1.0, 0.1: None, 1.0: 1.0}) == pytest.approx(1 / 3)
 
     def test_one_density_has_no_area(self):
         with pytest.raises(ValueError, match="at least two"):
@@ -176,14 +181,26 @@ def test_seed_score_by_hand(circle):
         ],
     )
     score = seed_score(circle, records)
-    # Recovered: 1 at the planted density, 0 at 0.5, the dense network's at 1.
-    dense = recovered_accuracy(
-        circle.dense.strong, trivial=circle.trivial, ticket=circle.ticket.strong
-    )
-    log = math.log
-    area = ((log(0.5) - log(density)) * 0.5 + (log(1) - log(0.5)) * dense / 2) / -log(density)
-    assert score.strong_area == pytest.approx(area)
-    assert score.f1 == 1.0
+    # The run at 0.5 failed: nothing counts on either side of it.
+    assert (score.strong_area, score.weak_area, score.f1) == (0.0, 0.0, 1.0)
+    [alone] = score_attempts(circle, [attempt(ticket, density=density, planted=True)])
+    score = seed_score(circle, [alone])
+    dense = {
+        track: recovered_accuracy(
+            getattr(circle.dense, track), trivial=circle.trivial, ticket=circle.ticket.strong
+        )
+        for track in ("strong", "weak")
+    }
+    # From 1 at the planted density to the dense network's at 1, trained or not.
+    assert score.strong_area == pytest.approx((1 + dense["strong"]) / 2)
+    assert score.weak_area == pytest.approx((1 + max(dense.values())) / 2)
+    assert score.total(PROTOCOL) == pytest.approx(ticket_score(circle, PROTOCOL, [density]))
+
+
+def test_a_pruner_that_always_fails_scores_nothing(circle):
+    attempts = [attempt(None, density=d, status="crash") for d in (0.1, 0.5)]
+    score = seed_score(circle, score_attempts(circle, attempts))
+    assert score.total(PROTOCOL) == 0.0
 
 
 def test_overlap_is_not_scored_on_relu(relu):

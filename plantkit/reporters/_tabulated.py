@@ -20,14 +20,15 @@ _LEFT = {"pruner", "status"}
 class TabulatedReporter:
     """Tables in one of tabulate's formats.
 
-    heading, paragraph: put a table's title and its notes into the format. wrap: finishes the
-    document.
+    heading, paragraph: put a table's title and its notes into the format. cell: makes text
+    harmless in a cell. wrap: finishes the document.
     """
 
     name: str
     table_format: str
     heading: Callable[[str], str]
     paragraph: Callable[[Sequence[str]], str]
+    cell: Callable[[str], str] = lambda text: text
     wrap: Callable[[str], str] = lambda text: text
 
     def render(self, evaluation: Evaluation) -> str:
@@ -40,7 +41,7 @@ class TabulatedReporter:
 
     def _table(self, table: Table) -> str:
         grid = tabulate(
-            table.rows,
+            [[self.cell(text) for text in row] for row in table.rows],
             headers=table.headers,
             tablefmt=self.table_format,
             disable_numparse=True,
