@@ -118,7 +118,16 @@ class Registry:
 
     def add_commands(self, cli: Any) -> None:
         """Lets every plugin add its commands to the click group `cli`."""
-        self._manager.hook.plantkit_commands(cli=cli)
+        caller = self._manager.hook.plantkit_commands
+        for implementation in sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name):
+            try:
+                implementation.function(cli)
+            except Exception as error:
+                self._fail(
+                    PluginError(
+                        implementation.plugin_name, f"plantkit_commands() raised {describe(error)}"
+                    )
+                )
 
     def _collect(self, hook: str, check: Any) -> Iterator[tuple[str, Any]]:
         """Yields (plugin, item) of every implementation of `hook`, in the order of names."""

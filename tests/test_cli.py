@@ -77,6 +77,27 @@ class TestHelp:
         monkeypatch.setattr(cli, "commands", {})
         assert plantkit_cli("extra").out == "done\n"
 
+    def test_a_plugin_whose_commands_break_is_a_warning(self, plantkit_cli, monkeypatch):
+        from plantkit import plugins
+
+        class Plugin:
+            def plantkit_commands(self, cli):
+                raise OSError("broken")
+
+        registry = plugins.Registry()
+        registry.register(Plugin(), "plugin")
+        monkeypatch.setattr(plugins, "load_installed", lambda: registry)
+        outcome = plantkit_cli("evalute")
+        assert outcome.code == 2
+        assert "plugin: plantkit_commands() raised OSError: broken" in outcome.err
+        assert "did you mean 'evaluate'" in outcome.err
+
+    def test_a_reader_that_goes_away(self):
+        command = f"{sys.executable} -m plantkit schema results | true; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() in {"0", "141"}
+        assert "Traceback" not in done.stderr
+
 
 class TestListAndShow:
     def test_pruners(self, plantkit_cli):
@@ -311,9 +332,20 @@ class TestEvaluate:
         assert outcome.code == 4
         assert "truth.safetensors: is missing" in outcome.err
 
+    def test_an_output_that_cannot_be_written_is_printed(self, evaluate, tmp_path):
+        (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
+        evaluate("magnitude", "--baselines", "none", "-o", tmp_path / "link.json")
+        assert (tmp_path / "link.json").is_symlink()
+        assert (tmp_path / "target.json").read_text().startswith("Standings")
+        outcome = evaluate("magnitude", "--baselines", "none", "-o", "/proc/x.json")
+        assert outcome.code == 2
+        assert outcome.out.startswith("Standings")
+        assert "cannot be written" in outcome.err
+
     def test_debug_shows_the_traceback(self, plantkit_cli):
         assert "Traceback" not in plantkit_cli("evaluate", "nowhere.py").err
         assert "Traceback" in plantkit_cli("--debug", "evaluate", "nowhere.py").err
+        assert "Traceback" in plantkit_cli("evaluate", "nowhere.py", "--debug").err
 
 
 def test_a_bug_is_exit_code_3(plantkit_cli, monkeypatch):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from plantkit import __version__
-from plantkit.errors import PlantkitError, did_you_mean
+from plantkit.errors import PlantkitError, UsageError, did_you_mean
 
 #: Command name to module; each module defines `command`.
 COMMANDS = {
@@ -47,8 +50,20 @@ class LazyGroup(click.Group):
         if cmd_name not in self.commands and not ctx.resilient_parsing:
             from plantkit.plugins import load_installed
 
-            load_installed().add_commands(self)
+            registry = load_installed()
+            registry.add_commands(self)
+            for failure in registry.failures:
+                warn(failure)
         return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader went away; click would say 1, a failed submission
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            ctx.exit(128 + signal.SIGPIPE)
+        return result
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -62,21 +77,21 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="plantkit")
-@click.option("--debug", is_flag=True, help="Show the traceback of errors.")
-@click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of errors; also after a command.")
+def cli(debug: bool) -> None:
     """Pruning challenges whose right answer is known.
 
     plantkit runs pruners on networks that hide a planted ticket, scores their masks on
     recovered accuracy, sparsity and overlap with the ticket, and ranks them.
     """
-    ctx.obj = debug
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with one of the documented codes."""
     arguments = list(sys.argv[1:] if args is None else args)
-    debug = "--debug" in arguments
+    debug = "--debug" in arguments  # taken before or after the command
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cli.main(args=arguments, prog_name="plantkit", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -90,15 +105,17 @@ def main(args: Sequence[str] | None = None) -> None:
     except PlantkitError as error:
         _show(error, debug)
         code = error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away; nothing is left to tell anyone
-        code = 0
     except Exception as error:
         _show(error, debug)
         if not debug:
             click.echo("This is a bug in plantkit; add --debug for the traceback.", err=True)
         code = 3
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminate(number: int, frame: object) -> None:
+    """Ends like an interrupt does, so that children and scratch files go too."""
+    raise SystemExit(128 + number)
 
 
 def _show(error: Exception, debug: bool) -> None:
@@ -114,10 +131,22 @@ def warn(message: object) -> None:
 
 
 def write_output(text: str, output: Any) -> None:
-    """Writes to a file, all or nothing, or to standard output where `output` is None."""
+    """Writes to a file, all or nothing, or to standard output where `output` is None.
+
+    What exists and is no regular file, such as a device, is written to and never replaced.
+    Text that cannot be written is printed instead: nothing is lost.
+    """
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
-    temporary = output.with_name(f".{output.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(output)
+    target = output.resolve()
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        temporary = target.with_name(f".{target.name}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        click.echo(text, nl=not text.endswith("\n"))
+        raise UsageError(f"--output: {output} cannot be written: {error}") from error
