@@ -16,6 +16,7 @@ from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec, build_module, flatten, unflatten
 from plantkit.tasks import Task
 from plantkit.training import (
+    Device,
     Recipe,
     Run,
     Samples,
@@ -23,6 +24,7 @@ from plantkit.training import (
     evaluate,
     single_threaded,
     train,
+    trainer,
 )
 
 KINDS = ("classification", "regression")
@@ -183,7 +185,7 @@ def test_no_pruned_parameter_is_nonzero_after_any_step(kind):
 
 
 def test_the_count_finds_a_trainer_that_does_not_enforce_masks(monkeypatch):
-    enforcing = training._train_compact
+    enforcing = trainer.train_rows
 
     def lax(*arguments, **named):
         call = inspect.signature(enforcing).bind(*arguments, **named)
@@ -192,9 +194,9 @@ def test_the_count_finds_a_trainer_that_does_not_enforce_masks(monkeypatch):
         call.arguments["step_hook"] = lambda parameters, _: step_hook(
             parameters, masks[:, : parameters.shape[1]]
         )
-        enforcing(*call.args, **call.kwargs)
+        return enforcing(*call.args, **call.kwargs)
 
-    monkeypatch.setattr(training, "_train_compact", lax)
+    monkeypatch.setattr(trainer, "train_rows", lax)
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
     count = CountPruned()
     train(SPEC, task, data, [run_of(density=0.6)], RECIPE, step_hook=count)
@@ -231,6 +233,29 @@ def test_a_run_alone_equals_the_run_among_others(kind):
         assert torch.equal(row, alone)  # to the last bit
 
 
+@pytest.mark.parametrize(
+    ("widths", "kind"),
+    [
+        ((2, 100, 100, 100, 4), "classification"),
+        ((1, 100, 100, 100, 3), "regression"),
+        ((1, 100, 100, 100, 1), "regression"),
+        ((2, 37, 53, 41, 5), "classification"),
+        ((3, 7, 5, 2), "regression"),
+        ((1, 32, 32, 1), "regression"),
+    ],
+)
+def test_neither_number_nor_place_of_the_runs_changes_a_bit(widths, kind):
+    spec = NetworkSpec(widths=widths)
+    data, task = random_samples(spec, kind, 72), task_of(spec, kind)
+    runs = [run_of(spec, density=0.7, seed=seed) for seed in range(9)]
+    recipe = Recipe(epochs=2, batch_size=32)  # the last batch holds eight
+    together = train(spec, task, data, runs, recipe)
+    for count in (1, 2, 3, 6):
+        for first in range(0, 9 - count + 1, count):
+            some = train(spec, task, data, runs[first : first + count][::-1], recipe)
+            assert torch.equal(some.flip(0), together[first : first + count])
+
+
 def test_results_come_in_the_order_of_the_runs():
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
     runs = mixed_runs(SPEC)
@@ -241,7 +266,7 @@ def test_results_come_in_the_order_of_the_runs():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_number_of_jobs_changes_nothing_bit_for_bit(kind, monkeypatch):
-    monkeypatch.setattr(training, "BATCH_PARAMETERS", 2 * SPEC.total)
+    monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, 2 * SPEC.total)
     data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
     runs = mixed_runs(SPEC)
     finished: list[int] = []
@@ -255,7 +280,7 @@ def test_the_number_of_jobs_changes_nothing_bit_for_bit(kind, monkeypatch):
 
 
 def test_an_error_in_a_job_is_raised(monkeypatch):
-    monkeypatch.setattr(training, "BATCH_PARAMETERS", SPEC.total)
+    monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, SPEC.total)
 
     def fail(parameters, masks):
         raise RuntimeError("stop here")
