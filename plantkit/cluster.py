@@ -83,7 +83,7 @@ class DaskExecutor:
         """
         futures = [self._client.submit(function, item, pure=False) for item in items]
         try:
-            finished: Any = distributed.as_completed(futures)  # type: ignore[no-untyped-call,unused-ignore]
+            finished: Any = distributed.as_completed(futures, loop=self._client.loop)  # type: ignore[no-untyped-call,unused-ignore]
             for future in finished:
                 result = future.result()
                 if on_result is not None:

@@ -12,6 +12,7 @@ from builders import random_mask, random_samples, random_weights, task_of
 from torch import Tensor
 
 from plantkit import training
+from plantkit.errors import UsageError
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec, build_module, flatten, unflatten
 from plantkit.tasks import Task
@@ -22,10 +23,12 @@ from plantkit.training import (
     Samples,
     data_order,
     evaluate,
+    plan_groups,
     single_threaded,
     train,
     trainer,
 )
+from plantkit.training.cutting import cut_spec, width_caps
 
 KINDS = ("classification", "regression")
 SPEC = NetworkSpec(widths=(2, 7, 6, 3))
@@ -288,6 +291,72 @@ def test_an_error_in_a_job_is_raised(monkeypatch):
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
     with pytest.raises(RuntimeError, match="stop here"):
         train(SPEC, task, data, mixed_runs(SPEC), RECIPE, jobs=2, step_hook=fail)
+
+
+def test_a_constant_output_is_trained_alone_as_among_others_and_as_the_plain_loop():
+    # The last hidden layer keeps nothing, so only the output biases can learn: the cut network
+    # has no hidden layer at all, which must not show.
+    data, task = random_samples(SPEC, "classification", 29), task_of(SPEC, "classification")
+    mask = {name: value.clone() for name, value in random_mask(SPEC, 0.8).items()}
+    mask["layers.1.weight"].zero_()
+    mask["layers.1.bias"].zero_()
+    mask["layers.2.bias"].fill_(True)
+    constant = Run(start=random_weights(SPEC), mask=mask, seed=3)
+    rows = torch.stack([flatten(SPEC, mask), flatten(SPEC, run_of().mask)])
+    assert width_caps(SPEC, rows)[0] == 0
+    assert cut_spec(SPEC, 0).widths == (1, 3)
+    (alone,) = train(SPEC, task, data, [constant], RECIPE)
+    assert_same_parameters(alone, plain_training(SPEC, task, data, constant, RECIPE))
+    among = train(SPEC, task, data, [run_of(), constant, run_of(density=0.3)], RECIPE)
+    assert torch.equal(among[1], alone)
+
+
+# --- groups
+
+
+def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
+    spec = NetworkSpec(widths=(2, 100, 100, 4))
+    masks = [Mask.full(spec)] * 10 + [random_mask(spec, 0.001, seed) for seed in range(7)]
+    for jobs in (1, 2, 3):
+        groups = plan_groups(spec, masks, jobs=jobs)
+        assert sorted(position for group in groups for position in group) == list(range(17))
+        dense = [len(group) for group in groups if group[0] < 10]
+        assert len(dense) == (jobs if 4 * jobs <= 10 else 1)
+        assert max(dense) - min(dense) <= 1
+    assert plan_groups(spec, []) == []
+
+
+def test_groups_stay_below_the_batch():
+    spec = NetworkSpec(widths=(2, 100, 100, 4))
+    groups = plan_groups(spec, [Mask.full(spec)] * 100)
+    most = training.BATCH_PARAMETERS[Device.CPU]
+    assert all(len(group) * spec.total <= most for group in groups)
+    assert len(groups) <= -(-100 // (most // spec.total))
+
+
+# --- devices
+
+
+def test_a_device_that_is_not_there_is_refused():
+    assert Device.checked("cpu") is Device.CPU
+    with pytest.raises(UsageError, match="device is 'tpu'; expected 'cpu' or 'cuda'"):
+        Device.checked("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="finds no GPU here"):
+            Device.checked("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_gives_what_the_cpu_gives_up_to_rounding(kind):
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
+    runs = mixed_runs(SPEC)
+    on_gpu = train(SPEC, task, data, runs, RECIPE, device="cuda")
+    on_cpu = train(SPEC, task, data, runs, RECIPE)
+    assert on_gpu.device.type == "cpu"
+    torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-2, atol=1e-4)
+    for row, run in zip(on_gpu, runs, strict=True):
+        assert not bool(row[~flatten(SPEC, run.mask)].any())
 
 
 # --- data order
