@@ -321,7 +321,7 @@ def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
         groups = plan_groups(spec, masks, jobs=jobs)
         assert sorted(position for group in groups for position in group) == list(range(17))
         dense = [len(group) for group in groups if group[0] < 10]
-        assert len(dense) == (jobs if 4 * jobs <= 10 else 1)
+        assert len(dense) == jobs
         assert max(dense) - min(dense) <= 1
     assert plan_groups(spec, []) == []
 

@@ -22,7 +22,7 @@ EVALUATION_BATCH = 1000
 #: Masks looked at together while runs are grouped; bounds the memory that this needs.
 _PLANNED_AT_ONCE = 64
 #: A group that is shared out among jobs is not made smaller than this: small groups are slow.
-_LEAST_RUNS = 4
+_LEAST_RUNS = 2
 
 
 class Device(enum.StrEnum):
