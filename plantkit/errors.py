@@ -10,6 +10,7 @@
     ├── PlantingError         a planted ticket that fails a gate (3)
     ├── BundleError           a bundle that is invalid or has been altered (4)
     ├── IsolationError        the child process machinery failed (3)
+    ├── ExecutorError         the processes or the cluster that do the work failed (3)
     ├── ResultsError          a results file that cannot be read or compared (2)
     └── NothingEvaluatedError nothing was left to evaluate (5)
 
@@ -108,6 +109,10 @@ class BundleError(PlantkitError):
 
 class IsolationError(PlantkitError):
     """The process that runs pruners could not be started or stopped answering."""
+
+
+class ExecutorError(PlantkitError):
+    """The processes or the cluster that do the work died or cannot be reached."""
 
 
 class ResultsError(PlantkitError):

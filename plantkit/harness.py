@@ -12,14 +12,17 @@ from typing import Any
 
 import plantkit
 from plantkit.bundles import PLANTED, Challenge
+from plantkit.cache import Answer, Cache, answer_key
 from plantkit.catalog import Protocol
 from plantkit.errors import UsageError
+from plantkit.executors import Executor, LocalExecutor
 from plantkit.isolation.client import Outcome, PrunerServer, Scratch, run_pruner, write_problem
-from plantkit.isolation.wire import Limits, PrunerSource
+from plantkit.isolation.wire import Limits, PrunerSource, Status
 from plantkit.machine import environment, git_hash
 from plantkit.masks import budget_of
 from plantkit.metrics import Metric
 from plantkit.ranking import Standing, rank
+from plantkit.remote import PruneJob, RemotePruning, read_directory
 from plantkit.results import RESULTS_VERSION, SCORING_VERSION, Record, RunDirectory
 from plantkit.scoring import Attempt, score_attempts
 
@@ -32,6 +35,7 @@ class Entry:
     """A pruner that takes part.
 
     label: its unique name in the tables. sha256: of a submission's file, else None.
+    module: of an installed plugin, where its entry point leads; its answers may be cached.
     is_submission: given by path rather than by a registered name.
     """
 
@@ -41,6 +45,7 @@ class Entry:
     sha256: str | None = None
     plugin: str = ""
     version: str = ""
+    module: str = ""
     is_submission: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -60,6 +65,7 @@ class Settings:
     """How an evaluation runs; none of it changes a score."""
 
     jobs: int = 1
+    device: str = "cpu"
     isolation: str = "process"
     limits: Limits = field(default_factory=Limits)
 
@@ -100,7 +106,7 @@ class Evaluation:
                     "weak": self.protocol.weak_weight,
                     "f1": self.protocol.f1_weight,
                 },
-                "device": "cpu",
+                "device": self.settings.device,
                 "threads": self.settings.jobs,
                 "isolation": self.settings.isolation,
                 "git_hash": git_hash(),
@@ -132,6 +138,8 @@ def evaluate(
     settings: Settings,
     servers: Sequence[PrunerServer],
     scratch_directory: Path,
+    executor: Executor | None = None,
+    cache: Cache | None = None,
     suite: str | None = None,
     run_directory: RunDirectory | None = None,
     metrics: Sequence[Metric] = (),
@@ -141,7 +149,28 @@ def evaluate(
 
     A run that fails becomes a record with a status; nothing that a pruner does stops the
     others. Records that `run_directory` already holds are not made again.
+
+    Args:
+        servers: run the pruners, unless the executor is a remote one.
+        executor: trains and evaluates; processes on this machine if None.
+        cache: keeps and gives back what was computed before; nothing if None.
     """
+    if executor is None:
+        with LocalExecutor(settings.jobs) as local:
+            return evaluate(
+                entries,
+                challenges,
+                protocol,
+                settings=settings,
+                servers=servers,
+                scratch_directory=scratch_directory,
+                executor=local,
+                cache=cache,
+                suite=suite,
+                run_directory=run_directory,
+                metrics=metrics,
+                progress=progress,
+            )
     started = datetime.now(UTC).isoformat(timespec="seconds")
     records: list[Record] = list(run_directory.records) if run_directory else []
     done = {record.key for record in records}
@@ -154,7 +183,19 @@ def evaluate(
         ]
         if not cells:
             continue
-        attempts = _prune(cells, challenge, settings, servers, scratch, scratch_directory, progress)
+        problem_directory = scratch_directory / f"problem-{challenge.digest[:16]}"
+        write_problem(problem_directory, challenge.problem(density=1.0, seed=0))
+        pruning = _Pruning(
+            challenge=challenge,
+            limits=settings.limits,
+            problem_directory=problem_directory,
+            servers=servers,
+            scratch=scratch,
+            executor=executor,
+            cache=cache,
+            progress=progress,
+        )
+        attempts = pruning.attempts(cells)
         trained = 0
 
         def on_done(count: int, name: str = challenge.id, total: int = len(attempts)) -> None:
@@ -164,7 +205,13 @@ def evaluate(
 
         progress(f"{challenge.id}: training", 0, len(attempts))
         new = score_attempts(
-            challenge, attempts, jobs=settings.jobs, metrics=metrics, on_done=on_done
+            challenge,
+            attempts,
+            device=settings.device,
+            executor=executor,
+            cache=cache,
+            metrics=metrics,
+            on_done=on_done,
         )
         progress(f"{challenge.id}: training", len(attempts), len(attempts))
         if run_directory is not None:
@@ -239,64 +286,153 @@ def _cells(entries: Sequence[Entry], challenge: Challenge, protocol: Protocol) -
     ]
 
 
-def _prune(
-    cells: Sequence[_Cell],
-    challenge: Challenge,
-    settings: Settings,
-    servers: Sequence[PrunerServer],
-    scratch: Scratch,
-    scratch_directory: Path,
-    progress: Progress,
-) -> list[Attempt]:
-    """Returns the attempts of `cells`, in their order, run on all servers side by side."""
-    problem_directory = scratch_directory / f"problem-{challenge.digest[:16]}"
-    write_problem(problem_directory, challenge.problem(density=1.0, seed=0))
-    idle: SimpleQueue[PrunerServer] = SimpleQueue()
-    for server in servers:
-        idle.put(server)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pruning:
+    """Runs the cells of one challenge, here or where the executor works."""
 
-    def run(cell: _Cell) -> Outcome:
-        server = idle.get()
-        try:
-            return run_pruner(
-                server,
-                scratch,
-                source=cell.entry.source,
-                problem_directory=problem_directory,
-                network=challenge.network,
-                density=cell.density,
-                budget=budget_of(cell.density, challenge.network.total),
-                seed=cell.seed,
-                limits=settings.limits,
-            )
-        finally:
+    challenge: Challenge
+    limits: Limits
+    problem_directory: Path
+    servers: Sequence[PrunerServer]
+    scratch: Scratch
+    executor: Executor
+    cache: Cache | None
+    progress: Progress
+
+    def attempts(self, cells: Sequence[_Cell]) -> list[Attempt]:
+        """Returns the attempts of `cells`, in their order."""
+        outcomes = [self._known(cell) for cell in cells]
+        missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
+        done = len(cells) - len(missing)
+
+        def on_result(_: Outcome) -> None:
+            nonlocal done
+            done += 1
+            self.progress(f"{self.challenge.id}: pruning", done, len(cells))
+
+        todo = [cells[position] for position in missing]
+        if isinstance(self.executor, RemotePruning):
+            found = self.executor.prune(self._jobs(todo), on_result=on_result)
+        else:
+            found = self._run_here(todo, on_result)
+        for position, outcome in zip(missing, found, strict=True):
+            outcomes[position] = outcome
+            self._keep(cells[position], outcome)
+        return [
+            _attempt(cell, outcome)
+            for cell, outcome in zip(cells, outcomes, strict=True)
+            if outcome is not None
+        ]
+
+    def _run_here(
+        self, cells: Sequence[_Cell], on_result: Callable[[Outcome], None]
+    ) -> list[Outcome]:
+        """Runs the cells on all servers side by side."""
+        idle: SimpleQueue[PrunerServer] = SimpleQueue()
+        for server in self.servers:
             idle.put(server)
 
-    outcomes = []
-    with ThreadPoolExecutor(len(servers)) as pool:
-        try:
-            for outcome in pool.map(run, cells):
-                outcomes.append(outcome)
-                progress(f"{challenge.id}: pruning", len(outcomes), len(cells))
-        except BaseException:  # an interrupt must not wait for the runs under way
-            pool.shutdown(wait=False, cancel_futures=True)
-            for server in servers:
-                server.stop()
-            raise
-    return [
-        Attempt(
-            pruner=cell.entry.label,
-            target_density=cell.density,
-            is_planted_density=cell.is_planted_density,
-            seed=cell.seed,
-            status=outcome.status.value,
-            mask=outcome.mask,
-            error=outcome.error,
-            seconds=outcome.seconds,
-            peak_rss_mib=outcome.peak_rss_mib,
+        def run(cell: _Cell) -> Outcome:
+            server = idle.get()
+            try:
+                return run_pruner(
+                    server,
+                    self.scratch,
+                    source=cell.entry.source,
+                    problem_directory=self.problem_directory,
+                    network=self.challenge.network,
+                    density=cell.density,
+                    budget=budget_of(cell.density, self.challenge.network.total),
+                    seed=cell.seed,
+                    limits=self.limits,
+                )
+            finally:
+                idle.put(server)
+
+        outcomes = []
+        with ThreadPoolExecutor(len(self.servers)) as pool:
+            try:
+                for outcome in pool.map(run, cells):
+                    outcomes.append(outcome)
+                    on_result(outcome)
+            except BaseException:  # an interrupt must not wait for the runs under way
+                pool.shutdown(wait=False, cancel_futures=True)
+                for server in self.servers:
+                    server.stop()
+                raise
+        return outcomes
+
+    def _jobs(self, cells: Sequence[_Cell]) -> list[PruneJob]:
+        """Returns the cells as what another machine needs to run them."""
+        problem = read_directory(self.problem_directory)
+        return [
+            PruneJob(
+                source=cell.entry.source,
+                code=None
+                if cell.entry.source.path is None
+                else Path(cell.entry.source.path).read_bytes(),
+                problem=problem,
+                network=self.challenge.network,
+                density=cell.density,
+                budget=budget_of(cell.density, self.challenge.network.total),
+                seed=cell.seed,
+                limits=self.limits,
+            )
+            for cell in cells
+        ]
+
+    def _known(self, cell: _Cell) -> Outcome | None:
+        """Returns the outcome that the cache has of an installed pruner, or None."""
+        key = self._key(cell)
+        if key is None or self.cache is None:
+            return None
+        network = self.challenge.network
+        answer = self.cache.answer(key, network, budget_of(cell.density, network.total))
+        if answer is None or answer.seconds > self.limits.time_seconds:
+            return None
+        return Outcome(
+            status=Status.OK,
+            mask=answer.mask,
+            error="",
+            seconds=answer.seconds,
+            peak_rss_mib=answer.peak_rss_mib,
         )
-        for cell, outcome in zip(cells, outcomes, strict=True)
-    ]
+
+    def _keep(self, cell: _Cell, outcome: Outcome) -> None:
+        key = self._key(cell)
+        if key is not None and self.cache is not None and outcome.mask is not None:
+            self.cache.keep_answer(
+                key,
+                Answer(
+                    mask=outcome.mask, seconds=outcome.seconds, peak_rss_mib=outcome.peak_rss_mib
+                ),
+            )
+
+    def _key(self, cell: _Cell) -> str | None:
+        if self.cache is None or not cell.entry.module:
+            return None
+        return answer_key(
+            module=cell.entry.module,
+            pruner=cell.entry.source.name or "",
+            options=cell.entry.source.options,
+            bundle=self.challenge.digest,
+            density=cell.density,
+            seed=cell.seed,
+        )
+
+
+def _attempt(cell: _Cell, outcome: Outcome) -> Attempt:
+    return Attempt(
+        pruner=cell.entry.label,
+        target_density=cell.density,
+        is_planted_density=cell.is_planted_density,
+        seed=cell.seed,
+        status=outcome.status.value,
+        mask=outcome.mask,
+        error=outcome.error,
+        seconds=outcome.seconds,
+        peak_rss_mib=outcome.peak_rss_mib,
+    )
 
 
 def _in_order(

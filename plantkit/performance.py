@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from plantkit.networks import NetworkSpec, flatten
+from plantkit.executors import Executor, LocalExecutor
+from plantkit.networks import NetworkSpec, flatten, unflatten
 from plantkit.tasks import Task
-from plantkit.training import Recipe, Run, Samples, evaluate, train
+from plantkit.training import (
+    Device,
+    Recipe,
+    Run,
+    Samples,
+    evaluate,
+    plan_groups,
+    single_threaded,
+    train_group,
+)
+
+#: Networks evaluated at once on a GPU. On the CPU it is one, which keeps results independent
+#: of each other to the last bit.
+_EVALUATED_ON_GPU = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +55,50 @@ def strong_performance(
     found = []
     for mask in masks:  # one at a time: memory stays flat in the number of masks
         parameters = (start * flatten(spec, mask)).unsqueeze(0)
-        outputs = evaluate(spec, parameters, train_data.inputs)
-        factors = task.output_factors(outputs, train_data.targets)
-        tested = evaluate(spec, parameters, test_data.inputs) * factors.unsqueeze(1)
-        found.append(float(task.performance(tested, test_data.targets)[0]))
+        found += _strong(spec, task, parameters, train_data, test_data)
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureUnit:
+    """One group of networks to measure: all that another process needs to do it.
+
+    start: (total,) float32. masks: (runs, ceil(total / 8)) uint8, packed bits.
+    """
+
+    spec: NetworkSpec
+    task: Task
+    recipe: Recipe
+    start: Tensor
+    masks: NDArray[np.uint8]
+    seeds: tuple[int, ...]
+    train_data: Samples
+    test_data: Samples
+    device: str = Device.CPU
+
+
+def measure_unit(unit: MeasureUnit) -> list[Performances]:
+    """Returns the performances of the networks of one group of `plan_groups`."""
+    spec, task = unit.spec, unit.task
+    start = unflatten(spec, unit.start)
+    masks = [_unpacked(spec, row) for row in unit.masks]
+    runs = [
+        Run(start=start, mask=mask, seed=seed) for mask, seed in zip(masks, unit.seeds, strict=True)
+    ]
+    train_data, test_data = unit.train_data.to(unit.device), unit.test_data.to(unit.device)
+    with single_threaded():
+        trained = train_group(spec, task, train_data, runs, unit.recipe)
+        at_once = 1 if unit.device == Device.CPU else _EVALUATED_ON_GPU
+        strong: list[float] = []
+        weak: list[float] = []
+        for first in range(0, len(runs), at_once):
+            kept = torch.stack([flatten(spec, mask) for mask in masks[first : first + at_once]])
+            untrained = (unit.start * kept).to(unit.device)
+            strong += _strong(spec, task, untrained, train_data, test_data)
+            parameters = trained[first : first + at_once].to(unit.device)
+            outputs = evaluate(spec, parameters, test_data.inputs)
+            weak += task.performance(outputs, test_data.targets).tolist()
+    return [Performances(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
 
 
 def measure(
@@ -57,22 +112,65 @@ def measure(
     train_data: Samples,
     test_data: Samples,
     jobs: int = 1,
+    device: str = Device.CPU,
+    executor: Executor | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> list[Performances]:
-    """Returns the strong and weak performance of every mask, trained with its seed."""
-    strong = strong_performance(
-        spec, task, weights, masks, train_data=train_data, test_data=test_data
-    )
-    runs = [
-        Run(start=weights, mask=mask, seed=seed) for mask, seed in zip(masks, seeds, strict=True)
+    """Returns the strong and weak performance of every mask, trained with its seed.
+
+    Memory does not grow with the number of masks, beyond the masks themselves.
+
+    Args:
+        jobs: processes side by side, unless there is an `executor`; results do not depend on
+            either.
+        device: "cpu" or "cuda".
+        on_done: called with the number of networks of each group that has finished.
+    """
+    if executor is None:
+        with LocalExecutor(jobs) as local:
+            return measure(
+                spec,
+                task,
+                weights,
+                masks,
+                seeds,
+                recipe,
+                train_data=train_data,
+                test_data=test_data,
+                device=device,
+                executor=local,
+                on_done=on_done,
+            )
+    if len(masks) != len(seeds):
+        raise ValueError(f"{len(masks)} masks but {len(seeds)} seeds")
+    start = flatten(spec, weights).float()
+    groups = plan_groups(spec, masks, jobs=executor.jobs, device=device)
+    units = [
+        MeasureUnit(
+            spec=spec,
+            task=task,
+            recipe=recipe,
+            start=start,
+            masks=np.stack([np.packbits(flatten(spec, masks[i]).numpy()) for i in group]),
+            seeds=tuple(seeds[i] for i in group),
+            train_data=train_data,
+            test_data=test_data,
+            device=device,
+        )
+        for group in groups
     ]
-    trained = train(spec, task, train_data, runs, recipe, jobs=jobs, on_done=on_done)
-    found = []
-    for position, parameters in enumerate(trained):
-        outputs = evaluate(spec, parameters.unsqueeze(0), test_data.inputs)
-        weak = float(task.performance(outputs, test_data.targets)[0])
-        found.append(Performances(strong=strong[position], weak=weak))
-    return found
+
+    def report(found: list[Performances]) -> None:
+        if on_done is not None:
+            on_done(len(found))
+
+    measured = executor.map(measure_unit, units, on_result=report)
+    by_position = {
+        position: performances
+        for group, found in zip(groups, measured, strict=True)
+        for position, performances in zip(group, found, strict=True)
+    }
+    return [by_position[position] for position in range(len(masks))]
 
 
 def trivial_performance(task: Task, *, train_data: Samples, test_data: Samples) -> float:
@@ -80,3 +178,19 @@ def trivial_performance(task: Task, *, train_data: Samples, test_data: Samples) 
     outputs = task.constant_outputs(train_data.targets)
     constant = outputs.expand(1, len(test_data), -1)
     return float(task.performance(torch.as_tensor(constant), test_data.targets)[0])
+
+
+def _strong(
+    spec: NetworkSpec, task: Task, parameters: Tensor, train_data: Samples, test_data: Samples
+) -> list[float]:
+    """Returns the test performance of untrained parameters (runs, total), one a run."""
+    outputs = evaluate(spec, parameters, train_data.inputs)
+    factors = task.output_factors(outputs, train_data.targets)
+    tested = evaluate(spec, parameters, test_data.inputs) * factors.unsqueeze(1)
+    found: list[float] = task.performance(tested, test_data.targets).tolist()
+    return found
+
+
+def _unpacked(spec: NetworkSpec, row: NDArray[np.uint8]) -> dict[str, Tensor]:
+    bits = np.unpackbits(row, count=spec.total).astype(bool)
+    return unflatten(spec, torch.from_numpy(bits))

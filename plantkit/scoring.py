@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from plantkit.bundles import Challenge
+from plantkit.cache import Cache, performance_key
 from plantkit.catalog import Protocol
 from plantkit.connectivity import connectivity
+from plantkit.executors import Executor
 from plantkit.masks import Mask, average_precision, overlap
 from plantkit.metrics import Evidence, Metric
 from plantkit.performance import Performances, measure
@@ -51,32 +53,53 @@ def score_attempts(
     attempts: Sequence[Attempt],
     *,
     jobs: int = 1,
+    device: str = "cpu",
+    executor: Executor | None = None,
+    cache: Cache | None = None,
     metrics: Sequence[Metric] = (),
     on_done: Callable[[int], None] | None = None,
 ) -> list[Record]:
     """Returns the records of `attempts`, in their order.
 
-    Equal masks with equal seeds train once. `on_done` is called with the number of trained
-    networks of each group that has finished.
+    Equal masks with equal seeds train once, and not at all where `cache` knows them.
+    `on_done` is called with the number of trained networks of each group that has finished.
+
+    Args:
+        jobs, device, executor: see `performance.measure`.
     """
     distinct: dict[tuple[str, int], tuple[Mask, int]] = {}
     for attempt in attempts:
         if attempt.mask is not None:
             key = (attempt.mask.digest(), attempt.seed)
             distinct.setdefault(key, (attempt.mask, attempt.seed))
+    keys = {
+        (mask, seed): performance_key(bundle=challenge.digest, mask=mask, seed=seed, device=device)
+        for mask, seed in (distinct if cache is not None else ())
+    }
+    performances: dict[tuple[str, int], Performances] = {}
+    for run, run_key in keys.items():
+        known = cache.performances(run_key) if cache is not None else None
+        if known is not None:
+            performances[run] = known
+    missing = {run: value for run, value in distinct.items() if run not in performances}
     measured = measure(
         challenge.network,
         challenge.task,
         challenge.weights,
-        [mask for mask, _ in distinct.values()],
-        [seed for _, seed in distinct.values()],
+        [mask for mask, _ in missing.values()],
+        [seed for _, seed in missing.values()],
         challenge.recipe,
         train_data=challenge.train,
         test_data=challenge.truth.test,
         jobs=jobs,
+        device=device,
+        executor=executor,
         on_done=on_done,
     )
-    performances = dict(zip(distinct, measured, strict=True))
+    for run, found in zip(missing, measured, strict=True):
+        performances[run] = found
+        if cache is not None:
+            cache.keep_performances(keys[run], found)
     return [
         _failed_record(challenge, attempt)
         if attempt.mask is None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plantkit.errors import PluginError, UnknownNameError, UsageError
+from plantkit.errors import MissingExtraError, PluginError, UnknownNameError, UsageError
 from plantkit.isolation.client import PrunerServer, Scratch, describe_pruners, server_pool
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
@@ -17,6 +18,7 @@ from plantkit.machine import available_cores
 if TYPE_CHECKING:
     from plantkit.bundles import Challenge
     from plantkit.catalog import Protocol
+    from plantkit.executors import Executor
     from plantkit.harness import Entry
     from plantkit.plugins import RegisteredPruner, Registry
 
@@ -40,6 +42,10 @@ class Request:
     run_directory: Path | None = None
     resume: bool = False
     jobs: int | None = None
+    device: str = "cpu"
+    executor: str = "local"
+    scheduler: str | None = None
+    cached: bool = True
     time_seconds: float = 300.0
     memory_mib: int = 4096
     strict_plugins: bool = False
@@ -68,11 +74,46 @@ def run_evaluation(
     """
     sources = [_parse_pruner(text) for text in request.pruners]
     jobs = request.jobs or available_cores()
+    is_remote = request.executor != "local"
     with (
         tempfile.TemporaryDirectory(prefix="plantkit-") as scratch,
-        server_pool(jobs) as servers,  # started first: they import torch while we do
+        # Started first: they import torch while we do.
+        server_pool(1 if is_remote else jobs) as servers,
+        _executor(request, jobs) as executor,
     ):
-        return _run(request, sources, jobs, servers, Path(scratch), warn, progress)
+        return _run(request, sources, jobs, servers, executor, Path(scratch), warn, progress)
+
+
+@contextmanager
+def _executor(request: Request, jobs: int) -> Iterator[Executor]:
+    """Starts what trains: processes on this machine, or a connection to a Dask cluster.
+
+    Raises:
+        UsageError: an unknown executor or device, or a scheduler without a cluster.
+    """
+    if request.executor == "local":
+        if request.scheduler is not None:
+            raise UsageError("--scheduler needs --executor dask")
+        from plantkit.executors import LocalExecutor
+        from plantkit.training import Device
+
+        device = Device.checked(request.device)
+        # A GPU is filled by one process; forked now, before this process has threads.
+        with LocalExecutor(1 if device is Device.CUDA else jobs) as local:
+            local.start()
+            yield local
+    elif request.executor == "dask":
+        if request.scheduler is None:
+            raise UsageError("--executor dask needs --scheduler ADDRESS")
+        try:
+            from plantkit.cluster import DaskExecutor
+        except ImportError as error:
+            raise MissingExtraError(extra="cluster", needed_for="--executor dask") from error
+
+        with DaskExecutor(request.scheduler) as cluster:
+            yield cluster
+    else:
+        raise UnknownNameError("executor", request.executor, ["local", "dask"])
 
 
 def _run(
@@ -80,11 +121,13 @@ def _run(
     sources: Sequence[PrunerSource],
     jobs: int,
     servers: Sequence[PrunerServer],
+    executor: Executor,
     scratch_directory: Path,
     warn: Warn,
     progress: Callable[[str, int, int], None],
 ) -> Result:
     from plantkit import harness
+    from plantkit.cache import Cache
     from plantkit.plugins import load_installed
     from plantkit.reporters import find_reporters
     from plantkit.results import RunDirectory
@@ -121,18 +164,23 @@ def _run(
             harness.run_identity(entries, challenges, protocol),
             resume=request.resume,
         )
+    cache = Cache() if request.cached else None
     evaluation = harness.evaluate(
         entries,
         challenges,
         protocol,
-        settings=harness.Settings(jobs=jobs, limits=limits),
+        settings=harness.Settings(jobs=jobs, device=request.device, limits=limits),
         servers=servers,
         scratch_directory=scratch_directory,
+        executor=executor,
+        cache=cache,
         suite=suite,
         run_directory=run_directory,
         metrics=registry.metrics(),
         progress=progress,
     )
+    if cache is not None:
+        cache.trim()
     mine = {entry.label for entry in entries[: len(given)]}
     failed = any(record.status != "ok" for record in evaluation.records if record.pruner in mine)
     text = reporters[request.output_format].render(evaluation)
@@ -145,6 +193,7 @@ class _Installed:
 
     pruners: Mapping[str, RegisteredPruner]
     versions: Mapping[str, str]
+    modules: Mapping[str, str]
 
     @classmethod
     def of(cls, registry: Registry, *, strict: bool, warn: Warn) -> _Installed:
@@ -159,6 +208,7 @@ class _Installed:
         return cls(
             pruners=unique_names(found),
             versions={plugin.name: plugin.version for plugin in registry.plugins},
+            modules={plugin.name: plugin.module for plugin in registry.plugins},
         )
 
     def entry(self, source: PrunerSource) -> Entry:
@@ -186,6 +236,7 @@ class _Installed:
             reference=registered.pruner.reference,
             plugin=registered.plugin,
             version=self.versions.get(registered.plugin, ""),
+            module=self.modules.get(registered.plugin, ""),
         )
 
 

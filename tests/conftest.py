@@ -24,6 +24,15 @@ seeds = 2
 """
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, so that they neither find nor leave anything."""
+    with pytest.MonkeyPatch.context() as patch:
+        directory = tmp_path_factory.mktemp("cache")
+        patch.setenv("PLANTKIT_CACHE_DIR", str(directory))
+        yield directory
+
+
 @pytest.fixture(scope="session")
 def tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the bundles relu-3x8 and circle-3x60 and the suite `tiny`."""

@@ -12,18 +12,23 @@ from builders import random_mask, random_samples, random_weights, task_of
 from torch import Tensor
 
 from plantkit import training
+from plantkit.errors import UsageError
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec, build_module, flatten, unflatten
 from plantkit.tasks import Task
 from plantkit.training import (
+    Device,
     Recipe,
     Run,
     Samples,
     data_order,
     evaluate,
+    plan_groups,
     single_threaded,
     train,
+    trainer,
 )
+from plantkit.training.cutting import cut_spec, width_caps
 
 KINDS = ("classification", "regression")
 SPEC = NetworkSpec(widths=(2, 7, 6, 3))
@@ -183,7 +188,7 @@ def test_no_pruned_parameter_is_nonzero_after_any_step(kind):
 
 
 def test_the_count_finds_a_trainer_that_does_not_enforce_masks(monkeypatch):
-    enforcing = training._train_compact
+    enforcing = trainer.train_rows
 
     def lax(*arguments, **named):
         call = inspect.signature(enforcing).bind(*arguments, **named)
@@ -192,9 +197,9 @@ def test_the_count_finds_a_trainer_that_does_not_enforce_masks(monkeypatch):
         call.arguments["step_hook"] = lambda parameters, _: step_hook(
             parameters, masks[:, : parameters.shape[1]]
         )
-        enforcing(*call.args, **call.kwargs)
+        return enforcing(*call.args, **call.kwargs)
 
-    monkeypatch.setattr(training, "_train_compact", lax)
+    monkeypatch.setattr(trainer, "train_rows", lax)
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
     count = CountPruned()
     train(SPEC, task, data, [run_of(density=0.6)], RECIPE, step_hook=count)
@@ -231,6 +236,29 @@ def test_a_run_alone_equals_the_run_among_others(kind):
         assert torch.equal(row, alone)  # to the last bit
 
 
+@pytest.mark.parametrize(
+    ("widths", "kind"),
+    [
+        ((2, 100, 100, 100, 4), "classification"),
+        ((1, 100, 100, 100, 3), "regression"),
+        ((1, 100, 100, 100, 1), "regression"),
+        ((2, 37, 53, 41, 5), "classification"),
+        ((3, 7, 5, 2), "regression"),
+        ((1, 32, 32, 1), "regression"),
+    ],
+)
+def test_neither_number_nor_place_of_the_runs_changes_a_bit(widths, kind):
+    spec = NetworkSpec(widths=widths)
+    data, task = random_samples(spec, kind, 72), task_of(spec, kind)
+    runs = [run_of(spec, density=0.7, seed=seed) for seed in range(9)]
+    recipe = Recipe(epochs=2, batch_size=32)  # the last batch holds eight
+    together = train(spec, task, data, runs, recipe)
+    for count in (1, 2, 3, 6):
+        for first in range(0, 9 - count + 1, count):
+            some = train(spec, task, data, runs[first : first + count][::-1], recipe)
+            assert torch.equal(some.flip(0), together[first : first + count])
+
+
 def test_results_come_in_the_order_of_the_runs():
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
     runs = mixed_runs(SPEC)
@@ -241,7 +269,7 @@ def test_results_come_in_the_order_of_the_runs():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_number_of_jobs_changes_nothing_bit_for_bit(kind, monkeypatch):
-    monkeypatch.setattr(training, "BATCH_PARAMETERS", 2 * SPEC.total)
+    monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, 2 * SPEC.total)
     data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
     runs = mixed_runs(SPEC)
     finished: list[int] = []
@@ -255,7 +283,7 @@ def test_the_number_of_jobs_changes_nothing_bit_for_bit(kind, monkeypatch):
 
 
 def test_an_error_in_a_job_is_raised(monkeypatch):
-    monkeypatch.setattr(training, "BATCH_PARAMETERS", SPEC.total)
+    monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, SPEC.total)
 
     def fail(parameters, masks):
         raise RuntimeError("stop here")
@@ -263,6 +291,72 @@ def test_an_error_in_a_job_is_raised(monkeypatch):
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
     with pytest.raises(RuntimeError, match="stop here"):
         train(SPEC, task, data, mixed_runs(SPEC), RECIPE, jobs=2, step_hook=fail)
+
+
+def test_a_constant_output_is_trained_alone_as_among_others_and_as_the_plain_loop():
+    # The last hidden layer keeps nothing, so only the output biases can learn: the cut network
+    # has no hidden layer at all, which must not show.
+    data, task = random_samples(SPEC, "classification", 29), task_of(SPEC, "classification")
+    mask = {name: value.clone() for name, value in random_mask(SPEC, 0.8).items()}
+    mask["layers.1.weight"].zero_()
+    mask["layers.1.bias"].zero_()
+    mask["layers.2.bias"].fill_(True)
+    constant = Run(start=random_weights(SPEC), mask=mask, seed=3)
+    rows = torch.stack([flatten(SPEC, mask), flatten(SPEC, run_of().mask)])
+    assert width_caps(SPEC, rows)[0] == 0
+    assert cut_spec(SPEC, 0).widths == (1, 3)
+    (alone,) = train(SPEC, task, data, [constant], RECIPE)
+    assert_same_parameters(alone, plain_training(SPEC, task, data, constant, RECIPE))
+    among = train(SPEC, task, data, [run_of(), constant, run_of(density=0.3)], RECIPE)
+    assert torch.equal(among[1], alone)
+
+
+# --- groups
+
+
+def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
+    spec = NetworkSpec(widths=(2, 100, 100, 4))
+    masks = [Mask.full(spec)] * 10 + [random_mask(spec, 0.001, seed) for seed in range(7)]
+    for jobs in (1, 2, 3):
+        groups = plan_groups(spec, masks, jobs=jobs)
+        assert sorted(position for group in groups for position in group) == list(range(17))
+        dense = [len(group) for group in groups if group[0] < 10]
+        assert len(dense) == jobs
+        assert max(dense) - min(dense) <= 1
+    assert plan_groups(spec, []) == []
+
+
+def test_groups_stay_below_the_batch():
+    spec = NetworkSpec(widths=(2, 100, 100, 4))
+    groups = plan_groups(spec, [Mask.full(spec)] * 100)
+    most = training.BATCH_PARAMETERS[Device.CPU]
+    assert all(len(group) * spec.total <= most for group in groups)
+    assert len(groups) <= -(-100 // (most // spec.total))
+
+
+# --- devices
+
+
+def test_a_device_that_is_not_there_is_refused():
+    assert Device.checked("cpu") is Device.CPU
+    with pytest.raises(UsageError, match="device is 'tpu'; expected 'cpu' or 'cuda'"):
+        Device.checked("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="finds no GPU here"):
+            Device.checked("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_gives_what_the_cpu_gives_up_to_rounding(kind):
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
+    runs = mixed_runs(SPEC)
+    on_gpu = train(SPEC, task, data, runs, RECIPE, device="cuda")
+    on_cpu = train(SPEC, task, data, runs, RECIPE)
+    assert on_gpu.device.type == "cpu"
+    torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-2, atol=1e-4)
+    for row, run in zip(on_gpu, runs, strict=True):
+        assert not bool(row[~flatten(SPEC, run.mask)].any())
 
 
 # --- data order

@@ -59,6 +59,28 @@ from plantkit.reporters import FORMATS
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]")
 @click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="What trains the masked networks.",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="Work on this machine, or on a Dask cluster.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Scheduler of the Dask cluster, tcp://HOST:PORT."
+)
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    help="Compute everything anew, and keep nothing for later evaluations.",
+)
+@click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),
     default=300.0,
@@ -90,6 +112,10 @@ def command(
     run_dir: Path | None,
     resume: bool,
     jobs: int | None,
+    device: str,
+    executor: str,
+    scheduler: str | None,
+    no_cache: bool,
     time_limit: float,
     memory_limit: int,
     strict_plugins: bool,
@@ -131,6 +157,10 @@ def command(
         run_directory=run_dir,
         resume=resume,
         jobs=jobs,
+        device=device,
+        executor=executor,
+        scheduler=scheduler,
+        cached=not no_cache,
         time_seconds=time_limit,
         memory_mib=memory_limit,
         strict_plugins=strict_plugins,

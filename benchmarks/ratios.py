@@ -1,0 +1,338 @@
+"""How much faster the engine is than a plain loop, as ratios taken in one run.
+
+    python benchmarks/ratios.py                 the table of the README (about 2 minutes)
+    python benchmarks/ratios.py scaling         runs, width, depth, jobs
+    python benchmarks/ratios.py memory          peak memory against the number of runs
+    python benchmarks/ratios.py start           start-up times
+    python benchmarks/ratios.py accuracy        mean test performance and its spread
+
+Everything is measured in CPU time of one thread, plain loop and engine in turn, and the
+median over the rounds is taken, so that other load on the machine touches both alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from plain_loop import plain_performance, train_plainly
+from tabulate import tabulate
+
+from plantkit import bundles
+from plantkit.bundles import Challenge
+from plantkit.executors import LocalExecutor
+from plantkit.masks import Mask, budget_of
+from plantkit.networks import NetworkSpec
+from plantkit.performance import measure
+from plantkit.selection import select
+from plantkit.tasks import Task, make_task
+from plantkit.training import Recipe, Run, Samples, train
+
+CHALLENGES = Path(__file__).resolve().parent.parent / "challenges"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", default="densities", choices=sorted(BENCHMARKS))
+    parser.add_argument("--challenge", default="circle-5x100")
+    parser.add_argument("--epochs", type=int, default=2, help="of the plain loop and the engine")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=24, help="runs in the engine's batch")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    BENCHMARKS[arguments.what](arguments)
+
+
+def densities(arguments: argparse.Namespace) -> None:
+    """Prints CPU time of the plain loop over CPU time of a run in the engine, a density."""
+    challenge = bundles.load(CHALLENGES / arguments.challenge)
+    recipe = Recipe(epochs=arguments.epochs)
+    random, magnitude = random_masks, magnitude_masks
+    planted = challenge.planted_density
+    cases: list[tuple[str, str, float, list[Mask]]] = []
+    for density in (1.0, 0.5, 0.1, 0.01, planted):
+        for name, masks in (("random", random), ("magnitude", magnitude)):
+            if density < 1.0 or name == "random":
+                found = masks(challenge, density, arguments.runs)
+                shown = "all kept" if density == 1.0 else name
+                cases.append((f"{density:.4g}", shown, density, found))
+    ticket = [challenge.truth.ticket] * arguments.runs
+    cases.append((f"{planted:.4g}", "the ticket", planted, ticket))
+    plain: list[float] = []
+    engine: dict[int, list[float]] = {case: [] for case in range(len(cases))}
+    ratios: dict[int, list[float]] = {case: [] for case in range(len(cases))}
+    for _ in range(arguments.rounds):
+        full = Mask.full(challenge.network)
+        yardstick = cpu_seconds(lambda full=full: plain_run(challenge, full, 0, recipe))
+        plain.append(yardstick)
+        for case, (_, _, _, masks) in enumerate(cases):
+            runs = as_runs(challenge, masks)
+            spent = cpu_seconds(lambda runs=runs: engine_runs(challenge, runs, recipe)) / len(runs)
+            engine[case].append(spent)
+            ratios[case].append(yardstick / spent)
+    rows = [
+        [shown, density, f"{statistics.median(ratios[case]):.1f}"]
+        for case, (density, shown, _, _) in enumerate(cases)
+    ]
+    # The grid: the five densities in equal shares, over random and magnitude masks.
+    grid = []
+    for round_ in range(arguments.rounds):
+        by_density: dict[float, list[float]] = {}
+        for case, (_, shown, value, _) in enumerate(cases):
+            if shown != "the ticket":
+                by_density.setdefault(value, []).append(engine[case][round_])
+        mean = statistics.mean(statistics.mean(spent) for spent in by_density.values())
+        grid.append(plain[round_] / mean)
+    rows.append(
+        ["random and magnitude", "the five in equal shares", f"{statistics.median(grid):.1f}"]
+    )
+    print(f"{challenge.id}, {arguments.runs} runs in a batch, {arguments.rounds} rounds")
+    print(
+        tabulate(
+            rows, ["mask", "density", "times faster"], tablefmt="github", disable_numparse=True
+        )
+    )
+
+
+def scaling(arguments: argparse.Namespace) -> None:
+    """Prints how the time of a run changes with runs, width and depth, and the gain of jobs."""
+    challenge = bundles.load(CHALLENGES / arguments.challenge)
+    recipe = Recipe(epochs=arguments.epochs)
+    full = Mask.full(challenge.network)
+    rows = []
+    for count in (1, 2, 4, 8, 16, 32):
+        runs = as_runs(challenge, [full] * count)
+        spent, plain = alternate(
+            lambda runs=runs: engine_runs(challenge, runs, recipe),
+            lambda: plain_run(challenge, full, 0, recipe),
+            arguments.rounds,
+        )
+        rows.append(["runs", count, f"{plain / (spent / count):.1f}"])
+    for depth, width in ((5, 100), (5, 300), (5, 1000), (3, 100), (9, 100)):
+        count = max(2, min(12, 260_000 // synthetic(depth, width)[0].total))
+        spent, plain = synthetic_seconds(depth, width, count, max(2, arguments.rounds // 2))
+        rows.append([f"network {depth}x{width}", f"{count} runs", f"{plain / (spent / count):.1f}"])
+    print(tabulate(rows, ["what", "", "times faster than the plain loop"], tablefmt="github"))
+    gains = []
+    masks = [full] * arguments.runs
+    for _ in range(arguments.rounds):
+        times = []
+        for jobs in (1, 2):
+            with LocalExecutor(jobs) as executor:
+                executor.start()
+                begun = time.perf_counter()
+                measure(
+                    challenge.network,
+                    challenge.task,
+                    challenge.weights,
+                    masks,
+                    list(range(len(masks))),
+                    recipe,
+                    train_data=challenge.train,
+                    test_data=challenge.truth.test,
+                    executor=executor,
+                )
+                times.append(time.perf_counter() - begun)
+        gains.append(times[0] / times[1])
+    shown = ", ".join(f"{gain:.2f}" for gain in gains)
+    print(f"\n2 jobs against 1, wall time (needs two idle cores): {shown}")
+
+
+def memory(arguments: argparse.Namespace) -> None:
+    """Prints the peak memory of a process that measures more and more networks."""
+    code = (
+        "import sys, resource; sys.path.insert(0, {here!r}); import ratios; "
+        "ratios.measure_many({challenge!r}, {count}); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    rows = []
+    for count in (12, 60, 240):
+        text = code.format(
+            here=str(Path(__file__).parent), challenge=arguments.challenge, count=count
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", text], capture_output=True, text=True, check=True
+        )
+        rows.append([count, int(done.stdout)])
+    print(tabulate(rows, ["networks measured", "peak MiB"], tablefmt="github"))
+
+
+def measure_many(challenge_id: str, count: int) -> None:
+    """Measures `count` dense networks with a recipe of no epoch to speak of."""
+    challenge = bundles.load(CHALLENGES / challenge_id)
+    few = Samples(inputs=challenge.train.inputs[:64], targets=challenge.train.targets[:64])
+    measure(
+        challenge.network,
+        challenge.task,
+        challenge.weights,
+        [Mask.full(challenge.network)] * count,
+        list(range(count)),
+        Recipe(epochs=1),
+        train_data=few,
+        test_data=few,
+    )
+
+
+def start(arguments: argparse.Namespace) -> None:
+    """Prints CPU time of starting things, against that of importing torch."""
+    programs = {
+        "python": [sys.executable, "-c", "pass"],
+        "plantkit --help": [
+            sys.executable,
+            "-c",
+            "from plantkit.cli import main; main(['--help'])",
+        ],
+        "import torch": [sys.executable, "-c", "import torch"],
+        "import plantkit.harness": [sys.executable, "-c", "import plantkit.harness"],
+    }
+    rows = []
+    for name, program in programs.items():
+        spent = [child_seconds(program) for _ in range(arguments.rounds)]
+        rows.append([name, f"{statistics.median(spent):.2f}"])
+    print(tabulate(rows, ["program", "CPU seconds"], tablefmt="github"))
+
+
+def accuracy(arguments: argparse.Namespace) -> None:
+    """Prints the mean test performance of both trainers and the spread of the plain loop."""
+    rows = []
+    seeds = range(arguments.rounds)
+    for path in sorted(CHALLENGES.glob("*/challenge.json")):
+        challenge = bundles.load(path.parent)
+        for density in (1.0, 0.1, challenge.planted_density):
+            mask = (
+                challenge.truth.ticket
+                if density == challenge.planted_density
+                else random_masks(challenge, density, 1)[0]
+            )
+            recipe = challenge.recipe
+            plain = [
+                plain_performance(
+                    plain_run(challenge, mask, seed, recipe), challenge.task, challenge.truth.test
+                )
+                for seed in seeds
+            ]
+            engine = [
+                found.weak
+                for found in measure(
+                    challenge.network,
+                    challenge.task,
+                    challenge.weights,
+                    [mask] * len(seeds),
+                    list(seeds),
+                    recipe,
+                    train_data=challenge.train,
+                    test_data=challenge.truth.test,
+                )
+            ]
+            gap = statistics.mean(engine) - statistics.mean(plain)
+            rows.append(
+                [
+                    challenge.id,
+                    f"{density:.4g}",
+                    f"{statistics.mean(plain):.4f}",
+                    f"{statistics.stdev(plain):.4f}",
+                    f"{statistics.mean(engine):.4f}",
+                    f"{statistics.stdev(engine):.4f}",
+                    f"{gap:+.4f}",
+                ]
+            )
+    head = ["challenge", "density", "plain", "its s.d.", "engine", "its s.d.", "difference"]
+    print(tabulate(rows, head, tablefmt="github", disable_numparse=True))
+
+
+def random_masks(challenge: Challenge, density: float, count: int) -> list[Mask]:
+    """Returns masks of exactly `density`, drawn uniformly."""
+    network = challenge.network
+    budget = budget_of(density, network.total)
+    masks = []
+    for seed in range(count):
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(network.total, generator=generator)
+        masks.append(Mask.from_vector(network, order < budget))
+    return masks
+
+
+def magnitude_masks(challenge: Challenge, density: float, count: int) -> list[Mask]:
+    """Returns `count` times the mask of the largest parameters."""
+    sizes = {name: value.abs() for name, value in challenge.weights.items()}
+    return [select(sizes, budget_of(density, challenge.network.total))] * count
+
+
+def as_runs(challenge: Challenge, masks: Sequence[Mask]) -> list[Run]:
+    return [Run(start=challenge.weights, mask=mask, seed=seed) for seed, mask in enumerate(masks)]
+
+
+def engine_runs(challenge: Challenge, runs: Sequence[Run], recipe: Recipe) -> None:
+    train(challenge.network, challenge.task, challenge.train, runs, recipe)
+
+
+def plain_run(challenge: Challenge, mask: Mask, seed: int, recipe: Recipe) -> torch.nn.Sequential:
+    return train_plainly(
+        challenge.network, challenge.task, challenge.train, challenge.weights, mask, seed, recipe
+    )
+
+
+def synthetic_seconds(depth: int, width: int, count: int, rounds: int) -> tuple[float, float]:
+    """Returns CPU seconds of `count` dense runs in the engine, and of one in the plain loop."""
+    spec, task, data, start = synthetic(depth, width)
+    mask, recipe = Mask.full(spec), Recipe(epochs=1)
+    runs = [Run(start=start, mask=mask, seed=seed) for seed in range(count)]
+    return alternate(
+        lambda: train(spec, task, data, runs, recipe),
+        lambda: train_plainly(spec, task, data, start, mask, 0, recipe),
+        rounds,
+    )
+
+
+def synthetic(depth: int, width: int) -> tuple[NetworkSpec, Task, Samples, dict[str, torch.Tensor]]:
+    """Returns a network of four classes of two inputs, its task, 1024 samples and a start."""
+    spec = NetworkSpec.uniform(depth=depth, width=width, inputs=2, outputs=4)
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.rand(1024, 2, generator=generator) * 2 - 1
+    data = Samples(inputs=inputs, targets=(inputs.square().sum(1) * 2).long().clamp(max=3))
+    weights = {
+        name: torch.randn(shape, generator=generator) * (2 / shape[-1]) ** 0.5
+        for name, shape in spec.shapes.items()
+    }
+    return spec, make_task("classification", 4), data, weights
+
+
+def alternate(
+    one: Callable[[], object], other: Callable[[], object], rounds: int
+) -> tuple[float, float]:
+    """Returns the median CPU seconds of two functions that are called in turn."""
+    spent = [(cpu_seconds(one), cpu_seconds(other)) for _ in range(rounds)]
+    return statistics.median(s for s, _ in spent), statistics.median(s for _, s in spent)
+
+
+def cpu_seconds(function: Callable[[], object]) -> float:
+    begun = time.process_time()
+    function()
+    return time.process_time() - begun
+
+
+def child_seconds(program: Sequence[str]) -> float:
+    """Returns the CPU seconds of a program, user and system."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(program, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+BENCHMARKS = {
+    "densities": densities,
+    "scaling": scaling,
+    "memory": memory,
+    "start": start,
+    "accuracy": accuracy,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The one trainer and the one evaluation, for many runs of one network at once.
+
+All runs share a leading axis. Masks are enforced in every step: a pruned parameter starts at
+zero, its gradient is set to zero, and so it never moves. Runs are independent: on one machine
+a run's result on the CPU, to the last bit, depends on its own start, mask and seed only, not
+on the runs that train beside it. On a GPU it does so up to rounding.
+
+Idle units (`plantkit.connectivity.trainable_units`) are cut away before training and put back
+afterwards, which is exact and makes very sparse runs cheap. A network whose hidden units are
+all idle has a constant output and trains its output biases alone.
+
+`recipe` holds what goes in, `cutting` the idle units, `engine` the steps, `trainer` the rest.
+"""
+
+from plantkit.training.cutting import ALIGNMENT
+from plantkit.training.engine import StepHook
+from plantkit.training.recipe import Recipe, Run, Samples, data_order
+from plantkit.training.trainer import (
+    BATCH_PARAMETERS,
+    EVALUATION_BATCH,
+    Device,
+    evaluate,
+    plan_groups,
+    single_threaded,
+    train,
+    train_group,
+)
+
+__all__ = [
+    "ALIGNMENT",
+    "BATCH_PARAMETERS",
+    "EVALUATION_BATCH",
+    "Device",
+    "Recipe",
+    "Run",
+    "Samples",
+    "StepHook",
+    "data_order",
+    "evaluate",
+    "plan_groups",
+    "single_threaded",
+    "train",
+    "train_group",
+]

@@ -1,0 +1,79 @@
+"""What a training run is made of: samples, a recipe, a start, a mask and a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Data: inputs (n, d_in) float32; targets (n,) int64 classes or (n, d_out) float32."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.targets):
+            raise ValueError(f"{len(self.inputs)} inputs but {len(self.targets)} targets")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def to(self, device: str) -> Samples:
+        """Returns the samples on `device`; themselves if they are there already."""
+        return Samples(inputs=self.inputs.to(device), targets=self.targets.to(device))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A training recipe: Adam with a fixed learning rate, the paper's by default.
+
+    Betas are 0.9 and 0.999, epsilon 1e-8, no weight decay; every epoch goes through all
+    samples once in a new order, the last batch may be smaller.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 0.001
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "optimizer": "adam",
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Recipe:
+        if value.get("optimizer") != "adam":
+            raise ValueError(f"optimizer is {value.get('optimizer')!r}; expected 'adam'")
+        return cls(
+            epochs=value["epochs"],
+            batch_size=value["batch_size"],
+            learning_rate=value["learning_rate"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training run: where it starts, what it keeps, and the seed of its data order.
+
+    start: parameter name to tensor, not yet masked. mask: name to bool tensor.
+    """
+
+    start: Mapping[str, Tensor]
+    mask: Mapping[str, Tensor]
+    seed: int
+
+
+def data_order(seed: int, epoch: int, count: int) -> Tensor:
+    """Returns the order (count,) int64 in which a run of `seed` sees the samples in `epoch`."""
+    generator = np.random.Generator(np.random.PCG64([seed, epoch]))
+    return torch.from_numpy(generator.permutation(count))

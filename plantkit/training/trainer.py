@@ -1,0 +1,185 @@
+"""Many runs: grouped by shape, trained group by group, evaluated."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plantkit.errors import UsageError
+from plantkit.networks import NetworkSpec, flatten, forward_runs, unflatten
+from plantkit.tasks import Task
+from plantkit.training.cutting import CutRuns, cut_spec, width_caps
+from plantkit.training.engine import StepHook, train_rows
+from plantkit.training.recipe import Recipe, Run, Samples
+
+#: Samples evaluated at once. Fixed, so that results do not depend on memory or settings.
+EVALUATION_BATCH = 1000
+#: Masks looked at together while runs are grouped; bounds the memory that this needs.
+_PLANNED_AT_ONCE = 64
+#: A group that is shared out among jobs is not made smaller than this: small groups are slow.
+_LEAST_RUNS = 2
+
+
+class Device(enum.StrEnum):
+    """What trains: the CPU, or a GPU that torch was built for."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+    @classmethod
+    def checked(cls, name: str) -> Device:
+        """Returns the device called `name`.
+
+        Raises:
+            UsageError: an unknown name, or a GPU that torch cannot use here.
+        """
+        if name not in {device.value for device in cls}:
+            raise UsageError(
+                f"device is {name!r}; expected {' or '.join(map(repr, map(str, cls)))}"
+            )
+        device = cls(name)
+        if device is Device.CUDA and not torch.cuda.is_available():
+            raise UsageError(
+                f"device is 'cuda', but torch {torch.__version__} finds no GPU here: "
+                "use --device cpu, or install a torch that was built for CUDA"
+            )
+        return device
+
+
+#: Parameters of all runs that train side by side in one batch. On the CPU they should fit into
+#: the caches, on a GPU fill its memory but in part.
+BATCH_PARAMETERS = {Device.CPU: 260_000, Device.CUDA: 1 << 26}
+
+
+def train(
+    spec: NetworkSpec,
+    task: Task,
+    data: Samples,
+    runs: Sequence[Run],
+    recipe: Recipe,
+    *,
+    jobs: int = 1,
+    device: str = Device.CPU,
+    step_hook: StepHook | None = None,
+    on_done: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Returns the trained parameters (runs, total) float32, flattened as `spec` orders them.
+
+    Args:
+        jobs: groups of runs that train side by side, each on one thread of this process;
+            results do not depend on it. `performance.measure` has processes, which scale
+            better.
+        device: "cpu" or "cuda"; the result is on the CPU in any case.
+        step_hook: see `StepHook`.
+        on_done: called with the number of runs of each group that has finished.
+    """
+    trained = torch.empty(len(runs), spec.total)
+    data = data.to(device)
+
+    def train_one(group: list[int]) -> None:
+        members = [runs[position] for position in group]
+        trained[group] = train_group(spec, task, data, members, recipe, step_hook=step_hook)
+        if on_done is not None:
+            on_done(len(group))
+
+    groups = plan_groups(spec, [run.mask for run in runs], jobs=jobs, device=device)
+    with single_threaded():
+        if jobs == 1 or len(groups) <= 1:
+            for group in groups:
+                train_one(group)
+        else:
+            with ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                list(pool.map(train_one, groups))
+    return trained
+
+
+def train_group(
+    spec: NetworkSpec,
+    task: Task,
+    data: Samples,
+    runs: Sequence[Run],
+    recipe: Recipe,
+    *,
+    step_hook: StepHook | None = None,
+) -> Tensor:
+    """Returns the trained parameters (runs, total) of one group of `plan_groups`.
+
+    `data` is on the device that trains; torch should have one thread (`single_threaded`).
+    """
+    masks = torch.stack([flatten(spec, run.mask) for run in runs])  # (runs, total) bool
+    start = torch.stack([flatten(spec, run.start) for run in runs]).float() * masks
+    (cap,) = set(width_caps(spec, masks))
+    cut = CutRuns.of(spec, masks, cap)
+    if cap == 0:
+        data = Samples(inputs=torch.zeros_like(data.inputs[:, :1]), targets=data.targets)
+    trained = train_rows(
+        cut.spec,
+        task,
+        data,
+        cut.take(start),
+        cut.take(masks),
+        [run.seed for run in runs],
+        recipe,
+        step_hook=step_hook,
+    )
+    return cut.put_back(trained, start)
+
+
+def plan_groups(
+    spec: NetworkSpec,
+    masks: Sequence[Mapping[str, Any]],
+    *,
+    jobs: int = 1,
+    device: str = Device.CPU,
+) -> list[list[int]]:
+    """Returns groups of run indices that train in one batch, the largest networks first.
+
+    All runs of a group are cut to the same shape, which depends on each run alone. Runs of
+    one shape are shared out evenly among `jobs` where there are enough of them.
+    """
+    by_cap: dict[int, list[int]] = {}
+    for first in range(0, len(masks), _PLANNED_AT_ONCE):
+        chunk = masks[first : first + _PLANNED_AT_ONCE]
+        caps = width_caps(spec, torch.stack([flatten(spec, mask) for mask in chunk]))
+        for position, cap in enumerate(caps, start=first):
+            by_cap.setdefault(cap, []).append(position)
+    groups: list[list[int]] = []
+    for cap in sorted(by_cap, reverse=True):
+        members = by_cap[cap]
+        most = max(1, BATCH_PARAMETERS[Device(device)] // cut_spec(spec, cap).total)
+        count = -(-len(members) // most)
+        shared = count + -count % jobs
+        if len(members) >= shared * _LEAST_RUNS:
+            count = shared
+        groups += [members[part::count] for part in range(count)]
+    return groups
+
+
+def evaluate(spec: NetworkSpec, parameters: Tensor, inputs: Tensor) -> Tensor:
+    """Returns the outputs (runs, n, d_out) of flattened parameters (runs, total).
+
+    Samples go through in fixed batches of `EVALUATION_BATCH`, on one thread. Parameters and
+    inputs are on one device, and so are the outputs.
+    """
+    named = unflatten(spec, parameters)
+    with torch.no_grad(), single_threaded():
+        return torch.cat(
+            [forward_runs(spec, named, batch) for batch in torch.split(inputs, EVALUATION_BATCH)],
+            dim=1,
+        )
+
+
+class single_threaded:  # noqa: N801 - reads as a statement: with single_threaded()
+    """Runs the block with one torch thread, so that sums do not depend on the machine's cores."""
+
+    def __enter__(self) -> None:
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    def __exit__(self, *exc_info: object) -> None:
+        torch.set_num_threads(self._threads)

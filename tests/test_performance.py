@@ -1,0 +1,126 @@
+"""Strong and weak performance of many masks, whatever does the work."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from builders import random_mask, random_samples, random_weights, task_of
+
+from plantkit import training
+from plantkit.masks import Mask
+from plantkit.networks import NetworkSpec, build_module
+from plantkit.performance import Performances, measure, strong_performance
+from plantkit.training import Device, Recipe, Run, evaluate, train
+
+SPEC = NetworkSpec(widths=(2, 12, 9, 3))
+RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=0.01)
+KINDS = ("classification", "regression")
+MASKS = [
+    Mask.full(SPEC),
+    *(random_mask(SPEC, 0.6, seed) for seed in range(5)),
+    random_mask(SPEC, 0.05, 9),
+]
+
+
+def measured(kind: str, masks: list[Mask] = MASKS, **named) -> list[Performances]:
+    return measure(
+        SPEC,
+        task_of(SPEC, kind),
+        random_weights(SPEC),
+        masks,
+        list(range(len(masks))),
+        RECIPE,
+        train_data=random_samples(SPEC, kind, 70),
+        test_data=random_samples(SPEC, kind, 40, seed=1),
+        **named,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weak_is_the_trained_network_on_test_data(kind):
+    task, test = task_of(SPEC, kind), random_samples(SPEC, kind, 40, seed=1)
+    runs = [Run(start=random_weights(SPEC), mask=m, seed=s) for s, m in enumerate(MASKS)]
+    trained = train(SPEC, task, random_samples(SPEC, kind, 70), runs, RECIPE)
+    for row, found in zip(trained, measured(kind), strict=True):
+        outputs = evaluate(SPEC, row.unsqueeze(0), test.inputs)
+        assert found.weak == float(task.performance(outputs, test.targets)[0])
+
+
+def test_strong_is_the_masked_module_on_test_data():
+    test = random_samples(SPEC, "classification", 40, seed=1)
+    weights = random_weights(SPEC)
+    for mask, found in zip(MASKS, measured("classification"), strict=True):
+        module = build_module(SPEC, {name: weights[name] * mask[name] for name in SPEC.shapes})
+        right = (module(test.inputs).argmax(1) == test.targets).double().mean()
+        assert found.strong == float(right)
+
+
+def test_strong_alone_equals_strong_beside_weak():
+    alone = strong_performance(
+        SPEC,
+        task_of(SPEC, "regression"),
+        random_weights(SPEC),
+        MASKS,
+        train_data=random_samples(SPEC, "regression", 70),
+        test_data=random_samples(SPEC, "regression", 40, seed=1),
+    )
+    assert alone == [found.strong for found in measured("regression")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_number_of_jobs_changes_nothing(kind, monkeypatch):
+    monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, 2 * SPEC.total)
+    finished: list[int] = []
+    one = measured(kind, on_done=finished.append)
+    assert len(finished) > 2
+    assert sum(finished) == len(MASKS)
+    assert measured(kind, jobs=2) == one
+
+
+class Measuring:
+    """An executor that keeps the size of what would be sent away, and does nothing in parallel."""
+
+    jobs = 1
+
+    def __init__(self) -> None:
+        self.bytes: list[int] = []
+
+    def map(self, function, items, *, on_result=None):
+        self.bytes += [len(pickle.dumps(item)) for item in items]
+        results = [function(pickle.loads(pickle.dumps(item))) for item in items]
+        for result in results:
+            on_result(result)
+        return results
+
+
+def test_a_unit_can_be_sent_away_and_holds_its_masks_as_bits(monkeypatch):
+    monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, 3 * SPEC.total)
+    executor = Measuring()
+    assert measured("regression", executor=executor) == measured("regression")
+    assert len(executor.bytes) > 2
+    assert max(executor.bytes) < 16_000  # data and start; a mask is 31 bytes
+
+
+def test_no_masks_and_uneven_seeds():
+    assert measured("regression", []) == []
+    with pytest.raises(ValueError, match="1 masks but 2 seeds"):
+        measure(
+            SPEC,
+            task_of(SPEC, "regression"),
+            random_weights(SPEC),
+            [Mask.full(SPEC)],
+            [0, 1],
+            RECIPE,
+            train_data=random_samples(SPEC, "regression", 8),
+            test_data=random_samples(SPEC, "regression", 8),
+        )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_measures_what_the_cpu_measures(kind):
+    for here, there in zip(measured(kind), measured(kind, device="cuda"), strict=True):
+        assert there.strong == pytest.approx(here.strong, abs=0.03)
+        assert there.weak == pytest.approx(here.weak, abs=0.03)
