@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from plantkit.errors import MaskError, PluginError
 from plantkit.isolation.client import (
+    Isolation,
     PrunerServer,
     Scratch,
     describe_pruners,
@@ -21,6 +22,7 @@ from plantkit.isolation.client import (
     run_pruner,
     write_problem,
 )
+from plantkit.isolation.levels import Level
 from plantkit.isolation.wire import Limits, PrunerSource, Status, read_bounded_text
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
@@ -132,7 +134,7 @@ def test_numpy_arrays_and_lists_are_taken(run):
     assert (arrays.status, lists.status) == (Status.OK, Status.OK)
 
 
-def test_time_limit_kills_what_the_run_started(run, tmp_path):
+def test_time_limit_kills_what_the_run_started(run, process_server, tmp_path):
     marker = tmp_path / "marker"
     started = time.monotonic()
     outcome = run(
@@ -145,6 +147,7 @@ def test_time_limit_kills_what_the_run_started(run, tmp_path):
             time.sleep(60)
         """,
         limits=Limits(time_seconds=1),
+        server=process_server,
     )
     assert outcome.status is Status.TIMEOUT
     assert outcome.error == "ran longer than the time limit of 1 s"
@@ -219,7 +222,7 @@ def test_the_problem_directory_holds_nothing_of_the_truth(circle, tmp_path):
 
 
 def test_a_dead_server_is_replaced(run, circle):
-    with PrunerServer() as server:
+    with PrunerServer(Isolation(level=Level.PROCESS)) as server:
         code = """
         import os, signal
         def prune(problem, density, seed):
