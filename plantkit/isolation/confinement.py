@@ -22,11 +22,25 @@ _MIB = 1024 * 1024
 MOST_DESCRIPTORS = 256
 
 
-def prepare(level: Level) -> None:
-    """Does, before a fork, what every child at this level would do again."""
+def prepare(level: Level, hidden: Sequence[Path]) -> None:
+    """Does, before a fork, what every child at this level would do again.
+
+    Raises:
+        ImportError: a package that full isolation is made of is not installed.
+        OSError: the system lacks what it needs.
+    """
     if level is Level.FULL:
+        import landlockpy
+        import seccompy
+
+        landlockpy.abi_version()  # both look for the C library once, by starting a program
+        seccompy.supported()
         syscalls.static_filter()
-        plugin_modules()
+        _system_files(hidden)
+
+
+def _system_files(hidden: Sequence[Path]) -> tuple[tuple[str, bool], ...]:
+    return files.readable_paths((*hidden, *shipped_bundles()), plugin_modules())
 
 
 @cache
@@ -61,9 +75,7 @@ def confine(
     # no other pruner can look all the same.
     kernel.set_dumpable(True)
     if level is Level.FULL:
-        hidden = [*hidden, *shipped_bundles()]
-        system = files.readable_paths(hidden, plugin_modules())
-        files.restrict(system, readable, [cell])
+        files.restrict(_system_files(hidden), readable, [cell])
         syscalls.apply()
 
 

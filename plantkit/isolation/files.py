@@ -12,7 +12,7 @@ import site
 import stat
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,24 +37,29 @@ _SYSTEM = (
 )
 
 
+@cache
 def readable_paths(
-    hidden: Sequence[Path], entry_modules: Sequence[str] = ()
-) -> list[tuple[str, bool]]:
+    hidden: tuple[Path, ...], entry_modules: tuple[str, ...] = ()
+) -> tuple[tuple[str, bool], ...]:
     """Returns what a pruner's process may read, without what is `hidden`.
 
     Each path comes with whether files may be read beneath it; if not, only names may be listed.
-    entry_modules: dotted names of modules that installed plugins are loaded from.
+    entry_modules: dotted names of modules that installed plugins are loaded from. Takes some
+    milliseconds: call it once before forking.
     """
-    roots = [*_SYSTEM, *_python_paths(), *_foreign_packages(entry_modules)]
-    resolved = sorted({os.path.realpath(root) for root in roots if Path(root).exists()})
+    packages = [os.path.realpath(path) for path in _foreign_packages(entry_modules)]
+    places = [*_SYSTEM, *_python_paths()]
+    roots = {os.path.realpath(path) for path in places if Path(path).exists()}
+    roots.update(package for package in packages if not _is_beneath(package, roots))
     shut = tuple(os.path.realpath(path) for path in hidden)
     found: dict[str, bool] = {}
-    for root in resolved:
-        found.update(_around(root, shut))
-    for entry in sys.path:  # finding modules lists these; the names beneath them are no secret
-        if Path(entry).is_dir():
-            found.setdefault(os.path.realpath(entry), False)
-    return list(found.items())
+    for root in sorted(roots):
+        if not _is_beneath(root, roots - {root}):
+            found.update(_around(root, shut))
+    # Finding a module lists its directory; names beside a package are no secret.
+    for package in packages:
+        found.setdefault(str(Path(package).parent), False)
+    return tuple(found.items())
 
 
 def restrict(
@@ -117,7 +122,11 @@ def _foreign_packages(entry_modules: Sequence[str]) -> Iterator[str]:
 
     An editable install puts a whole project on sys.path; only its packages are opened.
     """
-    modules = [module for name, module in list(sys.modules.items()) if "." not in name]
+    modules = [
+        module
+        for name, module in list(sys.modules.items())
+        if "." not in name and name != "__main__"
+    ]
     for module in modules:
         for place in [
             *(getattr(module, "__path__", None) or []),
@@ -132,6 +141,10 @@ def _foreign_packages(entry_modules: Sequence[str]) -> Iterator[str]:
                     yield str(candidate)
 
 
+def _is_beneath(path: str, roots: Collection[str]) -> bool:
+    return any(path == root or path.startswith(root + os.sep) for root in roots)
+
+
 @cache
 def _names(directory: str) -> tuple[str, ...]:
     try:
@@ -142,7 +155,7 @@ def _names(directory: str) -> tuple[str, ...]:
 
 def _around(root: str, hidden: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
     """Yields `root`, or its pieces where something hidden lies beneath it."""
-    if any(root == path or root.startswith(path + os.sep) for path in hidden):
+    if _is_beneath(root, hidden):
         return
     if not any(path.startswith(root.rstrip(os.sep) + os.sep) for path in hidden):
         yield root, True

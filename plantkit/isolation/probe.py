@@ -126,7 +126,7 @@ def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
         cell.mkdir()
         report, answer = os.pipe()
         try:
-            prepare(level)
+            prepare(level, [])
         except (ImportError, OSError) as error:
             return f"{type(error).__name__}: {error}"
         pid = os.fork()

@@ -94,7 +94,7 @@ def run_forked(
     when this returns.
     """
     started = time.monotonic()
-    prepare(level)
+    prepare(level, hidden)
     pid = os.fork()
     if pid == 0:
         _child(cell, limits, level, hidden)
