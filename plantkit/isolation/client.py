@@ -134,7 +134,7 @@ class PrunerServer:
         self._marker = f"PLANTKIT_SERVER={secrets.token_hex(16)}"
         name, _, value = self._marker.partition("=")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", bootstrap("plantkit.isolation.server")],
+            [sys.executable, "-I", "-B", "-c", bootstrap("plantkit.isolation.server")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

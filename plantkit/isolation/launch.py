@@ -19,4 +19,4 @@ def bootstrap(module: str) -> str:
 def clean_environment() -> dict[str, str]:
     """Returns the environment of a child: what Python needs, and one thread."""
     variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**variables, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**variables, "OMP_NUM_THREADS": "1"}

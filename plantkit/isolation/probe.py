@@ -55,7 +55,7 @@ def probe_machine() -> Offer:
             ]
         )
     done = subprocess.run(
-        [sys.executable, "-I", "-c", bootstrap(__name__)],
+        [sys.executable, "-I", "-B", "-c", bootstrap(__name__)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

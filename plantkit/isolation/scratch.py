@@ -13,7 +13,7 @@ from pathlib import Path
 
 _BLOCK = 512
 #: Files and directories that a scratch directory is walked through; more count as too many.
-MOST_ENTRIES = 20_000
+MOST_ENTRIES = 5_000
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 

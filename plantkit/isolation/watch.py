@@ -54,7 +54,9 @@ class Watch:
                     self.timed_out = True
                 elif now > look:
                     self.exceeded = self._exceeded()
-                    look = time.monotonic() + _LOOK_SECONDS
+                    # A look at many files takes a while; never spend most of the time on it.
+                    took = time.monotonic() - now
+                    look = now + took + max(_LOOK_SECONDS, 4 * took)
                 if self.timed_out or self.exceeded or self._is_abandoned(parent):
                     killed = True
                     kill_group(self.pid)
