@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 
 _BLOCK = 512
 #: Files and directories that a scratch directory is walked through; more count as too many.
-MOST_ENTRIES = 5_000
+MOST_ENTRIES = 2_000
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -112,45 +111,53 @@ def unlinked_bytes(pid: int) -> int:
 def remove_tree(path: Path) -> None:
     """Removes a directory whatever lies in it: closed directories, odd names, any depth.
 
-    Directories are moved up to the top before they are emptied, so that neither the length of
-    a path nor the depth of the tree matters. Links are removed, never followed.
+    Holds one directory open at a time and goes back by its parent entry, so that neither the
+    length of a path nor the depth of the tree matters. Links are removed, never followed.
+    What cannot be removed is left.
     """
     try:
         path.chmod(0o700)
-        top = os.open(path, _DIRECTORY)
+        here = os.open(path, _DIRECTORY)
     except OSError:
         with contextlib.suppress(OSError):
             path.unlink()
         return
+    above: list[tuple[str, list[str], int]] = []  # name of the directory; of its siblings; inode
+    names = _unlink_files(here)
     try:
-        pending = _empty(top, top)
-        while pending:
-            name = pending.pop()
-            with contextlib.suppress(OSError):
-                os.chmod(name, 0o700, dir_fd=top)
-                inner = os.open(name, _DIRECTORY, dir_fd=top)
+        while names or above:
+            if names:
+                name = names.pop()
                 try:
-                    pending += _empty(inner, top)
-                finally:
-                    os.close(inner)
-                os.rmdir(name, dir_fd=top)
+                    os.chmod(name, 0o700, dir_fd=here)
+                    inner = os.open(name, _DIRECTORY, dir_fd=here)
+                except OSError:
+                    continue
+                above.append((name, names, os.fstat(here).st_ino))
+                os.close(here)
+                here, names = inner, _unlink_files(inner)
+                continue
+            name, names, inode = above.pop()
+            parent = os.open("..", _DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = parent
+            if os.fstat(here).st_ino != inode:
+                return  # someone moved it: do not go on elsewhere
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=here)
     finally:
-        os.close(top)
+        os.close(here)
     with contextlib.suppress(OSError):
         path.rmdir()
 
 
-def _empty(directory: int, top: int) -> list[str]:
-    """Removes the files in `directory`; moves its directories to `top` and returns their names."""
-    moved = []
+def _unlink_files(directory: int) -> list[str]:
+    """Removes the files in `directory` and returns the names of its directories."""
+    inner = []
     for name in os.listdir(directory):
         with contextlib.suppress(OSError):
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISDIR(status.st_mode):
+            if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+                inner.append(name)
+            else:
                 os.unlink(name, dir_fd=directory)
-                continue
-            os.chmod(name, 0o700, dir_fd=directory)
-            new = f".removed-{secrets.token_hex(16)}"
-            os.rename(name, new, src_dir_fd=directory, dst_dir_fd=top)
-            moved.append(new)
-    return moved
+    return inner
