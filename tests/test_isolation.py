@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -22,7 +24,9 @@ from plantkit.isolation.client import (
     run_pruner,
     write_problem,
 )
+from plantkit.isolation.descendants import descendants
 from plantkit.isolation.levels import Level
+from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.wire import Limits, PrunerSource, Status, read_bounded_text
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
@@ -317,3 +321,38 @@ def test_text_is_read_within_bounds(tmp_path):
     assert len(text) <= 64 * 1024
     assert text.endswith("end")
     assert read_bounded_text(tmp_path / "missing") == ""
+
+
+@pytest.mark.parametrize("level", ["full", "process"])
+def test_nothing_outlives_a_parent_that_is_killed(level, tmp_path, write):
+    if not probe_machine().offers(Level(level)):
+        pytest.skip(f"this machine offers no isolation at the level {level}")
+    submission = write("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n")
+    program = f"""
+from pathlib import Path
+from plantkit.isolation.client import Isolation, PrunerServer, Scratch, describe_pruners
+from plantkit.isolation.levels import Level
+from plantkit.isolation.wire import Limits, PrunerSource
+server = PrunerServer(Isolation(level=Level({level!r})))
+server.start()
+print(server._process.pid, flush=True)
+describe_pruners(server, Scratch(Path({str(tmp_path / "cells")!r})),
+    PrunerSource(path={str(submission)!r}), Limits(time_seconds=600))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        server_pid = int(parent.stdout.readline())
+        started = tmp_path / "cells" / "cell-0" / "started"
+        assert _becomes_true(started.exists)
+        running = {server_pid, *descendants(server_pid)}
+        assert len(running) == 2
+        parent.kill()
+    assert _becomes_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running))
+
+
+def _becomes_true(condition, timeout_seconds: float = 60) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
