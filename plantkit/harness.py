@@ -62,7 +62,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How an evaluation runs; none of it changes a score."""
+    """How an evaluation runs; none of it changes a score.
+
+    isolation: the level that was applied, "full", "process" or "none".
+    """
 
     jobs: int = 1
     device: str = "cpu"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plantkit.errors import MissingExtraError, PluginError, UnknownNameError, UsageError
-from plantkit.isolation.client import PrunerServer, Scratch, describe_pruners, server_pool
+from plantkit.isolation.client import (
+    Isolation,
+    PrunerServer,
+    Scratch,
+    describe_pruners,
+    server_pool,
+)
+from plantkit.isolation.levels import AUTO, choose
+from plantkit.isolation.probe import probe_machine
+from plantkit.isolation.scratch import scratch_directory
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
 
@@ -49,6 +57,7 @@ class Request:
     time_seconds: float = 300.0
     memory_mib: int = 4096
     strict_plugins: bool = False
+    isolation: str = AUTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +80,21 @@ def run_evaluation(
         UsageError: a file, name or value that cannot be used.
         PluginError: none of the given pruners can be loaded.
         BundleError: a challenge is invalid.
+        IsolationError: full isolation was asked for and this machine lacks it.
     """
     sources = [_parse_pruner(text) for text in request.pruners]
     jobs = request.jobs or available_cores()
+    level, warning = choose(request.isolation, probe_machine())
+    if warning:
+        warn(warning)
     is_remote = request.executor != "local"
     with (
-        tempfile.TemporaryDirectory(prefix="plantkit-") as scratch,
+        scratch_directory() as scratch,
         # Started first: they import torch while we do.
-        server_pool(1 if is_remote else jobs) as servers,
+        server_pool(1 if is_remote else jobs, Isolation(level=level)) as servers,
         _executor(request, jobs) as executor,
     ):
-        return _run(request, sources, jobs, servers, executor, Path(scratch), warn, progress)
+        return _run(request, sources, jobs, servers, executor, scratch, warn, progress)
 
 
 @contextmanager
@@ -142,7 +155,14 @@ def _run(
         installed.entry(PrunerSource(name=name))
         for name in _baseline_names(request.baselines, list(installed.pruners))
     ]
-    suite, challenges, protocol = _resolve_challenges(request, registry.challenge_directories())
+    bundle_directories = registry.challenge_directories()
+    suite, challenges, protocol = _resolve_challenges(request, bundle_directories)
+    secrets = [*request.challenge_directories, *bundle_directories]
+    secrets += [challenge.path for challenge in challenges]
+    if request.run_directory is not None:
+        secrets.append(request.run_directory)
+    for server in servers:
+        server.hide(secrets)
     limits = Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib)
     submissions, broken = _load_submissions(
         [source for source in sources if source.path is not None],
@@ -169,7 +189,12 @@ def _run(
         entries,
         challenges,
         protocol,
-        settings=harness.Settings(jobs=jobs, device=request.device, limits=limits),
+        settings=harness.Settings(
+            jobs=jobs,
+            device=request.device,
+            isolation=servers[0].isolation.level.value,
+            limits=limits,
+        ),
         servers=servers,
         scratch_directory=scratch_directory,
         executor=executor,

@@ -11,7 +11,8 @@ import pytest
 from plantkit import bundles
 from plantkit.bundles import Challenge, freeze
 from plantkit.drafting import Order, draft_challenge
-from plantkit.isolation.client import PrunerServer
+from plantkit.isolation.client import Isolation, PrunerServer
+from plantkit.isolation.levels import Level
 from plantkit.training import Recipe
 
 TINY_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.01)
@@ -73,6 +74,13 @@ def copied_bundle(tiny_challenges: Path, tmp_path: Path) -> Path:
 def server() -> Iterator[PrunerServer]:
     """One warm child process for all tests that run pruners."""
     with PrunerServer() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def process_server() -> Iterator[PrunerServer]:
+    """The same at the level `process`, where a pruner may start programs."""
+    with PrunerServer(Isolation(level=Level.PROCESS)) as started:
         yield started
 
 

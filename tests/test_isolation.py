@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ from safetensors.torch import save_file
 
 from plantkit.errors import MaskError, PluginError
 from plantkit.isolation.client import (
+    Isolation,
     PrunerServer,
     Scratch,
     describe_pruners,
@@ -21,6 +24,9 @@ from plantkit.isolation.client import (
     run_pruner,
     write_problem,
 )
+from plantkit.isolation.descendants import descendants
+from plantkit.isolation.levels import Level
+from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.wire import Limits, PrunerSource, Status, read_bounded_text
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
@@ -132,7 +138,7 @@ def test_numpy_arrays_and_lists_are_taken(run):
     assert (arrays.status, lists.status) == (Status.OK, Status.OK)
 
 
-def test_time_limit_kills_what_the_run_started(run, tmp_path):
+def test_time_limit_kills_what_the_run_started(run, process_server, tmp_path):
     marker = tmp_path / "marker"
     started = time.monotonic()
     outcome = run(
@@ -145,6 +151,7 @@ def test_time_limit_kills_what_the_run_started(run, tmp_path):
             time.sleep(60)
         """,
         limits=Limits(time_seconds=1),
+        server=process_server,
     )
     assert outcome.status is Status.TIMEOUT
     assert outcome.error == "ran longer than the time limit of 1 s"
@@ -219,7 +226,7 @@ def test_the_problem_directory_holds_nothing_of_the_truth(circle, tmp_path):
 
 
 def test_a_dead_server_is_replaced(run, circle):
-    with PrunerServer() as server:
+    with PrunerServer(Isolation(level=Level.PROCESS)) as server:
         code = """
         import os, signal
         def prune(problem, density, seed):
@@ -314,3 +321,38 @@ def test_text_is_read_within_bounds(tmp_path):
     assert len(text) <= 64 * 1024
     assert text.endswith("end")
     assert read_bounded_text(tmp_path / "missing") == ""
+
+
+@pytest.mark.parametrize("level", ["full", "process"])
+def test_nothing_outlives_a_parent_that_is_killed(level, tmp_path, write):
+    if not probe_machine().offers(Level(level)):
+        pytest.skip(f"this machine offers no isolation at the level {level}")
+    submission = write("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n")
+    program = f"""
+from pathlib import Path
+from plantkit.isolation.client import Isolation, PrunerServer, Scratch, describe_pruners
+from plantkit.isolation.levels import Level
+from plantkit.isolation.wire import Limits, PrunerSource
+server = PrunerServer(Isolation(level=Level({level!r})))
+server.start()
+print(server._process.pid, flush=True)
+describe_pruners(server, Scratch(Path({str(tmp_path / "cells")!r})),
+    PrunerSource(path={str(submission)!r}), Limits(time_seconds=600))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        server_pid = int(parent.stdout.readline())
+        started = tmp_path / "cells" / "cell-0" / "started"
+        assert _becomes_true(started.exists)
+        running = {server_pid, *descendants(server_pid)}
+        assert len(running) == 2
+        parent.kill()
+    assert _becomes_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running))
+
+
+def _becomes_true(condition, timeout_seconds: float = 60) -> bool:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from plantkit.cli.options import Density, challenges_option
+from plantkit.isolation.levels import AUTO, REQUESTS
 from plantkit.reporters import FORMATS
 
 
@@ -96,6 +97,13 @@ from plantkit.reporters import FORMATS
     metavar="MIB",
     help="Memory of one run beyond Python and torch.",
 )
+@click.option(
+    "--isolation",
+    type=click.Choice(REQUESTS),
+    default=AUTO,
+    show_default=True,
+    help="How far pruners are locked away; see: plantkit doctor.",
+)
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @challenges_option
 @click.pass_context
@@ -118,6 +126,7 @@ def command(
     no_cache: bool,
     time_limit: float,
     memory_limit: int,
+    isolation: str,
     strict_plugins: bool,
     challenge_directories: tuple[Path, ...],
 ) -> None:
@@ -164,6 +173,7 @@ def command(
         time_seconds=time_limit,
         memory_mib=memory_limit,
         strict_plugins=strict_plugins,
+        isolation=isolation,
     )
     with _ProgressBar() as progress:
         result = run_evaluation(request, warn=warn, progress=progress.show)

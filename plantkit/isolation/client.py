@@ -9,23 +9,32 @@ import contextlib
 import itertools
 import json
 import os
+import re
+import secrets
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import IsolationError, MaskError, PluginError
+from plantkit.isolation import kernel
+from plantkit.isolation.descendants import end_marked
+from plantkit.isolation.launch import bootstrap, clean_environment
+from plantkit.isolation.levels import AUTO, Level, choose
+from plantkit.isolation.probe import probe_machine
+from plantkit.isolation.scratch import NotRegularError, read_regular, remove_tree
 from plantkit.isolation.wire import (
     ANSWER_FILE,
     CELL_FILE,
     ERROR_FILE,
     MASK_PREFIX,
+    MOST_MESSAGE,
     MOST_TEXT_BYTES,
     OUTPUT_FILE,
     PROBLEM_FILE,
@@ -36,11 +45,14 @@ from plantkit.isolation.wire import (
     Limits,
     PrunerSource,
     Status,
+    plain_text,
     read_bounded_text,
     write_json,
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from plantkit.masks import Mask
     from plantkit.networks import NetworkSpec
     from plantkit.problem import Problem
@@ -49,11 +61,11 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 15.0
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
-#: Variables of the environment that the child keeps.
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
-_BOOTSTRAP = (
-    "import sys; sys.path[:] = {path!r}; from plantkit.isolation.server import main; main()"
-)
+#: Seconds that a server may take to end itself before it is killed.
+_STOP_SECONDS = 5.0
+#: Most pruners that one file may offer.
+_MOST_PRUNERS = 100
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +84,30 @@ class Outcome:
     output: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """How pruners are locked away.
+
+    hidden: files and directories that stay closed even where they lie inside of a library,
+        such as bundles that ship with a package.
+    """
+
+    level: Level
+    hidden: tuple[Path, ...] = ()
+
+
 class PrunerServer:
     """A warm child process that runs pruners; a context manager.
 
-    A server handles one request at a time. When it dies or hangs it is replaced.
+    A server handles one request at a time. When it dies or hangs it is replaced. Without an
+    `isolation` it is the best that the machine offers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, isolation: Isolation | None = None) -> None:
+        self._isolation = isolation
         self._process: subprocess.Popen[str] | None = None
         self._ready = False
+        self._marker = ""
 
     def __enter__(self) -> PrunerServer:
         self.start()
@@ -89,18 +116,29 @@ class PrunerServer:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
+    @property
+    def isolation(self) -> Isolation:
+        if self._isolation is None:
+            level, _ = choose(AUTO, probe_machine())
+            self._isolation = Isolation(level=level)
+        return self._isolation
+
+    def hide(self, paths: Iterable[Path]) -> None:
+        """Adds to what no pruner may read, from the next request on."""
+        self._isolation = replace(self.isolation, hidden=(*self.isolation.hidden, *paths))
+
     def start(self) -> None:
         """Starts the process; returns before it is ready."""
-        if self._process is not None:
+        if self._process is not None or self.isolation.level is Level.NONE:
             return
-        path = [str(Path(entry).resolve()) for entry in sys.path if entry]
-        variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        self._marker = f"PLANTKIT_SERVER={secrets.token_hex(16)}"
+        name, _, value = self._marker.partition("=")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOTSTRAP.format(path=path)],
+            [sys.executable, "-I", "-B", "-c", bootstrap("plantkit.isolation.server")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**variables, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**clean_environment(), name: value},
             start_new_session=True,
             text=True,
         )
@@ -111,10 +149,19 @@ class PrunerServer:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.communicate()
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()  # the server ends what it runs, then itself
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+        if process.returncode != 0:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+            end_marked(self._marker)
+        assert process.stdout is not None
+        process.stdout.close()
 
     def request(self, cell: Path, limits: Limits) -> Exit:
         """Runs the request in `cell` and returns how its process ended.
@@ -122,6 +169,8 @@ class PrunerServer:
         Raises:
             IsolationError: the server cannot be started.
         """
+        if self.isolation.level is Level.NONE:
+            return _run_here(cell)
         self.start()
         if not self._ready:
             if self._read_line(START_SECONDS) is None:
@@ -135,16 +184,21 @@ class PrunerServer:
         assert process is not None
         assert process.stdin is not None
         started = time.monotonic()
-        line = json.dumps({"cell": str(cell), "limits": asdict(limits)}) + "\n"
+        request = {
+            "cell": str(cell),
+            "limits": asdict(limits),
+            "level": self.isolation.level.value,
+            "hidden": [str(path) for path in self.isolation.hidden],
+        }
         answer = None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(line)
+            process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             answer = self._read_line(limits.time_seconds + GRACE_SECONDS)
         if answer is not None:
             return Exit(**answer)
-        self.stop()
         seconds = time.monotonic() - started
+        self.stop()
         return Exit(
             code=None,
             signal="SIGKILL",
@@ -166,10 +220,34 @@ class PrunerServer:
         return value
 
 
+def _run_here(cell: Path) -> Exit:
+    """Carries out the request in this process, with its terminal, so that a debugger works."""
+    from plantkit.isolation.server import run_cell
+
+    started = time.monotonic()
+    run_cell(cell)
+    return Exit(
+        code=0,
+        signal=None,
+        timed_out=False,
+        seconds=time.monotonic() - started,
+        peak_rss_mib=None,
+    )
+
+
 @contextmanager
-def server_pool(count: int) -> Iterator[list[PrunerServer]]:
-    """Starts `count` servers, and ends them with the block."""
-    servers = [PrunerServer() for _ in range(count)]
+def server_pool(count: int, isolation: Isolation | None = None) -> Iterator[list[PrunerServer]]:
+    """Starts `count` servers, and ends them with the block.
+
+    Meanwhile processes of the same user can look neither into this process nor into the
+    servers. Without isolation there is one server only: it is this process.
+    """
+    if isolation is not None and isolation.level is Level.NONE:
+        count = 1
+    servers = [PrunerServer(isolation) for _ in range(count)]
+    was_dumpable = kernel.is_dumpable()
+    if servers[0].isolation.level is not Level.NONE:
+        kernel.set_dumpable(False)
     try:
         for server in servers:
             server.start()
@@ -177,6 +255,7 @@ def server_pool(count: int) -> Iterator[list[PrunerServer]]:
     finally:
         for server in servers:
             server.stop()
+        kernel.set_dumpable(was_dumpable)
 
 
 def write_problem(directory: Path, problem: Problem) -> None:
@@ -222,17 +301,29 @@ def describe_pruners(
         PluginError: the source cannot be loaded.
     """
     cell = scratch.new_cell({"kind": "describe", "source": source.to_json()})
-    exit_ = server.request(cell, limits)
+    try:
+        exit_ = server.request(cell, limits)
+        report = _read_report(cell)
+    finally:
+        remove_tree(cell)
     where = source.path or source.entry_point or ""
-    report = _read_report(cell)
     if report is None:
         raise PluginError(where, f"cannot be loaded: {_how_it_ended(exit_)}")
-    if "pruners" not in report:
-        message = str(report.get("message", "cannot be loaded"))
-        error = PluginError(where, message.removeprefix(f"{where}: "))
-        raise error
-    found: list[dict[str, str]] = report["pruners"]
-    return found
+    found = report.get("pruners")
+    if found is None:
+        message = plain_text(report.get("message"), MOST_MESSAGE) or "cannot be loaded"
+        raise PluginError(where, message.removeprefix(f"{where}: "))
+    if not isinstance(found, list) or not 0 < len(found) <= _MOST_PRUNERS:
+        raise PluginError(where, f"expected a list of 1 to {_MOST_PRUNERS} pruners")
+    return [_described(where, entry) for entry in found]
+
+
+def _described(where: str, entry: Any) -> dict[str, str]:
+    """Returns name and reference in one entry of a description, which is not trusted."""
+    name = entry.get("name") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise PluginError(where, "offers a pruner without a proper name")
+    return {"name": name, "reference": plain_text(entry.get("reference"), MOST_MESSAGE)}
 
 
 def run_pruner(
@@ -257,15 +348,19 @@ def run_pruner(
             "seed": seed,
         }
     )
-    exit_ = server.request(cell, limits)
-    status, mask, error = _judge(cell, exit_, network, budget, limits)
+    try:
+        exit_ = server.request(cell, limits)
+        status, mask, error = _judge(cell, exit_, network, budget, limits)
+        output = plain_text(read_bounded_text(cell / OUTPUT_FILE), MOST_TEXT_BYTES)
+    finally:
+        remove_tree(cell)
     return Outcome(
         status=status,
         mask=mask,
-        error=error,
+        error=plain_text(error, MOST_MESSAGE),
         seconds=exit_.seconds,
         peak_rss_mib=exit_.peak_rss_mib,
-        output=read_bounded_text(cell / OUTPUT_FILE),
+        output=output,
     )
 
 
@@ -275,16 +370,18 @@ def read_answer(path: Path, network: NetworkSpec, budget: int) -> Mask:
     Raises:
         MaskError: the file is too large, no safetensors file, or no valid mask.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     from plantkit.masks import Mask, validate_mask
 
     most = 9 * network.total + MOST_TEXT_BYTES  # a byte a mask entry, eight a saliency
-    if path.is_symlink() or not path.is_file():
-        raise MaskError("the answer is not a regular file")
-    with path.open("rb") as file:
-        content = file.read(most + 1)
+    try:
+        content = read_regular(path, most + 1)
+    except OSError as error:
+        reason = str(error) if isinstance(error, NotRegularError) else "cannot be read"
+        raise MaskError(f"the answer is {reason}; expected a regular file") from error
     if len(content) > most:
         raise MaskError(f"the answer is larger than {most} bytes, the most that a mask can need")
     try:
@@ -296,15 +393,30 @@ def read_answer(path: Path, network: NetworkSpec, budget: int) -> Mask:
         for name, tensor in tensors.items()
         if name.startswith(MASK_PREFIX)
     }
-    mask = validate_mask(values, network, budget)
-    saliency = {
-        name: tensors[SALIENCY_PREFIX + name]
-        for name, shape in network.shapes.items()
-        if SALIENCY_PREFIX + name in tensors
-        and tuple(tensors[SALIENCY_PREFIX + name].shape) == shape
-        and not tensors[SALIENCY_PREFIX + name].isnan().any()
-    }
-    return Mask(mask, saliency=saliency if saliency.keys() == mask.keys() else None)
+    for name, tensor in values.items():
+        # torch trusts that the bytes of a bool are 0 or 1; a file can hold anything
+        if tensor.dtype is torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
+            raise MaskError(f"mask for {name!r} holds bytes other than 0 and 1", parameter=name)
+    try:
+        mask = validate_mask(values, network, budget)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise MaskError(f"the answer holds no mask: {error}") from error
+    return Mask(mask, saliency=_saliency(tensors, network))
+
+
+def _saliency(tensors: Mapping[str, Tensor], network: NetworkSpec) -> dict[str, Tensor] | None:
+    """Returns the saliency in an answer, float64, or None where it is not whole and numbers."""
+    import torch
+
+    found = {}
+    for name, shape in network.shapes.items():
+        tensor = tensors.get(SALIENCY_PREFIX + name)
+        if tensor is None or tuple(tensor.shape) != shape or tensor.dtype is not torch.float64:
+            return None
+        if tensor.isnan().any():
+            return None
+        found[name] = tensor
+    return found
 
 
 def _judge(
@@ -312,15 +424,18 @@ def _judge(
 ) -> tuple[Status, Mask | None, str]:
     if exit_.timed_out:
         return Status.TIMEOUT, None, f"ran longer than the time limit of {limits.time_seconds:g} s"
+    if exit_.exceeded:
+        return Status.CRASH, None, exit_.exceeded
     if exit_.signal is not None:
         return Status.CRASH, None, _how_it_ended(exit_)
     report = _read_report(cell)
     if report is not None:
         reported = report.get("status")
-        known = {Status.INVALID, Status.OOM, Status.CRASH}
-        status = Status(reported) if reported in known else Status.CRASH
-        return status, None, str(report.get("message", ""))[:MOST_TEXT_BYTES]
-    if exit_.code != 0 or not (cell / ANSWER_FILE).exists():
+        known = (Status.INVALID, Status.OOM, Status.CRASH)
+        status = next((one for one in known if one == reported), Status.CRASH)
+        message = plain_text(report.get("message"), MOST_MESSAGE)
+        return status, None, message or "failed and gave no reason"
+    if exit_.code != 0 or not os.path.lexists(cell / ANSWER_FILE):
         return Status.CRASH, None, _how_it_ended(exit_)
     try:
         return Status.OK, read_answer(cell / ANSWER_FILE, network, budget), ""
@@ -340,6 +455,8 @@ def _read_report(cell: Path) -> dict[str, Any] | None:
 
 
 def _how_it_ended(exit_: Exit) -> str:
+    if exit_.exceeded:
+        return exit_.exceeded
     if exit_.timed_out:
         return f"ran longer than {exit_.seconds:.1f} s"
     if exit_.signal is not None:

@@ -1,8 +1,9 @@
 """The child's side: a warm process that forks one process for each request.
 
 The server imports torch once and never runs a submission's code itself. Every request gets a
-fresh fork in its own session, so that no run sees what another left behind, and the whole
-process group is killed when the run ends or its time is over.
+fresh fork in its own session, confined before the submission is loaded, so that no run sees
+what another left behind; every process that it started is killed when it ends or its time is
+over.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
-import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
 from plantkit.errors import MaskError, PlantkitError, PluginError
+from plantkit.isolation import kernel
+from plantkit.isolation.confinement import confine, prepare
+from plantkit.isolation.descendants import end_descendants
+from plantkit.isolation.levels import Level
+from plantkit.isolation.watch import Watch, signal_name
 from plantkit.isolation.wire import (
     ANSWER_FILE,
     CELL_FILE,
@@ -60,45 +64,55 @@ _NO_MEMORY = ("not enough memory", "can't allocate memory")
 def main() -> None:
     """Serves requests: one JSON object a line on standard input, one answer a line."""
     torch.set_num_threads(1)  # a fork must not inherit a pool of threads
+    kernel.set_dumpable(False)
+    kernel.adopt_orphans()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
     answers.write('{"ready": true}\n')
     answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
-        result = run_forked(Path(request["cell"]), Limits(**request["limits"]), answers.fileno())
+        result = run_forked(
+            Path(request["cell"]),
+            Limits(**request["limits"]),
+            Level(request["level"]),
+            [Path(path) for path in request["hidden"]],
+        )
+        if result is None:
+            break
         answers.write(json.dumps(result) + "\n")
         answers.flush()
+    os._exit(0)
 
 
-def run_forked(cell: Path, limits: Limits, private_descriptor: int) -> dict[str, Any]:
-    """Runs the request in `cell` in a fork and returns the fields of `wire.Exit`."""
+def run_forked(
+    cell: Path, limits: Limits, level: Level, hidden: Sequence[Path]
+) -> dict[str, Any] | None:
+    """Runs the request in `cell` in a fork and returns the fields of `wire.Exit`.
+
+    Returns None if the parent went away meanwhile. Nothing that the request started is left
+    when this returns.
+    """
     started = time.monotonic()
+    prepare(level, hidden)
     pid = os.fork()
     if pid == 0:
-        os.close(private_descriptor)
-        _child(cell, limits)
-    deadline = started + limits.time_seconds
-    timed_out = False
-    pause = 0.0005
-    while True:
-        done, status, usage = os.wait4(pid, os.WNOHANG)
-        if done:
-            break
-        if time.monotonic() > deadline and not timed_out:
-            timed_out = True
-            _kill_group(pid)
-        time.sleep(pause)
-        pause = min(pause * 1.3, 0.02)
+        _child(cell, limits, level, hidden)
+    watch = Watch(pid=pid, cell=cell, limits=limits, deadline=started + limits.time_seconds)
+    ended = watch.wait()
     seconds = time.monotonic() - started
-    _kill_group(pid)  # whatever the run left behind in its session
+    end_descendants(os.getpid())
+    if ended is None:
+        return None
+    status, usage = ended
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB elsewhere
     return {
         "code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "signal": signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else None,
-        "timed_out": timed_out,
+        "signal": signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
+        "timed_out": watch.timed_out,
         "seconds": seconds,
         "peak_rss_mib": round(usage.ru_maxrss * unit / _MIB, 1),
+        "exceeded": watch.exceeded,
     }
 
 
@@ -178,14 +192,14 @@ def write_answer(cell: Path, mask: Mask) -> None:
     save_file(tensors, cell / ANSWER_FILE)
 
 
-def _child(cell: Path, limits: Limits) -> NoReturn:
-    """Runs in the fork: a new session, limits, captured output, then the request."""
+def _child(cell: Path, limits: Limits, level: Level, hidden: Sequence[Path]) -> NoReturn:
+    """Runs in the fork: a new session, confined, captured output, then the request."""
     code = 70
     try:
         os.setsid()
         os.chdir(cell)
         _redirect(cell / OUTPUT_FILE)
-        _limit(limits)
+        confine(cell, limits, level, _files_of(cell), hidden)
         run_cell(cell)
         code = 0
     except BaseException as error:
@@ -198,32 +212,22 @@ def _child(cell: Path, limits: Limits) -> NoReturn:
         os._exit(code)
 
 
+def _files_of(cell: Path) -> list[Path]:
+    """Returns what the request in `cell` names: the submission's file, the problem."""
+    request = json.loads((cell / CELL_FILE).read_text(encoding="utf-8"))
+    named = (request["source"]["path"], request.get("problem"))
+    return [Path(path) for path in named if path is not None]
+
+
 def _redirect(output: Path) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     captured = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.dup2(null, 0)
     os.dup2(captured, 1)
     os.dup2(captured, 2)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - what the server read ahead stays behind
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False, errors="replace")
-
-
-def _limit(limits: Limits) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    size = limits.output_mib * _MIB
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        used = int(statm.read_text().split()[0]) * resource.getpagesize()
-        allowed = used + limits.memory_mib * _MIB
-        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def _answer_in_json(cell: Path, make: Callable[[], dict[str, Any]]) -> None:

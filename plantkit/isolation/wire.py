@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import enum
 import json
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from plantkit.isolation.scratch import read_regular
 
 PROBLEM_FILE = "problem.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -28,6 +32,11 @@ SALIENCY_PREFIX = "saliency."
 
 #: Most bytes read back of an error report or of captured output.
 MOST_TEXT_BYTES = 64 * 1024
+#: Most characters of the message of one error.
+MOST_MESSAGE = 4 * 1024
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class Status(enum.StrEnum):
@@ -43,11 +52,20 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a run may use. `memory_mib` counts beyond the interpreter and torch."""
+    """What a run may use.
+
+    time_seconds: wall time; the processor time of all threads may be as much on every core.
+    memory_mib: address space beyond the interpreter and torch. output_mib: any one file, and
+    what the run prints. disk_mib: everything in its scratch directory. processes, threads: at
+    any one time; under full isolation there is one process only.
+    """
 
     time_seconds: float = 300.0
     memory_mib: int = 4096
     output_mib: int = 64
+    disk_mib: int = 256
+    processes: int = 32
+    threads: int = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +92,17 @@ class PrunerSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How the child's process for one request ended, as the operating system tells it."""
+    """How the child's process for one request ended, as the operating system tells it.
+
+    exceeded: the limit that it was killed for, other than that of time, else "".
+    """
 
     code: int | None
     signal: str | None
     timed_out: bool
     seconds: float
     peak_rss_mib: float | None
+    exceeded: str = ""
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -88,10 +110,25 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_bounded_text(path: Path) -> str:
-    """Returns the last `MOST_TEXT_BYTES` of a regular file as text, or "" without one."""
-    if not path.is_file() or path.is_symlink():
+    """Returns the last `MOST_TEXT_BYTES` of a regular file as plain text, or "" without one."""
+    try:
+        content = read_regular(path, MOST_TEXT_BYTES, from_end=True)
+    except OSError:
         return ""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - MOST_TEXT_BYTES))
-        return file.read(MOST_TEXT_BYTES).decode("utf-8", errors="replace")
+    return content.decode("utf-8", errors="replace")
+
+
+def plain_text(value: object, most: int) -> str:
+    """Returns text from a pruner, of `most` characters or fewer, that is safe to print.
+
+    Terminal escapes, control characters and marks that turn the direction of writing are left
+    out; line ends and tabs stay.
+    """
+    text = value if isinstance(value, str) else ""
+    text = _ESCAPES.sub("", text[: 4 * most])
+    kept = (
+        character
+        for character in text
+        if character in "\n\t" or unicodedata.category(character) not in _UNPRINTABLE
+    )
+    return "".join(kept)[:most]

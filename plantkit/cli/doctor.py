@@ -1,0 +1,75 @@
+"""`plantkit doctor`: what this machine offers to lock pruners away."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+_PROMISES = {
+    "full": "reaches no file but its libraries, its problem and its scratch; no network; "
+    "no other process",
+    "process": "has a process of its own with limits and a clean environment; it can read what "
+    "you can read",
+    "none": "runs inside of plantkit, for debugging; promises nothing",
+}
+
+
+@click.command()
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print.",
+)
+def command(output_format: str) -> None:
+    """Show which levels of isolation this machine offers, and what is missing.
+
+    Everything is really tried, in throw-away processes. `plantkit evaluate` takes the best
+    level that is available; --isolation asks for another.
+
+    \b
+    Examples:
+      plantkit doctor
+      plantkit doctor --format json
+    """
+    from plantkit.isolation.levels import AUTO, Level, choose
+    from plantkit.isolation.probe import probe_machine
+
+    offer = probe_machine()
+    chosen, _ = choose(AUTO, offer)
+    if output_format == "json":
+        levels = {
+            level.value: {
+                "available": offer.offers(level),
+                "missing": [check.name for check in offer.missing(level)],
+            }
+            for level in Level
+        }
+        checks = [
+            {
+                "level": check.level.value,
+                "name": check.name,
+                "works": check.works,
+                "detail": check.detail,
+                "remedy": check.remedy,
+            }
+            for check in offer.checks
+        ]
+        value = {"isolation": chosen.value, "levels": levels, "checks": checks}
+        click.echo(json.dumps(value, indent=2))
+        return
+    for level in Level:
+        available = offer.offers(level)
+        mark = click.style("available", fg="green") if available else click.style("no", fg="red")
+        click.echo(f"{level.value}: {mark}")
+        click.echo(f"  a pruner {_PROMISES[level.value]}")
+        for check in offer.checks:
+            if check.level is not level:
+                continue
+            click.echo(f"  {'ok     ' if check.works else 'missing'} {check.name}: {check.detail}")
+            if check.remedy:
+                click.echo(f"          to do: {check.remedy}")
+    click.echo(f"plantkit evaluate uses: {chosen.value}")

@@ -1,0 +1,22 @@
+"""Starting a Python process that has this one's modules and nothing of its secrets."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+#: Variables of the environment that a child keeps.
+_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+
+
+def bootstrap(module: str) -> str:
+    """Returns the program that runs `main()` of `module` with this process's sys.path."""
+    path = [str(Path(entry).resolve()) for entry in sys.path if entry]
+    return f"import sys; sys.path[:] = {path!r}; from {module} import main; main()"
+
+
+def clean_environment() -> dict[str, str]:
+    """Returns the environment of a child: what Python needs, and one thread."""
+    variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return {**variables, "OMP_NUM_THREADS": "1"}
