@@ -4,6 +4,7 @@
     ├── UsageError            a value that cannot be used (exit code 2)
     │   ├── UnknownNameError  a name that does not exist, with the nearest ones
     │   ├── WidthError        a network too narrow for the target that is to be planted
+    │   ├── SealedTruthError  a sealed truth is needed, and the key to it was not given
     │   └── MissingExtraError an optional dependency that is not installed
     ├── PluginError           a plugin or submission that cannot be loaded or misbehaves (1)
     ├── MaskError             a mask that breaks the contract (1)
@@ -60,6 +61,14 @@ class WidthError(UsageError):
             f"hidden layer {layer} has {width} units; target {target!r} needs {needed} there: "
             f"use a width of at least {needed}"
         )
+
+
+class SealedTruthError(UsageError):
+    """A truth is sealed, and its key was not given; `path` is the sealed file."""
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: {message}")
 
 
 class MissingExtraError(UsageError):

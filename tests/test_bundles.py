@@ -152,7 +152,10 @@ def test_unknown_schema_version(copied_bundle, version, advice):
         (lambda m: m["network"].update(widths=[2, 24, 5]), "does not fit network"),
         (lambda m: m["ticket"].update(total=1), "ticket.total is 1"),
         (lambda m: m["reference"].update(trivial=0.999), "no better than the constant"),
-        (lambda m: m["truth"].update(storage="sealed"), "not stored in the clear"),
+        (
+            lambda m: m["truth"].update(storage="sealed"),
+            "expected weights.safetensors, train.safetensors, truth.sealed",
+        ),
         (lambda m: m.update(id="../x"), "$.id"),
     ],
 )

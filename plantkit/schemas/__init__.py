@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.resources
+import itertools
 import json
 from typing import Any
 
 from plantkit.errors import UnknownNameError
 
 _SUFFIX = ".schema.json"
+_MOST_ERRORS = 50
 
 
 def schema_names() -> list[str]:
@@ -31,9 +33,18 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 def violations(value: Any, name: str) -> list[str]:
-    """Returns what in `value` breaks the schema called `name`, one line each."""
+    """Returns what in `value` breaks the schema called `name`, one line each, `_MOST_ERRORS` or
+    fewer. A float is no integer, even where its value is whole."""
     import jsonschema
 
-    validator = jsonschema.Draft202012Validator(load_schema(name))
-    errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.path)))
+    base = jsonschema.Draft202012Validator
+    strict = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+        base, type_checker=base.TYPE_CHECKER.redefine("integer", _is_integer)
+    )
+    found = itertools.islice(strict(load_schema(name)).iter_errors(value), _MOST_ERRORS)
+    errors = sorted(found, key=lambda error: list(map(str, error.path)))
     return [f"{error.json_path}: {error.message[:300]}" for error in errors]
+
+
+def _is_integer(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
