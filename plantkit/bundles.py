@@ -243,10 +243,10 @@ def load(directory: Path, *, key: sealing.SecretKey | None = None) -> Challenge:
         BundleError: a file is missing, altered or breaks the contract; `path` names it.
         SealedTruthError: its truth is sealed, and `key` is None or another.
     """
-    public, contents = _load(directory)
+    public, contents = load_contents(directory)
     if not public.is_sealed:
         return with_truth(public, contents[TRUTH], directory / TRUTH)
-    return with_truth(public, _open(public, contents[SEALED], key), directory / SEALED)
+    return with_truth(public, open_contents(public, contents[SEALED], key), directory / SEALED)
 
 
 def load_public(directory: Path) -> PublicChallenge:
@@ -255,7 +255,50 @@ def load_public(directory: Path) -> PublicChallenge:
     Raises:
         BundleError: a file is missing, altered or breaks the contract; `path` names it.
     """
-    return _load(directory)[0]
+    return load_contents(directory)[0]
+
+
+def load_contents(directory: Path) -> tuple[PublicChallenge, dict[str, bytes]]:
+    """Returns the public half of the challenge in `directory`, and its files by name.
+
+    Raises:
+        BundleError: a file is missing, altered or breaks the contract; `path` names it.
+    """
+    manifest, digest = read_manifest(directory)
+    most = _most_bytes(manifest)
+    contents = {
+        name: read_digested(
+            directory / name, sha256=entry["sha256"], size=entry["bytes"], most_bytes=most[name]
+        )
+        for name, entry in manifest["files"].items()
+    }
+    return _public(directory, manifest, digest, contents), contents
+
+
+def open_contents(public: PublicChallenge, content: bytes, key: sealing.SecretKey | None) -> bytes:
+    """Returns the bytes of `truth.safetensors` that are sealed in `content`.
+
+    Raises:
+        SealedTruthError: `key` is None, or another.
+        BundleError: altered, or of another challenge.
+    """
+    path, entry = public.path / SEALED, public.manifest["truth"]
+    if key is None:
+        raise SealedTruthError(
+            path,
+            "is sealed, and no key was given; add --key FILE or set "
+            f"{sealing.KEY_VARIABLE}: without it a challenge can be shown, verified and pruned, "
+            "but not scored",
+        )
+    try:
+        truth = sealing.open_sealed(
+            content, key, path=path, challenge_id=public.id, commitment=entry["commitment"]
+        )
+    except ValueError as error:
+        raise BundleError(path, str(error)) from error
+    if _file_entry(truth) != entry["plain"]:
+        raise BundleError(path, f"does not hold the truth that truth.plain in {MANIFEST} states")
+    return truth
 
 
 def of_draft(draft: Draft) -> Challenge:
@@ -338,18 +381,6 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
     return checked, hashlib.sha256(content).hexdigest()
 
 
-def _load(directory: Path) -> tuple[PublicChallenge, dict[str, bytes]]:
-    manifest, digest = read_manifest(directory)
-    most = _most_bytes(manifest)
-    contents = {
-        name: read_digested(
-            directory / name, sha256=entry["sha256"], size=entry["bytes"], most_bytes=most[name]
-        )
-        for name, entry in manifest["files"].items()
-    }
-    return _public(directory, manifest, digest, contents), contents
-
-
 def _most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
     """Returns the most bytes that each file can need, so that no more is ever read."""
     network = NetworkSpec.from_json(manifest["network"])
@@ -419,26 +450,6 @@ def _check_counts(path: Path, ticket: Mapping[str, Any], network: NetworkSpec) -
     ):
         if kept > total or not math.isclose(ticket[name], kept / total, rel_tol=1e-9):
             raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {kept}/{total}")
-
-
-def _open(public: PublicChallenge, content: bytes, key: sealing.SecretKey | None) -> bytes:
-    path, entry = public.path / SEALED, public.manifest["truth"]
-    if key is None:
-        raise SealedTruthError(
-            path,
-            "is sealed, and no key was given; add --key FILE or set "
-            f"{sealing.KEY_VARIABLE}: without it a challenge can be shown, verified and pruned, "
-            "but not scored",
-        )
-    try:
-        truth = sealing.open_sealed(
-            content, key, path=path, challenge_id=public.id, commitment=entry["commitment"]
-        )
-    except ValueError as error:
-        raise BundleError(path, str(error)) from error
-    if _file_entry(truth) != entry["plain"]:
-        raise BundleError(path, f"does not hold the truth that truth.plain in {MANIFEST} states")
-    return truth
 
 
 def _file_entry(content: bytes) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def test_wrong_types_shapes_and_values(copied_bundle, circle):
         ({name: weights[name].T.contiguous()}, "expected torch.float32 of shape (24, 2)"),
         ({name: weights[name].double()}, "is torch.float64"),
         ({name: weights[name] * torch.nan}, "infinities or NaN"),
-        ({"extra": torch.zeros(1)}, "unknown tensors extra"),
+        ({"extra": torch.zeros(1)}, "unknown tensors 'extra'"),
     ]:
         replace_file(copied_bundle, "weights.safetensors", save({**weights, **change}))
         expect_error(copied_bundle, "weights.safetensors", text)

@@ -16,10 +16,14 @@ from plantkit.errors import PlantkitError, did_you_mean
 #: Command name to module; each module defines `command`.
 COMMANDS = {
     "evaluate": "plantkit.cli.evaluate",
+    "keygen": "plantkit.cli.keygen",
     "list": "plantkit.cli.listing",
     "plant": "plantkit.cli.plant",
+    "prune": "plantkit.cli.prune",
     "schema": "plantkit.cli.schema",
+    "seal": "plantkit.cli.seal",
     "show": "plantkit.cli.show",
+    "unseal": "plantkit.cli.unseal",
     "verify": "plantkit.cli.verify",
 }
 
