@@ -35,7 +35,7 @@ from plantkit.bundle_files import (
     read_digested,
 )
 from plantkit.errors import BundleError, SealedTruthError, UsageError
-from plantkit.masks import Mask, budget_of
+from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
 from plantkit.performance import Performances
 from plantkit.problem import Problem
@@ -208,7 +208,7 @@ def seal_contents(
     sealed = sealing.seal(files[TRUTH], key, challenge_id=manifest["id"], commitment=commitment)
     renamed = {SEALED if name == TRUTH else name: value for name, value in files.items()}
     entries = {
-        SEALED if name == TRUTH else name: _file_entry(sealed) if name == TRUTH else entry
+        SEALED if name == TRUTH else name: file_entry(sealed) if name == TRUTH else entry
         for name, entry in manifest["files"].items()
     }
     truth = {
@@ -296,7 +296,7 @@ def open_contents(public: PublicChallenge, content: bytes, key: sealing.SecretKe
         )
     except ValueError as error:
         raise BundleError(path, str(error)) from error
-    if _file_entry(truth) != entry["plain"]:
+    if file_entry(truth) != entry["plain"]:
         raise BundleError(path, f"does not hold the truth that truth.plain in {MANIFEST} states")
     return truth
 
@@ -377,6 +377,8 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
     if ("plain" in checked["truth"]) != (storage == "sealed"):
         raise BundleError(path, "truth.plain is there if and only if truth.storage is 'sealed'")
     if storage == "sealed":
+        if content != render_manifest(checked):  # the digest is of what it stands for
+            raise BundleError(path, "is not laid out as plantkit writes it: get it again")
         content = render_manifest(plain_manifest(checked))
     return checked, hashlib.sha256(content).hexdigest()
 
@@ -408,12 +410,6 @@ def _public(
     tensors, _ = parse_tensors(directory / TRAIN, contents[TRAIN])
     train = _samples(directory / TRAIN, tensors, "", network, task, manifest["data"]["train"])
     _check_counts(path, manifest["ticket"], network)
-    densities = tuple(manifest["protocol"]["densities"])
-    for density in densities:
-        if density != PLANTED and budget_of(density, network.total) == 0:
-            raise BundleError(
-                path, f"density {density} keeps none of the {network.total} parameters"
-            )
     reference = manifest["reference"]
     if reference["ticket"]["strong"] <= reference["trivial"]:
         raise BundleError(path, "the ticket does no better than the constant predictor")
@@ -427,7 +423,7 @@ def _public(
         network=network,
         task=task,
         recipe=Recipe.from_json(manifest["protocol"]["training"]),
-        densities=densities,
+        densities=tuple(manifest["protocol"]["densities"]),
         overlap_scored=manifest["overlap_scored"],
         ticket_kept=manifest["ticket"]["kept"],
         trivial=reference["trivial"],
@@ -452,7 +448,8 @@ def _check_counts(path: Path, ticket: Mapping[str, Any], network: NetworkSpec) -
             raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {kept}/{total}")
 
 
-def _file_entry(content: bytes) -> dict[str, Any]:
+def file_entry(content: bytes) -> dict[str, Any]:
+    """Returns what a manifest says of a file."""
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
@@ -490,7 +487,7 @@ def _manifest(draft: Draft, files: Mapping[str, bytes], commitment: str) -> dict
             "dense": _performance_json(draft.dense_performance),
             "training_seeds": draft.training_seeds,
         },
-        "files": {name: _file_entry(content) for name, content in files.items()},
+        "files": {name: file_entry(content) for name, content in files.items()},
         "truth": {"storage": "plain", "commitment": commitment},
         "planter_version": draft.planter_version,
         "licence": draft.licence,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import itertools
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 _SUFFIX = ".schema.json"
 _MOST_ERRORS = 50
@@ -35,15 +39,20 @@ def load_schema(name: str) -> dict[str, Any]:
 def violations(value: Any, name: str) -> list[str]:
     """Returns what in `value` breaks the schema called `name`, one line each, `_MOST_ERRORS` or
     fewer. A float is no integer, even where its value is whole."""
+    found = itertools.islice(_validator(name).iter_errors(value), _MOST_ERRORS)
+    errors = sorted(found, key=lambda error: list(map(str, error.path)))
+    return [f"{error.json_path}: {error.message[:300]}" for error in errors]
+
+
+@functools.cache
+def _validator(name: str) -> Draft202012Validator:
     import jsonschema
 
     base = jsonschema.Draft202012Validator
-    strict = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-        base, type_checker=base.TYPE_CHECKER.redefine("integer", _is_integer)
-    )
-    found = itertools.islice(strict(load_schema(name)).iter_errors(value), _MOST_ERRORS)
-    errors = sorted(found, key=lambda error: list(map(str, error.path)))
-    return [f"{error.json_path}: {error.message[:300]}" for error in errors]
+    checker = base.TYPE_CHECKER.redefine("integer", _is_integer)
+    strict = jsonschema.validators.extend(base, type_checker=checker)  # type: ignore[no-untyped-call]
+    validator: Draft202012Validator = strict(load_schema(name))
+    return validator
 
 
 def _is_integer(_checker: Any, value: Any) -> bool:
