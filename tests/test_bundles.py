@@ -157,6 +157,13 @@ def test_unknown_schema_version(copied_bundle, version, advice):
             "expected weights.safetensors, train.safetensors, truth.sealed",
         ),
         (lambda m: m.update(id="../x"), "$.id"),
+        (lambda m: m.update(id="circle-3x24\n"), "$.id"),
+        (lambda m: m.update(title="\x1b[2J"), "$.title"),
+        (lambda m: m["protocol"]["training"].update(epochs=2.0), "is not of type 'integer'"),
+        (lambda m: m["reference"].update(trivial=float("nan")), "NaN is no number"),
+        (lambda m: m["ticket"].update(kept=2**60), "too large an integer"),
+        (lambda m: m["ticket"].update(density=0.9), "ticket.density is 0.9"),
+        (lambda m: m["ticket"].update(total_weights=7), "ticket.total_weights is 7"),
     ],
 )
 def test_altered_manifest(copied_bundle, change, text):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plantkit import bundles, sealing
+from plantkit import bundles, catalog, sealing
 from plantkit.errors import BundleError, MissingExtraError, SealedTruthError, UsageError
 from plantkit.sealed_bundles import seal_bundle, unseal_bundle
 from plantkit.sealing import PublicKey, SecretKey
@@ -173,6 +173,11 @@ def test_seal_to_another_directory(copied_bundle, key, tmp_path):
     assert bundles.load_public(tmp_path / "sealed" / "circle-3x24").is_sealed
     with pytest.raises(UsageError, match="exists already"):
         seal_bundle(copied_bundle, key, tmp_path / "sealed" / "circle-3x24")
+
+
+def test_sealed_and_plain_copies_are_one_challenge(sealed, tiny_challenges):
+    found = catalog.find([sealed.parent, tiny_challenges])
+    assert found.bundle("circle-3x24") == sealed.resolve()
 
 
 def test_twice_is_refused(sealed, copied_bundle, key):
