@@ -98,6 +98,8 @@ def parse_tensors(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[s
     if not isinstance(header, dict):
         raise BundleError(path, "is not a valid safetensors file: its header is no object")
     metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict):
+        raise BundleError(path, "is not a valid safetensors file: its metadata is no object")
     try:
         tensors = load_tensors(content)
     except (

@@ -210,6 +210,16 @@ def test_key_twice_in_a_header(bench, name):
     assert "appears twice" in str(found)
 
 
+@pytest.mark.parametrize("value", [None, [], 1, "x"])
+def test_metadata_of_another_kind(bench, value):
+    name = "truth.safetensors"
+    header, data = split_header(bench.files[name])
+    text = json.dumps({**json.loads(header), "__metadata__": value}).encode()
+    found = bench.load(sign({**bench.files, name: with_header(text, data)}, name))
+    assert isinstance(found, BundleError)
+    assert found.path.name == name
+
+
 def test_ticket_bytes_other_than_0_and_1(bench):
     name = "truth.safetensors"
     content = bytearray(bench.files[name])
