@@ -1,28 +1,40 @@
 """Challenge bundles on disk: freezing, loading, validating. Nothing is ever unpickled.
 
 A bundle is a directory with `challenge.json`, `weights.safetensors`, `train.safetensors` and
-`truth.safetensors`. Every load checks the manifest against its schema, every file against its
-SHA-256, and the truth against the manifest's commitment. Any mismatch is a `BundleError`.
+`truth.safetensors`, or `truth.sealed` where the truth is encrypted. Every load checks the
+manifest against its schema, every file against its SHA-256, and the truth against the
+manifest's commitment. Any mismatch is a `BundleError`.
+
+A challenge's digest is the SHA-256 of its `challenge.json` with the truth in the clear. A
+sealed manifest holds all that is needed to restore that one, byte for byte, so that a
+challenge has one digest, sealed or not, and no key is needed to compute it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from plantkit.errors import BundleError, UsageError
+from plantkit import sealing
+from plantkit.bundle_files import (
+    MOST_HEADER_BYTES,
+    parse_json,
+    parse_tensors,
+    read_bounded,
+    read_digested,
+)
+from plantkit.errors import BundleError, SealedTruthError, UsageError
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
 from plantkit.performance import Performances
@@ -36,9 +48,10 @@ MANIFEST = "challenge.json"
 WEIGHTS = "weights.safetensors"
 TRAIN = "train.safetensors"
 TRUTH = "truth.safetensors"
+SEALED = "truth.sealed"
 PLANTED = "planted"
 
-_MOST_MANIFEST_BYTES = 1_000_000
+_MOST_MANIFEST_BYTES = 64 * 1024
 _COMMITMENT_DOMAIN = b"plantkit-truth-1\n"
 
 
@@ -53,10 +66,10 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
-    """A loaded bundle.
+class PublicChallenge:
+    """A loaded bundle, less its truth: all that a pruner needs, and nothing that it must not see.
 
-    digest: SHA-256 of `challenge.json`, which holds the digests of all other files.
+    digest: the challenge's identity, the same sealed or not; see the module.
     densities: the protocol's densities, each a number or "planted".
     trivial, ticket, dense: reference performances on the test data.
     """
@@ -78,12 +91,15 @@ class Challenge:
     dense: Performances
     weights: Mapping[str, Tensor]
     train: Samples
-    truth: Truth
     manifest: Mapping[str, Any]
 
     @property
     def planted_density(self) -> float:
         return self.ticket_kept / self.network.total
+
+    @property
+    def is_sealed(self) -> bool:
+        return bool(self.manifest["truth"]["storage"] == "sealed")
 
     def problem(self, *, density: float, seed: int) -> Problem:
         """Returns what a pruner may see of this challenge."""
@@ -97,6 +113,13 @@ class Challenge:
             seed=seed,
             recipe=self.recipe,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge(PublicChallenge):
+    """A loaded bundle with its truth."""
+
+    truth: Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,72 +151,269 @@ class Draft:
     licence: str = "CC0-1.0"
 
 
-def freeze(draft: Draft, directory: Path) -> Path:
+def freeze(draft: Draft, directory: Path, *, key: sealing.Key | None = None) -> Path:
     """Writes a bundle into the new `directory` and returns it. All or nothing.
+
+    With a `key` the truth is sealed, and never written in the clear.
 
     Raises:
         UsageError: `directory` exists.
     """
+    manifest, files = contents_of(draft)
+    if key is not None:
+        manifest, files = seal_contents(manifest, files, key)
+    return write_bundle(manifest, files, directory)
+
+
+def write_bundle(manifest: Mapping[str, Any], files: Mapping[str, bytes], directory: Path) -> Path:
+    """Writes a bundle's files into the new `directory` and returns it. All or nothing.
+
+    Raises:
+        UsageError: `directory` exists.
+        BundleError: what was written would not load.
+    """
     if directory.exists():
         raise UsageError(f"{directory} exists already; a frozen bundle is never overwritten")
-    truth = _truth_bytes(draft.truth)
-    files = {
-        WEIGHTS: save_tensors({name: draft.weights[name] for name in draft.network.shapes}),
-        TRAIN: save_tensors({"inputs": draft.train.inputs, "targets": draft.train.targets}),
-        TRUTH: truth,
-    }
-    manifest = _manifest(draft, files, _commitment(truth))
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".plantkit-") as scratch:
         staged = Path(scratch) / directory.name
         staged.mkdir()
         for name, content in files.items():
             (staged / name).write_bytes(content)
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (staged / MANIFEST).write_text(text, encoding="utf-8")
-        load(staged)  # what is frozen must load
+        (staged / MANIFEST).write_bytes(render_manifest(manifest))
+        if SEALED in files:  # what is frozen must load
+            load_public(staged)
+        else:
+            load(staged)
         shutil.move(staged, directory)
     return directory
 
 
-def load(directory: Path) -> Challenge:
+def contents_of(draft: Draft) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Returns the manifest and the files of a bundle with its truth in the clear."""
+    truth = _truth_bytes(draft.truth)
+    files = {
+        WEIGHTS: save_tensors({name: draft.weights[name] for name in draft.network.shapes}),
+        TRAIN: save_tensors({"inputs": draft.train.inputs, "targets": draft.train.targets}),
+        TRUTH: truth,
+    }
+    return _manifest(draft, files, _commitment(truth)), files
+
+
+def seal_contents(
+    manifest: Mapping[str, Any], files: Mapping[str, bytes], key: sealing.Key
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Returns the manifest and the files of a bundle with its truth sealed by `key`."""
+    commitment = manifest["truth"]["commitment"]
+    sealed = sealing.seal(files[TRUTH], key, challenge_id=manifest["id"], commitment=commitment)
+    renamed = {SEALED if name == TRUTH else name: value for name, value in files.items()}
+    entries = {
+        SEALED if name == TRUTH else name: file_entry(sealed) if name == TRUTH else entry
+        for name, entry in manifest["files"].items()
+    }
+    truth = {
+        "storage": "sealed",
+        "commitment": commitment,
+        "plain": dict(manifest["files"][TRUTH]),
+    }
+    return {**manifest, "files": entries, "truth": truth}, {**renamed, SEALED: sealed}
+
+
+def plain_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the manifest that a bundle has with its truth in the clear."""
+    if manifest["truth"]["storage"] == "plain":
+        return dict(manifest)
+    entries = {
+        TRUTH if name == SEALED else name: manifest["truth"]["plain"] if name == SEALED else entry
+        for name, entry in manifest["files"].items()
+    }
+    truth = {"storage": "plain", "commitment": manifest["truth"]["commitment"]}
+    return {**manifest, "files": entries, "truth": truth}
+
+
+def render_manifest(manifest: Mapping[str, Any]) -> bytes:
+    """Returns the bytes of `challenge.json` as plantkit writes it."""
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def load(directory: Path, *, key: sealing.SecretKey | None = None) -> Challenge:
     """Returns the challenge in `directory`, every byte of it checked.
+
+    Raises:
+        BundleError: a file is missing, altered or breaks the contract; `path` names it.
+        SealedTruthError: its truth is sealed, and `key` is None or another.
+    """
+    public, contents = load_contents(directory)
+    if not public.is_sealed:
+        return with_truth(public, contents[TRUTH], directory / TRUTH)
+    return with_truth(public, open_contents(public, contents[SEALED], key), directory / SEALED)
+
+
+def load_public(directory: Path) -> PublicChallenge:
+    """Returns the public half of the challenge in `directory`; every file's digest is checked.
+
+    Raises:
+        BundleError: a file is missing, altered or breaks the contract; `path` names it.
+    """
+    return load_contents(directory)[0]
+
+
+def load_contents(directory: Path) -> tuple[PublicChallenge, dict[str, bytes]]:
+    """Returns the public half of the challenge in `directory`, and its files by name.
 
     Raises:
         BundleError: a file is missing, altered or breaks the contract; `path` names it.
     """
     manifest, digest = read_manifest(directory)
+    most = _most_bytes(manifest)
     contents = {
-        name: _read_file(directory / name, entry["sha256"], entry["bytes"])
+        name: read_digested(
+            directory / name, sha256=entry["sha256"], size=entry["bytes"], most_bytes=most[name]
+        )
         for name, entry in manifest["files"].items()
     }
+    return _public(directory, manifest, digest, contents), contents
+
+
+def open_contents(public: PublicChallenge, content: bytes, key: sealing.SecretKey | None) -> bytes:
+    """Returns the bytes of `truth.safetensors` that are sealed in `content`.
+
+    Raises:
+        SealedTruthError: `key` is None, or another.
+        BundleError: altered, or of another challenge.
+    """
+    path, entry = public.path / SEALED, public.manifest["truth"]
+    if key is None:
+        raise SealedTruthError(
+            path,
+            "is sealed, and no key was given; add --key FILE or set "
+            f"{sealing.KEY_VARIABLE}: without it a challenge can be shown, verified and pruned, "
+            "but not scored",
+        )
+    try:
+        truth = sealing.open_sealed(
+            content, key, path=path, challenge_id=public.id, commitment=entry["commitment"]
+        )
+    except ValueError as error:
+        raise BundleError(path, str(error)) from error
+    if file_entry(truth) != entry["plain"]:
+        raise BundleError(path, f"does not hold the truth that truth.plain in {MANIFEST} states")
+    return truth
+
+
+def of_draft(draft: Draft) -> Challenge:
+    """Returns the challenge that freezing and loading `draft` would give, in memory only.
+
+    Raises:
+        BundleError: the draft breaks the contract.
+    """
+    manifest, files = contents_of(draft)
+    directory = Path(draft.id)
+    digest = hashlib.sha256(render_manifest(manifest)).hexdigest()
+    return with_truth(_public(directory, manifest, digest, files), files[TRUTH], directory / TRUTH)
+
+
+def with_truth(public: PublicChallenge, content: bytes, path: Path) -> Challenge:
+    """Returns the challenge whose truth is the safetensors file `content`, checked.
+
+    Args:
+        path: where `content` comes from, for messages.
+
+    Raises:
+        BundleError: it does not open the commitment, or breaks the contract.
+    """
+    manifest, network = public.manifest, public.network
+    if _commitment(content) != manifest["truth"]["commitment"]:
+        raise BundleError(path, f"does not open the commitment in {MANIFEST}")
+    truth = _read_truth(path, content, network, public.task, manifest["data"]["test"])
+    kept_weights = sum(
+        int(entries.sum()) for name, entries in truth.ticket.items() if name.endswith(".weight")
+    )
+    for name, found in (("kept", truth.ticket.kept), ("kept_weights", kept_weights)):
+        if found != manifest["ticket"][name]:
+            raise BundleError(
+                path, f"ticket.{name} is {found}; {MANIFEST} says {manifest['ticket'][name]}"
+            )
+    shared = {field.name: getattr(public, field.name) for field in fields(PublicChallenge)}
+    return Challenge(**shared, truth=truth)
+
+
+def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
+    """Returns the validated manifest of a bundle and the challenge's digest, reading no other
+    file.
+
+    Raises:
+        BundleError: it is missing, no JSON, or breaks its schema.
+    """
     path = directory / MANIFEST
-    if manifest["truth"]["storage"] != "plain" or TRUTH not in contents:
-        raise BundleError(path, "its truth is not stored in the clear; this version cannot open it")
-    if _commitment(contents[TRUTH]) != manifest["truth"]["commitment"]:
-        raise BundleError(directory / TRUTH, f"does not open the commitment in {MANIFEST}")
+    content = read_bounded(
+        path,
+        _MOST_MANIFEST_BYTES,
+        missing=f"is missing; expected a bundle directory with a {MANIFEST}",
+    )
+    manifest = parse_json(path, content)
+    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if isinstance(version, int) and version != SCHEMA_VERSION:
+        raise BundleError(
+            path,
+            f"schema_version is {version}; this plantkit reads {SCHEMA_VERSION}: "
+            + ("update plantkit" if version > SCHEMA_VERSION else "freeze the bundle again"),
+        )
+    try:
+        broken = violations(manifest, "challenge")
+    except RecursionError as error:
+        raise BundleError(path, "is nested too deeply") from error
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    checked: dict[str, Any] = manifest
+    storage = checked["truth"]["storage"]
+    stored = TRUTH if storage == "plain" else SEALED
+    if set(checked["files"]) != {WEIGHTS, TRAIN, stored}:
+        raise BundleError(
+            path,
+            f"truth.storage is {storage!r}, and files are {', '.join(checked['files'])}; "
+            f"expected {WEIGHTS}, {TRAIN}, {stored}",
+        )
+    if ("plain" in checked["truth"]) != (storage == "sealed"):
+        raise BundleError(path, "truth.plain is there if and only if truth.storage is 'sealed'")
+    if storage == "sealed":
+        if content != render_manifest(checked):  # the digest is of what it stands for
+            raise BundleError(path, "is not laid out as plantkit writes it: get it again")
+        content = render_manifest(plain_manifest(checked))
+    return checked, hashlib.sha256(content).hexdigest()
+
+
+def _most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the most bytes that each file can need, so that no more is ever read."""
+    network = NetworkSpec.from_json(manifest["network"])
+    classes = manifest["task"]["kind"] == TaskKind.CLASSIFICATION
+    sample = 4 * network.inputs + (8 if classes else 4 * network.outputs)
+    truth = network.total + manifest["data"]["test"] * sample + MOST_HEADER_BYTES
+    return {
+        WEIGHTS: 4 * network.total + MOST_HEADER_BYTES,
+        TRAIN: manifest["data"]["train"] * sample + MOST_HEADER_BYTES,
+        TRUTH: truth,
+        SEALED: truth + sealing.OVERHEAD_BYTES,
+    }
+
+
+def _public(
+    directory: Path, manifest: Mapping[str, Any], digest: str, contents: Mapping[str, bytes]
+) -> PublicChallenge:
+    path = directory / MANIFEST
     network = NetworkSpec.from_json(manifest["network"])
     task = task_from_json(manifest["task"])
     if task.outputs != network.outputs or task.metric != manifest["task"]["metric"]:
         raise BundleError(path, f"task {manifest['task']} does not fit network {network.widths}")
-    weights = _parse(directory / WEIGHTS, contents[WEIGHTS])
+    weights, _ = parse_tensors(directory / WEIGHTS, contents[WEIGHTS])
     _check_parameters(directory / WEIGHTS, weights, network, torch.float32)
-    train_tensors = _parse(directory / TRAIN, contents[TRAIN])
-    train = _samples(directory / TRAIN, train_tensors, "", network, task, manifest["data"]["train"])
-    truth = _read_truth(directory / TRUTH, contents[TRUTH], network, task, manifest["data"]["test"])
-    if truth.ticket.kept != manifest["ticket"]["kept"]:
-        raise BundleError(
-            directory / TRUTH,
-            f"ticket keeps {truth.ticket.kept} parameters; expected {manifest['ticket']['kept']}",
-        )
-    if manifest["ticket"]["total"] != network.total:
-        raise BundleError(
-            path, f"ticket.total is {manifest['ticket']['total']}; expected {network.total}"
-        )
+    tensors, _ = parse_tensors(directory / TRAIN, contents[TRAIN])
+    train = _samples(directory / TRAIN, tensors, "", network, task, manifest["data"]["train"])
+    _check_counts(path, manifest["ticket"], network)
     reference = manifest["reference"]
     if reference["ticket"]["strong"] <= reference["trivial"]:
         raise BundleError(path, "the ticket does no better than the constant predictor")
-    return Challenge(
+    return PublicChallenge(
         id=manifest["id"],
         title=manifest["title"],
         family=manifest["family"],
@@ -205,46 +425,32 @@ def load(directory: Path) -> Challenge:
         recipe=Recipe.from_json(manifest["protocol"]["training"]),
         densities=tuple(manifest["protocol"]["densities"]),
         overlap_scored=manifest["overlap_scored"],
-        ticket_kept=truth.ticket.kept,
+        ticket_kept=manifest["ticket"]["kept"],
         trivial=reference["trivial"],
         ticket=Performances(**reference["ticket"]),
         dense=Performances(**reference["dense"]),
         weights={name: weights[name] for name in network.shapes},
         train=train,
-        truth=truth,
         manifest=manifest,
     )
 
 
-def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
-    """Returns the validated manifest of a bundle and its SHA-256, reading no other file.
+def _check_counts(path: Path, ticket: Mapping[str, Any], network: NetworkSpec) -> None:
+    total_weights = sum(math.prod(s) for n, s in network.shapes.items() if n.endswith(".weight"))
+    for name, wanted in (("total", network.total), ("total_weights", total_weights)):
+        if ticket[name] != wanted:
+            raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {wanted}")
+    for name, kept, total in (
+        ("density", ticket["kept"], network.total),
+        ("density_weights_only", ticket["kept_weights"], total_weights),
+    ):
+        if kept > total or not math.isclose(ticket[name], kept / total, rel_tol=1e-9):
+            raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {kept}/{total}")
 
-    Raises:
-        BundleError: it is missing, no JSON, or breaks its schema.
-    """
-    path = directory / MANIFEST
-    if not path.is_file():
-        raise BundleError(path, f"is missing; expected a bundle directory with a {MANIFEST}")
-    with path.open("rb") as file:
-        content = file.read(_MOST_MANIFEST_BYTES + 1)
-    if len(content) > _MOST_MANIFEST_BYTES:
-        raise BundleError(path, f"is larger than {_MOST_MANIFEST_BYTES} bytes")
-    try:
-        manifest = json.loads(content.decode("utf-8"), object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(path, f"is not valid JSON: {error}") from error
-    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if isinstance(version, int) and version != SCHEMA_VERSION:
-        raise BundleError(
-            path,
-            f"schema_version is {version}; this plantkit reads {SCHEMA_VERSION}: "
-            + ("update plantkit" if version > SCHEMA_VERSION else "freeze the bundle again"),
-        )
-    broken = violations(manifest, "challenge")
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
-    checked: dict[str, Any] = manifest
-    return checked, hashlib.sha256(content).hexdigest()
+
+def file_entry(content: bytes) -> dict[str, Any]:
+    """Returns what a manifest says of a file."""
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 def _manifest(draft: Draft, files: Mapping[str, bytes], commitment: str) -> dict[str, Any]:
@@ -281,10 +487,7 @@ def _manifest(draft: Draft, files: Mapping[str, bytes], commitment: str) -> dict
             "dense": _performance_json(draft.dense_performance),
             "training_seeds": draft.training_seeds,
         },
-        "files": {
-            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-            for name, content in files.items()
-        },
+        "files": {name: file_entry(content) for name, content in files.items()},
         "truth": {"storage": "plain", "commitment": commitment},
         "planter_version": draft.planter_version,
         "licence": draft.licence,
@@ -307,29 +510,8 @@ def _commitment(truth: bytes) -> str:
     return hashlib.sha256(_COMMITMENT_DOMAIN + truth).hexdigest()
 
 
-def _read_file(path: Path, sha256: str, size: int) -> bytes:
-    if not path.is_file():
-        raise BundleError(path, "is missing; get the bundle again")
-    if path.stat().st_size != size:
-        raise BundleError(path, f"has {path.stat().st_size} bytes; expected {size}")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise BundleError(
-            path, f"has been altered: its SHA-256 is {found}; expected {sha256}: get it again"
-        )
-    return content
-
-
-def _parse(path: Path, content: bytes) -> dict[str, Tensor]:
-    try:
-        return load_tensors(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
-        raise BundleError(path, f"is not a valid safetensors file: {error}") from error
-
-
 def _read_truth(path: Path, content: bytes, network: NetworkSpec, task: Task, count: int) -> Truth:
-    tensors = _parse(path, content)
+    tensors, metadata = parse_tensors(path, content)
     ticket = {
         name.removeprefix("ticket."): value
         for name, value in tensors.items()
@@ -342,18 +524,9 @@ def _read_truth(path: Path, content: bytes, network: NetworkSpec, task: Task, co
     return Truth(
         ticket=Mask({name: ticket[name] for name in network.shapes}),
         test=_samples(path, tensors, "test.", network, task, count),
-        planting_seed=_metadata(path, content).get("planting_seed", ""),
+        planting_seed=metadata.get("planting_seed", ""),
         salt=bytes(salt.tolist()).hex(),
     )
-
-
-def _metadata(path: Path, content: bytes) -> dict[str, str]:
-    header = content[8 : 8 + int.from_bytes(content[:8], "little")]
-    try:
-        metadata = json.loads(header).get("__metadata__", {})
-    except ValueError as error:
-        raise BundleError(path, f"has an unreadable header: {error}") from error
-    return {str(key): str(value) for key, value in metadata.items()}
 
 
 def _check_parameters(
@@ -371,9 +544,12 @@ def _check_parameters(
             )
         if found.is_floating_point() and not bool(torch.isfinite(found).all()):
             raise BundleError(path, f"tensor {name!r} holds infinities or NaN")
+        if dtype == torch.bool and bool((found.view(torch.uint8) > 1).any()):
+            raise BundleError(path, f"tensor {name!r} holds bytes other than 0 and 1")
     unknown = [name for name in tensors if name not in network.shapes]
     if unknown:
-        raise BundleError(path, f"has unknown tensors {', '.join(unknown)}")
+        shown = ", ".join(repr(name[:80]) for name in unknown[:5])
+        raise BundleError(path, f"has unknown tensors {shown}")
 
 
 def _samples(
@@ -402,12 +578,3 @@ def _samples(
     if classes and not bool(((targets >= 0) & (targets < task.outputs)).all()):
         raise BundleError(path, f"'{prefix}targets' holds classes outside 0..{task.outputs - 1}")
     return Samples(inputs=inputs, targets=targets)
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice!r} appears twice")
-    return value

@@ -6,6 +6,8 @@ the challenges that ship with plantkit, and those of plugins.
 
 from __future__ import annotations
 
+import math
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from plantkit import bundles
+from plantkit.bundle_files import read_bounded
 from plantkit.errors import BundleError, UnknownNameError, UsageError
 from plantkit.schemas import violations
 
 SUITES_FILE = "suites.toml"
+_MOST_SUITES_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +61,17 @@ class Catalog:
 
         Raises:
             UnknownNameError: neither an id nor a bundle directory.
+            BundleError: the directory of that name holds another challenge.
         """
         if name in self.bundles:
-            return self.bundles[name]
+            path = self.bundles[name]
+            found = bundles.read_manifest(path)[0]["id"]
+            if found != name:
+                raise BundleError(
+                    path / bundles.MANIFEST,
+                    f"says that the challenge is {found!r}; expected the directory's name {name!r}",
+                )
+            return path
         path = Path(name)
         if (path / bundles.MANIFEST).is_file():
             return path
@@ -106,7 +118,7 @@ def find(given: Sequence[Path] = (), *, plugins: Sequence[Path] = ()) -> Catalog
                     f"two different bundles are named {directory.name!r}: {first} and {directory}; "
                     "rename one"
                 )
-        if (root / SUITES_FILE).is_file():
+        if os.path.lexists(root / SUITES_FILE):
             for name, suite in read_suites(root / SUITES_FILE).items():
                 suites.setdefault(name, suite)
     return Catalog(bundles=found, suites=suites)
@@ -118,11 +130,12 @@ def read_suites(path: Path) -> dict[str, Suite]:
     Raises:
         BundleError: the file is no TOML or breaks its schema.
     """
+    content = read_bounded(path, _MOST_SUITES_BYTES)
     try:
-        value = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        value = tomllib.loads(content.decode("utf-8"), parse_float=_finite)
+        broken = violations(value, "suites")
+    except (ValueError, RecursionError) as error:
         raise BundleError(path, f"is not valid TOML: {error}") from error
-    broken = violations(value, "suites")
     if broken:
         raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
     return {name: _suite(name, entry, path) for name, entry in value.items()}
@@ -146,6 +159,12 @@ def _suite(name: str, entry: Mapping[str, Any], path: Path) -> Suite:
 
 
 def _same_manifest(one: Path, other: Path) -> bool:
-    if one == other:
-        return True
-    return (one / bundles.MANIFEST).read_bytes() == (other / bundles.MANIFEST).read_bytes()
+    """Whether two bundles hold one challenge, be it sealed in one of them."""
+    return one == other or bundles.read_manifest(one)[1] == bundles.read_manifest(other)[1]
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]!r} is no finite number")
+    return value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 import plantkit
 from plantkit.bundles import PLANTED, Draft, Truth
+from plantkit.errors import UsageError
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
 from plantkit.performance import Performances, measure, trivial_performance
@@ -112,6 +115,36 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft,
         planter_version=plantkit.__version__,
     )
     return draft, planted
+
+
+def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
+    """Returns the order of another challenge like the one that `manifest` is of: the same
+    family, shape, data and protocol.
+
+    Raises:
+        UnknownNameError: the family is not one that can be planted from a seed.
+        UsageError: the network is not of one width.
+    """
+    family = find_family(manifest["family"])
+    network = NetworkSpec.from_json(manifest["network"])
+    hidden = set(network.widths[1:-1])
+    if len(hidden) != 1 or (network.inputs, network.outputs) != (family.inputs, family.outputs):
+        raise UsageError(
+            f"{manifest['id']} has the layers {network.label}; "
+            f"expected hidden layers of one width, as {family.name!r} is planted in"
+        )
+    return Order(
+        family=family.name,
+        depth=network.depth,
+        width=hidden.pop(),
+        variant=variant,
+        noise=manifest["data"]["noise"],
+        overlap_scored=manifest["overlap_scored"],
+        densities=tuple(manifest["protocol"]["densities"]),
+        recipe=Recipe.from_json(manifest["protocol"]["training"]),
+        train_samples=manifest["data"]["train"],
+        test_samples=manifest["data"]["test"],
+    )
 
 
 def _mean(measured: list[Performances]) -> Performances:

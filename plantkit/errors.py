@@ -4,6 +4,7 @@
     ├── UsageError            a value that cannot be used (exit code 2)
     │   ├── UnknownNameError  a name that does not exist, with the nearest ones
     │   ├── WidthError        a network too narrow for the target that is to be planted
+    │   ├── SealedTruthError  a sealed truth is needed, and the key to it was not given
     │   └── MissingExtraError an optional dependency that is not installed
     ├── PluginError           a plugin or submission that cannot be loaded or misbehaves (1)
     ├── MaskError             a mask that breaks the contract (1)
@@ -63,6 +64,14 @@ class WidthError(UsageError):
         )
 
 
+class SealedTruthError(UsageError):
+    """A truth is sealed, and its key was not given; `path` is the sealed file."""
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        self.path = Path(path)
+        super().__init__(f"{path}: {message}")
+
+
 class MissingExtraError(UsageError):
     """An optional dependency is not installed."""
 
@@ -104,7 +113,7 @@ class BundleError(PlantkitError):
 
     def __init__(self, path: Path | str, message: str) -> None:
         self.path = Path(path)
-        super().__init__(f"{path}: {message}")
+        super().__init__(_printable(f"{path}: {message}"))
 
 
 class IsolationError(PlantkitError):
@@ -131,3 +140,13 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
     """Returns `"; did you mean 'x' or 'y'?"`, `most` names or fewer, or "" when none is near."""
     near = difflib.get_close_matches(name, list(known), n=most, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
+
+
+def _printable(text: str, *, most: int = 2000) -> str:
+    """Returns `text` with what a terminal could take for a command spelt out, and cut short:
+    a message may quote a file that was made to harm."""
+    shown = "".join(
+        letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
+        for letter in text[:most]
+    )
+    return shown if len(text) <= most else f"{shown} ..."

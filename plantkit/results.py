@@ -122,15 +122,7 @@ class RunDirectory:
 
     def save_mask(self, mask: Mask) -> None:
         """Saves a mask under its digest, `masks/<sha256>.safetensors`."""
-        from safetensors.torch import save_file
-
-        directory = self.path / MASKS_DIRECTORY
-        directory.mkdir(exist_ok=True)
-        target = directory / f"{mask.digest()}.safetensors"
-        if not target.exists():
-            temporary = target.with_suffix(".tmp")
-            save_file(dict(mask), temporary)
-            temporary.replace(target)
+        save_mask(self.path / MASKS_DIRECTORY, mask)
 
     def _check_identity(self, run_file: Path, identity: Mapping[str, Any]) -> None:
         try:
@@ -152,6 +144,19 @@ class RunDirectory:
         lines = [json.dumps(record.to_json()) + "\n" for record in self.records]
         temporary.write_text("".join(lines), encoding="utf-8")
         temporary.replace(target)
+
+
+def save_mask(directory: Path, mask: Mask) -> Path:
+    """Saves a mask under its digest, `<directory>/<sha256>.safetensors`, and returns that."""
+    from safetensors.torch import save_file
+
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory / f"{mask.digest()}.safetensors"
+    if not target.exists():
+        temporary = target.with_suffix(".tmp")
+        save_file(dict(mask), temporary)
+        temporary.replace(target)
+    return target
 
 
 def read_records(path: Path) -> list[Record]:

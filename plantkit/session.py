@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from plantkit.bundles import Challenge
     from plantkit.catalog import Protocol
     from plantkit.executors import Executor
-    from plantkit.harness import Entry
+    from plantkit.grid import Entry
     from plantkit.plugins import RegisteredPruner, Registry
+    from plantkit.scoring import Attempt
 
 DEFAULT_SUITE = "starter"
 
@@ -58,6 +60,9 @@ class Request:
     memory_mib: int = 4096
     strict_plugins: bool = False
     isolation: str = AUTO
+    key_file: Path | None = None
+    fresh: int | None = None
+    fresh_seed_env: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,11 @@ def run_evaluation(
         BundleError: a challenge is invalid.
         IsolationError: full isolation was asked for and this machine lacks it.
     """
+    if request.resume and request.fresh is not None and request.fresh_seed_env is None:
+        raise UsageError(
+            "fresh instances of the system's entropy are new in every run and cannot be resumed; "
+            "leave out --resume, or give --fresh-seed-env"
+        )
     sources = [_parse_pruner(text) for text in request.pruners]
     jobs = request.jobs or available_cores()
     level, warning = choose(request.isolation, probe_machine())
@@ -129,6 +139,75 @@ def _executor(request: Request, jobs: int) -> Iterator[Executor]:
         raise UnknownNameError("executor", request.executor, ["local", "dask"])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneRequest:
+    """What `plantkit prune` was asked for; see its options."""
+
+    pruner: str
+    challenge: str
+    out: Path
+    challenge_directories: Sequence[Path] = ()
+    densities: Sequence[float | str] = ()
+    seeds: int = 1
+    jobs: int | None = None
+    time_seconds: float = 300.0
+    memory_mib: int = 4096
+    isolation: str = AUTO
+
+
+def run_pruning(
+    request: PruneRequest, *, warn: Warn, progress: Callable[[str, int, int], None]
+) -> Sequence[Attempt]:
+    """Returns what came of one pruner on one challenge, and saves its masks. No truth is read.
+
+    A mask is saved as `<out>/<sha256>.safetensors`, under its own digest.
+
+    Raises: as `run_evaluation`.
+    """
+    source = _parse_pruner(request.pruner)
+    jobs = request.jobs or available_cores()
+    level, warning = choose(request.isolation, probe_machine())
+    if warning:
+        warn(warning)
+    with (
+        scratch_directory() as scratch,
+        server_pool(jobs, Isolation(level=level)) as servers,
+    ):
+        from plantkit import bundles, catalog, harness
+        from plantkit.plugins import load_installed
+        from plantkit.results import save_mask
+
+        registry = load_installed()
+        limits = Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib)
+        if source.path is None:
+            entries = [_Installed.of(registry, strict=False, warn=warn).entry(source)]
+        else:
+            described = Scratch(scratch / "describe")
+            entries, broken = _load_submissions([source], servers[0], described, limits)
+            if broken:
+                raise broken[0]
+        found = catalog.find(
+            request.challenge_directories, plugins=registry.challenge_directories()
+        )
+        challenge = bundles.load_public(found.bundle(request.challenge))
+        for server in servers:
+            server.hide([*request.challenge_directories, challenge.path])
+        densities = tuple(request.densities) or challenge.densities
+        attempts = harness.prune(
+            entries,
+            challenge,
+            catalog.Protocol(densities=densities, seeds=request.seeds),
+            settings=harness.Settings(jobs=jobs, isolation=level.value, limits=limits),
+            servers=servers,
+            scratch_directory=scratch,
+            progress=progress,
+        )
+        for attempt in attempts:
+            if attempt.mask is not None:
+                save_mask(request.out, attempt.mask)
+    return attempts
+
+
 def _run(
     request: Request,
     sources: Sequence[PrunerSource],
@@ -156,7 +235,7 @@ def _run(
         for name in _baseline_names(request.baselines, list(installed.pruners))
     ]
     bundle_directories = registry.challenge_directories()
-    suite, challenges, protocol = _resolve_challenges(request, bundle_directories)
+    suite, challenges, protocol = _resolve_challenges(request, bundle_directories, jobs, progress)
     secrets = [*request.challenge_directories, *bundle_directories]
     secrets += [challenge.path for challenge in challenges]
     if request.run_directory is not None:
@@ -242,7 +321,7 @@ class _Installed:
         Raises:
             UnknownNameError: no such pruner. UsageError: options that it does not take.
         """
-        from plantkit.harness import Entry
+        from plantkit.grid import Entry
         from plantkit.plugins import configure
 
         name = source.name or ""
@@ -266,20 +345,25 @@ class _Installed:
 
 
 def _resolve_challenges(
-    request: Request, plugin_directories: Sequence[Path]
+    request: Request,
+    plugin_directories: Sequence[Path],
+    jobs: int,
+    progress: Callable[[str, int, int], None],
 ) -> tuple[str | None, list[Challenge], Protocol]:
     """Returns the suite's name, the loaded challenges, and the protocol with what was overridden.
 
     Raises:
         UsageError: an unknown name, or a density that cannot be used.
         BundleError: a bundle is invalid.
+        SealedTruthError: a bundle is sealed, and its key was not given.
     """
-    from plantkit import bundles, catalog, harness
+    from plantkit import catalog, grid
 
     found = catalog.find(request.challenge_directories, plugins=plugin_directories)
     suite = None if request.challenges else found.suite(request.suite or DEFAULT_SUITE)
     names = request.challenges if suite is None else suite.challenges
-    challenges = [bundles.load(found.bundle(name)) for name in dict.fromkeys(names)]
+    paths = [found.bundle(name) for name in dict.fromkeys(names)]
+    challenges = _load_challenges(request, paths, jobs, progress)
     if suite is None:
         protocol = catalog.Protocol(densities=challenges[0].densities)
     else:
@@ -290,8 +374,29 @@ def _resolve_challenges(
         seeds=request.seeds or protocol.seeds,
     )
     for challenge in challenges:
-        harness.resolve_densities(challenge, protocol)  # what cannot be used fails here
+        grid.resolve_densities(challenge, protocol)  # what cannot be used fails here
     return (suite.name if suite else None), challenges, protocol
+
+
+def _load_challenges(
+    request: Request,
+    paths: Sequence[Path],
+    jobs: int,
+    progress: Callable[[str, int, int], None],
+) -> list[Challenge]:
+    """Returns the challenges in `paths`, or the fresh instances of them that were asked for."""
+    from plantkit import bundles
+    from plantkit.sealing import find_secret_key
+
+    if request.fresh is None:
+        key = find_secret_key(request.key_file)
+        return [bundles.load(path, key=key) for path in paths]
+    from plantkit.fresh import fresh_challenges, secret_from
+
+    name = request.fresh_seed_env
+    secret = None if name is None else secret_from(name, os.environ)
+    manifests = [bundles.read_manifest(path)[0] for path in paths]
+    return fresh_challenges(manifests, request.fresh, secret, jobs=jobs, progress=progress)
 
 
 def _parse_pruner(text: str) -> PrunerSource:
@@ -331,7 +436,7 @@ def _load_submissions(
     sources: Sequence[PrunerSource], server: PrunerServer, scratch: Scratch, limits: Limits
 ) -> tuple[list[Entry], list[PluginError]]:
     """Returns an entry for every pruner that the files define, and what could not be loaded."""
-    from plantkit.harness import Entry
+    from plantkit.grid import Entry
 
     entries, broken = [], []
     for source in sources:

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from plantkit.bundles import Challenge
-from plantkit.harness import resolve_densities
+from plantkit.grid import resolve_densities
 from plantkit.results import Record
 from plantkit.scoring import ticket_score
 

@@ -5,25 +5,41 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from plantkit.bundles import MANIFEST, load
+from plantkit.bundles import MANIFEST, Challenge, load, load_public
 from plantkit.errors import BundleError
 from plantkit.performance import strong_performance, trivial_performance
+from plantkit.sealing import SecretKey
 
 #: Untrained performance needs a few sums only; machines differ by rounding.
 TOLERANCE = 2e-3
 
 
-def verify_bundle(path: Path) -> str:
+def verify_bundle(path: Path, *, key: SecretKey | None = None) -> str:
     """Returns one line on what was verified in the bundle at `path`.
 
-    Checks the schema, the digest of every file, the commitment, names, shapes and types, and
-    recomputes the performance of the untrained ticket, of the untrained dense network and of
-    the constant predictor.
+    Checks the schema, the digest of every file, names, shapes and types; and, where the truth
+    is in the clear or `key` opens it, the commitment and the reference figures.
 
     Raises:
         BundleError: anything is not as the manifest says.
+        SealedTruthError: the truth is sealed for another key than `key`.
     """
-    challenge = load(path)
+    public = load_public(path)
+    files = f"{len(public.manifest['files'])} files as stated"
+    if public.is_sealed and key is None:
+        return f"{files}; its truth is sealed and was not checked: that takes the key"
+    return f"{files}, {verify_truth(load(path, key=key))}"
+
+
+def verify_truth(challenge: Challenge) -> str:
+    """Returns words on what was verified in the truth of `challenge`.
+
+    Recomputes the performance of the untrained ticket, of the untrained dense network and of
+    the constant predictor.
+
+    Raises:
+        BundleError: a figure is not as the manifest says.
+    """
     data = {"train_data": challenge.train, "test_data": challenge.truth.test}
     ticket, dense = strong_performance(
         challenge.network,
@@ -39,8 +55,10 @@ def verify_bundle(path: Path) -> str:
         ("reference.trivial", trivial, challenge.trivial),
     ):
         if not math.isclose(found, stated, rel_tol=0, abs_tol=TOLERANCE):
-            raise BundleError(path / MANIFEST, f"{name} is {stated:.6f}; recomputed {found:.6f}")
+            raise BundleError(
+                challenge.path / MANIFEST, f"{name} is {stated:.6f}; recomputed {found:.6f}"
+            )
     return (
-        f"{len(challenge.manifest['files'])} files, commitment and reference figures as stated "
+        "commitment and reference figures as stated "
         f"(ticket {challenge.task.metric} {ticket:.4f} untrained)"
     )

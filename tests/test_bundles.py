@@ -152,8 +152,18 @@ def test_unknown_schema_version(copied_bundle, version, advice):
         (lambda m: m["network"].update(widths=[2, 60, 5]), "does not fit network"),
         (lambda m: m["ticket"].update(total=1), "ticket.total is 1"),
         (lambda m: m["reference"].update(trivial=0.999), "no better than the constant"),
-        (lambda m: m["truth"].update(storage="sealed"), "not stored in the clear"),
+        (
+            lambda m: m["truth"].update(storage="sealed"),
+            "expected weights.safetensors, train.safetensors, truth.sealed",
+        ),
         (lambda m: m.update(id="../x"), "$.id"),
+        (lambda m: m.update(id="circle-3x24\n"), "$.id"),
+        (lambda m: m.update(title="\x1b[2J"), "$.title"),
+        (lambda m: m["protocol"]["training"].update(epochs=2.0), "is not of type 'integer'"),
+        (lambda m: m["reference"].update(trivial=float("nan")), "NaN is no number"),
+        (lambda m: m["ticket"].update(kept=2**60), "too large an integer"),
+        (lambda m: m["ticket"].update(density=0.9), "ticket.density is 0.9"),
+        (lambda m: m["ticket"].update(total_weights=7), "ticket.total_weights is 7"),
     ],
 )
 def test_altered_manifest(copied_bundle, change, text):
@@ -220,7 +230,7 @@ def test_wrong_types_shapes_and_values(copied_bundle, circle):
         ({name: weights[name].T.contiguous()}, "expected torch.float32 of shape (60, 2)"),
         ({name: weights[name].double()}, "is torch.float64"),
         ({name: weights[name] * torch.nan}, "infinities or NaN"),
-        ({"extra": torch.zeros(1)}, "unknown tensors extra"),
+        ({"extra": torch.zeros(1)}, "unknown tensors 'extra'"),
     ]:
         replace_file(copied_bundle, "weights.safetensors", save({**weights, **change}))
         expect_error(copied_bundle, "weights.safetensors", text)

@@ -13,7 +13,8 @@ import torch
 
 from plantkit.bundles import Challenge
 from plantkit.catalog import Protocol
-from plantkit.harness import Entry, Evaluation, Settings
+from plantkit.grid import Entry
+from plantkit.harness import Evaluation, Settings
 from plantkit.isolation.wire import PrunerSource
 from plantkit.masks import Mask
 from plantkit.ranking import rank

@@ -20,10 +20,14 @@ from plantkit.errors import PlantkitError, UsageError, did_you_mean
 COMMANDS = {
     "doctor": "plantkit.cli.doctor",
     "evaluate": "plantkit.cli.evaluate",
+    "keygen": "plantkit.cli.keygen",
     "list": "plantkit.cli.listing",
     "plant": "plantkit.cli.plant",
+    "prune": "plantkit.cli.prune",
     "schema": "plantkit.cli.schema",
+    "seal": "plantkit.cli.seal",
     "show": "plantkit.cli.show",
+    "unseal": "plantkit.cli.unseal",
     "verify": "plantkit.cli.verify",
 }
 

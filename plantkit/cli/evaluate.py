@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import Density, challenges_option
+from plantkit.cli.options import Density, challenges_option, key_option
 from plantkit.isolation.levels import AUTO, REQUESTS
 from plantkit.reporters import FORMATS
 
@@ -105,6 +105,19 @@ from plantkit.reporters import FORMATS
     help="How far pruners are locked away; see: plantkit doctor.",
 )
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
+@click.option(
+    "--fresh",
+    type=click.IntRange(min=1, max=1000),
+    metavar="N",
+    help="Score on N new instances of each challenge instead, planted now from secret seeds.",
+)
+@click.option(
+    "--fresh-seed-env",
+    metavar="NAME",
+    help="Derive those seeds from the secret in this environment variable, so that everyone "
+    "who is given it gets the same instances.",
+)
+@key_option
 @challenges_option
 @click.pass_context
 def command(
@@ -128,6 +141,9 @@ def command(
     memory_limit: int,
     isolation: str,
     strict_plugins: bool,
+    fresh: int | None,
+    fresh_seed_env: str | None,
+    key_file: Path | None,
     challenge_directories: tuple[Path, ...],
 ) -> None:
     """Run PRUNER... on planted tickets and rank them.
@@ -143,6 +159,7 @@ def command(
       plantkit evaluate my_pruner.py --challenge circle-5x100 --density 0.1 --seeds 1
       plantkit evaluate synflow:iterations=10 synflow --baselines none
       plantkit evaluate my_pruner.py --format json -o results.json
+      plantkit evaluate my_pruner.py --fresh 2
     """
     from plantkit.session import Request, run_evaluation
 
@@ -150,6 +167,8 @@ def command(
         raise click.UsageError("--suite and --challenge exclude each other; give one of them", ctx)
     if resume and run_dir is None:
         raise click.UsageError("--resume needs --run-dir", ctx)
+    if fresh_seed_env is not None and fresh is None:
+        raise click.UsageError("--fresh-seed-env needs --fresh N", ctx)
     if output is not None and not output.parent.is_dir():
         raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
     from plantkit.cli import warn, write_output
@@ -174,6 +193,9 @@ def command(
         memory_mib=memory_limit,
         strict_plugins=strict_plugins,
         isolation=isolation,
+        fresh=fresh,
+        fresh_seed_env=fresh_seed_env,
+        key_file=key_file,
     )
     with _ProgressBar() as progress:
         result = run_evaluation(request, warn=warn, progress=progress.show)

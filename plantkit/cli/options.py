@@ -17,6 +17,14 @@ challenges_option = click.option(
 )
 
 
+key_option = click.option(
+    "--key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    help="File with the key of sealed challenges.  [default: the variable PLANTKIT_KEY]",
+)
+
+
 class Density(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A number in (0, 1], or "planted"."""
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from plantkit.cli.options import key_option
+
 
 @click.command()
 @click.argument("family")
@@ -36,6 +38,8 @@ import click
     help="Planting seed, for a reproduction. Never for a contest: whoever has the seed has the "
     "ticket.  [default: 256 bits of the system's entropy]",
 )
+@click.option("--seal", is_flag=True, help="Encrypt the truth; it never lies in the clear.")
+@key_option
 def command(
     family: str,
     depth: int,
@@ -45,6 +49,8 @@ def command(
     noise: float | None,
     overlap_scored: bool | None,
     seed: str | None,
+    seal: bool,
+    key_file: Path | None,
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
@@ -55,13 +61,20 @@ def command(
     Examples:
       plantkit plant circle --depth 5 --width 100 --out my_challenges
       plantkit plant helix --depth 10 --noise 0
+      plantkit plant circle --seal --key contest.key.pub
     """
     from plantkit.bundles import freeze
     from plantkit.drafting import Order, draft_challenge
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
     from plantkit.planting import fresh_seed
+    from plantkit.sealing import KEY_VARIABLE, find_key
 
+    if key_file is not None and not seal:
+        raise UsageError("--key has no use without --seal; add --seal, or leave it out")
+    key = find_key(key_file) if seal else None
+    if seal and key is None:
+        raise UsageError(f"--seal needs a key: --key FILE, or the variable {KEY_VARIABLE}")
     if variant and not variant.isalnum():
         raise UsageError(f"variant is {variant!r}; expected letters and digits")
     order = Order(
@@ -78,7 +91,7 @@ def command(
     draft, planted = draft_challenge(
         order, fresh_seed() if seed is None else _parse_seed(seed), jobs=available_cores()
     )
-    freeze(draft, target)
+    freeze(draft, target, key=key)
     nominal, kept = planted.simplification.nominal, planted.simplification.planted
     click.echo(f"{target}: planted {kept.total} of {draft.network.total} parameters")
     click.echo(

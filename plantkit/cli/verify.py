@@ -6,17 +6,30 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import challenges_option
+from plantkit.cli.options import challenges_option, key_option
 
 
 @click.command()
 @click.argument("challenges", nargs=-1)
+@key_option
+@click.option(
+    "--reveal",
+    type=click.Path(path_type=Path),
+    help="After the contest: check that this published truth, a truth.safetensors or a bundle "
+    "that holds one, is what the one bundle given was committed to.",
+)
 @challenges_option
 @click.pass_context
 def command(
-    ctx: click.Context, challenges: tuple[str, ...], challenge_directories: tuple[Path, ...]
+    ctx: click.Context,
+    challenges: tuple[str, ...],
+    key_file: Path | None,
+    reveal: Path | None,
+    challenge_directories: tuple[Path, ...],
 ) -> None:
     """Check bundles: schema, digests, commitment, and the reference figures anew.
+
+    Of a sealed bundle everything but the truth is checked, and with its key the truth, too.
 
     CHALLENGES are ids or paths of bundles; all that can be found if none is given.
     Exit code 4 if any bundle is invalid.
@@ -25,19 +38,31 @@ def command(
     Examples:
       plantkit verify
       plantkit verify challenges/circle-5x100
+      plantkit verify sealed/circle-5x100 --reveal published/truth.safetensors
     """
     from plantkit import catalog
-    from plantkit.errors import BundleError, NothingEvaluatedError
+    from plantkit.errors import BundleError, NothingEvaluatedError, SealedTruthError, UsageError
+    from plantkit.revealing import verify_reveal
+    from plantkit.sealing import find_secret_key
     from plantkit.verification import verify_bundle
 
+    if reveal is not None and (len(challenges) != 1 or key_file is not None):
+        raise UsageError("--reveal takes one bundle, and no --key")
+    key = None if reveal is not None else find_secret_key(key_file)
     found = catalog.find(challenge_directories)
     paths = [found.bundle(name) for name in challenges] or list(found.bundles.values())
     if not paths:
         raise NothingEvaluatedError("no bundle was found; give a path")
-    failed = 0
+    failed = unopened = 0
     for path in paths:
         try:
-            summary = verify_bundle(path)
+            summary = (
+                verify_bundle(path, key=key) if reveal is None else verify_reveal(path, reveal)
+            )
+        except SealedTruthError as error:
+            unopened += 1
+            click.echo(f"{path.name}: {click.style('sealed', fg='yellow')} for another key")
+            click.echo(f"error: {error}", err=True)
         except BundleError as error:
             failed += 1
             click.echo(f"{path.name}: {click.style('invalid', fg='red')}")
@@ -46,3 +71,5 @@ def command(
             click.echo(f"{path.name}: {click.style('ok', fg='green')}, {summary}")
     if failed:
         ctx.exit(BundleError.exit_code)
+    if unopened:
+        ctx.exit(SealedTruthError.exit_code)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
+import itertools
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import UnknownNameError
 
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+
 _SUFFIX = ".schema.json"
+_MOST_ERRORS = 50
 
 
 def schema_names() -> list[str]:
@@ -31,9 +37,23 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 def violations(value: Any, name: str) -> list[str]:
-    """Returns what in `value` breaks the schema called `name`, one line each."""
+    """Returns what in `value` breaks the schema called `name`, one line each, `_MOST_ERRORS` or
+    fewer. A float is no integer, even where its value is whole."""
+    found = itertools.islice(_validator(name).iter_errors(value), _MOST_ERRORS)
+    errors = sorted(found, key=lambda error: list(map(str, error.path)))
+    return [f"{error.json_path}: {error.message[:300]}" for error in errors]
+
+
+@functools.cache
+def _validator(name: str) -> Draft202012Validator:
     import jsonschema
 
-    validator = jsonschema.Draft202012Validator(load_schema(name))
-    errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.path)))
-    return [f"{error.json_path}: {error.message[:300]}" for error in errors]
+    base = jsonschema.Draft202012Validator
+    checker = base.TYPE_CHECKER.redefine("integer", _is_integer)
+    strict = jsonschema.validators.extend(base, type_checker=checker)  # type: ignore[no-untyped-call]
+    validator: Draft202012Validator = strict(load_schema(name))
+    return validator
+
+
+def _is_integer(_checker: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,37 @@
+"""`plantkit seal`: encrypt the truth of bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from plantkit.cli.options import key_option
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
+@key_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the sealed bundle to this new directory.  [default: replace BUNDLE]",
+)
+def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
+    """Encrypt the truth of BUNDLE, a directory, to a contest's key.
+
+    Public and secret key both seal. The digest by which results name the challenge stays the
+    same. Copies of the bundle made before hold the truth in the clear.
+
+    \b
+    Examples:
+      plantkit seal challenges/circle-5x100 --key contest.key.pub
+    """
+    from plantkit.errors import UsageError
+    from plantkit.sealed_bundles import seal_bundle
+    from plantkit.sealing import KEY_VARIABLE, find_key
+
+    key = find_key(key_file)
+    if key is None:
+        raise UsageError(f"sealing needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    click.echo(f"{seal_bundle(bundle, key, out)}: truth sealed")

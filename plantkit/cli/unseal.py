@@ -1,0 +1,36 @@
+"""`plantkit unseal`: put the truth of sealed bundles back in the clear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from plantkit.cli.options import key_option
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
+@key_option
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the opened bundle to this new directory.  [default: replace BUNDLE]",
+)
+def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
+    """Put the truth of BUNDLE, a sealed directory, back in the clear, to publish it.
+
+    Every file becomes what it was before it was sealed, byte for byte.
+
+    \b
+    Examples:
+      plantkit unseal challenges/circle-5x100 --key contest.key --out published/circle-5x100
+    """
+    from plantkit.errors import UsageError
+    from plantkit.sealed_bundles import unseal_bundle
+    from plantkit.sealing import KEY_VARIABLE, find_secret_key
+
+    key = find_secret_key(key_file)
+    if key is None:
+        raise UsageError(f"unsealing needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    click.echo(f"{unseal_bundle(bundle, key, out)}: truth in the clear")

@@ -1,0 +1,171 @@
+"""Running the pruners of a grid on one challenge: on this machine's servers, or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from plantkit.bundles import PublicChallenge
+from plantkit.cache import Answer, Cache, answer_key
+from plantkit.executors import Executor
+from plantkit.grid import Cell, Progress
+from plantkit.isolation.client import Outcome, PrunerServer, Scratch, run_pruner
+from plantkit.isolation.wire import Limits, Status
+from plantkit.masks import budget_of
+from plantkit.remote import PruneJob, RemotePruning, read_directory
+from plantkit.scoring import Attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """Runs the cells of one challenge, here or where the executor works.
+
+    executor: only a remote one prunes; None for this machine.
+    """
+
+    challenge: PublicChallenge
+    limits: Limits
+    problem_directory: Path
+    servers: Sequence[PrunerServer]
+    scratch: Scratch
+    executor: Executor | None = None
+    cache: Cache | None = None
+    progress: Progress = lambda *_: None
+
+    def attempts(self, cells: Sequence[Cell]) -> list[Attempt]:
+        """Returns the attempts of `cells`, in their order."""
+        outcomes = [self._known(cell) for cell in cells]
+        missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
+        done = len(cells) - len(missing)
+
+        def on_result(_: Outcome) -> None:
+            nonlocal done
+            done += 1
+            self.progress(f"{self.challenge.id}: pruning", done, len(cells))
+
+        todo = [cells[position] for position in missing]
+        if isinstance(self.executor, RemotePruning):
+            found = self.executor.prune(self._jobs(todo), on_result=on_result)
+        else:
+            found = self._run_here(todo, on_result)
+        for position, outcome in zip(missing, found, strict=True):
+            outcomes[position] = outcome
+            self._keep(cells[position], outcome)
+        return [
+            _attempt(cell, outcome)
+            for cell, outcome in zip(cells, outcomes, strict=True)
+            if outcome is not None
+        ]
+
+    def _run_here(
+        self, cells: Sequence[Cell], on_result: Callable[[Outcome], None]
+    ) -> list[Outcome]:
+        """Runs the cells on all servers side by side."""
+        idle: SimpleQueue[PrunerServer] = SimpleQueue()
+        for server in self.servers:
+            idle.put(server)
+
+        def run(cell: Cell) -> Outcome:
+            server = idle.get()
+            try:
+                return run_pruner(
+                    server,
+                    self.scratch,
+                    source=cell.entry.source,
+                    problem_directory=self.problem_directory,
+                    network=self.challenge.network,
+                    density=cell.density,
+                    budget=budget_of(cell.density, self.challenge.network.total),
+                    seed=cell.seed,
+                    limits=self.limits,
+                )
+            finally:
+                idle.put(server)
+
+        outcomes = []
+        with ThreadPoolExecutor(len(self.servers)) as pool:
+            try:
+                for outcome in pool.map(run, cells):
+                    outcomes.append(outcome)
+                    on_result(outcome)
+            except BaseException:  # an interrupt must not wait for the runs under way
+                pool.shutdown(wait=False, cancel_futures=True)
+                for server in self.servers:
+                    server.stop()
+                raise
+        return outcomes
+
+    def _jobs(self, cells: Sequence[Cell]) -> list[PruneJob]:
+        """Returns the cells as what another machine needs to run them."""
+        problem = read_directory(self.problem_directory)
+        return [
+            PruneJob(
+                source=cell.entry.source,
+                code=None
+                if cell.entry.source.path is None
+                else Path(cell.entry.source.path).read_bytes(),
+                problem=problem,
+                network=self.challenge.network,
+                density=cell.density,
+                budget=budget_of(cell.density, self.challenge.network.total),
+                seed=cell.seed,
+                limits=self.limits,
+            )
+            for cell in cells
+        ]
+
+    def _known(self, cell: Cell) -> Outcome | None:
+        """Returns the outcome that the cache has of an installed pruner, or None."""
+        key = self._key(cell)
+        if key is None or self.cache is None:
+            return None
+        network = self.challenge.network
+        answer = self.cache.answer(key, network, budget_of(cell.density, network.total))
+        if answer is None or answer.seconds > self.limits.time_seconds:
+            return None
+        return Outcome(
+            status=Status.OK,
+            mask=answer.mask,
+            error="",
+            seconds=answer.seconds,
+            peak_rss_mib=answer.peak_rss_mib,
+        )
+
+    def _keep(self, cell: Cell, outcome: Outcome) -> None:
+        key = self._key(cell)
+        if key is not None and self.cache is not None and outcome.mask is not None:
+            self.cache.keep_answer(
+                key,
+                Answer(
+                    mask=outcome.mask, seconds=outcome.seconds, peak_rss_mib=outcome.peak_rss_mib
+                ),
+            )
+
+    def _key(self, cell: Cell) -> str | None:
+        if self.cache is None or not cell.entry.module:
+            return None
+        return answer_key(
+            module=cell.entry.module,
+            pruner=cell.entry.source.name or "",
+            options=cell.entry.source.options,
+            bundle=self.challenge.digest,
+            density=cell.density,
+            seed=cell.seed,
+        )
+
+
+def _attempt(cell: Cell, outcome: Outcome) -> Attempt:
+    return Attempt(
+        pruner=cell.entry.label,
+        target_density=cell.density,
+        is_planted_density=cell.is_planted_density,
+        seed=cell.seed,
+        status=outcome.status.value,
+        mask=outcome.mask,
+        error=outcome.error,
+        seconds=outcome.seconds,
+        peak_rss_mib=outcome.peak_rss_mib,
+    )

@@ -1,0 +1,255 @@
+"""Sealed truths: encryption to a contest's public key, with HPKE (RFC 9180).
+
+A contest has one key pair. The public key seals, on any machine; only the secret key opens,
+so whoever plants need not be able to read what others planted. HPKE runs in its base mode
+with X25519, HKDF-SHA256 and ChaCha20-Poly1305; its `info` binds a sealed truth to the id and
+the commitment of its challenge. Keys are one line of text each:
+
+    plantkit-secret-key-1:<64 hexadecimal digits>
+    plantkit-public-key-1:<64 hexadecimal digits>
+
+A sealed truth is `plantkit-sealed-1` and a line feed, the 8 bytes of the key's id (the first
+of the SHA-256 of the public key), and what HPKE gives: the encapsulated key (32 bytes) and
+the ciphertext, which is 16 bytes longer than the truth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from plantkit.errors import MissingExtraError, SealedTruthError, UsageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.hpke import Suite
+
+#: The environment variable that may hold a key.
+KEY_VARIABLE = "PLANTKIT_KEY"
+#: What a sealed truth has in bytes beyond the truth itself: magic, key id, HPKE's share.
+OVERHEAD_BYTES = 18 + 8 + 32 + 16
+
+_MAGIC = b"plantkit-sealed-1\n"
+_INFO_DOMAIN = b"plantkit-seal-1\n"
+_KEY_BYTES = 32
+_KEY_ID_BYTES = 8
+_MOST_KEY_FILE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """A key that seals. `data`: 32 bytes."""
+
+    data: bytes
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits by which a key is told from another; not secret."""
+        return hashlib.sha256(self.data).digest()[:_KEY_ID_BYTES].hex()
+
+    def to_text(self) -> str:
+        return f"plantkit-public-key-1:{self.data.hex()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretKey:
+    """A key that opens, and with its public half seals. Its bytes never show in a repr."""
+
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Returns a new key from the system's entropy."""
+        _suite()
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+        return cls(data=X25519PrivateKey.generate().private_bytes_raw())
+
+    @property
+    def public(self) -> PublicKey:
+        _suite()
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+        private = X25519PrivateKey.from_private_bytes(self.data)
+        return PublicKey(data=private.public_key().public_bytes_raw())
+
+    def to_text(self) -> str:
+        return f"plantkit-secret-key-1:{self.data.hex()}"
+
+
+Key = SecretKey | PublicKey
+
+_KINDS: Mapping[str, type[SecretKey] | type[PublicKey]] = {
+    "plantkit-secret-key-1": SecretKey,
+    "plantkit-public-key-1": PublicKey,
+}
+
+
+def seal(truth: bytes, key: Key, *, challenge_id: str, commitment: str) -> bytes:
+    """Returns `truth` sealed for the holder of the secret key; no two calls give the same.
+
+    Raises:
+        MissingExtraError: the package `cryptography` is not installed.
+        UsageError: the key is no point that X25519 takes.
+    """
+    suite = _suite()
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+    public = key.public if isinstance(key, SecretKey) else key
+    try:
+        ciphertext = suite.encrypt(
+            truth,
+            X25519PublicKey.from_public_bytes(public.data),
+            info=_info(challenge_id, commitment),
+        )
+    except ValueError as error:
+        raise UsageError(f"the public key {public.id} cannot be used: {error}") from error
+    return _MAGIC + bytes.fromhex(public.id) + ciphertext
+
+
+def open_sealed(
+    content: bytes, key: SecretKey, *, path: Path, challenge_id: str, commitment: str
+) -> bytes:
+    """Returns the truth in the sealed `content` of the file `path`.
+
+    Raises:
+        SealedTruthError: sealed for another key.
+        ValueError: no sealed truth, or altered, or one of another challenge.
+        MissingExtraError: the package `cryptography` is not installed.
+    """
+    suite = _suite()
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    sealed_for = key_id_of(content)
+    if sealed_for != key.public.id:
+        raise SealedTruthError(
+            path, f"is sealed for the key {sealed_for}; the key given is {key.public.id}"
+        )
+    try:
+        return suite.decrypt(
+            content[len(_MAGIC) + _KEY_ID_BYTES :],
+            X25519PrivateKey.from_private_bytes(key.data),
+            info=_info(challenge_id, commitment),
+        )
+    except (InvalidTag, ValueError) as error:
+        raise ValueError(
+            "cannot be opened with its key: it was altered, or belongs to another challenge"
+        ) from error
+
+
+def key_id_of(content: bytes) -> str:
+    """Returns the id of the key that a sealed truth is for.
+
+    Raises:
+        ValueError: `content` is no sealed truth.
+    """
+    if not content.startswith(_MAGIC) or len(content) < OVERHEAD_BYTES:
+        raise ValueError("is no sealed truth of a format that this plantkit reads")
+    return content[len(_MAGIC) :][:_KEY_ID_BYTES].hex()
+
+
+def find_key(path: Path | None, environment: Mapping[str, str] = os.environ) -> Key | None:
+    """Returns the key in the file `path`, or else in `PLANTKIT_KEY`, or None without either.
+
+    Raises:
+        UsageError: the file cannot be read, or what was found is no key.
+    """
+    if path is not None:
+        return read_key(path)
+    text = environment.get(KEY_VARIABLE, "")
+    return parse_key(text, where=f"the variable {KEY_VARIABLE}") if text else None
+
+
+def find_secret_key(
+    path: Path | None, environment: Mapping[str, str] = os.environ
+) -> SecretKey | None:
+    """Returns what `find_key` does, which must be a secret key.
+
+    Raises:
+        UsageError: it is a public key, or see `find_key`.
+    """
+    key = find_key(path, environment)
+    if isinstance(key, PublicKey):
+        raise UsageError(
+            f"{path or KEY_VARIABLE} holds a public key, which seals only; "
+            "expected the secret key that belongs to it"
+        )
+    return key
+
+
+def read_key(path: Path) -> Key:
+    """Returns the key in a file that `write_keys` wrote.
+
+    Raises:
+        UsageError: it cannot be read or holds no key.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_KEY_FILE_BYTES).decode("ascii", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    return parse_key(text, where=str(path))
+
+
+def parse_key(text: str, *, where: str) -> Key:
+    """Returns the key that `text` spells; its text never shows in a message.
+
+    Raises:
+        UsageError: it spells none.
+    """
+    kind, _, digits = text.strip().partition(":")
+    try:
+        data = bytes.fromhex(digits)
+    except ValueError:
+        data = b""
+    if kind not in _KINDS or len(data) != _KEY_BYTES:
+        raise UsageError(
+            f"{where} holds no key; expected one line that begins with "
+            f"{' or '.join(f'{name}:' for name in _KINDS)}: plantkit keygen makes one"
+        )
+    return _KINDS[kind](data=data)
+
+
+def write_keys(key: SecretKey, path: Path) -> Path:
+    """Writes the secret key to the new file `path`, readable by its owner only, and the public
+    key beside it with the suffix `.pub`; returns the latter's path.
+
+    Raises:
+        UsageError: one of the files exists, or cannot be written.
+    """
+    public = path.with_name(path.name + ".pub")
+    if public.exists():
+        raise UsageError(f"{public} exists already; give another name, or move it away")
+    for target, text, mode in (
+        (path, key.to_text(), stat.S_IRUSR | stat.S_IWUSR),
+        (public, key.public.to_text(), 0o644),
+    ):
+        try:
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        except FileExistsError as error:
+            raise UsageError(
+                f"{target} exists already; a key is never overwritten: what was sealed for it "
+                "could not be opened again"
+            ) from error
+        except OSError as error:
+            raise UsageError(f"{target} cannot be written: {error.strerror}") from error
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+    return public
+
+
+def _info(challenge_id: str, commitment: str) -> bytes:
+    return _INFO_DOMAIN + f"{challenge_id}\n{commitment}\n".encode()
+
+
+def _suite() -> Suite:
+    try:
+        from cryptography.hazmat.primitives import hpke
+    except ImportError as error:
+        raise MissingExtraError(extra="seal", needed_for="a sealed truth") from error
+    return hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
