@@ -13,6 +13,7 @@ from plantkit.errors import PluginError, UnknownNameError, UsageError
 from plantkit.isolation.client import PrunerServer, Scratch, describe_pruners, server_pool
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
+from plantkit.sources import parse_pruner
 
 if TYPE_CHECKING:
     from plantkit.bundles import Challenge
@@ -66,7 +67,7 @@ def run_evaluation(
         PluginError: none of the given pruners can be loaded.
         BundleError: a challenge is invalid.
     """
-    sources = [_parse_pruner(text) for text in request.pruners]
+    sources = [parse_pruner(text) for text in request.pruners]
     jobs = request.jobs or available_cores()
     with (
         tempfile.TemporaryDirectory(prefix="plantkit-") as scratch,
@@ -216,31 +217,6 @@ def _resolve_challenges(
     for challenge in challenges:
         harness.resolve_densities(challenge, protocol)  # what cannot be used fails here
     return (suite.name if suite else None), challenges, protocol
-
-
-def _parse_pruner(text: str) -> PrunerSource:
-    """Returns the source that `path` or `name`, with `:option=value,...`, stands for.
-
-    Raises:
-        UsageError: a file that does not exist or is no file, or malformed options.
-    """
-    base, _, option_text = (
-        text.rpartition(":") if "=" in text.rpartition(":")[2] else (text, "", "")
-    )
-    options = {}
-    for pair in filter(None, option_text.split(",")):
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f"option {pair!r} of {base!r}: expected NAME=VALUE")
-        options[key] = value
-    path = Path(base)
-    if path.is_dir():
-        raise UsageError(f"{base} is a directory; expected a Python file or a pruner's name")
-    if path.is_file():
-        return PrunerSource(path=str(path.resolve()), options=options)
-    if path.suffix == ".py" or len(path.parts) > 1:
-        raise UsageError(f"{base} does not exist; expected a Python file or a pruner's name")
-    return PrunerSource(name=base, options=options)
 
 
 def _baseline_names(text: str, known: Sequence[str]) -> list[str]:
