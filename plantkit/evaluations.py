@@ -80,7 +80,7 @@ _STANDING_FIELDS = ("rank", "score", "low", "high", "strong_area", "weak_area", 
 
 
 class EvaluationResult:
-    """Figures by pruner name, best first. `data` is the whole JSON object, whose schema is `results`."""
+    """Figures by pruner name, best first. `data` is the JSON object whose schema is `results`."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data = data
