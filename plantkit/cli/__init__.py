@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "plantkit.cli.check",
     "evaluate": "plantkit.cli.evaluate",
     "list": "plantkit.cli.listing",
+    "new": "plantkit.cli.new",
     "plant": "plantkit.cli.plant",
     "schema": "plantkit.cli.schema",
     "show": "plantkit.cli.show",
