@@ -97,11 +97,9 @@ def command(
     source = parse_pruner(pruner)
     limits = Limits(time_seconds=time_limit, memory_mib=memory_limit)
     with Laboratory(limits=limits) as laboratory:
-        laboratory.start()
-        reports = [
-            _examine(laboratory, found, pruner, is_trusted=is_trusted)
-            for found in _pruners_of(laboratory, source)
-        ]
+        pruners = _pruners_of(laboratory, source)
+        laboratory.start()  # the second interpreter gets ready while the first is at work
+        reports = [_examine(laboratory, found, pruner, is_trusted=is_trusted) for found in pruners]
     write_output(_render(reports, output_format), output)
     if output is not None:
         click.echo(f"results written to {output}", err=True)
