@@ -6,7 +6,6 @@ For notebooks and tests. The figures are the command line's, by the same path.
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +79,17 @@ _STANDING_FIELDS = ("rank", "score", "low", "high", "strong_area", "weak_area", 
 
 
 class EvaluationResult:
-    """Figures by pruner name, best first. `data` is the JSON object whose schema is `results`."""
+    """Figures by pruner name, best first.
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    Attributes:
+        data: the JSON object whose schema is `results`.
+        warnings: what the command line would have warned of; they are no Python warnings,
+            which tests often turn into errors.
+    """
+
+    def __init__(self, data: Mapping[str, Any], warnings: Sequence[str] = ()) -> None:
         self.data = data
+        self.warnings = tuple(warnings)
         self._figures = {}
         for standing in data["standings"]:
             name = standing["pruner"]
@@ -149,12 +155,13 @@ def evaluate_pruners(
         memory_mib=memory_mib,
         jobs=jobs,
     )
+    warnings: list[str] = []
     result = run_evaluation(
         request,
-        warn=lambda message: warnings.warn(str(message), stacklevel=4),
+        warn=lambda message: warnings.append(str(message)),
         progress=lambda *_: None,
     )
-    return EvaluationResult(json.loads(result.text))
+    return EvaluationResult(json.loads(result.text), warnings)
 
 
 def _has_density(record: Record, density: float | str | None) -> bool:

@@ -60,6 +60,14 @@ def test_a_failure_is_a_figure_and_a_reason(plantkit_evaluate):
     assert result["broken"].score == 0
 
 
+def test_a_submission_that_cannot_be_loaded_is_a_warning_beside_others(plantkit_evaluate):
+    result = plantkit_evaluate(
+        "my_pruner.py", "unloadable.py", challenge="relu-3x8", densities=[0.5], seeds=1, jobs=1
+    )
+    assert "unloadable" not in result
+    assert any("defines no pruner" in warning for warning in result.warnings)
+
+
 def test_mistakes_are_errors(plantkit_evaluate):
     with pytest.raises(UsageError, match="exclude each other"):
         plantkit_evaluate("my_pruner.py", suite="tiny", challenge="relu-3x8")
@@ -110,9 +118,10 @@ def test_a_course_writes_plain_tests(run_pytest):
         "-q",
         test_course=COURSE_TESTS,
         my_pruner=SUBMISSION,
+        unloadable="",
         broken="def prune(problem, density, seed): raise ValueError('no idea')\n",
     )
-    assert "5 passed" in done.stdout, done.stdout + done.stderr
+    assert "6 passed" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0
 
 
