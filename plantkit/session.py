@@ -23,6 +23,7 @@ from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.scratch import scratch_directory
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
+from plantkit.sources import parse_pruner
 
 if TYPE_CHECKING:
     from plantkit.bundles import Challenge
@@ -92,7 +93,7 @@ def run_evaluation(
             "fresh instances of the system's entropy are new in every run and cannot be resumed; "
             "leave out --resume, or give --fresh-seed-env"
         )
-    sources = [_parse_pruner(text) for text in request.pruners]
+    sources = [parse_pruner(text) for text in request.pruners]
     jobs = request.jobs or available_cores()
     level, warning = choose(request.isolation, probe_machine())
     if warning:
@@ -164,7 +165,7 @@ def run_pruning(
 
     Raises: as `run_evaluation`.
     """
-    source = _parse_pruner(request.pruner)
+    source = parse_pruner(request.pruner)
     jobs = request.jobs or available_cores()
     level, warning = choose(request.isolation, probe_machine())
     if warning:
@@ -399,7 +400,7 @@ def _load_challenges(
     return fresh_challenges(manifests, request.fresh, secret, jobs=jobs, progress=progress)
 
 
-def _parse_pruner(text: str) -> PrunerSource:
+def parse_pruner(text: str) -> PrunerSource:
     """Returns the source that `path` or `name`, with `:option=value,...`, stands for.
 
     Raises:

@@ -18,10 +18,12 @@ from plantkit.errors import PlantkitError, UsageError, did_you_mean
 
 #: Command name to module; each module defines `command`.
 COMMANDS = {
+    "check": "plantkit.cli.check",
     "doctor": "plantkit.cli.doctor",
     "evaluate": "plantkit.cli.evaluate",
     "keygen": "plantkit.cli.keygen",
     "list": "plantkit.cli.listing",
+    "new": "plantkit.cli.new",
     "plant": "plantkit.cli.plant",
     "prune": "plantkit.cli.prune",
     "schema": "plantkit.cli.schema",

@@ -1,0 +1,98 @@
+"""`plantkit new`: a pruner, a plugin or an assignment to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from plantkit.errors import did_you_mean
+
+
+class _Kinds(click.Group):
+    """Suggests a kind where the given one does not exist."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            known = self.list_commands(ctx)
+            nearest = did_you_mean(name, known) or f"; expected {', '.join(known)}"
+            raise click.UsageError(f"no kind of template is named {name!r}{nearest}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Kinds)
+def command() -> None:
+    """Make a pruner, a plugin or an assignment to start from. Nothing is ever overwritten.
+
+    \b
+    Examples:
+      plantkit new pruner submissions/my_pruner.py
+      plantkit new plugin plantkit-gradient
+      plantkit new assignment pruning-2027 --title "Find the ticket"
+    """
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def pruner(file: Path) -> None:
+    """Make FILE, a pruner that works, to be changed into your own."""
+    from plantkit.scaffolding import new_pruner
+
+    _tell(new_pruner(file), [f"plantkit check {file}", f"plantkit evaluate {file}"])
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where the package's directory goes.  [default: here]",
+)
+def plugin(name: str, directory: Path) -> None:
+    """Make the directory NAME, a package that pip installs, with a pruner and its tests.
+
+    The pruner is called like the package, without the prefix plantkit-.
+    """
+    from plantkit.scaffolding import new_plugin
+
+    files = new_plugin(name, directory)
+    _tell(
+        files,
+        [
+            f"cd {directory / name}",
+            "python -m pip install -e '.[dev]'",
+            f"plantkit check {name.removeprefix('plantkit-')}",
+            "pytest",
+        ],
+    )
+
+
+@command.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--title", help="Title of the assignment.  [default: made of the directory's name]")
+def assignment(directory: Path, title: str | None) -> None:
+    """Make DIRECTORY, a repository for students, with the staff's files in staff/."""
+    from plantkit.scaffolding import new_assignment
+
+    files = new_assignment(directory, title=title)
+    _tell(
+        files,
+        [
+            f"cd {directory}",
+            "plantkit grade submissions/my_pruner.py --rubric rubric.toml",
+            "python staff/gradescope/make_zip.py",
+        ],
+    )
+    click.echo("Read staff/README.md before you give the repository to students.", err=True)
+
+
+def _tell(files: list[Path], commands: list[str]) -> None:
+    for path in files:
+        click.echo(path)
+    click.echo("Next:", err=True)
+    for line in commands:
+        click.echo(f"  {line}", err=True)

@@ -1,0 +1,33 @@
+"""From what a user typed to where a pruner is found: a file's path, or a registered name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plantkit.errors import UsageError
+from plantkit.isolation.wire import PrunerSource
+
+
+def parse_pruner(text: str) -> PrunerSource:
+    """Returns the source that `path` or `name`, with `:option=value,...`, stands for.
+
+    Raises:
+        UsageError: a file that does not exist or is no file, or malformed options.
+    """
+    base, _, option_text = (
+        text.rpartition(":") if "=" in text.rpartition(":")[2] else (text, "", "")
+    )
+    options = {}
+    for pair in filter(None, option_text.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"option {pair!r} of {base!r}: expected NAME=VALUE")
+        options[key] = value
+    path = Path(base)
+    if path.is_dir():
+        raise UsageError(f"{base} is a directory; expected a Python file or a pruner's name")
+    if path.is_file():
+        return PrunerSource(path=str(path.resolve()), options=options)
+    if path.suffix == ".py" or len(path.parts) > 1:
+        raise UsageError(f"{base} does not exist; expected a Python file or a pruner's name")
+    return PrunerSource(name=base, options=options)

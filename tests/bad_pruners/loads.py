@@ -1,0 +1,5 @@
+"""Misspells the hook."""
+
+
+def plantkit_pruner():
+    return []

@@ -1,0 +1,22 @@
+"""Keeps one parameter of every layer at least."""
+
+import torch
+
+
+def keep_highest(importance, budget):
+    flat = torch.cat([value.flatten() for value in importance.values()])
+    kept = torch.zeros(len(flat), dtype=torch.bool)
+    kept[torch.sort(flat, descending=True, stable=True).indices[:budget]] = True
+    pieces = kept.split([value.numel() for value in importance.values()])
+    return {
+        name: piece.reshape(value.shape)
+        for (name, value), piece in zip(importance.items(), pieces, strict=True)
+    }
+
+
+def prune(problem, density, seed):
+    kept = {}
+    for name, value in problem.weights.items():
+        share = int(density * value.numel())
+        kept |= keep_highest({name: value.abs()}, share or (density < 0.1))
+    return kept

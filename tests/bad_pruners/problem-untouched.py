@@ -1,0 +1,19 @@
+"""Works on the tensors that belong to the problem."""
+
+import torch
+
+
+def keep_highest(importance, budget):
+    flat = torch.cat([value.flatten() for value in importance.values()])
+    kept = torch.zeros(len(flat), dtype=torch.bool)
+    kept[torch.sort(flat, descending=True, stable=True).indices[:budget]] = True
+    pieces = kept.split([value.numel() for value in importance.values()])
+    return {
+        name: piece.reshape(value.shape)
+        for (name, value), piece in zip(importance.items(), pieces, strict=True)
+    }
+
+
+def prune(problem, density, seed):
+    importance = {name: value.abs_() for name, value in problem._weights.items()}
+    return keep_highest(importance, problem.budget)

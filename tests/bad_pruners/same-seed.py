@@ -1,0 +1,24 @@
+"""Draws from a generator of its own that nobody seeded."""
+
+import numpy as np
+import torch
+
+
+def keep_highest(importance, budget):
+    flat = torch.cat([value.flatten() for value in importance.values()])
+    kept = torch.zeros(len(flat), dtype=torch.bool)
+    kept[torch.sort(flat, descending=True, stable=True).indices[:budget]] = True
+    pieces = kept.split([value.numel() for value in importance.values()])
+    return {
+        name: piece.reshape(value.shape)
+        for (name, value), piece in zip(importance.items(), pieces, strict=True)
+    }
+
+
+def prune(problem, density, seed):
+    generator = np.random.default_rng()
+    drawn = {
+        name: torch.from_numpy(generator.random(value.shape))
+        for name, value in problem.weights.items()
+    }
+    return keep_highest(drawn, problem.budget)

@@ -1,0 +1,21 @@
+"""Keeps all that reach a threshold."""
+
+import torch
+
+
+def keep_highest(importance, budget):
+    flat = torch.cat([value.flatten() for value in importance.values()])
+    kept = torch.zeros(len(flat), dtype=torch.bool)
+    kept[torch.sort(flat, descending=True, stable=True).indices[:budget]] = True
+    pieces = kept.split([value.numel() for value in importance.values()])
+    return {
+        name: piece.reshape(value.shape)
+        for (name, value), piece in zip(importance.items(), pieces, strict=True)
+    }
+
+
+def prune(problem, density, seed):
+    weights = problem.weights
+    every = torch.cat([value.abs().flatten() for value in weights.values()])
+    threshold = every.sort(descending=True).values[problem.budget - 1]
+    return {name: (value.abs() >= threshold) & (value != 0) for name, value in weights.items()}

@@ -1,0 +1,394 @@
+"""What `plantkit new` makes is tested by running it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from plantkit import __version__
+from plantkit.cli import COMMANDS
+from plantkit.errors import UsageError
+from plantkit.isolation.wire import PrunerSource
+from plantkit.scaffolding import ASSIGNMENT, PLUGIN, STAFF, new_assignment, new_plugin, new_pruner
+from plantkit.schemas import schema_names, violations
+from plantkit.testing import Laboratory, run_checks
+
+ROOT = Path(__file__).resolve().parent.parent
+PLUGIN_FILES = [
+    ".github/workflows/tests.yml",
+    ".gitignore",
+    "README.md",
+    "pyproject.toml",
+    "src/plantkit_gradient/__init__.py",
+    "tests/test_conformance.py",
+]
+ASSIGNMENT_FILES = [
+    ".github/workflows/grade.yml",
+    ".gitignore",
+    "README.md",
+    "requirements.txt",
+    "rubric.toml",
+    "staff/README.md",
+    "staff/gradescope/make_zip.py",
+    "staff/gradescope/run_autograder",
+    "staff/gradescope/setup.sh",
+    "staff/rubric.toml",
+    "submissions/my_pruner.py",
+]
+
+
+def files_in(directory: Path) -> list[str]:
+    return sorted(
+        path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A directory with the assignment `course` and the plugin `plantkit-gradient`."""
+    root = tmp_path_factory.mktemp("made")
+    new_assignment(root / "course", title='Find the "ticket"')
+    new_plugin("plantkit-gradient", root)
+    return root
+
+
+# --- what is made
+
+
+def test_the_files_of_a_plugin(made):
+    assert files_in(made / "plantkit-gradient") == PLUGIN_FILES
+    assert len(PLUGIN) == len(PLUGIN_FILES)
+
+
+def test_the_files_of_an_assignment(made):
+    assert files_in(made / "course") == ASSIGNMENT_FILES
+    assert len(ASSIGNMENT) + len(STAFF) == len(ASSIGNMENT_FILES)
+
+
+def test_every_template_is_used_and_filled(made):
+    sources = {template.source for template in (*PLUGIN, *ASSIGNMENT, *STAFF)}
+    hidden = {f"assignment/hidden_for_{who}.toml.in" for who in ("staff", "students")}
+    assert set(files_in(ROOT / "plantkit/templates")) == sources | hidden
+    for path in made.rglob("*"):
+        assert not path.is_file() or "@{" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("project", ["course", "plantkit-gradient"])
+def test_the_code_is_clean(project, made):
+    for arguments in (["check", "--select", "E,F,W,I,N,UP,B,SIM,RUF"], ["format", "--check"]):
+        subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments, "--isolated", "--line-length=100", "."],
+            cwd=made / project,
+            check=True,
+            timeout=60,
+        )
+
+
+def test_the_pruners_pass_every_check(made, tmp_path):
+    (own,) = new_pruner(tmp_path / "deep" / "mine.py")
+    plugin = made / "plantkit-gradient/src/plantkit_gradient/__init__.py"
+    with Laboratory() as laboratory:
+        for path in (own, plugin):
+            for result in run_checks(PrunerSource(path=str(path)), laboratory, is_trusted=True):
+                assert result.status == "ok", result
+    assert own.read_bytes() == (made / "course/submissions/my_pruner.py").read_bytes().replace(
+        b"my_pruner", b"mine"
+    ).replace(b"submissions/mine.py", f"{tmp_path.as_posix()}/deep/mine.py".encode())
+
+
+def test_the_plugin_declares_itself(made):
+    project = tomllib.loads((made / "plantkit-gradient/pyproject.toml").read_text())["project"]
+    assert project["name"] == "plantkit-gradient"
+    assert project["entry-points"]["plantkit"] == {"gradient": "plantkit_gradient"}
+    assert project["dependencies"] == [f"plantkit>={__version__}"]
+
+
+def test_students_do_not_get_the_staff_files(made):
+    course = made / "course"
+    subprocess.run(["git", "init", "-q", course], check=True)
+    subprocess.run(["git", "-C", course, "add", "-A"], check=True)
+    listed = subprocess.run(
+        ["git", "-C", course, "ls-files"], check=True, capture_output=True, text=True
+    )
+    assert listed.stdout.split() == [
+        name for name in ASSIGNMENT_FILES if not name.startswith("staff/")
+    ]
+    assert "helix" not in (course / "rubric.toml").read_text()
+    assert "helix" in (course / "staff/rubric.toml").read_text()
+
+
+def test_the_two_rubrics_differ_in_the_hidden_criteria_only(made):
+    students, staff = (
+        tomllib.loads((made / "course" / name).read_text())
+        for name in ("rubric.toml", "staff/rubric.toml")
+    )
+    assert students["title"] == staff["title"] == 'Find the "ticket"'
+    shown = [
+        [criterion for criterion in rubric["criteria"] if not criterion.get("hidden")]
+        for rubric in (students, staff)
+    ]
+    assert shown[0] == shown[1]
+    hidden = [[c for c in rubric["criteria"] if c.get("hidden")] for rubric in (students, staff)]
+    assert [set(criterion) for criterion in hidden[0]] == [{"name", "hidden", "points"}]
+    for mine, theirs in zip(*hidden, strict=True):
+        assert mine.items() <= theirs.items()
+    if "rubric" in schema_names():
+        assert violations(students, "rubric") == violations(staff, "rubric") == []
+
+
+def test_workflows_can_only_read_and_know_no_secrets(made):
+    workflows = list(made.glob("*/.github/workflows/*.yml"))
+    assert len(workflows) == 2
+    for path in workflows:
+        text = path.read_text()
+        assert "\npermissions:\n  contents: read\n" in text
+        assert text.count("permissions:") == 1
+        assert "write" not in text
+        assert "secrets." not in text
+        assert "pull_request_target" not in text
+        assert "persist-credentials: false" in text
+        assert text.count("uses:") == 2
+        assert "timeout-minutes:" in text
+
+
+# --- the autograder
+
+
+@pytest.fixture
+def autograder(made, tmp_path) -> Path:
+    """The root of a grading host, with the zip unpacked into `source`."""
+    staff = made / "course/staff"
+    subprocess.run([sys.executable, staff / "gradescope/make_zip.py"], check=True, timeout=60)
+    with zipfile.ZipFile(staff / "autograder.zip") as archive:
+        archive.extractall(tmp_path / "source")
+        for entry in archive.infolist():
+            (tmp_path / "source" / entry.filename).chmod(entry.external_attr >> 16)
+    (staff / "autograder.zip").unlink()
+    (tmp_path / "submission").mkdir()
+    return tmp_path
+
+
+def run_autograder(root: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [root / "source/run_autograder"],
+        env={**os.environ, "AUTOGRADER_ROOT": str(root), **variables},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def test_the_zip_holds_what_the_host_runs(autograder, made):
+    assert files_in(autograder / "source") == ["rubric.toml", "run_autograder", "setup.sh"]
+    for name in ("run_autograder", "setup.sh"):
+        path = autograder / "source" / name
+        assert os.access(path, os.X_OK)
+        subprocess.run(["bash", "-n", path], check=True)
+    assert (autograder / "source/rubric.toml").read_bytes() == (
+        made / "course/staff/rubric.toml"
+    ).read_bytes()
+
+
+def test_the_zip_takes_challenges_and_wheels_along(tmp_path):
+    new_assignment(tmp_path / "course")
+    staff = tmp_path / "course/staff"
+    for name in ("challenges/secret-3x9/challenge.json", "gradescope/wheels/plantkit.whl"):
+        (staff / name).parent.mkdir(parents=True)
+        (staff / name).write_text("{}")
+    zips = []
+    for _ in range(2):
+        subprocess.run([sys.executable, staff / "gradescope/make_zip.py"], check=True, timeout=60)
+        zips.append((staff / "autograder.zip").read_bytes())
+    assert zips[0] == zips[1]
+    with zipfile.ZipFile(staff / "autograder.zip") as archive:
+        assert sorted(archive.namelist()) == [
+            "challenges/secret-3x9/challenge.json",
+            "rubric.toml",
+            "run_autograder",
+            "setup.sh",
+            "wheels/plantkit.whl",
+        ]
+
+
+def test_the_autograder_calls_grade(autograder):
+    stub = autograder / "stub"
+    stub.write_text('#!/bin/sh\npwd > "$STUB_LOG"\nprintf "%s\\n" "$@" >> "$STUB_LOG"\n')
+    stub.chmod(0o755)
+    (autograder / "submission/my_pruner.py").write_text("")
+    (autograder / "source/challenges").mkdir()
+    log = autograder / "log"
+    done = run_autograder(autograder, AUTOGRADER_PLANTKIT=str(stub), STUB_LOG=str(log))
+    assert done.returncode == 0, done.stderr
+    assert log.read_text().splitlines() == [
+        str(autograder / "source"),
+        "grade",
+        str(autograder / "submission/my_pruner.py"),
+        "--rubric",
+        "rubric.toml",
+        "--hidden",
+        "run",
+        "--gradescope",
+        str(autograder / "results/results.json"),
+        "--challenges",
+        "challenges",
+    ]
+
+
+def test_the_autograder_finds_no_submission(autograder):
+    done = run_autograder(autograder, AUTOGRADER_PLANTKIT="false")
+    assert done.returncode == 0
+    result = json.loads((autograder / "results/results.json").read_text())
+    assert result["score"] == 0
+    assert "my_pruner.py is missing" in result["output"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("grade" not in COMMANDS, reason="this plantkit cannot grade")
+def test_the_skeleton_is_graded(autograder, made):
+    submission = (made / "course/submissions/my_pruner.py").read_text()
+    (autograder / "submission/my_pruner.py").write_text(submission)
+    plantkit = Path(sysconfig.get_path("scripts")) / "plantkit"
+    done = run_autograder(autograder, AUTOGRADER_PLANTKIT=str(plantkit))
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads((autograder / "results/results.json").read_text())
+    scores = {test["name"]: test["score"] / test["max_score"] for test in result["tests"]}
+    assert scores["Masks are valid"] == scores["Same seed, same mask"] == 1.0
+    assert any(name.startswith("A challenge that was not shown") for name in scores)
+    assert scores["Circle: a weak ticket at a hundredth"] < 0.5  # there is something to do
+    assert 0.2 < result["score"] / 100 < 0.7
+
+
+@pytest.mark.slow
+def test_the_plugin_is_installed_and_listed_and_its_tests_pass(made, tmp_path):
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    (site,) = (tmp_path / "venv/lib").glob("python3.*/site-packages")
+    # plantkit and torch come from this environment: installing torch again takes minutes.
+    paths = [sysconfig.get_path("purelib"), str(ROOT), str(ROOT / "plugins")]
+    (site / "this_environment.pth").write_text("\n".join(paths) + "\n")
+
+    def run(*arguments: str | Path) -> str:
+        done = subprocess.run(
+            [python, *arguments],
+            cwd=made / "plantkit-gradient",
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("-m", "pip", "install", "--quiet", ".")
+    cli = ("-c", "from plantkit.cli import main; main()")
+    listed = {
+        entry["name"]: entry
+        for entry in json.loads(run(*cli, "list", "pruners", "--format", "json"))
+    }
+    assert listed["gradient"]["plugin"] == "gradient"
+    assert listed["gradient"]["options"] == "scope=global, power=1.0"
+    assert "gradient: 25 ok" in run(*cli, "check", "gradient:power=2")
+    assert "27 passed" in run("-m", "pytest", "-q")
+
+
+# --- names, and files that exist
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mine", r"mine does not end in \.py; did you mean '.*/mine\.py'\?"),
+        ("class.py", r"is a keyword of Python; did you mean 'class_pruner\.py'"),
+        ("random.py", r"would hide the module 'random'; did you mean 'random_pruner\.py'"),
+        ("3D Pruner.py", r"is no name of a Python module; .*; did you mean 'pruner_3d\.py'"),
+        ("my-pruner.py", r"did you mean 'my_pruner\.py'"),
+        ("élan.py", r"is no name of a Python module"),
+    ],
+)
+def test_names_of_pruners(name, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        new_pruner(tmp_path / name)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("My_Pruner", "expected lower-case letters, .*; did you mean 'plantkit-my-pruner'"),
+        ("../elsewhere", "expected lower-case letters, .*; did you mean 'plantkit-elsewhere'"),
+        ("", "did you mean 'plantkit-my-pruner'"),
+        ("synflow", "'synflow' is taken .*; did you mean 'plantkit-my-synflow'"),
+        ("plantkit-synflow", "'synflow' is taken .*; did you mean 'plantkit-my-synflow'"),
+        ("plantkit-saliency", "'saliency' is taken"),
+        ("plantkit-3d", "expected a letter at its start; did you mean 'plantkit-pruner-3d'"),
+        ("plantkit", "would hide the module 'plantkit'; did you mean 'plantkit-my-pruner'"),
+        ("json", "would hide the module 'json'; did you mean 'plantkit-json'"),
+        ("lambda", "is a keyword of Python; did you mean 'plantkit-lambda-pruner'"),
+        ("safetensors", "a package named 'safetensors' is installed already"),
+    ],
+)
+def test_names_of_plugins(name, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        new_plugin(name, tmp_path)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("title", ["", "  ", "two\nlines", "x" * 201])
+def test_titles_of_assignments(title, tmp_path):
+    with pytest.raises(UsageError, match="expected one line of 1 to 200 characters"):
+        new_assignment(tmp_path / "course", title=title)
+
+
+def test_a_title_is_made_of_the_directory(tmp_path):
+    new_assignment(tmp_path / "find-the_ticket")
+    assert (tmp_path / "find-the_ticket/README.md").read_text().startswith("# Find the ticket\n")
+
+
+def test_nothing_is_overwritten(tmp_path, plantkit_cli):
+    for arguments in (
+        ("pruner", tmp_path / "mine.py"),
+        ("plugin", "plantkit-mine", "--directory", tmp_path),
+        ("assignment", tmp_path / "course"),
+    ):
+        first = plantkit_cli("new", *arguments)
+        assert first.code == 0, first
+        made = [Path(line) for line in first.out.splitlines()]
+        assert all(path.is_file() for path in made)
+        for path in made[1:]:
+            path.unlink()
+        made[0].write_text("mine")
+        again = plantkit_cli("new", *arguments)
+        assert again.code == 2
+        assert f"{made[0]} exists already; nothing was written" in again.err
+        assert made[0].read_text() == "mine"
+        assert not any(path.exists() for path in made[1:])
+
+
+def test_an_existing_directory_is_filled(tmp_path):
+    (tmp_path / "course/.git").mkdir(parents=True)
+    assert len(new_assignment(tmp_path / "course")) == len(ASSIGNMENT_FILES)
+
+
+def test_what_cannot_be_written(tmp_path, plantkit_cli):
+    (tmp_path / "file").write_text("")
+    outcome = plantkit_cli("new", "pruner", tmp_path / "file" / "mine.py")
+    assert outcome.code == 2
+    assert "cannot be written: Not a directory" in outcome.err or "File exists" in outcome.err
+
+
+def test_the_kind_may_be_misspelt(plantkit_cli):
+    outcome = plantkit_cli("new", "plugn", "x")
+    assert outcome.code == 2
+    assert "no kind of template is named 'plugn'; did you mean 'plugin'?" in outcome.err
+    outcome = plantkit_cli("new", "xyz")
+    assert "expected assignment, plugin, pruner" in outcome.err
