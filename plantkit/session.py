@@ -17,8 +17,9 @@ from plantkit.machine import available_cores
 if TYPE_CHECKING:
     from plantkit.bundles import Challenge
     from plantkit.catalog import Protocol
-    from plantkit.harness import Entry
+    from plantkit.harness import Entry, Evaluation
     from plantkit.plugins import RegisteredPruner, Registry
+    from plantkit.reporters import Reporter
 
 DEFAULT_SUITE = "starter"
 
@@ -66,6 +67,28 @@ def run_evaluation(
         PluginError: none of the given pruners can be loaded.
         BundleError: a challenge is invalid.
     """
+    done = _run_in_pool(request, warn, progress)
+    return Result(text=done.reporter.render(done.evaluation), failed=done.failed)
+
+
+def evaluate_request(
+    request: Request, *, warn: Warn, progress: Callable[[str, int, int], None]
+) -> Evaluation:
+    """Returns an evaluation before it is rendered; the given pruners' entries come first.
+
+    Raises: as `run_evaluation`.
+    """
+    return _run_in_pool(request, warn, progress).evaluation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    evaluation: Evaluation
+    reporter: Reporter
+    failed: bool
+
+
+def _run_in_pool(request: Request, warn: Warn, progress: Callable[[str, int, int], None]) -> _Done:
     sources = [_parse_pruner(text) for text in request.pruners]
     jobs = request.jobs or available_cores()
     with (
@@ -83,7 +106,7 @@ def _run(
     scratch_directory: Path,
     warn: Warn,
     progress: Callable[[str, int, int], None],
-) -> Result:
+) -> _Done:
     from plantkit import harness
     from plantkit.plugins import load_installed
     from plantkit.reporters import find_reporters
@@ -135,8 +158,11 @@ def _run(
     )
     mine = {entry.label for entry in entries[: len(given)]}
     failed = any(record.status != "ok" for record in evaluation.records if record.pruner in mine)
-    text = reporters[request.output_format].render(evaluation)
-    return Result(text=text, failed=failed or bool(broken))
+    return _Done(
+        evaluation=evaluation,
+        reporter=reporters[request.output_format],
+        failed=failed or bool(broken),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
