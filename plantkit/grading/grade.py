@@ -120,7 +120,9 @@ class Grade:
             else "One hidden criterion; course staff see its details.",
             points=points,
             max_points=at_stake,
-            verdict=verdict_of(points, at_stake, is_error=False),
+            verdict=verdict_of(
+                points, at_stake, is_error=any(mark.verdict is Verdict.ERROR for mark in hidden)
+            ),
             hidden=True,
             seconds=math.fsum(mark.seconds for mark in hidden),
         )

@@ -299,7 +299,9 @@ def _unloadable(
     rubric: Rubric, active: Sequence[Criterion], pruner: str, error: PluginError, seconds: float
 ) -> Grade:
     """Returns the grade of a submission that cannot be loaded: nothing, and why."""
-    message = clean(error)
+    path, name = str(Path(pruner).resolve()), Path(pruner).name
+    message = clean(error).replace(path, name).removeprefix(f"{name}: {name}, ")
+    message = message if message.startswith(name) else f"{name}, {message}"
     marks = [
         Mark(
             name=clean(criterion.name, 200),
