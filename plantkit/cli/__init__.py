@@ -16,6 +16,7 @@ from plantkit.errors import PlantkitError, did_you_mean
 #: Command name to module; each module defines `command`.
 COMMANDS = {
     "evaluate": "plantkit.cli.evaluate",
+    "export": "plantkit.cli.export",
     "grade": "plantkit.cli.grade",
     "list": "plantkit.cli.listing",
     "plant": "plantkit.cli.plant",
