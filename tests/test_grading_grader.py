@@ -14,6 +14,7 @@ import pytest
 
 from plantkit import session
 from plantkit.grading import grader
+from plantkit.grading.criteria import conformance
 from plantkit.scoring import seed_score
 
 RUBRIC = """title = "Tiny"
@@ -82,6 +83,20 @@ def prune(problem, density, seed):
     for name, weight in problem.weights.items():
         masks[name], flat = flat[:weight.numel()].reshape(weight.shape), flat[weight.numel():]
     return masks
+"""
+STAND_IN = """
+from types import SimpleNamespace
+class Laboratory:
+    def __init__(self, *, limits): assert limits.time_seconds == 20
+    def __enter__(self): return self
+    def __exit__(self, *exc_info): pass
+def run_checks(source, laboratory):
+    assert source.path.endswith("mine.py")
+    results = [("loads", "ok", ""), ("ties", "failed", ""),
+               ("zeros", "skipped", "after 'ties' failed"), ("outside", "skipped", "not trusted")]
+    for check, status, reason in results:
+        yield SimpleNamespace(check=check, status=status, reason=reason, seconds=0.1,
+                              expected="an exact count", got="12")
 """
 #: No mask at the planted density, another mask each time at 0.5, and a mask of ones on circle.
 BAD = """
@@ -267,11 +282,6 @@ def test_students_run_visible_criteria_only(
         ('"magnitude"', '"magnitud"', "no pruner is named 'magnitud'; did you mean"),
         ('"recall"', '"recal"', "no metric is named 'recal'; did you mean 'recall'"),
         ('["relu-3x8"]', '["relu-3x9"]', "did you mean 'relu-3x8'"),
-        (
-            'points = 1\n[[criteria]]\nname = "area"',
-            'points = 1\nchallenge = "circle-3x24"\nfresh = 2\n[[criteria]]\nname = "area"',
-            "PLANTKIT_FRESH_SEED",
-        ),
         ('challenges = ["relu-3x8"]', 'suite = "tinny"', "did you mean 'tiny'"),
     ],
 )
@@ -294,10 +304,77 @@ def test_what_does_not_exist_names_its_line_and_leaves_the_stub(
     )  # fmt: skip
     assert outcome.code == 2
     assert words in outcome.err
-    if "fresh" not in new:  # the seed's place is not in the file
-        line = text[: text.index(new)].count("\n") + 1
-        assert f"rubric.toml, line {line}: " in outcome.err
+    line = text[: text.index(new)].count("\n") + 1
+    assert f"rubric.toml, line {line}: " in outcome.err
     assert "before it was done" in json.loads(results.read_text())["output"]
+
+
+FRESH = (
+    RUBRIC.partition("[[criteria]]")[0]
+    + """
+[[criteria]]
+name = "new networks"
+metric = "density"
+challenge = "relu-3x8"
+density = 0.5
+fresh = 2
+at_most = 0.5
+points = 1
+"""
+)
+plants_fresh = "fresh" in session.Request.__dataclass_fields__
+
+
+def test_fresh_instances_need_a_secret(
+    tiny_challenges: Path,
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PLANTKIT_FRESH_SEED", raising=False)
+    (tmp_path / "rubric.toml").write_text(FRESH)
+    outcome = plantkit_cli(
+        "grade", "random", "--rubric", tmp_path / "rubric.toml", "--challenges", tiny_challenges
+    )
+    assert outcome.code == 2
+    if plants_fresh:
+        assert "PLANTKIT_FRESH_SEED is not set" in outcome.err
+    else:
+        assert "rubric.toml, line 14: criterion 'new networks': this version" in outcome.err
+
+
+@pytest.mark.skipif(not plants_fresh, reason="this session plants no fresh instances")
+def test_fresh_instances(graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTKIT_FRESH_SEED", "a secret of the course staff")
+    result = graded(GOOD, rubric=FRESH)
+    assert result.criteria()["new networks"]["value"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_conformance_suite_is_used_where_there_is_one(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Against a stand-in with the suite's interface: three checks of which one fails, one is
+    skipped since it failed, and one cannot be made."""
+    (tmp_path / "stand_in_suite.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(conformance, "SUITE", "stand_in_suite")
+    rubric = (
+        RUBRIC.partition("[[criteria]]")[0]
+        + """
+[[criteria]]
+name = "valid"
+kind = "conformance"
+zero_at = 0
+points = 4
+"""
+    )
+    valid = graded(GOOD, rubric=rubric).criteria()["valid"]
+    assert valid["got"] == "2 of 4 checks passed"
+    assert valid["points"] == pytest.approx(2)
+    assert valid["verdict"] == "partial"
+    assert valid["message"] == (
+        "ties: expected an exact count; got 12\nzeros: not run, after 'ties' failed"
+    )
 
 
 def test_a_grader_that_breaks_off_leaves_the_stub(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import re
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from plantkit.errors import PluginError, UnknownNameError, did_you_mean
 from plantkit.grading.criteria import Bench, Measured, kind_of
-from plantkit.grading.fresh import fresh_instances
+from plantkit.grading.fresh import fresh_request
 from plantkit.grading.grade import Grade, Mark, Verdict, clean, verdict_of
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
@@ -69,35 +68,44 @@ def grade_submission(
                 "criteria",
                 criterion.position,
             )
-    with tempfile.TemporaryDirectory(prefix="plantkit-fresh-") as directory:
-        plan = _plan(rubric, active, challenge_directories, Path(directory))
-        request = Request(
-            pruners=[pruner],
-            challenges=[str(path) for path in plan.directories],
-            challenge_directories=challenge_directories,
-            densities=plan.densities,
-            seeds=plan.protocol.seeds,
-            baselines=",".join(plan.baselines) or "none",
-            jobs=jobs,
-            time_seconds=rubric.run.time_seconds,
-            memory_mib=rubric.run.memory_mib,
-        )
-        try:
-            if missing_is_zero and pruner.endswith(".py") and not Path(pruner).is_file():
-                raise PluginError(
-                    Path(pruner).name, "was not submitted; submit a file of this name"
-                )
-            evaluation = evaluate_request(request, warn=warn, progress=progress)
-            entry = _only_entry(evaluation, pruner)
-        except PluginError as error:
-            return _unloadable(rubric, active, pruner, error, time.monotonic() - started)
-        bench = _bench(rubric, plan, evaluation, entry)
-        marks = [
-            _mark(criterion, kind_of(criterion).measure(criterion, bench))
-            if criterion in active
-            else _not_run(criterion)
-            for criterion in rubric.criteria
-        ]
+    plan = _plan(rubric, active, challenge_directories)
+    request = Request(
+        pruners=[pruner],
+        challenges=[str(path) for path in plan.directories],
+        challenge_directories=challenge_directories,
+        densities=plan.densities,
+        seeds=plan.protocol.seeds,
+        baselines=",".join(plan.baselines) or "none",
+        jobs=jobs,
+        time_seconds=rubric.run.time_seconds,
+        memory_mib=rubric.run.memory_mib,
+    )
+    fresh_requests = {
+        criterion: fresh_request(rubric, criterion, like, request)
+        for criterion, like in plan.fresh.items()
+    }
+    try:
+        if missing_is_zero and pruner.endswith(".py") and not Path(pruner).is_file():
+            raise PluginError(Path(pruner).name, "was not submitted; submit a file of this name")
+        evaluation = evaluate_request(request, warn=warn, progress=progress)
+        entry = _only_entry(evaluation, pruner)
+        fresh = {
+            criterion: evaluate_request(one, warn=warn, progress=progress)
+            for criterion, one in fresh_requests.items()
+        }
+    except PluginError as error:
+        return _unloadable(rubric, active, pruner, error, time.monotonic() - started)
+    bench = _bench(rubric, plan, evaluation, entry)
+    benches = {
+        criterion: replace(bench, evaluation=one, challenges=one.challenges)
+        for criterion, one in fresh.items()
+    }
+    marks = [
+        _mark(criterion, kind_of(criterion).measure(criterion, benches.get(criterion, bench)))
+        if criterion in active
+        else _not_run(criterion)
+        for criterion in rubric.criteria
+    ]
     return Grade(
         title=clean(rubric.title),
         submission=clean(entry.label, 200),
@@ -114,18 +122,20 @@ def grade_submission(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """directories: of all bundles, those of the run first. places: by criterion, positions in
-    `directories`. protocol: of the run; `densities` has those that only criteria name, too."""
+    `directories`. fresh: what fresh instances are like, by criterion. protocol: of the run;
+    `densities` has those that only criteria name, too."""
 
     directories: Sequence[Path]
     run_count: int
     places: Mapping[int, Sequence[int]]
+    fresh: Mapping[Criterion, Path]
     protocol: Protocol
     densities: Sequence[float | str]
     baselines: Sequence[str]
 
 
 def _plan(
-    rubric: Rubric, active: Sequence[Criterion], challenge_directories: Sequence[Path], fresh: Path
+    rubric: Rubric, active: Sequence[Criterion], challenge_directories: Sequence[Path]
 ) -> _Plan:
     from plantkit import bundles, catalog
     from plantkit.plugins import load_installed
@@ -144,6 +154,7 @@ def _plan(
         add(_bundle(rubric, found, name, "run", "challenges", position))
     run_count = len(directories)
     places = {}
+    fresh = {}
     for criterion in active:
         if criterion.challenge is None:
             continue
@@ -152,14 +163,14 @@ def _plan(
         if criterion.fresh is None:
             places[criterion.position] = [add(directory)]
         else:
-            planted = fresh_instances(rubric, criterion, directory, fresh)
-            places[criterion.position] = [add(path) for path in planted]
+            fresh[criterion] = directory
     _check_names(rubric, active, registry)
     extra = [c.density for c in active if c.density is not None]
     return _Plan(
         directories=list(directories.values()),
         run_count=run_count,
         places=places,
+        fresh=fresh,
         protocol=protocol,
         densities=list(dict.fromkeys([*protocol.densities, *extra])),
         baselines=sorted({c.baseline for c in active if c.baseline is not None}),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: A place in a document: keys, and positions in arrays of tables.
 KeyPath = tuple[str | int, ...]
-
-_HEADER = re.compile(r"\s*(\[\[?)(.*?)\]\]?\s*(?:#.*)?$")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
@@ -29,9 +26,9 @@ def key_lines(text: str) -> dict[KeyPath, int]:
         position += 1
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        header = _HEADER.match(line)
-        if header is not None:
-            table = _into_arrays(_key_parts(header[2]), arrays, is_array=header[1] == "[[")
+        if line.lstrip().startswith("["):
+            parts, is_array = _header(line)
+            table = _into_arrays(parts, arrays, is_array=is_array)
             found[table] = number
             continue
         statement = line
@@ -63,13 +60,14 @@ def _into_arrays(parts: Sequence[str], arrays: dict[KeyPath, int], *, is_array: 
     return path
 
 
-def _key_parts(key: str) -> list[str]:
-    value: Any = _parsed(f"{key} = 0")
+def _header(line: str) -> tuple[list[str], bool]:
+    """Returns the key of a table header, and whether it is one of an array of tables."""
+    value: Any = _parsed(line)
     parts = []
-    while isinstance(value, dict):
+    while isinstance(value, dict) and value:
         (part, value) = next(iter(value.items()))
         parts.append(part)
-    return parts
+    return parts, isinstance(value, list)
 
 
 def _paths(value: Mapping[str, Any]) -> list[KeyPath]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -320,19 +319,3 @@ def _line_in(error: tomllib.TOMLDecodeError) -> int | None:
     _, found, rest = str(error).partition("at line ")
     digits = rest.partition(",")[0].partition(" ")[0]
     return int(digits) if found and digits.isdigit() else None
-
-
-def fresh_seed(rubric: Rubric) -> str:
-    """Returns the seed of fresh instances from the environment.
-
-    Raises:
-        RubricError: the variable is not set.
-    """
-    name = rubric.run.fresh_seed_env
-    if not os.environ.get(name):
-        raise rubric.error(
-            f"fresh instances need a secret seed in the environment variable {name}; set it",
-            "run",
-            "fresh_seed_env",
-        )
-    return os.environ[name]
