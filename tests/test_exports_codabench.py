@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from plantkit import bundles
 from plantkit.bundles import Challenge
 from plantkit.errors import UsageError
-from plantkit.exports.codabench.bundle import write_reference
+from plantkit.exports.codabench.bundle import require_open
 from plantkit.exports.codabench.plan import Plan
 from plantkit.exports.codabench.scoring import score
 
@@ -245,15 +245,12 @@ def test_a_submission_that_cannot_be_loaded_fails_with_a_reason(
     assert "Traceback" not in first.err
 
 
-def test_a_sealed_truth_is_refused(circle: Challenge, tmp_path: Path) -> None:
-    import dataclasses
-
-    manifest = {**circle.manifest, "truth": {"storage": "sealed", "commitment": ""}}
-    sealed = dataclasses.replace(circle, manifest=manifest)
-    with pytest.raises(UsageError, match="is sealed"):
-        write_reference(sealed, tmp_path / "x")
-    write_reference(circle, tmp_path / "y")
-    assert bundles.load(tmp_path / "y").digest == circle.digest
+def test_a_sealed_truth_is_refused(bundle: Path, circle: Challenge) -> None:
+    sealed = {**circle.manifest, "truth": {"storage": "sealed", "commitment": ""}}
+    with pytest.raises(UsageError, match="the truth of circle-3x24 is sealed"):
+        require_open(sealed)
+    require_open(circle.manifest)
+    assert bundles.load(bundle / "reference_data" / circle.id).digest == circle.digest
 
 
 def test_the_command(

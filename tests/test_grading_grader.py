@@ -138,8 +138,11 @@ def graded(
     tmp_path: Path,
     plantkit_cli: Callable[..., Any],
     write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Graded]:
     """Grades a submission's code with every format."""
+
+    monkeypatch.setattr(conformance, "SUITE", "plantkit.no_suite")  # the grid's runs only
 
     def run(code: str, *options: str, rubric: str = RUBRIC) -> Graded:
         rubric_path = tmp_path / "rubric.toml"
@@ -347,7 +350,9 @@ def test_fresh_instances_need_a_secret(
 def test_fresh_instances(graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANTKIT_FRESH_SEED", "a secret of the course staff")
     result = graded(GOOD, rubric=FRESH)
-    assert result.criteria()["new networks"]["value"] == pytest.approx(0.5, abs=0.01)
+    assert result.criteria()["new networks"]["value"] == pytest.approx(
+        0.5, abs=0.03
+    )  # a mask of 25 keeps 12
 
 
 def test_the_conformance_suite_is_used_where_there_is_one(
@@ -375,6 +380,16 @@ points = 4
     assert valid["message"] == (
         "ties: expected an exact count; got 12\nzeros: not run, after 'ties' failed"
     )
+
+
+@pytest.mark.slow
+def test_the_conformance_suite_itself(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("plantkit.testing")
+    monkeypatch.setattr(conformance, "SUITE", "plantkit.testing")
+    valid = graded(GOOD).criteria()["valid"]
+    assert valid["verdict"] == "passed", valid["message"]
 
 
 def test_a_grader_that_breaks_off_leaves_the_stub(

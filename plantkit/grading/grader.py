@@ -291,7 +291,7 @@ def _expected(criterion: Criterion) -> str:
     """Returns what a criterion asks for, in words."""
     if criterion.kind != "metric":
         what = {
-            "conformance": "all runs valid",
+            "conformance": "all checks passed",
             "determinism": "the same mask again",
         }.get(criterion.kind, criterion.kind)
         return what if criterion.credit.target == 1.0 else f"{what}: {criterion.credit.expected()}"

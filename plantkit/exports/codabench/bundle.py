@@ -22,6 +22,7 @@ from plantkit.errors import MissingExtraError, UsageError
 from plantkit.exports.codabench.plan import Plan
 from plantkit.exports.codabench.scoring import columns
 from plantkit.isolation.client import write_problem
+from plantkit.plugins import load_installed
 
 INGESTION_COMMAND = (
     "python3 /app/program/ingestion.py /app/input_data/ /app/output/ /app/program "
@@ -60,10 +61,14 @@ def export(
         BundleError: a challenge is invalid, or its truth cannot be opened.
         MissingExtraError: PyYAML is not installed.
     """
-    found = catalog.find(challenge_directories)
+    installed = load_installed().challenge_directories()
+    found = catalog.find(challenge_directories, plugins=installed)
     suite = found.suite(competition.suite)
     protocol = replace(suite.protocol, seeds=competition.seeds or suite.protocol.seeds)
-    challenges = [bundles.load(found.bundle(name)) for name in suite.challenges]
+    directories = [found.bundle(name) for name in suite.challenges]
+    for directory in directories:
+        require_open(bundles.read_manifest(directory)[0])
+    challenges = [bundles.load(directory) for directory in directories]
     plan = Plan.of(
         suite.name,
         challenges,
@@ -95,25 +100,19 @@ def _write_data(root: Path, plan: Plan, challenges: Sequence[Challenge]) -> None
     plan.write(reference)
     for challenge in challenges:
         write_problem(public / challenge.id, challenge.problem(density=1.0, seed=0))
-        write_reference(challenge, reference / challenge.id)
+        directory = reference / challenge.id
+        directory.mkdir()
+        for name in (bundles.MANIFEST, *challenge.manifest["files"]):
+            shutil.copyfile(challenge.path / name, directory / name)
 
 
-def write_reference(challenge: Challenge, directory: Path) -> None:
-    """Writes what the scoring container opens with `bundles.load`: manifest and files.
-
-    The container is given no key, so the truth must lie in it in the clear.
-
-    Raises:
-        UsageError: the bundle's truth is sealed.
-    """
-    if challenge.manifest["truth"]["storage"] != "plain":
+def require_open(manifest: Mapping[str, Any]) -> None:
+    """Raises `UsageError` if a bundle's truth is sealed: the scoring container has no key."""
+    if manifest["truth"]["storage"] != "plain":
         raise UsageError(
-            f"the truth of {challenge.id} is sealed, and Codabench's scoring container has no key: "
-            "open the bundle first, and export the opened one"
+            f"the truth of {manifest['id']} is sealed, and Codabench's scoring container has no "
+            "key: open the bundle first, and export the opened one"
         )
-    directory.mkdir()
-    for name in (bundles.MANIFEST, *challenge.manifest["files"]):
-        shutil.copyfile(challenge.path / name, directory / name)
 
 
 def _write_programs(root: Path) -> None:
