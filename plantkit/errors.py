@@ -3,6 +3,7 @@
     PlantkitError
     ├── UsageError            a value that cannot be used (exit code 2)
     │   ├── UnknownNameError  a name that does not exist, with the nearest ones
+    │   ├── RubricError       a mistake in a rubric, with its line
     │   ├── WidthError        a network too narrow for the target that is to be planted
     │   ├── SealedTruthError  a sealed truth is needed, and the key to it was not given
     │   └── MissingExtraError an optional dependency that is not installed
@@ -49,6 +50,16 @@ class UnknownNameError(UsageError):
         if hint:
             message = f"{message}\n{hint}"
         super().__init__(message)
+
+
+class RubricError(UsageError):
+    """A mistake in a rubric; `path` and `line` say where."""
+
+    def __init__(self, path: Path | str, message: str, *, line: int | None = None) -> None:
+        self.path = Path(path)
+        self.line = line
+        where = f"{path}" if line is None else f"{path}, line {line}"
+        super().__init__(f"{where}: {message}")
 
 
 class WidthError(UsageError):

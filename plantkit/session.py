@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from plantkit.catalog import Protocol
     from plantkit.executors import Executor
     from plantkit.grid import Entry
+    from plantkit.harness import Evaluation
     from plantkit.plugins import RegisteredPruner, Registry
+    from plantkit.reporters import Reporter
     from plantkit.scoring import Attempt
 
 DEFAULT_SUITE = "starter"
@@ -88,6 +90,28 @@ def run_evaluation(
         BundleError: a challenge is invalid.
         IsolationError: full isolation was asked for and this machine lacks it.
     """
+    done = _run_in_pool(request, warn, progress)
+    return Result(text=done.reporter.render(done.evaluation), failed=done.failed)
+
+
+def evaluate_request(
+    request: Request, *, warn: Warn, progress: Callable[[str, int, int], None]
+) -> Evaluation:
+    """Returns an evaluation before it is rendered; the given pruners' entries come first.
+
+    Raises: as `run_evaluation`.
+    """
+    return _run_in_pool(request, warn, progress).evaluation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    evaluation: Evaluation
+    reporter: Reporter
+    failed: bool
+
+
+def _run_in_pool(request: Request, warn: Warn, progress: Callable[[str, int, int], None]) -> _Done:
     if request.resume and request.fresh is not None and request.fresh_seed_env is None:
         raise UsageError(
             "fresh instances of the system's entropy are new in every run and cannot be resumed; "
@@ -218,7 +242,7 @@ def _run(
     scratch_directory: Path,
     warn: Warn,
     progress: Callable[[str, int, int], None],
-) -> Result:
+) -> _Done:
     from plantkit import harness
     from plantkit.cache import Cache
     from plantkit.plugins import load_installed
@@ -288,8 +312,11 @@ def _run(
         cache.trim()
     mine = {entry.label for entry in entries[: len(given)]}
     failed = any(record.status != "ok" for record in evaluation.records if record.pruner in mine)
-    text = reporters[request.output_format].render(evaluation)
-    return Result(text=text, failed=failed or bool(broken))
+    return _Done(
+        evaluation=evaluation,
+        reporter=reporters[request.output_format],
+        failed=failed or bool(broken),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,31 +425,6 @@ def _load_challenges(
     secret = None if name is None else secret_from(name, os.environ)
     manifests = [bundles.read_manifest(path)[0] for path in paths]
     return fresh_challenges(manifests, request.fresh, secret, jobs=jobs, progress=progress)
-
-
-def parse_pruner(text: str) -> PrunerSource:
-    """Returns the source that `path` or `name`, with `:option=value,...`, stands for.
-
-    Raises:
-        UsageError: a file that does not exist or is no file, or malformed options.
-    """
-    base, _, option_text = (
-        text.rpartition(":") if "=" in text.rpartition(":")[2] else (text, "", "")
-    )
-    options = {}
-    for pair in filter(None, option_text.split(",")):
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise UsageError(f"option {pair!r} of {base!r}: expected NAME=VALUE")
-        options[key] = value
-    path = Path(base)
-    if path.is_dir():
-        raise UsageError(f"{base} is a directory; expected a Python file or a pruner's name")
-    if path.is_file():
-        return PrunerSource(path=str(path.resolve()), options=options)
-    if path.suffix == ".py" or len(path.parts) > 1:
-        raise UsageError(f"{base} does not exist; expected a Python file or a pruner's name")
-    return PrunerSource(name=base, options=options)
 
 
 def _baseline_names(text: str, known: Sequence[str]) -> list[str]:

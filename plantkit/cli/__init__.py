@@ -21,6 +21,8 @@ COMMANDS = {
     "check": "plantkit.cli.check",
     "doctor": "plantkit.cli.doctor",
     "evaluate": "plantkit.cli.evaluate",
+    "export": "plantkit.cli.export",
+    "grade": "plantkit.cli.grade",
     "keygen": "plantkit.cli.keygen",
     "list": "plantkit.cli.listing",
     "new": "plantkit.cli.new",

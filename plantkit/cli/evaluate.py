@@ -197,7 +197,7 @@ def command(
         fresh_seed_env=fresh_seed_env,
         key_file=key_file,
     )
-    with _ProgressBar() as progress:
+    with ProgressBar() as progress:
         result = run_evaluation(request, warn=warn, progress=progress.show)
     write_output(result.text, output)
     if output is not None:
@@ -206,14 +206,14 @@ def command(
         ctx.exit(1)
 
 
-class _ProgressBar:
+class ProgressBar:
     """A progress bar on standard error, one a phase; silent where that is no terminal."""
 
     def __init__(self) -> None:
         self._label = ""
         self._bar: Any = None
 
-    def __enter__(self) -> _ProgressBar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -1,0 +1,102 @@
+"""`plantkit export`: a suite as a competition on another platform."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from plantkit.cli.options import challenges_option
+
+
+@click.group()
+def command() -> None:
+    """Write a suite as a competition of another platform."""
+
+
+@command.command()
+@click.option("--suite", required=True, metavar="NAME", help="The suite of challenges.")
+@click.option(
+    "--docker-image",
+    required=True,
+    metavar="IMAGE",
+    help="Image that Codabench runs: Python with this version of plantkit.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The zip to write. It holds the truth: for Codabench only.",
+)
+@click.option("--title", metavar="TEXT", help="Of the competition.  [default: the suite's]")
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs a density, not the suite's.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wall time of one run.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(min=1),
+    default=2048,
+    show_default=True,
+    metavar="MIB",
+    help="Memory of one run beyond Python and torch.",
+)
+@click.option(
+    "--total-time",
+    type=click.IntRange(min=1),
+    default=3600,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wall time of all runs of a submission.",
+)
+@click.option(
+    "--start",
+    type=click.DateTime(),
+    help="When submissions open, UTC.  [default: now]",
+)
+@challenges_option
+@click.pass_context
+def codabench(
+    ctx: click.Context,
+    suite: str,
+    docker_image: str,
+    output: Path,
+    title: str | None,
+    seeds: int | None,
+    time_limit: float,
+    memory_limit: int,
+    total_time: int,
+    start: datetime | None,
+    challenge_directories: tuple[Path, ...],
+) -> None:
+    """Write a competition bundle for Codabench.
+
+    \b
+    Example:
+      plantkit export codabench --suite starter --docker-image NAME:TAG -o bundle.zip
+    """
+    if not output.parent.is_dir():
+        raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
+    from plantkit.exports.codabench.bundle import Competition, export
+
+    competition = Competition(
+        suite=suite,
+        docker_image=docker_image,
+        title=title,
+        seeds=seeds,
+        time_seconds=time_limit,
+        memory_mib=memory_limit,
+        execution_seconds=total_time,
+        start=start,
+    )
+    names = export(competition, output, challenge_directories)
+    click.echo(f"{output}: {len(names)} challenges: {', '.join(names)}")
+    click.echo(f"{output} holds the tickets: give it to Codabench, never to participants", err=True)

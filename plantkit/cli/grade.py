@@ -1,0 +1,121 @@
+"""`plantkit grade`: mark a submission by a rubric."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plantkit.cli.options import challenges_option
+from plantkit.grading.outputs import FORMATS
+
+_SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, output_format in reversed(FORMATS.items()):
+        command = click.option(
+            f"--{name}",
+            f"file_{name}",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help=output_format.help,
+        )(command)
+    return command
+
+
+@click.command()
+@click.argument("pruner", metavar="PRUNER")
+@click.option(
+    "--rubric",
+    "rubric_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The rubric; its format: plantkit schema rubric.",
+)
+@click.option(
+    "--hidden",
+    type=click.Choice(["skip", "run", "show"]),
+    default="skip",
+    show_default=True,
+    help="Hidden criteria: leave out; run, with details in staff's files only; or show.",
+)
+@_format_options
+@click.option(
+    "--github",
+    is_flag=True,
+    help=f"Annotate on standard output, and append to the file in {_SUMMARY_VARIABLE}.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]")
+@challenges_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    pruner: str,
+    rubric_path: Path,
+    hidden: str,
+    github: bool,
+    jobs: int | None,
+    challenge_directories: tuple[Path, ...],
+    **paths: Path | None,
+) -> None:
+    """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
+
+    PRUNER is a Python file or the name of an installed pruner. The exit code is 1 below the
+    rubric's pass share; with a file that a grading host reads it is 0 once the file is
+    written. Such a file is there from the start, and says so if grading breaks off.
+
+    \b
+    Examples:
+      plantkit grade submissions/my_pruner.py --rubric rubric.toml
+      plantkit grade my_pruner.py --rubric rubric.toml --hidden run --json staff.json
+      plantkit grade my_pruner.py --rubric rubric.toml --gradescope results.json
+    """
+    from plantkit.cli import warn
+    from plantkit.grading.outputs import write_grade, write_stubs
+
+    files = {name.removeprefix("file_"): path for name, path in paths.items() if path is not None}
+    for name, path in files.items():
+        if not path.parent.is_dir():
+            raise click.UsageError(f"--{name}: {path.parent} is not a directory", ctx)
+    is_for_host = any(FORMATS[name].is_for_host for name in files)
+    write_stubs(files, pruner)
+    summary_path = os.environ.get(_SUMMARY_VARIABLE)
+    if github and not summary_path:
+        raise click.UsageError(
+            f"--github needs the environment variable {_SUMMARY_VARIABLE}, which GitHub Actions "
+            "sets; leave --github out elsewhere",
+            ctx,
+        )
+    from plantkit.cli.evaluate import ProgressBar
+    from plantkit.grading.grader import HiddenMode, grade_submission
+    from plantkit.grading.outputs import github as actions
+    from plantkit.grading.outputs import table
+    from plantkit.grading.rubric import read_rubric
+
+    with ProgressBar() as progress:
+        grade = grade_submission(
+            read_rubric(rubric_path),
+            pruner,
+            hidden=HiddenMode(hidden),
+            challenge_directories=challenge_directories,
+            jobs=jobs,
+            missing_is_zero=is_for_host,
+            warn=warn,
+            progress=progress.show,
+        )
+    write_grade(files, grade)
+    click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)
+    if github and summary_path:
+        actions.append_summary(Path(summary_path), grade)
+        for line in actions.annotation_commands(grade):
+            click.echo(line)
+    for name, path in files.items():
+        click.echo(f"{name} written to {path}", err=True)
+    if not grade.passed and not is_for_host:
+        ctx.exit(1)

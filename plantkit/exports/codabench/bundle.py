@@ -1,0 +1,247 @@
+"""Writes the competition bundle: a zip with `competition.yaml`, pages, data and programs."""
+
+from __future__ import annotations
+
+import importlib.resources
+import shutil
+import string
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import plantkit
+from plantkit import bundles, catalog
+from plantkit.bundles import Challenge
+from plantkit.errors import MissingExtraError, UsageError
+from plantkit.exports.codabench.plan import Plan
+from plantkit.exports.codabench.scoring import columns
+from plantkit.isolation.client import write_problem
+from plantkit.plugins import load_installed
+
+INGESTION_COMMAND = (
+    "python3 /app/program/ingestion.py /app/input_data/ /app/output/ /app/program "
+    "/app/ingested_program"
+)
+SCORING_COMMAND = "python3 /app/program/scoring.py /app/input/ /app/output/"
+_PAGES = ("overview", "evaluation", "data", "terms")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Competition:
+    """What a competition is made of.
+
+    docker_image: with Python and this version of plantkit. time_seconds, memory_mib: of one
+    run. execution_seconds: of all runs of a submission together. start: None for now.
+    """
+
+    suite: str
+    docker_image: str
+    title: str | None = None
+    seeds: int | None = None
+    time_seconds: float = 60.0
+    memory_mib: int = 2048
+    execution_seconds: int = 3600
+    submissions_per_day: int = 5
+    start: datetime | None = None
+
+
+def export(
+    competition: Competition, output: Path, challenge_directories: Sequence[Path] = ()
+) -> list[str]:
+    """Writes the bundle, all or nothing, and returns the ids of its challenges.
+
+    Raises:
+        UsageError: no such suite, or a density that cannot be used.
+        BundleError: a challenge is invalid, or its truth cannot be opened.
+        MissingExtraError: PyYAML is not installed.
+    """
+    installed = load_installed().challenge_directories()
+    found = catalog.find(challenge_directories, plugins=installed)
+    suite = found.suite(competition.suite)
+    protocol = replace(suite.protocol, seeds=competition.seeds or suite.protocol.seeds)
+    directories = [found.bundle(name) for name in suite.challenges]
+    for directory in directories:
+        require_open(bundles.read_manifest(directory)[0])
+    challenges = [bundles.load(directory) for directory in directories]
+    plan = Plan.of(
+        suite.name,
+        challenges,
+        protocol,
+        time_seconds=competition.time_seconds,
+        memory_mib=competition.memory_mib,
+    )
+    title = competition.title or suite.title
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".plantkit-") as scratch:
+        root = Path(scratch) / "bundle"
+        root.mkdir()
+        _write_data(root, plan, challenges)
+        _write_programs(root)
+        _write_texts(root, _words(competition, plan, title))
+        (root / "logo.png").write_bytes(_logo())
+        _write_yaml(root / "competition.yaml", _competition(competition, title, challenges))
+        staged = Path(scratch) / "bundle.zip"
+        _zip(root, staged)
+        staged.replace(output)
+    return [challenge.id for challenge in challenges]
+
+
+def _write_data(root: Path, plan: Plan, challenges: Sequence[Challenge]) -> None:
+    """Writes public halves for ingestion, and whole bundles for scoring."""
+    public, reference = root / "input_data", root / "reference_data"
+    public.mkdir()
+    reference.mkdir()
+    plan.write(public)
+    plan.write(reference)
+    for challenge in challenges:
+        write_problem(public / challenge.id, challenge.problem(density=1.0, seed=0))
+        directory = reference / challenge.id
+        directory.mkdir()
+        for name in (bundles.MANIFEST, *challenge.manifest["files"]):
+            shutil.copyfile(challenge.path / name, directory / name)
+
+
+def require_open(manifest: Mapping[str, Any]) -> None:
+    """Raises `UsageError` if a bundle's truth is sealed: the scoring container has no key."""
+    if manifest["truth"]["storage"] != "plain":
+        raise UsageError(
+            f"the truth of {manifest['id']} is sealed, and Codabench's scoring container has no "
+            "key: open the bundle first, and export the opened one"
+        )
+
+
+def _write_programs(root: Path) -> None:
+    for name, command in (("ingestion", INGESTION_COMMAND), ("scoring", SCORING_COMMAND)):
+        directory = root / f"{name}_program"
+        directory.mkdir()
+        (directory / f"{name}.py").write_text(_resource("programs", f"{name}.py"), "utf-8")
+        _write_yaml(directory / "metadata.yaml", {"command": command})
+
+
+def _write_texts(root: Path, words: Mapping[str, str]) -> None:
+    def fill(folder: str, name: str) -> str:
+        return string.Template(_resource(folder, name)).substitute(words)
+
+    for directory in ("pages", "starting_kit", "solution"):
+        (root / directory).mkdir()
+    for page in _PAGES:
+        (root / "pages" / f"{page}.md").write_text(fill("pages", f"{page}.md"), "utf-8")
+    (root / "ORGANISERS.md").write_text(fill("pages", "ORGANISERS.md"), "utf-8")
+    (root / "starting_kit" / "README.md").write_text(fill("starting_kit", "README.md"), "utf-8")
+    sample = _resource("starting_kit", "my_pruner.py")
+    for directory in ("starting_kit", "solution"):
+        (root / directory / "my_pruner.py").write_text(sample, "utf-8")
+
+
+def _words(competition: Competition, plan: Plan, title: str) -> dict[str, str]:
+    return {
+        "title": title,
+        "challenges": ", ".join(plan.densities),
+        "densities": ", ".join(str(density) for density in plan.protocol.densities),
+        "seeds": str(plan.protocol.seeds),
+        "time_seconds": f"{plan.time_seconds:g}",
+        "memory_mib": str(plan.memory_mib),
+        "strong_weight": f"{plan.protocol.strong_weight:g}",
+        "weak_weight": f"{plan.protocol.weak_weight:g}",
+        "f1_weight": f"{plan.protocol.f1_weight:g}",
+        "version": plantkit.__version__,
+        "docker_image": competition.docker_image,
+        "execution_seconds": str(competition.execution_seconds),
+        "ingestion_command": INGESTION_COMMAND,
+        "scoring_command": SCORING_COMMAND,
+    }
+
+
+def _competition(
+    competition: Competition, title: str, challenges: Sequence[Challenge]
+) -> dict[str, Any]:
+    start = competition.start or datetime.now(UTC)
+    return {
+        "version": 2,
+        "title": title,
+        "description": "Find the ticket that is planted in a neural network.",
+        "image": "logo.png",
+        "terms": "pages/terms.md",
+        "docker_image": competition.docker_image,
+        "registration_auto_approve": False,
+        "make_programs_available": False,
+        "make_input_data_available": False,
+        "enable_detailed_results": True,
+        "pages": [{"title": page.capitalize(), "file": f"pages/{page}.md"} for page in _PAGES],
+        "phases": [
+            {
+                "index": 0,
+                "name": "Competition",
+                "description": "Submit a pruner.",
+                "start": start.strftime("%Y-%m-%d %H:%M:%S"),
+                "max_submissions_per_day": competition.submissions_per_day,
+                "execution_time_limit": competition.execution_seconds,
+                "hide_prediction_output": False,
+                "starting_kit": "starting_kit",
+                "tasks": [0],
+            }
+        ],
+        "tasks": [
+            {
+                "index": 0,
+                "name": title,
+                "description": "Run a pruner on every challenge, density and seed.",
+                "input_data": "input_data",
+                "reference_data": "reference_data",
+                "ingestion_program": "ingestion_program",
+                "scoring_program": "scoring_program",
+            }
+        ],
+        "solutions": [{"index": 0, "path": "solution", "tasks": [0]}],
+        "leaderboards": [
+            {
+                "title": "Results",
+                "key": "main",
+                "submission_rule": "Force_Best",
+                "columns": columns(challenges),
+            }
+        ],
+    }
+
+
+def _write_yaml(path: Path, value: Mapping[str, Any]) -> None:
+    try:
+        import yaml
+    except ImportError as error:
+        raise MissingExtraError(extra="codabench", needed_for="export codabench") from error
+    text = yaml.safe_dump(dict(value), sort_keys=False, allow_unicode=True, width=100)
+    path.write_text(text, encoding="utf-8")
+
+
+def _resource(folder: str, name: str) -> str:
+    package = importlib.resources.files(__package__ or "plantkit.exports.codabench")
+    return package.joinpath(folder, name).read_text("utf-8")
+
+
+def _zip(root: Path, target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(root.rglob("*")):
+            if path.is_file():
+                archive.write(path, path.relative_to(root))
+
+
+def _logo(size: int = 16, scale: int = 16) -> bytes:
+    """Returns a PNG of a sparse grid: Codabench demands a logo."""
+    rows = []
+    for y in range(size):
+        row = b"".join(
+            (b"\x1b\x7a\x43" if (x * 7 + y * 11) % 13 == 0 else b"\xee\xee\xea") * scale
+            for x in range(size)
+        )
+        rows += [b"\x00" + row] * scale
+    header = struct.pack(">IIBBBBB", size * scale, size * scale, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )

@@ -1,0 +1,116 @@
+"""In the ingestion container: runs the submission, and writes masks and how runs ended."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plantkit.errors import PluginError
+from plantkit.exports.codabench.plan import ATTEMPTS_FILE, Cell, Plan
+from plantkit.grading.grade import clean
+from plantkit.isolation.client import (
+    Outcome,
+    PrunerServer,
+    Scratch,
+    describe_pruners,
+    run_pruner,
+)
+from plantkit.isolation.server import load_problem
+from plantkit.isolation.wire import MASK_PREFIX, Limits, PrunerSource
+from plantkit.masks import budget_of
+
+if TYPE_CHECKING:
+    from plantkit.problem import Problem
+
+#: The file that counts where a submission has several.
+MAIN_FILE = "pruner.py"
+
+
+def ingest(input_data: Path, output: Path, submission: Path) -> int:
+    """Writes a mask for every run that gave one, and returns their number.
+
+    Args:
+        input_data: public halves of the challenges, as `bundle` wrote them.
+        output: empty; gets `attempts.json` and masks.
+        submission: the unpacked submission.
+
+    Raises:
+        PluginError: the submission cannot be loaded.
+    """
+    plan = Plan.read(input_data)
+    limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
+    file = find_file(submission)
+    outcomes: list[tuple[Cell, Outcome]] = []
+    with tempfile.TemporaryDirectory(prefix="plantkit-") as directory, PrunerServer() as server:
+        scratch = Scratch(Path(directory))
+        source = _source(server, scratch, file, limits)
+        problems = {name: _problem(input_data / name) for name in plan.densities}
+        for cell in plan.cells():
+            network = problems[cell.challenge].network
+            outcome = run_pruner(
+                server,
+                scratch,
+                source=source,
+                problem_directory=input_data / cell.challenge,
+                network=network,
+                density=cell.density,
+                budget=budget_of(cell.density, network.total),
+                seed=cell.seed,
+                limits=limits,
+            )
+            outcomes.append((cell, outcome))
+    # Written when the submission has ended, so that it cannot change what stands here.
+    return _write(output, outcomes)
+
+
+def find_file(submission: Path) -> Path:
+    """Returns the submission's Python file: the only one, or `pruner.py`.
+
+    Raises:
+        PluginError: there is none, or several of other names.
+    """
+    files = sorted(path for path in submission.rglob("*.py") if "__MACOSX" not in path.parts)
+    named = [path for path in files if path.name == MAIN_FILE]
+    chosen = named if len(named) == 1 else files
+    if len(chosen) != 1:
+        raise PluginError(
+            "submission",
+            f"holds {len(files)} Python files; expected one, or one of them named {MAIN_FILE}",
+        )
+    return chosen[0]
+
+
+def _source(server: PrunerServer, scratch: Scratch, path: Path, limits: Limits) -> PrunerSource:
+    source = PrunerSource(path=str(path.resolve()))
+    pruners = describe_pruners(server, scratch, source, limits)
+    if len(pruners) != 1:
+        raise PluginError(path.name, f"defines {len(pruners)} pruners; expected one")
+    return PrunerSource(path=source.path, name=pruners[0]["name"])
+
+
+def _problem(directory: Path) -> Problem:
+    return load_problem(directory, 1.0, 0)
+
+
+def _write(output: Path, outcomes: list[tuple[Cell, Outcome]]) -> int:
+    from safetensors.torch import save_file
+
+    attempts: dict[str, dict[str, Any]] = {}
+    written = 0
+    for cell, outcome in outcomes:
+        attempts[cell.file] = {
+            "status": outcome.status.value,
+            "error": clean(outcome.error),
+            "seconds": outcome.seconds,
+            "peak_rss_mib": outcome.peak_rss_mib,
+        }
+        if outcome.mask is not None:
+            path = output / cell.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file({f"{MASK_PREFIX}{name}": one for name, one in outcome.mask.items()}, path)
+            written += 1
+    text = json.dumps(attempts, indent=2) + "\n"
+    (output / ATTEMPTS_FILE).write_text(text, encoding="utf-8")
+    return written

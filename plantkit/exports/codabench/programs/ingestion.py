@@ -1,0 +1,22 @@
+"""Codabench's ingestion program: see metadata.yaml for its arguments."""
+
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    from plantkit.errors import PluginError
+    from plantkit.exports.codabench.ingestion import ingest
+
+    input_data, output, _, submission = map(Path, sys.argv[1:5])
+    try:
+        written = ingest(input_data, output, submission)
+    except PluginError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{written} masks written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From a rubric and a submission to a grade, and from a grade to what grading hosts read."""

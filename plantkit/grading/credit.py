@@ -1,0 +1,46 @@
+"""From a value to points: all or nothing, linear between two values, or in steps."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """What a value earns.
+
+    points: the most. target: the value of full points, or None with `steps`. zero_at: the
+    value of no points, between which and `target` points grow linearly. steps: pairs of a
+    value and the points it earns. is_higher_better: `at_least` rather than `at_most`.
+    """
+
+    points: float
+    target: float | None
+    is_higher_better: bool = True
+    zero_at: float | None = None
+    steps: tuple[tuple[float, float], ...] = ()
+
+    def earned(self, value: float | None) -> float:
+        """Returns the points of `value`, not rounded; none for None or NaN."""
+        if value is None or math.isnan(value):
+            return 0.0
+        if self.target is None:
+            return max((points for at, points in self.steps if self._reaches(value, at)), default=0)
+        if self._reaches(value, self.target):
+            return self.points
+        if self.zero_at is None or self._reaches(self.zero_at, value):
+            return 0.0
+        return self.points * (value - self.zero_at) / (self.target - self.zero_at)
+
+    def expected(self) -> str:
+        """Returns what is asked for, in words: `at least 0.95 (points from 0.5)`."""
+        word = "at least" if self.is_higher_better else "at most"
+        if self.target is None:
+            steps = ", ".join(f"{at:g} for {points:g}" for at, points in self.steps)
+            return f"{word} {steps}"
+        partial = "" if self.zero_at is None else f" (points from {self.zero_at:g})"
+        return f"{word} {self.target:g}{partial}"
+
+    def _reaches(self, value: float, target: float) -> bool:
+        return value >= target if self.is_higher_better else value <= target

@@ -1,0 +1,102 @@
+"""Kinds of criteria: each measures one value of a submission. A new kind is a new file here,
+a line in `KINDS`, and its name in the rubric's schema."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from plantkit.bundles import Challenge
+    from plantkit.catalog import Protocol as ScoringProtocol
+    from plantkit.grading.rubric import Criterion, Rubric
+    from plantkit.grid import Entry
+    from plantkit.harness import Evaluation
+    from plantkit.isolation.wire import Limits
+    from plantkit.results import Record
+
+KINDS = {
+    "conformance": "plantkit.grading.criteria.conformance",
+    "determinism": "plantkit.grading.criteria.determinism",
+    "metric": "plantkit.grading.criteria.metric",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What criteria measure on: the evaluation that the rubric asked for.
+
+    protocol: densities, seeds and weights of the rubric's run; the evaluation may hold more
+    densities. challenges: those of the run, without those that only a criterion names.
+    places: the challenges of every criterion that names one, by the criterion's position.
+    """
+
+    rubric: Rubric
+    evaluation: Evaluation
+    entry: Entry
+    protocol: ScoringProtocol
+    challenges: Sequence[Challenge]
+    places: Mapping[int, Sequence[Challenge]]
+    limits: Limits
+
+    def challenges_of(self, criterion: Criterion) -> Sequence[Challenge]:
+        return self.places.get(criterion.position, self.challenges)
+
+    def run_records(self, criterion: Criterion, pruner: str) -> list[Record]:
+        """Returns a pruner's records at the run's densities, on the criterion's challenges."""
+        return [
+            record
+            for challenge in self.challenges_of(criterion)
+            for record in self.evaluation.records_of(pruner, challenge)
+            if self.is_run_density(record)
+        ]
+
+    def is_run_density(self, record: Record) -> bool:
+        return any(matches(record, density) for density in self.protocol.densities)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A criterion's value.
+
+    got: the value in words. message: what went wrong, else "". is_error: a run crashed, timed
+    out or gave an invalid mask.
+    """
+
+    value: float | None
+    got: str
+    message: str = ""
+    is_error: bool = False
+    seconds: float = 0.0
+
+
+class Kind(Protocol):
+    """A module of this package."""
+
+    def measure(self, criterion: Criterion, bench: Bench) -> Measured: ...
+
+
+def kind_of(criterion: Criterion) -> Kind:
+    """Returns the module that measures a criterion."""
+    kind: Kind = importlib.import_module(KINDS[criterion.kind])
+    return kind
+
+
+def matches(record: Record, density: float | str) -> bool:
+    """Returns whether a record was made at `density`, a number or "planted"."""
+    if density == "planted":
+        return record.is_planted_density
+    return record.target_density == density
+
+
+def failures_text(records: Sequence[Record]) -> str:
+    """Returns what went wrong in runs, one line for each distinct error; "" if nothing did."""
+    failed = [record for record in records if record.status != "ok"]
+    if not failed:
+        return ""
+    distinct = dict.fromkeys((record.status, record.error) for record in failed)
+    shown = [f"{status}: {error}" for status, error in distinct]
+    more = [f"and {len(shown) - 3} other errors"] if len(shown) > 3 else []
+    return "\n".join([f"{len(failed)} of {len(records)} runs failed", *shown[:3], *more])

@@ -1,0 +1,65 @@
+"""The share of runs that give the same mask again, in another process."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plantkit.grading.criteria import Bench, Measured
+from plantkit.isolation.client import PrunerServer, Scratch, run_pruner, write_problem
+from plantkit.masks import budget_of
+
+if TYPE_CHECKING:
+    from plantkit.grading.rubric import Criterion
+    from plantkit.results import Record
+
+
+def measure(criterion: Criterion, bench: Bench) -> Measured:
+    """Returns the share of repeated runs, one a challenge and density, whose mask is the same.
+
+    The repeat runs in a freshly started interpreter, which hashes strings in another order.
+    """
+    same, seconds = 0, 0.0
+    firsts: list[Record] = []
+    different: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="plantkit-") as directory, PrunerServer() as server:
+        scratch = Scratch(Path(directory) / "cells")
+        for challenge in bench.challenges_of(criterion):
+            problem_directory = Path(directory) / challenge.digest
+            write_problem(problem_directory, challenge.problem(density=1.0, seed=0))
+            records = bench.evaluation.records_of(bench.entry.label, challenge)
+            for record in records:
+                if record.seed != 0 or not bench.is_run_density(record):
+                    continue
+                firsts.append(record)
+                where = f"{challenge.id} at density {record.target_density:.4g}"
+                if record.status != "ok":
+                    different.append(f"{where}: {record.status}: {record.error}")
+                    continue
+                outcome = run_pruner(
+                    server,
+                    scratch,
+                    source=bench.entry.source,
+                    problem_directory=problem_directory,
+                    network=challenge.network,
+                    density=record.target_density,
+                    budget=budget_of(record.target_density, challenge.network.total),
+                    seed=record.seed,
+                    limits=bench.limits,
+                )
+                seconds += outcome.seconds
+                if outcome.mask is None:
+                    different.append(f"{where}: {outcome.status.value}: {outcome.error}")
+                elif outcome.mask.digest() != record.mask_sha256:
+                    different.append(f"{where}: another mask for the same seed")
+                else:
+                    same += 1
+    return Measured(
+        value=same / len(firsts),
+        got=f"{same} of {len(firsts)} repeated runs gave the same mask",
+        message="\n".join(different[:3]),
+        is_error=any(record.status != "ok" for record in firsts),
+        seconds=math.fsum([seconds, *(record.seconds for record in firsts)]),
+    )

@@ -1,0 +1,199 @@
+"""A grade: what each criterion expected, got, and earned."""
+
+from __future__ import annotations
+
+import enum
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+#: Format of `--json`.
+GRADE_VERSION = 1
+HIDDEN_NAME = "Hidden criteria"
+_MOST_TEXT = 2000
+
+
+class Verdict(enum.StrEnum):
+    """How a criterion came out. error: a run crashed, timed out or gave an invalid mask."""
+
+    PASSED = "passed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    ERROR = "error"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """What one criterion came to.
+
+    points: earned, not rounded. got: in words. message: what went wrong, else "". seconds:
+    wall time of the runs that it looked at. value is None where nothing was measured.
+    """
+
+    name: str
+    description: str = ""
+    points: float
+    max_points: float
+    verdict: Verdict
+    hidden: bool = False
+    expected: str = ""
+    got: str = ""
+    value: float | None = None
+    message: str = ""
+    seconds: float = 0.0
+
+    def feedback(self) -> str:
+        """Returns description, expectation, what was got and what went wrong, a line each."""
+        lines = [self.description]
+        if self.expected:
+            lines.append(f"expected {self.expected}")
+        if self.got:
+            lines.append(f"got {self.got}")
+        lines.append(self.message)
+        return "\n".join(line for line in lines if line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """A submission's grade.
+
+    submission: the pruner's name, or the file's if it could not be loaded. path: of the file,
+    as given, or None. error, error_line: why it could not be loaded. format_errors: what is
+    wrong with the form of the submission: a file that cannot be loaded, masks that are none.
+    hidden_visibility: Gradescope's, of hidden criteria.
+    """
+
+    title: str
+    submission: str
+    path: str | None
+    marks: Sequence[Mark]
+    pass_share: float
+    decimals: int = 2
+    seconds: float = 0.0
+    error: str = ""
+    error_line: int | None = None
+    format_errors: Sequence[str] = ()
+    hidden_visibility: str = "hidden"
+
+    @property
+    def run_marks(self) -> list[Mark]:
+        return [mark for mark in self.marks if mark.verdict is not Verdict.NOT_RUN]
+
+    @property
+    def points(self) -> float:
+        """The total, rounded here and nowhere else."""
+        return round(math.fsum(mark.points for mark in self.run_marks), self.decimals)
+
+    @property
+    def max_points(self) -> float:
+        """The points at stake: those of the criteria that were run."""
+        return round(math.fsum(mark.max_points for mark in self.run_marks), self.decimals)
+
+    @property
+    def share(self) -> float:
+        """Earned over at stake, in [0, 1], not rounded."""
+        at_stake = math.fsum(mark.max_points for mark in self.run_marks)
+        return math.fsum(mark.points for mark in self.run_marks) / at_stake if at_stake else 0.0
+
+    @property
+    def passed(self) -> bool:
+        # A hair of slack: 0.1 + 0.2 of 0.3 points is all of them.
+        return not self.error and self.share >= self.pass_share - 1e-9
+
+    def for_students(self) -> Grade:
+        """Returns the grade with all hidden criteria that were run as one line, without
+        details: a hostile submission could smuggle out what it saw, and a total by criterion
+        is a hint."""
+        hidden = [mark for mark in self.run_marks if mark.hidden]
+        if not hidden:
+            return self
+        points = math.fsum(mark.points for mark in hidden)
+        at_stake = math.fsum(mark.max_points for mark in hidden)
+        folded = Mark(
+            name=HIDDEN_NAME,
+            description=f"{len(hidden)} hidden criteria; course staff see their details."
+            if len(hidden) > 1
+            else "One hidden criterion; course staff see its details.",
+            points=points,
+            max_points=at_stake,
+            verdict=verdict_of(
+                points, at_stake, is_error=any(mark.verdict is Verdict.ERROR for mark in hidden)
+            ),
+            hidden=True,
+            seconds=math.fsum(mark.seconds for mark in hidden),
+        )
+        shown = [mark for mark in self.marks if mark not in hidden]
+        return replace(self, marks=[*shown, folded])
+
+    def shortened(self, most: int) -> Grade:
+        """Returns the grade with no text of a mark longer than `most` characters."""
+        return replace(
+            self,
+            marks=[
+                replace(
+                    mark,
+                    description=clean(mark.description, most) if most else "",
+                    message=clean(mark.message, most) if most else "",
+                )
+                for mark in self.marks
+            ],
+            format_errors=[clean(error, max(most, 100)) for error in self.format_errors[:20]],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything, hidden details included: for staff. Its schema is `grade`."""
+        return {
+            "schema_version": GRADE_VERSION,
+            "title": self.title,
+            "submission": self.submission,
+            "path": self.path,
+            "points": self.points,
+            "max_points": self.max_points,
+            "share": self.share,
+            "pass_share": self.pass_share,
+            "passed": self.passed,
+            "seconds": self.seconds,
+            "error": self.error,
+            "error_line": self.error_line,
+            "format_errors": list(self.format_errors),
+            "criteria": [asdict(mark) | {"verdict": mark.verdict.value} for mark in self.marks],
+        }
+
+
+def verdict_of(points: float, max_points: float, *, is_error: bool) -> Verdict:
+    """Returns the verdict on earned points; an error counts unless all points were earned."""
+    if points >= max_points:
+        return Verdict.PASSED
+    if is_error:
+        return Verdict.ERROR
+    return Verdict.PARTIAL if points > 0 else Verdict.FAILED
+
+
+def unfinished(submission: str) -> Grade:
+    """Returns what a host reads if the grader never came to its end."""
+    message = "The grader stopped before it was done; course staff find the reason in its log."
+    return Grade(
+        title="plantkit grade",
+        submission=clean(Path(submission).name, 200),
+        path=None,
+        marks=[],
+        pass_share=1.0,
+        error=message,
+        format_errors=[message],
+    )
+
+
+def clean(text: object, most: int = _MOST_TEXT) -> str:
+    """Returns text that was not trusted, fit to be shown: no control characters (terminal
+    escapes, NUL), no surrogates, no marks that reorder text, and at most `most` characters.
+    """
+    kept = "".join(
+        character
+        for character in str(text).replace("\r\n", "\n").replace("\t", "    ")
+        if character == "\n" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Cn"}
+    )
+    return kept if len(kept) <= most else kept[: most - 1] + "…"

@@ -1,0 +1,62 @@
+"""The figures that a rubric's criteria can ask for. A new one is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plantkit.results import Record
+
+#: Reads a figure off a record, for a track where there is one; None where there is none.
+Extract = Callable[["Record", str], "float | None"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A figure of one run, or (`extract` is None) of all densities of a seed together.
+
+    failed: what a run that failed counts as; None where such a run leaves no figure at all.
+    """
+
+    extract: Extract | None
+    has_track: bool = False
+    needs_density: bool = True
+    failed: float | None = None
+
+
+def _overlap(name: str) -> Measure:
+    return Measure(extract=lambda record, _: record.overlap.get(name), failed=0.0)
+
+
+MEASURES = {
+    "recovered_accuracy": Measure(
+        extract=lambda r, track: (r.strong if track == "strong" else r.weak).recovered_accuracy,
+        has_track=True,
+        failed=0.0,
+    ),
+    "performance": Measure(
+        extract=lambda r, track: (r.strong if track == "strong" else r.weak).performance,
+        has_track=True,
+    ),
+    "f1": _overlap("f1"),
+    "precision": _overlap("precision"),
+    "recall": _overlap("recall"),
+    "iou": _overlap("iou"),
+    "lift": _overlap("lift"),
+    "average_precision": _overlap("average_precision"),
+    "density": Measure(extract=lambda r, _: r.density),
+    "sparsity": Measure(extract=lambda r, _: r.sparsity),
+    "effective_density": Measure(extract=lambda r, _: r.effective_density),
+    "collapsed_layers": Measure(extract=lambda r, _: float(r.collapsed_layers)),
+    "seconds": Measure(extract=lambda r, _: r.seconds, needs_density=False),
+    "peak_rss_mib": Measure(extract=lambda r, _: r.peak_rss_mib, needs_density=False),
+    "area": Measure(extract=None, has_track=True, needs_density=False, failed=0.0),
+    "score": Measure(extract=None, needs_density=False, failed=0.0),
+}
+
+
+def plugin_measure(name: str) -> Measure:
+    """Returns the measure of a metric that a plugin computes."""
+    return Measure(extract=lambda record, _: record.metrics.get(name))

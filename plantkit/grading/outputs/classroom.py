@@ -1,0 +1,42 @@
+"""What GitHub Classroom's grading reporter takes from `<RUNNER-ID>_RESULTS`: base64 of JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from plantkit.grading.grade import Grade, Mark, Verdict
+from plantkit.grading.outputs import fitted
+
+#: Linux takes no environment variable above 128 KiB.
+_MOST_BYTES = 120_000
+_STATUS = {Verdict.PASSED: "pass", Verdict.ERROR: "error"}
+
+
+def render(grade: Grade) -> str:
+    """Returns one line of base64; hidden criteria are folded, since students can read it."""
+    return fitted(_encoded, grade.for_students(), _MOST_BYTES)
+
+
+def _encoded(grade: Grade) -> str:
+    status = "error" if grade.error else "pass" if grade.passed else "fail"
+    tests = [
+        {
+            "name": mark.name,
+            "status": _STATUS.get(mark.verdict, "fail"),
+            "score": mark.points,
+            "message": mark.feedback(),
+            "test_code": f"plantkit grade {grade.submission}",
+            "line_no": grade.error_line or 0,
+            "execution_time": f"{mark.seconds:.3f}s",
+        }
+        for mark in grade.run_marks or [_nothing(grade)]
+    ]
+    value = {"version": 1, "status": status, "max_score": grade.max_points, "tests": tests}
+    return base64.b64encode(json.dumps(value).encode()).decode("ascii")
+
+
+def _nothing(grade: Grade) -> Mark:
+    return Mark(
+        name="grading", points=0.0, max_points=0.0, verdict=Verdict.ERROR, message=grade.error
+    )

@@ -1,0 +1,105 @@
+"""GitHub Actions: a step summary in Markdown, and annotations as workflow commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plantkit.grading.grade import Grade, Mark, Verdict
+from plantkit.grading.outputs import fitted
+
+_MOST_SUMMARY_BYTES = 1024 * 1024
+#: GitHub shows ten annotations a step.
+_MOST_ANNOTATIONS = 10
+_SIGNS = {
+    Verdict.PASSED: "✅",
+    Verdict.PARTIAL: "🟡",
+    Verdict.FAILED: "❌",
+    Verdict.ERROR: "💥",
+    Verdict.NOT_RUN: "not run",
+}
+#: Characters that Markdown, HTML or GitHub's own links give a meaning to.
+_SPECIAL = frozenset("\\`*_{}[]()<>#+-!|~@:&\"'$^=")
+
+
+def append_summary(path: Path, grade: Grade) -> None:
+    """Appends the grade to the file that `GITHUB_STEP_SUMMARY` names."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(summary(grade))
+
+
+def summary(grade: Grade) -> str:
+    """Returns the grade in Markdown, at most 1024 KiB; hidden criteria are folded."""
+    return fitted(_summary, grade.for_students(), _MOST_SUMMARY_BYTES)
+
+
+def annotation_commands(grade: Grade) -> list[str]:
+    """Returns one workflow command for each criterion that was not passed, ten at most."""
+    grade = grade.for_students()
+    file = grade.path or ""
+    if grade.error:
+        return [_command("error", file, grade.error_line or 1, grade.title, grade.error)]
+    missed = [mark for mark in grade.run_marks if mark.verdict is not Verdict.PASSED]
+    commands = [
+        _command(
+            "warning" if mark.verdict is Verdict.PARTIAL else "error",
+            file,
+            1,
+            f"{mark.name} ({mark.points:g} of {mark.max_points:g} points)",
+            mark.feedback(),
+        )
+        for mark in missed
+    ]
+    if len(commands) > _MOST_ANNOTATIONS:
+        rest = len(commands) - (_MOST_ANNOTATIONS - 1)
+        more = _command("error", file, 1, grade.title, f"{rest} more criteria were not passed")
+        commands = [*commands[: _MOST_ANNOTATIONS - 1], more]
+    return commands
+
+
+def _summary(grade: Grade) -> str:
+    verdict = "passed" if grade.passed else "not passed"
+    lines = [
+        f"## {_escaped(grade.title)}",
+        "",
+        f"**{grade.points:g} of {grade.max_points:g} points**, {verdict}: "
+        f"{_escaped(grade.submission)}",
+        "",
+    ]
+    if grade.error:
+        lines += [_escaped(grade.error), ""]
+    if grade.marks:
+        lines += ["| | criterion | expected | got | points |", "|---|---|---|---|---|"]
+        lines += [_row(mark) for mark in grade.marks]
+        lines.append("")
+    if any(mark.verdict is Verdict.NOT_RUN for mark in grade.marks):
+        lines += ["Hidden criteria were not run here; they count in the final grade.", ""]
+    return "\n".join(lines)
+
+
+def _row(mark: Mark) -> str:
+    details = "<br>".join(_escaped(text) for text in (mark.description, mark.message) if text)
+    name = _escaped(mark.name) + (f"<br>{details}" if details else "")
+    points = f"{mark.points:g} of {mark.max_points:g}"
+    if mark.verdict is Verdict.NOT_RUN:
+        points = f"? of {mark.max_points:g}"
+    cells = (_SIGNS[mark.verdict], name, _escaped(mark.expected), _escaped(mark.got), points)
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Returns text that Markdown shows as it is, on one line."""
+    entities = "".join(f"&#{ord(c)};" if c in _SPECIAL else c for c in text)
+    return entities.replace("\n", "<br>")
+
+
+def _command(kind: str, file: str, line: int, title: str, message: str) -> str:
+    place = f"file={_property(file)},line={line}," if file else ""
+    return f"::{kind} {place}title={_property(title)}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

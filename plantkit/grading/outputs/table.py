@@ -1,0 +1,60 @@
+"""The table that a student reads."""
+
+from __future__ import annotations
+
+import textwrap
+
+from tabulate import tabulate
+
+from plantkit.grading.grade import Grade, Verdict
+
+_HEADERS = ("criterion", "expected", "got", "points", "")
+
+
+def render(grade: Grade) -> str:
+    """Returns the grade as text: what was expected and got, and what was not run.
+
+    Hidden criteria show their details; fold them first with `Grade.for_students`.
+    """
+    rows, notes = [], []
+    for mark in grade.marks:
+        if mark.verdict is Verdict.NOT_RUN:
+            rows.append((mark.name, "hidden", "", f"? of {mark.max_points:g}", "not run here"))
+            continue
+        points = f"{mark.points:.{grade.decimals}f} of {mark.max_points:g}"
+        rows.append((mark.name, mark.expected, mark.got, points, mark.verdict.value))
+        if mark.message:
+            notes.append(f"{mark.name}:\n{textwrap.indent(mark.message, '  ')}")
+    parts = [f"{grade.title}: {grade.submission}"]
+    if grade.error:
+        parts.append(grade.error)
+    if rows:
+        wrapped = [[*map(_wrapped, row[:3]), *row[3:]] for row in rows]
+        parts.append(tabulate(wrapped, headers=_HEADERS, disable_numparse=True))
+    parts += notes
+    if grade.format_errors and not grade.error:
+        errors = "\n".join(grade.format_errors[:3])
+        parts.append(f"Invalid masks:\n{textwrap.indent(errors, '  ')}")
+    parts.append("\n".join(_totals(grade)))
+    # A log of GitHub Actions obeys lines that begin with two colons, or hold ##[...].
+    return "\n\n".join(parts).replace("::", ": :").replace("##[", "# #[") + "\n"
+
+
+def _totals(grade: Grade) -> list[str]:
+    verdict = "passed" if grade.passed else "not passed"
+    lines = [
+        f"{grade.points:.{grade.decimals}f} of {grade.max_points:g} points: {verdict} "
+        f"({grade.pass_share:.0%} needed)"
+    ]
+    not_run = [mark for mark in grade.marks if mark.verdict is Verdict.NOT_RUN]
+    if not_run:
+        points = sum(mark.max_points for mark in not_run)
+        lines.append(
+            f"Not run here: {len(not_run)} hidden criteri{'a' if len(not_run) > 1 else 'on'} of "
+            f"{points:g} points, which course staff run; the final grade can be lower."
+        )
+    return lines
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, 40)) or ""

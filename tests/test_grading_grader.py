@@ -1,0 +1,435 @@
+"""Grading real submissions, by the command line, on tiny challenges."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import junitparser
+import pytest
+
+from plantkit import session
+from plantkit.grading import grader
+from plantkit.grading.criteria import conformance
+from plantkit.scoring import seed_score
+
+RUBRIC = """title = "Tiny"
+pass = 0.9
+[run]
+challenges = ["relu-3x8"]
+densities = [0.5]
+seeds = 2
+time_seconds = 20
+[[criteria]]
+name = "valid"
+kind = "conformance"
+points = 2
+[[criteria]]
+name = "deterministic"
+kind = "determinism"
+points = 2
+[[criteria]]
+name = "exact density"
+metric = "density"
+density = 0.5
+at_most = 0.5
+points = 1
+[[criteria]]
+name = "area"
+metric = "area"
+track = "strong"
+zero_at = -1
+at_least = 1
+points = 2
+[[criteria]]
+name = "score"
+metric = "score"
+zero_at = 0
+at_least = 200
+points = 200
+[[criteria]]
+name = "against magnitude"
+metric = "recall"
+density = "planted"
+baseline = "magnitude"
+zero_at = -1
+at_least = 1
+points = 2
+[[criteria]]
+name = "fast"
+metric = "seconds"
+seeds = "max"
+at_most = 20
+points = 1
+[[criteria]]
+name = "secret challenge"
+hidden = true
+metric = "density"
+challenge = "circle-3x24"
+density = 0.5
+at_most = 0.5
+points = 4
+"""
+GOOD = """
+import torch
+def prune(problem, density, seed):
+    flat = torch.cat([weight.flatten() for weight in problem.weights.values()]).abs()
+    flat = flat.argsort(stable=True).argsort() >= len(flat) - problem.budget
+    masks = {}
+    for name, weight in problem.weights.items():
+        masks[name], flat = flat[:weight.numel()].reshape(weight.shape), flat[weight.numel():]
+    return masks
+"""
+STAND_IN = """
+from types import SimpleNamespace
+class Laboratory:
+    def __init__(self, *, limits): assert limits.time_seconds == 20
+    def __enter__(self): return self
+    def __exit__(self, *exc_info): pass
+def run_checks(source, laboratory):
+    assert source.path.endswith("mine.py")
+    results = [("loads", "ok", ""), ("ties", "failed", ""),
+               ("zeros", "skipped", "after 'ties' failed"), ("outside", "skipped", "not trusted")]
+    for check, status, reason in results:
+        yield SimpleNamespace(check=check, status=status, reason=reason, seconds=0.1,
+                              expected="an exact count", got="12")
+"""
+#: No mask at the planted density, another mask each time at 0.5, and a mask of ones on circle.
+BAD = """
+import torch
+def prune(problem, density, seed):
+    if density < 0.4:
+        raise ValueError("\\x1b[2J::error::]]><b>")
+    if problem.task.kind == "classification":
+        return problem.weights
+    flat = torch.zeros(sum(weight.numel() for weight in problem.weights.values()))
+    flat[torch.randperm(len(flat), generator=torch.Generator().manual_seed(
+        __import__("time").monotonic_ns()))[:problem.budget]] = 1
+    masks = {}
+    for name, weight in problem.weights.items():
+        masks[name], flat = flat[:weight.numel()].reshape(weight.shape), flat[weight.numel():]
+    return masks
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """The files of one run of `plantkit grade`."""
+
+    code: int
+    out: str
+    staff: dict[str, Any]
+    gradescope: dict[str, Any]
+    prairielearn: dict[str, Any]
+    classroom: dict[str, Any]
+    junit: Any
+
+    def criteria(self) -> dict[str, dict[str, Any]]:
+        return {criterion["name"]: criterion for criterion in self.staff["criteria"]}
+
+
+@pytest.fixture
+def graded(
+    tiny_challenges: Path,
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Graded]:
+    """Grades a submission's code with every format."""
+
+    monkeypatch.setattr(conformance, "SUITE", "plantkit.no_suite")  # the grid's runs only
+
+    def run(code: str, *options: str, rubric: str = RUBRIC) -> Graded:
+        rubric_path = tmp_path / "rubric.toml"
+        rubric_path.write_text(rubric)
+        formats = ["json", "gradescope", "prairielearn", "classroom", "junit"]
+        files = {name: tmp_path / f"{name}.out" for name in formats}
+        outcome = plantkit_cli(
+            "grade",
+            write(code),
+            "--rubric",
+            rubric_path,
+            "--challenges",
+            tiny_challenges,
+            "--jobs",
+            "1",
+            *options,
+            *[text for name, path in files.items() for text in (f"--{name}", path)],
+        )
+        read = {name: path.read_text() for name, path in files.items()}
+        return Graded(
+            code=outcome.code,
+            out=outcome.out,
+            staff=json.loads(read["json"]),
+            gradescope=json.loads(read["gradescope"]),
+            prairielearn=json.loads(read["prairielearn"]),
+            classroom=json.loads(base64.b64decode(read["classroom"])),
+            junit=next(iter(junitparser.JUnitXml.fromstring(read["junit"].encode()))),
+        )
+
+    return run
+
+
+def test_a_good_submission(graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluations: list[Any] = []
+
+    def remember(*arguments: Any, **options: Any) -> Any:
+        evaluations.append(session.evaluate_request(*arguments, **options))
+        return evaluations[-1]
+
+    monkeypatch.setattr(grader, "evaluate_request", remember)
+    result = graded(GOOD, "--hidden", "show")
+    (evaluation,) = evaluations
+    relu = evaluation.challenges[0]
+    at_half = [
+        record for record in evaluation.records_of("mine", relu) if record.target_density == 0.5
+    ]
+    scores = [seed_score(relu, [r for r in at_half if r.seed == seed]) for seed in (0, 1)]
+    criteria = result.criteria()
+    for name in ("valid", "deterministic", "exact density", "fast", "secret challenge"):
+        assert criteria[name]["points"] == criteria[name]["max_points"], criteria[name]
+    protocol = evaluation.protocol
+    assert criteria["area"]["value"] == pytest.approx(
+        (scores[0].strong_area + scores[1].strong_area) / 2
+    )
+    # The planted density was only run for one criterion: it is no part of the score.
+    assert criteria["score"]["value"] == pytest.approx(
+        (scores[0].total(protocol) + scores[1].total(protocol)) / 2
+    )
+    assert all(score.f1 is None for score in scores)
+    # The submission is magnitude pruning, so that nothing lies between them.
+    assert criteria["against magnitude"]["value"] == 0.0
+    assert criteria["against magnitude"]["points"] == 1.0
+    assert "secret challenge" in result.out
+    total = sum(criterion["points"] for criterion in criteria.values())
+    assert result.gradescope["score"] == round(total, 2)
+    assert result.staff["max_points"] == 214
+    assert result.code == 0  # not passed, but a host reads the file
+    assert result.classroom["status"] == "fail"
+    assert result.prairielearn["gradable"] is True
+
+
+def test_a_hostile_submission(graded: Callable[..., Graded]) -> None:
+    result = graded(BAD, "--hidden", "run")
+    criteria = result.criteria()
+    assert criteria["valid"]["points"] == 2
+    assert criteria["deterministic"]["verdict"] == "failed"
+    assert "another mask for the same seed" in criteria["deterministic"]["message"]
+    assert criteria["against magnitude"]["verdict"] == "error"
+    assert "2 of 2 runs failed" in criteria["against magnitude"]["message"]
+    assert "\x1b" not in json.dumps(result.staff)
+    # A mask that is none earns nothing where less is better.
+    assert criteria["secret challenge"]["verdict"] == "error"
+    assert criteria["secret challenge"]["points"] == 0
+    assert "values other than 0 and 1" in criteria["secret challenge"]["message"]
+    assert "secret challenge" not in result.out
+    assert "::" not in result.out
+    kinds = {case.name: [type(one).__name__ for one in case.result] for case in result.junit}
+    assert kinds["deterministic"] == ["Failure"]
+    assert kinds["against magnitude"] == ["Error"]
+    # What is wrong with hidden challenges is not told, so the submission counts as gradable.
+    assert result.prairielearn["gradable"] is True
+    visible = [test for test in result.gradescope["tests"] if test["visibility"] == "visible"]
+    assert len(visible) == 7
+
+
+def test_a_submission_that_cannot_be_loaded(graded: Callable[..., Graded]) -> None:
+    result = graded("x = 1\ndef prune(:\n", "--hidden", "run")
+    assert result.code == 0
+    assert result.gradescope["score"] == 0
+    assert result.staff["error_line"] == 2
+    assert {criterion["verdict"] for criterion in result.staff["criteria"]} == {"error"}
+    assert result.prairielearn["gradable"] is False
+    assert result.classroom["status"] == "error"
+    assert result.junit.errors == result.junit.tests == 8
+
+
+def test_students_run_visible_criteria_only(
+    tiny_challenges: Path,
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rubric = tmp_path / "rubric.toml"
+    kept = RUBRIC.replace("circle-3x24", "only-staff-has-it").partition('[[criteria]]\nname = "a')
+    secret = "[[criteria]]" + RUBRIC.rpartition("[[criteria]]")[2]
+    text = kept[0] + secret.replace("circle-3x24", "only-staff-has-it")
+    rubric.write_text(text)
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    code = "def prune(problem, density, seed):\n    return {}\n"
+    arguments = ["grade", write(code), "--rubric", rubric, "--challenges", tiny_challenges]
+    outcome = plantkit_cli(*arguments, "--github")
+    assert outcome.code == 1
+    assert "0.00 of 5 points: not passed (90% needed)" in outcome.out
+    assert "Not run here: 1 hidden criterion of 4 points" in outcome.out
+    annotations = [line for line in outcome.out.splitlines() if line.startswith("::")]
+    assert len(annotations) == 3
+    assert "mask has no entry for 'layers.0.weight'" in annotations[0]
+    assert "0 of 5 points" in summary.read_text()
+    wrong = plantkit_cli(*arguments, "--hidden", "run")
+    assert wrong.code == 2
+    line = text[: text.index("only-staff")].count("\n") + 1
+    assert f"{rubric}, line {line}: no challenge is named 'only-staff-has-it'" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"magnitude"', '"magnitud"', "no pruner is named 'magnitud'; did you mean"),
+        ('"recall"', '"recal"', "no metric is named 'recal'; did you mean 'recall'"),
+        ('["relu-3x8"]', '["relu-3x9"]', "did you mean 'relu-3x8'"),
+        ('challenges = ["relu-3x8"]', 'suite = "tinny"', "did you mean 'tiny'"),
+    ],
+)
+def test_what_does_not_exist_names_its_line_and_leaves_the_stub(
+    tiny_challenges: Path,
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    write: Callable[..., Path],
+    old: str,
+    new: str,
+    words: str,
+) -> None:
+    rubric, results = tmp_path / "rubric.toml", tmp_path / "results.json"
+    assert old in RUBRIC
+    text = RUBRIC.replace(old, new)
+    rubric.write_text(text)
+    outcome = plantkit_cli(
+        "grade", write(GOOD), "--rubric", rubric, "--challenges", tiny_challenges,
+        "--gradescope", results,
+    )  # fmt: skip
+    assert outcome.code == 2
+    assert words in outcome.err
+    line = text[: text.index(new)].count("\n") + 1
+    assert f"rubric.toml, line {line}: " in outcome.err
+    assert "before it was done" in json.loads(results.read_text())["output"]
+
+
+FRESH = (
+    RUBRIC.partition("[[criteria]]")[0]
+    + """
+[[criteria]]
+name = "new networks"
+metric = "density"
+challenge = "relu-3x8"
+density = 0.5
+fresh = 2
+at_most = 0.5
+points = 1
+"""
+)
+plants_fresh = "fresh" in session.Request.__dataclass_fields__
+
+
+def test_fresh_instances_need_a_secret(
+    tiny_challenges: Path,
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("PLANTKIT_FRESH_SEED", raising=False)
+    (tmp_path / "rubric.toml").write_text(FRESH)
+    outcome = plantkit_cli(
+        "grade", "random", "--rubric", tmp_path / "rubric.toml", "--challenges", tiny_challenges
+    )
+    assert outcome.code == 2
+    if plants_fresh:
+        assert "PLANTKIT_FRESH_SEED is not set" in outcome.err
+    else:
+        assert "rubric.toml, line 14: criterion 'new networks': this version" in outcome.err
+
+
+@pytest.mark.skipif(not plants_fresh, reason="this session plants no fresh instances")
+def test_fresh_instances(graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLANTKIT_FRESH_SEED", "a secret of the course staff")
+    result = graded(GOOD, rubric=FRESH)
+    assert result.criteria()["new networks"]["value"] == pytest.approx(
+        0.5, abs=0.03
+    )  # a mask of 25 keeps 12
+
+
+def test_the_conformance_suite_is_used_where_there_is_one(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Against a stand-in with the suite's interface: three checks of which one fails, one is
+    skipped since it failed, and one cannot be made."""
+    (tmp_path / "stand_in_suite.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(conformance, "SUITE", "stand_in_suite")
+    rubric = (
+        RUBRIC.partition("[[criteria]]")[0]
+        + """
+[[criteria]]
+name = "valid"
+kind = "conformance"
+zero_at = 0
+points = 4
+"""
+    )
+    valid = graded(GOOD, rubric=rubric).criteria()["valid"]
+    assert valid["got"] == "2 of 4 checks passed"
+    assert valid["points"] == pytest.approx(2)
+    assert valid["verdict"] == "partial"
+    assert valid["message"] == (
+        "ties: expected an exact count; got 12\nzeros: not run, after 'ties' failed"
+    )
+
+
+@pytest.mark.slow
+def test_the_conformance_suite_itself(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("plantkit.testing")
+    monkeypatch.setattr(conformance, "SUITE", "plantkit.testing")
+    valid = graded(GOOD).criteria()["valid"]
+    assert valid["verdict"] == "passed", valid["message"]
+
+
+def test_a_grader_that_breaks_off_leaves_the_stub(
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise RuntimeError("no more memory")
+
+    monkeypatch.setattr(grader, "grade_submission", break_off)
+    (tmp_path / "rubric.toml").write_text(RUBRIC)
+    results = tmp_path / "results.json"
+    outcome = plantkit_cli(
+        "grade", write(GOOD), "--rubric", tmp_path / "rubric.toml", "--prairielearn", results
+    )
+    assert outcome.code == 3
+    stub = json.loads(results.read_text())
+    assert stub["gradable"] is False
+    assert "before it was done" in stub["format_errors"][0]
+
+
+def test_a_missing_submission(
+    tmp_path: Path, tiny_challenges: Path, plantkit_cli: Callable[..., Any]
+) -> None:
+    (tmp_path / "rubric.toml").write_text(RUBRIC)
+    arguments = ["grade", tmp_path / "mine.py", "--rubric", tmp_path / "rubric.toml"]
+    arguments += ["--challenges", tiny_challenges]
+    assert plantkit_cli(*arguments).code == 2
+    results = tmp_path / "results.json"
+    outcome = plantkit_cli(*arguments, "--gradescope", results)
+    assert outcome.code == 0
+    assert "mine.py: was not submitted" in json.loads(results.read_text())["output"]
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path, plantkit_cli: Callable[..., Any]) -> None:
+    (tmp_path / "directory").mkdir()
+    outcome = plantkit_cli(
+        "grade", "magnitude", "--rubric", "r.toml", "--junit", tmp_path / "none" / "x.xml"
+    )
+    assert outcome.code == 2
+    assert "is not a directory" in outcome.err
