@@ -192,6 +192,11 @@ def answer_key(
     return _digest("answer", package, pruner, chosen, bundle, density, seed, _surroundings())
 
 
+def module_digest(module: str) -> str | None:
+    """Returns a digest of the files of the package that `module` is in, or None without any."""
+    return _package_digest(module.partition(":")[0].partition(".")[0]) if module else None
+
+
 def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
 

@@ -51,10 +51,14 @@ class Suite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """What was found: bundle directories by challenge id, and suites by name."""
+    """What was found: bundle directories by challenge id, and suites by name.
+
+    shadowed: pairs of different bundles of one id, the one that is used first.
+    """
 
     bundles: Mapping[str, Path] = field(default_factory=dict)
     suites: Mapping[str, Suite] = field(default_factory=dict)
+    shadowed: Sequence[tuple[Path, Path]] = ()
 
     def bundle(self, name: str) -> Path:
         """Returns the bundle directory of a challenge id, or of a path.
@@ -100,28 +104,37 @@ def shipped_directory() -> Path:
 def find(given: Sequence[Path] = (), *, plugins: Sequence[Path] = ()) -> Catalog:
     """Returns the challenges and suites in `given` directories and the usual places.
 
+    Of two bundles with one id, the one in the earlier place is taken; `Catalog.shadowed` names
+    the other where it is a different one.
+
     Raises:
-        UsageError: a given directory does not exist, or two different bundles share an id.
+        UsageError: a given directory does not exist, or two given ones hold different bundles
+            of one id.
         BundleError: a suites file is broken.
     """
     for directory in given:
         if not directory.is_dir():
             raise UsageError(f"{directory} is not a directory; expected one that holds bundles")
     roots = [*given, Path("challenges"), shipped_directory(), *plugins]
+    asked = {path.resolve() for path in given}
     found: dict[str, Path] = {}
+    shadowed: list[tuple[Path, Path]] = []
     suites: dict[str, Suite] = {}
     for root in dict.fromkeys(path.resolve() for path in roots if path.is_dir()):
         for directory in sorted(path.parent for path in root.glob(f"*/{bundles.MANIFEST}")):
             first = found.setdefault(directory.name, directory)
-            if not _same_manifest(first, directory):
+            if _same_manifest(first, directory):
+                continue
+            if {first.parent, directory.parent} <= asked:
                 raise UsageError(
                     f"two different bundles are named {directory.name!r}: {first} and {directory}; "
                     "rename one"
                 )
+            shadowed.append((first, directory))
         if os.path.lexists(root / SUITES_FILE):
             for name, suite in read_suites(root / SUITES_FILE).items():
                 suites.setdefault(name, suite)
-    return Catalog(bundles=found, suites=suites)
+    return Catalog(bundles=found, suites=suites, shadowed=shadowed)
 
 
 def read_suites(path: Path) -> dict[str, Suite]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import plantkit
 from plantkit.bundles import Challenge, PublicChallenge
-from plantkit.cache import Cache
+from plantkit.cache import Cache, module_digest
 from plantkit.catalog import Protocol
 from plantkit.executors import Executor, LocalExecutor
 from plantkit.grid import Cell, Entry, Progress, cells_of
@@ -165,7 +165,8 @@ def evaluate(
             attempts = replace(pruning, progress=report).attempts(part)
             new = _score(challenge, attempts, settings, executor, cache, metrics, report)
             if run_directory is not None:
-                for attempt in attempts:
+                for attempt, record in zip(attempts, new, strict=True):
+                    run_directory.save_output(record, attempt.output)
                     if attempt.mask is not None:
                         run_directory.save_mask(attempt.mask)
                 run_directory.append(new)
@@ -219,6 +220,7 @@ def _pruning(
     return Pruning(
         challenge=challenge,
         limits=settings.limits,
+        isolation=settings.isolation,
         problem_directory=problem_directory,
         servers=servers,
         scratch=scratch,
@@ -228,19 +230,31 @@ def _pruning(
 
 
 def run_identity(
-    entries: Sequence[Entry], challenges: Sequence[Challenge], protocol: Protocol
+    entries: Sequence[Entry],
+    challenges: Sequence[Challenge],
+    protocol: Protocol,
+    settings: Settings,
+    metrics: Sequence[Metric] = (),
 ) -> dict[str, Any]:
-    """Returns what must be equal for a run to be resumed."""
+    """Returns what must be equal for a run to be resumed: all that can change a record."""
     return {
         "results_version": RESULTS_VERSION,
         "scoring_version": SCORING_VERSION,
         "pruners": {
-            entry.label: [entry.sha256 or entry.version, dict(entry.source.options)]
+            entry.label: [
+                entry.sha256 or module_digest(entry.module) or entry.version,
+                dict(entry.source.options),
+            ]
             for entry in entries
         },
         "challenges": {challenge.id: challenge.digest for challenge in challenges},
         "densities": list(protocol.densities),
         "seeds": protocol.seeds,
+        "metrics": sorted(metric.name for metric in metrics),
+        "limits": asdict(settings.limits),
+        "isolation": settings.isolation,
+        "device": settings.device,
+        "environment": environment(),
         "weights": [protocol.strong_weight, protocol.weak_weight, protocol.f1_weight],
     }
 

@@ -28,6 +28,7 @@ class Pruning:
 
     challenge: PublicChallenge
     limits: Limits
+    isolation: str
     problem_directory: Path
     servers: Sequence[PrunerServer]
     scratch: Scratch
@@ -113,6 +114,7 @@ class Pruning:
                 budget=budget_of(cell.density, self.challenge.network.total),
                 seed=cell.seed,
                 limits=self.limits,
+                isolation=self.isolation,
             )
             for cell in cells
         ]
@@ -168,4 +170,5 @@ def _attempt(cell: Cell, outcome: Outcome) -> Attempt:
         error=outcome.error,
         seconds=outcome.seconds,
         peak_rss_mib=outcome.peak_rss_mib,
+        output=outcome.output,
     )

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from plantkit.problem import Problem
 
 #: Family and width of the tiny challenges. They are for practice: anybody may know their seeds.
-_TINY = (("relu", 8), ("circle", 24))
+_TINY = (("relu", 8), ("circle", 60))
 _TINY_SUITE = """
 [tiny]
 title = "Two tiny challenges, planted for this test run"
-challenges = ["relu-3x8", "circle-3x24"]
+challenges = ["relu-3x8", "circle-3x60"]
 densities = ["planted", 0.5]
 seeds = 1
 """
@@ -33,7 +33,7 @@ seeds = 1
 
 @pytest.fixture(scope="session")
 def plantkit_tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the tiny planted challenges relu-3x8 and circle-3x24 and suite `tiny`."""
+    """A directory with the tiny planted challenges relu-3x8 and circle-3x60 and suite `tiny`."""
     from plantkit.bundles import freeze
     from plantkit.drafting import Order, draft_challenge
     from plantkit.training import Recipe
@@ -57,10 +57,10 @@ def plantkit_tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def plantkit_problem(plantkit_tiny_challenges: Path) -> Callable[..., Problem]:
-    """Returns a problem as a pruner gets it: `plantkit_problem("circle-3x24", density=0.5)`."""
+    """Returns a problem as a pruner gets it: `plantkit_problem("circle-3x60", density=0.5)`."""
     from plantkit import bundles, catalog
 
-    def make(challenge: str = "circle-3x24", *, density: float = 0.5, seed: int = 0) -> Problem:
+    def make(challenge: str = "circle-3x60", *, density: float = 0.5, seed: int = 0) -> Problem:
         found = catalog.find([plantkit_tiny_challenges])
         return bundles.load(found.bundle(challenge)).problem(density=density, seed=seed)
 
@@ -73,7 +73,7 @@ def plantkit_evaluate(plantkit_tiny_challenges: Path) -> Callable[..., Evaluatio
 
     `plantkit_evaluate(*pruners, challenge=None, suite=None, densities=(), seeds=None,
     baselines="none", time_limit=300.0, memory_limit=4096, jobs=None)`, named as the options of
-    `plantkit evaluate`; without challenge and suite the tiny circle-3x24 is taken.
+    `plantkit evaluate`; without challenge and suite the tiny circle-3x60 is taken.
     """
 
     def run(
@@ -90,7 +90,7 @@ def plantkit_evaluate(plantkit_tiny_challenges: Path) -> Callable[..., Evaluatio
         from plantkit.evaluations import evaluate_pruners
 
         if challenge is None and suite is None:
-            challenge = "circle-3x24"
+            challenge = "circle-3x60"
         names = [challenge] if isinstance(challenge, str) else list(challenge or ())
         return evaluate_pruners(
             [str(pruner) for pruner in pruners],

@@ -15,7 +15,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from plantkit.isolation.client import Outcome, PrunerServer, Scratch, run_pruner
+from plantkit.isolation.client import Isolation, Outcome, PrunerServer, Scratch, run_pruner
+from plantkit.isolation.levels import AUTO, choose
+from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.wire import Limits, PrunerSource
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ class PruneJob:
     budget: int
     seed: int
     limits: Limits
+    isolation: str = AUTO
 
 
 @runtime_checkable
@@ -57,7 +60,7 @@ class RemoteServers:
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="plantkit-worker-"))
         self._scratch = Scratch(self._directory / "cells")
-        self._idle: SimpleQueue[PrunerServer] = SimpleQueue()
+        self._idle: dict[str, SimpleQueue[PrunerServer]] = {}
         self._servers: list[PrunerServer] = []
 
     def stop(self) -> None:
@@ -67,13 +70,18 @@ class RemoteServers:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def prune(self, job: PruneJob) -> Outcome:
-        """Runs `job` on an idle server, or on a new one where none is idle."""
+        """Runs `job` on an idle server of its isolation, or on a new one where none is idle.
+
+        Raises:
+            IsolationError: this machine cannot isolate as far as the job asks.
+        """
         problem = self._store("problem", job.problem)
         source = job.source
         if job.code is not None and source.path is not None:
             name = Path(source.path).name
             source = replace(source, path=str(self._store("submission", {name: job.code}) / name))
-        server = self._take()
+        idle = self._idle.setdefault(job.isolation, SimpleQueue())
+        server = self._take(idle, job.isolation)
         try:
             return run_pruner(
                 server,
@@ -87,13 +95,14 @@ class RemoteServers:
                 limits=job.limits,
             )
         finally:
-            self._idle.put(server)
+            idle.put(server)
 
-    def _take(self) -> PrunerServer:
+    def _take(self, idle: SimpleQueue[PrunerServer], isolation: str) -> PrunerServer:
         try:
-            return self._idle.get_nowait()
+            return idle.get_nowait()
         except Empty:
-            server = PrunerServer()
+            level, _ = choose(isolation, probe_machine())
+            server = PrunerServer(Isolation(level=level))
             self._servers.append(server)
             return server
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ RESULTS_VERSION = 1
 RUN_FILE = "run.json"
 RECORDS_FILE = "records.jsonl"
 MASKS_DIRECTORY = "masks"
+OUTPUT_DIRECTORY = "output"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,16 @@ class RunDirectory:
     def save_mask(self, mask: Mask) -> None:
         """Saves a mask under its digest, `masks/<sha256>.safetensors`."""
         save_mask(self.path / MASKS_DIRECTORY, mask)
+
+    def save_output(self, record: Record, output: str) -> None:
+        """Saves what a run printed, if anything, as `output/<challenge>-<pruner>-...txt`."""
+        if not output:
+            return
+        name = f"{record.challenge}-{record.pruner}-{record.target_density:.4g}-{record.seed}"
+        directory = self.path / OUTPUT_DIRECTORY
+        directory.mkdir(exist_ok=True)
+        target = directory / f"{re.sub(r'[^A-Za-z0-9._=-]', '_', name)}.txt"
+        target.write_text(output, encoding="utf-8", errors="replace")
 
     def _check_identity(self, run_file: Path, identity: Mapping[str, Any]) -> None:
         try:

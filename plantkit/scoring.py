@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +16,18 @@ from plantkit.executors import Executor
 from plantkit.masks import Mask, average_precision, overlap
 from plantkit.metrics import Evidence, Metric
 from plantkit.performance import Performances, measure
+from plantkit.plugins import describe
 from plantkit.results import Record, TrackScore
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One run of a pruner before scoring. `mask` is None unless `status` is "ok"."""
+    """One run of a pruner before scoring. `mask` is None unless `status` is "ok".
+
+    output: the end of what it printed, tracebacks included.
+    """
 
     pruner: str
     target_density: float
@@ -31,6 +38,7 @@ class Attempt:
     error: str
     seconds: float
     peak_rss_mib: float | None
+    output: str = ""
 
 
 def recovered_accuracy(performance: float, *, trivial: float, ticket: float) -> float:
@@ -186,7 +194,9 @@ def ticket_score(challenge: Challenge, protocol: Protocol, densities: Sequence[f
 def _seed_score(
     challenge: Challenge, by_density: Mapping[float, Performances | None], *, f1: float | None
 ) -> SeedScore:
-    points = {1.0: _recovered(challenge, challenge.dense), **by_density}
+    # Below the planted density the ticket itself does not fit: those runs are shown, not scored.
+    counted = {d: p for d, p in by_density.items() if d >= challenge.planted_density}
+    points = {1.0: _recovered(challenge, challenge.dense), **counted}
     strong = {density: None if p is None else p.strong for density, p in points.items()}
     weak = {density: None if p is None else max(p.strong, p.weak) for density, p in points.items()}
     return SeedScore(
@@ -246,7 +256,7 @@ def _record(
         peak_rss_mib=attempt.peak_rss_mib,
         error="",
         mask_sha256=mask.digest(),
-        metrics={metric.name: float(metric.compute(evidence)) for metric in metrics},
+        metrics=_compute(metrics, evidence),
     )
 
 
@@ -271,6 +281,22 @@ def _failed_record(challenge: Challenge, attempt: Attempt) -> Record:
         peak_rss_mib=attempt.peak_rss_mib,
         error=attempt.error,
     )
+
+
+def _compute(metrics: Sequence[Metric], evidence: Evidence) -> dict[str, float]:
+    """Returns what the metrics of plugins say; one that breaks is left out, with a warning."""
+    found = {}
+    for metric in metrics:
+        try:
+            value = float(metric.compute(evidence))
+        except Exception as error:
+            _LOG.warning("metric %r raised %s", metric.name, describe(error))
+            continue
+        if math.isfinite(value):
+            found[metric.name] = value
+        else:
+            _LOG.warning("metric %r gave %s; expected a finite number", metric.name, value)
+    return found
 
 
 def _finite(value: float) -> float:

@@ -251,6 +251,8 @@ def _run(
 
     registry = load_installed()
     reporters = find_reporters(registry.reporters())
+    metrics = registry.metrics()
+    bundle_directories = registry.challenge_directories()
     if request.output_format not in reporters:
         raise UnknownNameError("format", request.output_format, reporters)
     installed = _Installed.of(registry, strict=request.strict_plugins, warn=warn)
@@ -259,8 +261,9 @@ def _run(
         installed.entry(PrunerSource(name=name))
         for name in _baseline_names(request.baselines, list(installed.pruners))
     ]
-    bundle_directories = registry.challenge_directories()
-    suite, challenges, protocol = _resolve_challenges(request, bundle_directories, jobs, progress)
+    suite, challenges, protocol = _resolve_challenges(
+        request, bundle_directories, jobs, warn, progress
+    )
     secrets = [*request.challenge_directories, *bundle_directories]
     secrets += [challenge.path for challenge in challenges]
     if request.run_directory is not None:
@@ -275,17 +278,25 @@ def _run(
         limits,
     )
     if broken and len(broken) == len(sources):
+        for error in broken[1:]:
+            warn(error)
         raise broken[0]
     for error in broken:
         warn(error)
     given = [*submissions, *named]
     others = [entry for entry in baselines if entry.label not in {one.label for one in named}]
     entries = _with_unique_labels([*given, *others])
+    settings = harness.Settings(
+        jobs=jobs,
+        device=request.device,
+        isolation=servers[0].isolation.level.value,
+        limits=limits,
+    )
     run_directory = None
     if request.run_directory is not None:
         run_directory = RunDirectory(
             request.run_directory,
-            harness.run_identity(entries, challenges, protocol),
+            harness.run_identity(entries, challenges, protocol, settings, metrics),
             resume=request.resume,
         )
     cache = Cache() if request.cached else None
@@ -293,19 +304,14 @@ def _run(
         entries,
         challenges,
         protocol,
-        settings=harness.Settings(
-            jobs=jobs,
-            device=request.device,
-            isolation=servers[0].isolation.level.value,
-            limits=limits,
-        ),
+        settings=settings,
         servers=servers,
         scratch_directory=scratch_directory,
         executor=executor,
         cache=cache,
         suite=suite,
         run_directory=run_directory,
-        metrics=registry.metrics(),
+        metrics=metrics,
         progress=progress,
     )
     if cache is not None:
@@ -376,6 +382,7 @@ def _resolve_challenges(
     request: Request,
     plugin_directories: Sequence[Path],
     jobs: int,
+    warn: Warn,
     progress: Callable[[str, int, int], None],
 ) -> tuple[str | None, list[Challenge], Protocol]:
     """Returns the suite's name, the loaded challenges, and the protocol with what was overridden.
@@ -389,10 +396,16 @@ def _resolve_challenges(
 
     found = catalog.find(request.challenge_directories, plugins=plugin_directories)
     suite = None if request.challenges else found.suite(request.suite or DEFAULT_SUITE)
+    for used, other in found.shadowed:
+        warn(f"{other} is another bundle than {used}, which is used for {used.name!r}")
     names = request.challenges if suite is None else suite.challenges
-    paths = [found.bundle(name) for name in dict.fromkeys(names)]
-    challenges = _load_challenges(request, paths, jobs, progress)
+    paths = dict.fromkeys(found.bundle(name).resolve() for name in names)
+    challenges = _without_copies(_load_challenges(request, list(paths), jobs, progress))
     if suite is None:
+        if not request.densities and len({challenge.densities for challenge in challenges}) > 1:
+            raise UsageError(
+                "the challenges state different densities; say which: --density D, repeatable"
+            )
         protocol = catalog.Protocol(densities=challenges[0].densities)
     else:
         protocol = suite.protocol
@@ -404,6 +417,23 @@ def _resolve_challenges(
     for challenge in challenges:
         grid.resolve_densities(challenge, protocol)  # what cannot be used fails here
     return (suite.name if suite else None), challenges, protocol
+
+
+def _without_copies(challenges: Sequence[Challenge]) -> list[Challenge]:
+    """Returns the challenges without copies of one another.
+
+    Raises:
+        UsageError: two different challenges share an id.
+    """
+    by_id: dict[str, Challenge] = {}
+    for challenge in challenges:
+        other = by_id.setdefault(challenge.id, challenge)
+        if other.digest != challenge.digest:
+            raise UsageError(
+                f"{other.path} and {challenge.path} are different challenges, both named "
+                f"{challenge.id!r}; give one of them"
+            )
+    return list(by_id.values())
 
 
 def _load_challenges(

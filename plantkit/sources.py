@@ -14,9 +14,9 @@ def parse_pruner(text: str) -> PrunerSource:
     Raises:
         UsageError: a file that does not exist or is no file, or malformed options.
     """
-    base, _, option_text = (
-        text.rpartition(":") if "=" in text.rpartition(":")[2] else (text, "", "")
-    )
+    base, _, option_text = text, "", ""
+    if not Path(text).is_file() and "=" in text.rpartition(":")[2]:
+        base, _, option_text = text.rpartition(":")
     options = {}
     for pair in filter(None, option_text.split(",")):
         key, equals, value = pair.partition("=")
@@ -24,10 +24,11 @@ def parse_pruner(text: str) -> PrunerSource:
             raise UsageError(f"option {pair!r} of {base!r}: expected NAME=VALUE")
         options[key] = value
     path = Path(base)
-    if path.is_dir():
+    is_name = path.suffix != ".py" and len(path.parts) == 1 and base not in {".", ".."}
+    if path.is_dir() and not is_name:
         raise UsageError(f"{base} is a directory; expected a Python file or a pruner's name")
     if path.is_file():
         return PrunerSource(path=str(path.resolve()), options=options)
-    if path.suffix == ".py" or len(path.parts) > 1:
+    if not is_name:
         raise UsageError(f"{base} does not exist; expected a Python file or a pruner's name")
     return PrunerSource(name=base, options=options)

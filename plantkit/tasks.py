@@ -57,6 +57,8 @@ class Task(ABC):
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Returns the factors (runs, outputs) that an untrained network's outputs need.
 
+        They are float64: a deep ticket's outputs can be so small that they would overflow.
+
         Regression: the least-squares factor of every output, to be fitted on training data
         only. Classification: ones, since the plain argmax decides.
         """
@@ -87,7 +89,7 @@ class Classification(Task):
         return (outputs.argmax(dim=-1) == targets).double().mean(dim=-1)
 
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return outputs.new_ones(outputs.shape[0], self.outputs)
+        return outputs.new_ones(outputs.shape[0], self.outputs, dtype=torch.float64)
 
     def constant_outputs(self, targets: Tensor) -> Tensor:
         return torch.bincount(targets, minlength=self.outputs).float()
@@ -116,7 +118,7 @@ class Regression(Task):
         exact = outputs.double()
         power = exact.square().sum(dim=-2)  # (runs, outputs)
         product = (exact * targets.double()).sum(dim=-2)
-        return torch.where(power > 0, product / power, torch.ones_like(power)).to(outputs.dtype)
+        return torch.where(power > 0, product / power, torch.ones_like(power))
 
     def constant_outputs(self, targets: Tensor) -> Tensor:
         return targets.double().mean(dim=0).float()

@@ -131,7 +131,10 @@ def test_keeps_exactly_the_budget_among_equal_weights(name, value, scope):
     }
     for budget in (1, 20, 54):
         problem = tiny_problem(widths=WIDTHS, density=budget / TOTAL, weights=weights)
-        assert pruner_of(name, scope=scope.value).prune(problem, 0.5, seed=0).kept == budget
+        assert (
+            pruner_of(name, scope=scope.value).prune(problem, problem.density, seed=0).kept
+            == budget
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -180,7 +183,7 @@ def test_random_masks_are_nested_over_densities():
         {
             index
             for index, entry in enumerate(
-                vector(pruner_of("random").prune(problem.at(density=density, seed=0), 0.1, seed=0))
+                vector(pruner_of("random").prune(problem, density, seed=0))
             )
             if entry
         }

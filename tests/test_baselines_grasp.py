@@ -118,7 +118,7 @@ def test_keeps_what_carries_the_gradient_flow_and_drops_what_obstructs_it(kind):
     assert slopes[carrier] < 0 < slopes[obstacle]
 
     def kept(budget):
-        mask = GraspPruner().prune(problem.at(density=budget / total, seed=0), 0.5, seed=0)
+        mask = GraspPruner().prune(problem, budget / total, seed=0)
         return set(mask.vector(problem.network).nonzero().flatten().tolist())
 
     assert kept(1) == {carrier}

@@ -233,9 +233,9 @@ def test_ticket_bytes_other_than_0_and_1(bench):
 
 
 def test_a_directory_with_the_name_of_another_challenge(tiny_challenges, tmp_path):
-    (tmp_path / "relu-3x8").symlink_to(tiny_challenges / "circle-3x24")
+    (tmp_path / "relu-3x8").symlink_to(tiny_challenges / "circle-3x60")
     found = catalog.find([tmp_path])
-    with pytest.raises(BundleError, match="says that the challenge is 'circle-3x24'"):
+    with pytest.raises(BundleError, match="says that the challenge is 'circle-3x60'"):
         found.bundle("relu-3x8")
 
 

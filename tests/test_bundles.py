@@ -157,7 +157,7 @@ def test_unknown_schema_version(copied_bundle, version, advice):
             "expected weights.safetensors, train.safetensors, truth.sealed",
         ),
         (lambda m: m.update(id="../x"), "$.id"),
-        (lambda m: m.update(id="circle-3x24\n"), "$.id"),
+        (lambda m: m.update(id="circle-3x60\n"), "$.id"),
         (lambda m: m.update(title="\x1b[2J"), "$.title"),
         (lambda m: m["protocol"]["training"].update(epochs=2.0), "is not of type 'integer'"),
         (lambda m: m["reference"].update(trivial=float("nan")), "NaN is no number"),

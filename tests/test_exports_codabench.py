@@ -57,7 +57,7 @@ def bundle(tiny_challenges: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     competition = Competition(suite="tiny", docker_image="example.org/plantkit:1", seeds=1)
     assert export(competition, root / "bundle.zip", [tiny_challenges]) == [
         "relu-3x8",
-        "circle-3x24",
+        "circle-3x60",
     ]
     with zipfile.ZipFile(root / "bundle.zip") as archive:
         archive.extractall(root / "bundle")
@@ -176,7 +176,7 @@ def test_participants_get_no_truth(bundle: Path, circle: Challenge) -> None:
                 tensor.shape == secret.shape and torch.equal(tensor, secret.to(tensor.dtype))
                 for secret in truth.values()
             )
-    assert (bundle / "reference_data" / "circle-3x24" / "truth.safetensors").exists()
+    assert (bundle / "reference_data" / "circle-3x60" / "truth.safetensors").exists()
 
 
 def test_the_sample_solution_scores_as_it_does_with_plantkit(
@@ -199,7 +199,7 @@ def test_the_sample_solution_scores_as_it_does_with_plantkit(
     for key in ("score", "strong_area", "weak_area", "f1"):
         assert scores[key] == pytest.approx(standing[key], abs=1e-6), key
     assert scores["score"] == pytest.approx(
-        (scores["score_relu_3x8"] + scores["score_circle_3x24"]) / 2
+        (scores["score_relu_3x8"] + scores["score_circle_3x60"]) / 2
     )
 
 
@@ -247,7 +247,7 @@ def test_a_submission_that_cannot_be_loaded_fails_with_a_reason(
 
 def test_a_sealed_truth_is_refused(bundle: Path, circle: Challenge) -> None:
     sealed = {**circle.manifest, "truth": {"storage": "sealed", "commitment": ""}}
-    with pytest.raises(UsageError, match="the truth of circle-3x24 is sealed"):
+    with pytest.raises(UsageError, match="the truth of circle-3x60 is sealed"):
         require_open(sealed)
     require_open(circle.manifest)
     assert bundles.load(bundle / "reference_data" / circle.id).digest == circle.digest

@@ -18,13 +18,13 @@ SECRET = "the staff's own secret"
 
 @pytest.fixture
 def manifests(tiny_challenges) -> list[dict]:
-    return [bundles.read_manifest(tiny_challenges / n)[0] for n in ("relu-3x8", "circle-3x24")]
+    return [bundles.read_manifest(tiny_challenges / n)[0] for n in ("relu-3x8", "circle-3x60")]
 
 
 def test_instances_are_like_their_challenge_and_new(manifests, circle):
     made = fresh_challenges(manifests, 2)
     assert [one.id for one in made] == [
-        "relu-3x8-fresh1", "relu-3x8-fresh2", "circle-3x24-fresh1", "circle-3x24-fresh2"
+        "relu-3x8-fresh1", "relu-3x8-fresh2", "circle-3x60-fresh1", "circle-3x60-fresh2"
     ]  # fmt: skip
     for one in made[2:]:
         assert (one.network, one.task, one.recipe) == (circle.network, circle.task, circle.recipe)
@@ -154,7 +154,7 @@ def test_instances_of_a_sealed_challenge_take_no_key(plantkit_cli, arguments, co
     arguments[3:6] = [copied_bundle.parent, "--challenge", copied_bundle]
     outcome = plantkit_cli(*arguments, "--fresh", "1")
     assert outcome.code == 0, outcome
-    assert {record["challenge"] for record in records(outcome.out)} == {"circle-3x24-fresh1"}
+    assert {record["challenge"] for record in records(outcome.out)} == {"circle-3x60-fresh1"}
 
 
 def test_nothing_of_the_truth_lies_on_disk_meanwhile(tiny_challenges, tmp_path, monkeypatch):

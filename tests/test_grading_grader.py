@@ -69,7 +69,7 @@ points = 1
 name = "secret challenge"
 hidden = true
 metric = "density"
-challenge = "circle-3x24"
+challenge = "circle-3x60"
 density = 0.5
 at_most = 0.5
 points = 4
@@ -257,9 +257,9 @@ def test_students_run_visible_criteria_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rubric = tmp_path / "rubric.toml"
-    kept = RUBRIC.replace("circle-3x24", "only-staff-has-it").partition('[[criteria]]\nname = "a')
+    kept = RUBRIC.replace("circle-3x60", "only-staff-has-it").partition('[[criteria]]\nname = "a')
     secret = "[[criteria]]" + RUBRIC.rpartition("[[criteria]]")[2]
-    text = kept[0] + secret.replace("circle-3x24", "only-staff-has-it")
+    text = kept[0] + secret.replace("circle-3x60", "only-staff-has-it")
     rubric.write_text(text)
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))

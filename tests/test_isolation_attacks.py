@@ -216,7 +216,7 @@ def servers(arena: Arena) -> Iterator[dict[Level, PrunerServer]]:
 def arena(tmp_path_factory: pytest.TempPathFactory, tiny_challenges: Path) -> Iterator[Arena]:
     """One arena for all attacks that are stopped: none of them leaves a trace in it."""
     root = tmp_path_factory.mktemp("arena")
-    bundle = Path(shutil.copytree(tiny_challenges / "circle-3x24", root / "circle-3x24"))
+    bundle = Path(shutil.copytree(tiny_challenges / "circle-3x60", root / "circle-3x60"))
     with opened(Arena(root, bundle)) as made:
         yield made
 
@@ -224,7 +224,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory, tiny_challenges: Path) -> It
 @pytest.fixture
 def expendable(tmp_path: Path, tiny_challenges: Path) -> Iterator[Arena]:
     """An arena of its own for an attack that succeeds."""
-    bundle = Path(shutil.copytree(tiny_challenges / "circle-3x24", tmp_path / "circle-3x24"))
+    bundle = Path(shutil.copytree(tiny_challenges / "circle-3x60", tmp_path / "circle-3x60"))
     with opened(Arena(tmp_path, bundle)) as made:
         yield made
 

@@ -37,10 +37,10 @@ def test_beats_random(plantkit_evaluate):
     mine = result["my_pruner"]
     assert mine.failures == 0 and mine.errors == []
     assert 0.0 <= mine.weak_area <= 1.0 and 0.0 <= mine.score <= 100.0
-    assert {record.challenge for record in mine.records} == {"circle-3x24"}
+    assert {record.challenge for record in mine.records} == {"circle-3x60"}
     values = [mine.recovered("weak", density=density) for density in ("planted", 0.5)]
     assert mine.recovered("weak") == pytest.approx(sum(values) / 2)
-    assert mine.recovered("weak", challenge="circle-3x24", density=0.5) == values[1]
+    assert mine.recovered("weak", challenge="circle-3x60", density=0.5) == values[1]
     for arguments in ({"density": 0.25}, {"challenge": "helix"}):
         with pytest.raises(UsageError, match="'my_pruner' has no run of challenge"):
             mine.recovered("weak", **arguments)
@@ -73,7 +73,7 @@ def test_mistakes_are_errors(plantkit_evaluate):
         plantkit_evaluate("my_pruner.py", suite="tiny", challenge="relu-3x8")
     with pytest.raises(UsageError, match="no pruner was given"):
         plantkit_evaluate()
-    with pytest.raises(UsageError, match="did you mean 'circle-3x24'"):
+    with pytest.raises(UsageError, match="did you mean 'circle-3x60'"):
         plantkit_evaluate("my_pruner.py", challenge="circle-3x42")
 
 
@@ -88,7 +88,7 @@ def test_the_function_itself(plantkit_problem):
 
 def test_the_tiny_challenges(plantkit_tiny_challenges):
     found = sorted(path.name for path in plantkit_tiny_challenges.iterdir())
-    assert found == ["circle-3x24", "relu-3x8", "suites.toml"]
+    assert found == ["circle-3x60", "relu-3x8", "suites.toml"]
 """
 
 

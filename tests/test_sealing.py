@@ -15,7 +15,7 @@ from plantkit.errors import BundleError, MissingExtraError, SealedTruthError, Us
 from plantkit.sealed_bundles import seal_bundle, unseal_bundle
 from plantkit.sealing import PublicKey, SecretKey
 
-CONTEXT = {"challenge_id": "circle-3x24", "commitment": "0" * 64}
+CONTEXT = {"challenge_id": "circle-3x60", "commitment": "0" * 64}
 PATH = Path("truth.sealed")
 
 
@@ -168,16 +168,16 @@ def test_a_sealed_bundle_holds_nothing_of_the_truth(sealed, circle):
 
 def test_seal_to_another_directory(copied_bundle, key, tmp_path):
     before = contents(copied_bundle)
-    seal_bundle(copied_bundle, key, tmp_path / "sealed" / "circle-3x24")
+    seal_bundle(copied_bundle, key, tmp_path / "sealed" / "circle-3x60")
     assert contents(copied_bundle) == before
-    assert bundles.load_public(tmp_path / "sealed" / "circle-3x24").is_sealed
+    assert bundles.load_public(tmp_path / "sealed" / "circle-3x60").is_sealed
     with pytest.raises(UsageError, match="exists already"):
-        seal_bundle(copied_bundle, key, tmp_path / "sealed" / "circle-3x24")
+        seal_bundle(copied_bundle, key, tmp_path / "sealed" / "circle-3x60")
 
 
 def test_sealed_and_plain_copies_are_one_challenge(sealed, tiny_challenges):
     found = catalog.find([sealed.parent, tiny_challenges])
-    assert found.bundle("circle-3x24") == sealed.resolve()
+    assert found.bundle("circle-3x60") == sealed.resolve()
 
 
 def test_twice_is_refused(sealed, copied_bundle, key):
@@ -338,7 +338,7 @@ def test_a_pruner_does_not_see_the_key(plantkit_cli, sealed, write, monkeypatch,
 
 
 def test_reveal(plantkit_cli, sealed, tiny_challenges, tmp_path):
-    truth = tiny_challenges / "circle-3x24" / "truth.safetensors"
+    truth = tiny_challenges / "circle-3x60" / "truth.safetensors"
     for published in (truth, truth.parent):
         outcome = plantkit_cli("verify", sealed, "--reveal", published)
         assert outcome.code == 0, outcome
@@ -347,7 +347,7 @@ def test_reveal(plantkit_cli, sealed, tiny_challenges, tmp_path):
 
 
 def test_reveal_of_something_else(plantkit_cli, sealed, tiny_challenges, tmp_path):
-    truth = (tiny_challenges / "circle-3x24" / "truth.safetensors").read_bytes()
+    truth = (tiny_challenges / "circle-3x60" / "truth.safetensors").read_bytes()
     (tmp_path / "truth.safetensors").write_bytes(truth[:-1] + bytes([truth[-1] ^ 1]))
     for published in (tmp_path, tiny_challenges / "relu-3x8", tmp_path / "none"):
         outcome = plantkit_cli("verify", sealed, "--reveal", published)

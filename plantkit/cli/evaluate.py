@@ -83,7 +83,7 @@ from plantkit.reporters import FORMATS
 )
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=1e7),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
@@ -91,7 +91,7 @@ from plantkit.reporters import FORMATS
 )
 @click.option(
     "--memory-limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=2**24),
     default=4096,
     show_default=True,
     metavar="MIB",
@@ -221,7 +221,7 @@ class ProgressBar:
 
     def show(self, label: str, done: int, total: int) -> None:
         stream = sys.stderr
-        if not stream.isatty():
+        if stream is None or not stream.isatty():
             return
         if label != self._label:
             self._close()

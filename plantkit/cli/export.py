@@ -12,7 +12,12 @@ from plantkit.cli.options import challenges_option
 
 @click.group()
 def command() -> None:
-    """Write a suite as a competition of another platform."""
+    """Write a suite as a competition of another platform.
+
+    \b
+    Examples:
+      plantkit export codabench --suite starter --docker-image NAME:TAG -o bundle.zip
+    """
 
 
 @command.command()

@@ -108,7 +108,9 @@ def _challenges(directories: Sequence[Path]) -> Rows:
 
 def _suites(directories: Sequence[Path]) -> Rows:
     from plantkit import catalog
+    from plantkit.plugins import load_installed
 
+    found = catalog.find(directories, plugins=load_installed().challenge_directories())
     rows = [
         (
             suite.name,
@@ -117,7 +119,7 @@ def _suites(directories: Sequence[Path]) -> Rows:
             ", ".join(map(str, suite.protocol.densities)),
             str(suite.protocol.seeds),
         )
-        for suite in catalog.find(directories).suites.values()
+        for suite in found.suites.values()
     ]
     return ("name", "title", "challenges", "densities", "seeds"), list(rows)
 

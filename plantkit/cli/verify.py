@@ -42,6 +42,7 @@ def command(
     """
     from plantkit import catalog
     from plantkit.errors import BundleError, NothingEvaluatedError, SealedTruthError, UsageError
+    from plantkit.plugins import load_installed
     from plantkit.revealing import verify_reveal
     from plantkit.sealing import find_secret_key
     from plantkit.verification import verify_bundle
@@ -49,7 +50,7 @@ def command(
     if reveal is not None and (len(challenges) != 1 or key_file is not None):
         raise UsageError("--reveal takes one bundle, and no --key")
     key = None if reveal is not None else find_secret_key(key_file)
-    found = catalog.find(challenge_directories)
+    found = catalog.find(challenge_directories, plugins=load_installed().challenge_directories())
     paths = [found.bundle(name) for name in challenges] or list(found.bundles.values())
     if not paths:
         raise NothingEvaluatedError("no bundle was found; give a path")

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the server may take beyond a run's time limit before it is killed.
 GRACE_SECONDS = 15.0
+#: Servers that start before there is work for them; each holds about 150 MB.
+_EAGER_SERVERS = 2
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
 #: Seconds that a server may take to end itself before it is killed.
@@ -249,7 +251,7 @@ def server_pool(count: int, isolation: Isolation | None = None) -> Iterator[list
     if servers[0].isolation.level is not Level.NONE:
         kernel.set_dumpable(False)
     try:
-        for server in servers:
+        for server in servers[:_EAGER_SERVERS]:  # the others start when they get work
             server.start()
         yield servers
     finally:

@@ -252,13 +252,10 @@ def _report(error: BaseException, source: PrunerSource) -> dict[str, Any]:
     else:
         line = line_in(source.path, error) if source.path else None
         message = describe(error) + (f" (line {line})" if line is not None else "")
-    try:
-        trace = "".join(traceback.format_exception(error))
-    except BaseException:
-        trace = ""
+    with contextlib.suppress(BaseException):
+        traceback.print_exception(error)  # into the captured output
     return {
         "status": status.value,
         "message": message[: MOST_TEXT_BYTES // 16],
-        "traceback": trace[-MOST_TEXT_BYTES // 4 :],
         "line": getattr(error, "line", None),
     }

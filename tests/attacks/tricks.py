@@ -77,7 +77,7 @@ ATTACKS = (
         "tensors that claim another shape",
         """
         class Lie(torch.Tensor):
-            shape = property(lambda self: torch.Size([24, 2]))
+            shape = property(lambda self: torch.Size([60, 2]))
         return {n: torch.zeros(3).as_subclass(Lie) for n in problem.weights}
         """,
         (CRASH, INVALID),
@@ -197,7 +197,7 @@ ATTACKS = (
         "return another mask for the same seed",
         """
         values = masks(problem)
-        values["layers.0.bias"] = torch.tensor(list(os.urandom(24))) > 127
+        values["layers.0.bias"] = torch.tensor(list(os.urandom(60))) > 127
         return values
         """,
         (OK,),
@@ -205,7 +205,7 @@ ATTACKS = (
     _trick(
         "stored-mask",
         "return a mask that was stored for this challenge's id",
-        "return {'circle-3x24': masks(problem)}[problem.name]",
+        "return {'circle-3x60': masks(problem)}[problem.name]",
         (OK,),
     ),
     _trick(
