@@ -359,7 +359,8 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Returns the quotient, 0 where the denominator is 0."""
     shape = np.broadcast_shapes(numerator.shape, denominator.shape)
     out = np.zeros(shape)
-    return np.divide(numerator, denominator, out=out, where=denominator != 0)
+    quotient: Floats = np.divide(numerator, denominator, out=out, where=denominator != 0)
+    return quotient
 
 
 def _float64(values: Any) -> Floats:

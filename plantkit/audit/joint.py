@@ -155,7 +155,8 @@ def _top_mean(rows: Floats, count: int) -> Floats:
         mean: Floats = rows.mean(axis=1)
         return mean
     best: Floats = np.partition(rows, width - count, axis=1)[:, width - count :]
-    return best.mean(axis=1)
+    mean = best.mean(axis=1)
+    return mean
 
 
 def _others(grid: Floats) -> tuple[Floats, Floats]:

@@ -57,11 +57,11 @@ class Sample:
         return cls(spec=planted.spec, parameters=planted.parameters, ticket=planted.ticket)
 
     def _read(self, values: Mapping[str, Any], dtype: type, what: str) -> dict[str, Any]:
-        copies = {}
+        copies: dict[str, Any] = {}
         for name, shape in self.spec.shapes.items():
             if name not in values:
                 raise UsageError(f"sample has no {what} of {name!r}; expected shape {shape}")
-            copy = np.array(values[name], dtype=dtype)
+            copy: NDArray[Any] = np.array(values[name], dtype=dtype)
             if copy.shape != shape:
                 raise UsageError(f"{what} of {name!r} has shape {copy.shape}; expected {shape}")
             if not np.isfinite(copy).all():
