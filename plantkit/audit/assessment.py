@@ -18,11 +18,13 @@ from plantkit.audit.attacks import (
     single_attacks,
     strongest_attack,
 )
+from plantkit.audit.boosting import check_extra
 from plantkit.audit.cases import Case, CaseFile, open_cases
 from plantkit.audit.features import GROUPS
 from plantkit.audit.figures import Estimate, Figures, Separation, separate, summarize
 from plantkit.audit.samples import Sample, check_samples
 from plantkit.audit.singles import FeatureSeparations
+from plantkit.errors import UsageError
 from plantkit.networks import NetworkSpec
 
 CURVE_SIZES = (10, 20, 50, 100, 200, 500)
@@ -96,6 +98,25 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectFigures:
+    """One network's figures, such as a frozen bundle's, by the strongest attacker.
+
+    Attributes:
+        overall: all strata together, without intervals.
+        strata: by stratum.
+        auc_deviation: standard deviation that the overall AUC has for a random ticket of the
+            same size in each stratum, whose mean is 0.5.
+        verdict: leaks, if the overall AUC exceeds its limit by more than 1.96 deviations;
+            unclear, if it lies nearer to the limit than that; else hidden.
+    """
+
+    overall: Figures
+    strata: Mapping[str, Figures]
+    auc_deviation: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """What the attackers found.
 
@@ -111,6 +132,7 @@ class Audit:
         curve: by number of training networks.
         verdicts: stratum to verdict, by the strongest attacker.
         verdict: overall; leaks where any stratum does.
+        subject: figures of the one network that was to be judged beside the test networks.
     """
 
     spec: NetworkSpec
@@ -125,6 +147,7 @@ class Audit:
     curve: Sequence[CurvePoint]
     verdicts: Mapping[str, Verdict]
     verdict: Verdict
+    subject: SubjectFigures | None = None
 
     @property
     def strongest(self) -> AttackFigures:
@@ -144,6 +167,7 @@ class Audit:
             overall.auc.value <= self.limits.auc
             and overall.lift.value <= self.limits.lift
             and Verdict.LEAKS not in self.verdicts.values()
+            and (self.subject is None or self.subject.verdict is not Verdict.LEAKS)
         )
 
     def attacker(self, name: str) -> AttackFigures:
@@ -155,6 +179,7 @@ def audit_plantings(
     train: Sequence[Sample],
     test: Sequence[Sample],
     *,
+    subject: Sample | None = None,
     limits: Limits | None = None,
     curve: Sequence[int] | None = None,
     seed: int = 0,
@@ -167,6 +192,7 @@ def audit_plantings(
         train: planted networks, 4 or more; 100 or more for a figure to rely on.
         test: other networks of the same shape and planting, 1 or more; their number sets the
             width of the intervals.
+        subject: one more network to attack and to report by itself, such as a bundle's.
         limits: what the verdicts go by; None for 0.55 and twice chance.
         curve: numbers of training networks for the learning curve, those below len(train)
             count; None for 10, 20, 50, 100, 200, 500. Empty saves half of the time.
@@ -179,14 +205,16 @@ def audit_plantings(
         UsageError: too few networks, of different shapes, or not disjoint.
         MissingExtraError: scikit-learn is not installed.
     """
-    spec = check_samples(train, test)
+    subjects = [] if subject is None else [subject]
+    check_extra()
+    spec = check_samples(train, [*test, *subjects])
     limits = limits or Limits()
     tell = progress or (lambda _: None)
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="plantkit-audit-") as directory:
         tell(f"computing features of {len(train)} + {len(test)} networks")
         training = open_cases(train, Path(directory), "train")
-        testing = open_cases(test, Path(directory), "test")
+        testing = open_cases([*test, *subjects], Path(directory), "test")
         tell("trying single features and positions")
         singles, seen, unseen = single_attacks(training, testing)
         tell(f"training attackers on {len(train)} networks")
@@ -198,10 +226,13 @@ def audit_plantings(
         for size in sorted({size for size in sizes if 4 <= size < len(train)}):
             tell(f"learning curve: training attackers on {size} networks")
             part = CaseFile(cases=training.cases[:size], features=training.features)
-            found = learned_attacks(part, testing.cases, rng)
+            found = learned_attacks(part, testing.cases[: len(test)], rng)
             points.append(_curve_point(size, found, rng))
+        learned = (learned[0].first(len(test)), learned[1].first(len(test)))
         points.append(_curve_point(len(train), learned, rng))
-    left_out = _left_out(testing.cases)
+    cases = testing.cases[: len(test)]
+    judged = None if subject is None else _subject_figures(attacks[0], limits, rng)
+    attacks = [attack.first(len(test)) for attack in attacks]
     figures = [_attack_figures(attack, rng) for attack in attacks]
     verdicts = {stratum: _judge(found, limits) for stratum, found in figures[0].strata.items()}
     return Audit(
@@ -210,13 +241,14 @@ def audit_plantings(
         training_networks=len(train),
         test_networks=len(test),
         positives=sum(int(v.sum()) for sample in test for v in sample.ticket.values()),
-        left_out=left_out,
+        left_out=_left_out(cases),
         attackers=figures,
-        features=_feature_figures(seen, unseen),
-        pooled=_pooled(learned[1], training.cases, testing.cases, rng),
+        features=_feature_figures(seen, unseen, len(test)),
+        pooled=_pooled(learned[1], training.cases, cases, rng),
         curve=points,
         verdicts=verdicts,
         verdict=_overall_verdict(figures[0].overall, verdicts, limits),
+        subject=judged,
     )
 
 
@@ -239,14 +271,16 @@ def _curve_point(size: int, found: Sequence[Attack], rng: np.random.Generator) -
     return CurvePoint(networks=size, attackers=figures)
 
 
-def _feature_figures(seen: FeatureSeparations, unseen: FeatureSeparations) -> list[FeatureFigures]:
+def _feature_figures(
+    seen: FeatureSeparations, unseen: FeatureSeparations, test_networks: int
+) -> list[FeatureFigures]:
     """Returns every feature's figures, the best first."""
     strata: dict[str, dict[str, float]] = {}
     sums: dict[str, list[float]] = {}
     for stratum, names in seen.features.items():
         networks = range(len(seen.upward[stratum]))
-        tests = range(len(unseen.upward[stratum]))
-        found = [value for value in unseen.upward[stratum] if value is not None]
+        tests = range(test_networks)
+        found = [value for value in unseen.upward[stratum][:test_networks] if value is not None]
         if not found:
             continue
         weight = sum(value[0].positives for value in found)
@@ -305,6 +339,30 @@ def _pooled(
         floor_auc=floor.auc.value,
         average_precision=reached.average_precision,
         floor_average_precision=floor.average_precision.value,
+    )
+
+
+def _subject_figures(attack: Attack, limits: Limits, rng: np.random.Generator) -> SubjectFigures:
+    last = {stratum: found[-1:] for stratum, found in attack.found.items()}
+    overall = summarize(last, list(last), rng)
+    if overall is None:
+        raise UsageError("the network to be judged has no stratum with ticket entries and others")
+    variance = 0.0
+    for (found,) in last.values():
+        if found is not None:  # k^2 times the variance of the Mann-Whitney statistic
+            k, n = found.positives, found.entries
+            variance += k * (n + 1) / (12 * (n - k))
+    deviation = variance**0.5 / overall.positives
+    excess = overall.auc.value - limits.auc
+    verdict = Verdict.UNCLEAR if abs(excess) <= 1.96 * deviation else Verdict.HIDDEN
+    if excess > 1.96 * deviation:
+        verdict = Verdict.LEAKS
+    strata = {stratum: summarize(last, [stratum], rng) for stratum in last}
+    return SubjectFigures(
+        overall=overall,
+        strata={stratum: found for stratum, found in strata.items() if found is not None},
+        auc_deviation=deviation,
+        verdict=verdict,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -52,6 +53,11 @@ class Attack:
     rehearsal: Mapping[str, float]
     choices: Mapping[str, str] = field(default_factory=dict)
     log_odds: Sequence[LogOdds] = ()
+
+    def first(self, networks: int) -> Attack:
+        """Returns the attack on the first `networks` test networks alone."""
+        found = {stratum: values[:networks] for stratum, values in self.found.items()}
+        return dataclasses.replace(self, found=found, log_odds=self.log_odds[:networks])
 
 
 def learned_attacks(

@@ -6,6 +6,7 @@ so that a deep network with few ticket entries a layer is not safe for lack of e
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -98,11 +99,7 @@ def thin_out(
 def fit_models(
     spec: NetworkSpec, lessons: Sequence[Lesson], rng: np.random.Generator
 ) -> EntryModels:
-    """Returns models trained on the lessons, one a network.
-
-    Raises:
-        MissingExtraError: scikit-learn is not installed.
-    """
+    """Returns models trained on the lessons, one a network."""
     constants: dict[str, float] = {}
     shapes: dict[tuple[int, ...], list[str]] = {}
     tables = {name: np.concatenate([one.rows[name] for one in lessons]) for name in spec.shapes}
@@ -139,11 +136,19 @@ def one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
+def check_extra() -> None:
+    """Checks that scikit-learn can be imported, before hours of planting.
+
+    Raises:
+        MissingExtraError: it cannot.
+    """
+    if any(importlib.util.find_spec(name) is None for name in ("sklearn", "threadpoolctl")):
+        raise MissingExtraError(extra="audit", needed_for="the leak audit")
+
+
 def _fit(table: Table, answers: Bools, rng: np.random.Generator) -> Any:
-    try:
-        from sklearn.ensemble import HistGradientBoostingClassifier
-    except ImportError:
-        raise MissingExtraError(extra="audit", needed_for="the leak audit") from None
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     model = HistGradientBoostingClassifier(
         learning_rate=0.1,
         max_iter=80,

@@ -348,7 +348,8 @@ def _rank(values: Floats) -> Codes:
 
 
 def _count(values: NDArray[Any]) -> Codes:
-    return np.minimum(values, 255).astype(np.uint8)
+    codes: Codes = np.minimum(values, 255).astype(np.uint8)
+    return codes
 
 
 def _position(count: int) -> Codes:

@@ -151,11 +151,9 @@ def _centred(log_odds: Floats) -> Floats:
 def _top_mean(rows: Floats, count: int) -> Floats:
     """Returns the mean of each row's `count` largest values, of all if there are fewer."""
     width = rows.shape[1]
-    if count >= width:
-        mean: Floats = rows.mean(axis=1)
-        return mean
-    best: Floats = np.partition(rows, width - count, axis=1)[:, width - count :]
-    mean = best.mean(axis=1)
+    few = min(count, width)
+    best = np.partition(rows, width - few, axis=1)[:, width - few :]
+    mean: Floats = best.mean(axis=1)
     return mean
 
 
