@@ -43,7 +43,8 @@ import click
 @click.option(
     "--cache",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Directory that keeps the planted networks for the next audit of the same planting.",
+    help="Directory that keeps the planted networks. The next audit of the same planting uses "
+    "them again, whatever its seed.",
 )
 @click.option(
     "--seed-hex",
