@@ -223,7 +223,7 @@ def audit_plantings(
         tell(f"training attackers on {len(train)} networks")
         learned = learned_attacks(training, testing.cases, rng)
         attacks = [*learned, position_attack(training, testing.cases), *singles]
-        attacks.insert(0, strongest_attack(attacks))
+        attacks.insert(0, strongest_attack(attacks, training.cases))
         sizes = CURVE_SIZES if curve is None else curve
         points = []
         for size in sorted({size for size in sizes if 4 <= size < len(train)}):
