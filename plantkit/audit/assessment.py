@@ -231,7 +231,7 @@ def audit_plantings(
             part = CaseFile(cases=training.cases[:size], features=training.features)
             found = learned_attacks(part, testing.cases[: len(test)], rng)
             points.append(_curve_point(size, found, rng))
-        learned = (learned[0].first(len(test)), learned[1].first(len(test)))
+        learned = tuple(attack.first(len(test)) for attack in learned)
         points.append(_curve_point(len(train), learned, rng))
     cases = testing.cases[: len(test)]
     judged = None if subject is None else _subject_figures(attacks[0], limits, rng)
@@ -247,7 +247,7 @@ def audit_plantings(
         left_out=_left_out(cases),
         attackers=figures,
         features=_feature_figures(seen, unseen, len(test)),
-        pooled=_pooled(learned[1], training.cases, cases, rng),
+        pooled=_pooled(learned[-1], training.cases, cases, rng),
         curve=points,
         verdicts=verdicts,
         verdict=_overall_verdict(figures[0].overall, verdicts, limits),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.audit.boosting import EntryModels, Table, fit_models, thin_out
+from plantkit.audit.boosting import BOLD, CAUTIOUS, EntryModels, Table, fit_models, thin_out
 from plantkit.audit.cases import Case, CaseFile
 from plantkit.audit.features import GROUPS
 from plantkit.audit.figures import Separation, mean_auc, separate
@@ -29,10 +30,11 @@ FOLDS = 3
 ROUNDS = 1
 DISTINCT = 2.0
 BOOSTING = "boosting"
+CAUTIOUS_BOOSTING = "cautious boosting"
 JOINT = "joint"
 POSITION = "position prior"
 STRONGEST = "strongest"
-LEARNERS = (BOOSTING, JOINT)
+LEARNERS = (BOOSTING, CAUTIOUS_BOOSTING, JOINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,12 +65,14 @@ class Attack:
 
 def learned_attacks(
     train: CaseFile, test: Sequence[Case], rng: np.random.Generator
-) -> tuple[Attack, Attack]:
-    """Returns boosting entry by entry, and the joint attacker that builds on it."""
+) -> tuple[Attack, ...]:
+    """Returns the `LEARNERS`: boosting entry by entry, and the joint attacker that builds on it."""
     cases = train.cases
     spec = cases[0].spec
     stage = _train_stage(cases, test, Case.codes, rng)
     boosting = _attack(BOOSTING, cases, test, stage)
+    slow = _train_stage(cases, test, Case.codes, rng, CAUTIOUS)
+    cautious = _attack(CAUTIOUS_BOOSTING, cases, test, slow)
     degrees = ticket_degrees(spec, [case.labels for case in cases])
     for _ in range(ROUNDS):
         known = {
@@ -83,7 +87,7 @@ def learned_attacks(
             return joint_tables(spec, known[id(case)], case.codes(), degrees)
 
         stage = _train_stage(cases, test, tables, rng)
-    return boosting, _attack(JOINT, cases, test, stage)
+    return boosting, cautious, _attack(JOINT, cases, test, stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,13 +103,14 @@ def _train_stage(
     test: Sequence[Case],
     tables: Callable[[Case], Mapping[str, Table]],
     rng: np.random.Generator,
+    settings: Mapping[str, Any] = BOLD,
 ) -> _Stage:
     spec = cases[0].spec
     lessons = [thin_out(tables(case), case.labels, len(cases), rng) for case in cases]
 
     def model(left_out: int | None) -> EntryModels:
         kept = [one for place, one in enumerate(lessons) if place % FOLDS != left_out]
-        return fit_models(spec, kept, rng)
+        return fit_models(spec, kept, rng, settings)
 
     folds = [model(fold) for fold in range(FOLDS)]
     full = model(None)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -94,10 +95,24 @@ def thin_out(
     return Lesson(rows=rows, labels=answers, negatives=available)
 
 
+BOLD: Mapping[str, Any] = MappingProxyType(
+    {"learning_rate": 0.1, "max_iter": 80, "max_leaf_nodes": 12, "min_samples_leaf": 20}
+)
+"""Settings that learn intricate, strong leaks."""
+
+CAUTIOUS: Mapping[str, Any] = MappingProxyType(
+    {"learning_rate": 0.04, "max_iter": 80, "max_leaf_nodes": 6, "min_samples_leaf": 200}
+)
+"""Settings that do not take noise for a leak, and so find more of weak, smooth ones."""
+
+
 def fit_models(
-    spec: NetworkSpec, lessons: Sequence[Lesson], rng: np.random.Generator
+    spec: NetworkSpec,
+    lessons: Sequence[Lesson],
+    rng: np.random.Generator,
+    settings: Mapping[str, Any] = BOLD,
 ) -> EntryModels:
-    """Returns models trained on the lessons, one a network."""
+    """Returns models trained on the lessons, one a network, with `BOLD` or `CAUTIOUS` settings."""
     constants: dict[str, float] = {}
     shapes: dict[tuple[int, ...], list[str]] = {}
     tables = {name: np.concatenate([one.rows[name] for one in lessons]) for name in spec.shapes}
@@ -114,7 +129,7 @@ def fit_models(
         rows = np.concatenate(
             [_with_layer(tables[name], place) for place, name in enumerate(names)]
         )
-        model = _fit(rows, np.concatenate([answers[name] for name in names]), rng)
+        model = _fit(rows, np.concatenate([answers[name] for name in names]), rng, settings)
         for place, name in enumerate(names):
             available = sum(one.negatives[name] for one in lessons)
             offset = math.log(available / int((~answers[name]).sum()))
@@ -144,14 +159,13 @@ def check_extra() -> None:
         raise MissingExtraError(extra="audit", needed_for="the leak audit")
 
 
-def _fit(table: Table, answers: Bools, rng: np.random.Generator) -> Any:
+def _fit(
+    table: Table, answers: Bools, rng: np.random.Generator, settings: Mapping[str, Any]
+) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(
-        learning_rate=0.1,
-        max_iter=80,
-        max_leaf_nodes=12,
-        min_samples_leaf=20,
+        **settings,
         l2_regularization=5.0,
         early_stopping=False,
         random_state=int(rng.integers(2**31)),
