@@ -18,6 +18,7 @@ from plantkit.errors import PlantkitError, UsageError, did_you_mean
 
 #: Command name to module; each module defines `command`.
 COMMANDS = {
+    "audit": "plantkit.cli.audit",
     "check": "plantkit.cli.check",
     "doctor": "plantkit.cli.doctor",
     "evaluate": "plantkit.cli.evaluate",
