@@ -9,6 +9,23 @@ import click
 
 @click.command()
 @click.argument("family")
+@click.option(
+    "--planting",
+    type=click.Choice(["faithful", "selected"]),
+    help="How the ticket gets in.  [default: the hidden one that fits the family, else faithful]",
+)
+@click.option(
+    "--as-published",
+    is_flag=True,
+    help="Faithful with the slips of the published implementation, for comparison.",
+)
+@click.option(
+    "--dial",
+    "dials",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Sets a dial of the family, such as in_degree=6; may be given again.",
+)
 @click.option("--depth", type=int, default=5, show_default=True, help="Layers of neurons.")
 @click.option("--width", type=int, default=100, show_default=True, help="Units a hidden layer.")
 @click.option(
@@ -38,6 +55,9 @@ import click
 )
 def command(
     family: str,
+    planting: str | None,
+    as_published: bool,
+    dials: tuple[str, ...],
     depth: int,
     width: int,
     out: Path,
@@ -48,13 +68,14 @@ def command(
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
-    Families: circle, helix, relu. The seed comes from the system and is kept only in the
-    bundle's truth.
+    Families: circle, helix, relu (planted faithfully), teacher (selected). The seed comes from
+    the system and is kept only in the bundle's truth.
 
     \b
     Examples:
       plantkit plant circle --depth 5 --width 100 --out my_challenges
       plantkit plant helix --depth 10 --noise 0
+      plantkit plant teacher --planting selected --dial outputs=4 --dial kind=classification
     """
     from plantkit.bundles import freeze
     from plantkit.drafting import Order, draft_challenge
@@ -62,6 +83,8 @@ def command(
     from plantkit.machine import available_cores
     from plantkit.planting import fresh_seed
 
+    if as_published and planting not in {None, "faithful"}:
+        raise UsageError(f"--as-published is a kind of faithful planting; got {planting!r}")
     if variant and not variant.isalnum():
         raise UsageError(f"variant is {variant!r}; expected letters and digits")
     order = Order(
@@ -69,6 +92,8 @@ def command(
         depth=depth,
         width=width,
         variant=variant.lower(),
+        planting="as-published" if as_published else planting,
+        dials=_parse_dials(dials),
         noise=noise,
         overlap_scored=overlap_scored,
     )
@@ -79,14 +104,18 @@ def command(
         order, fresh_seed() if seed is None else _parse_seed(seed), jobs=available_cores()
     )
     freeze(draft, target)
-    nominal, kept = planted.simplification.nominal, planted.simplification.planted
-    click.echo(f"{target}: planted {kept.total} of {draft.network.total} parameters")
+    kept = planted.count
+    click.echo(
+        f"{target}: planted {kept.total} of {draft.network.total} parameters ({planted.method})"
+    )
     click.echo(
         f"density {kept.density(draft.network):.4g}, "
-        f"weights only {kept.weight_density(draft.network):.4g}; as published, idle entries "
-        f"counted: {nominal.density(draft.network):.4g}, "
-        f"weights only {nominal.weight_density(draft.network):.4g}"
+        f"weights only {kept.weight_density(draft.network):.4g}"
     )
+    for line in planted.details.lines():
+        click.echo(line)
+    if planted.alternatives.count is not None:
+        click.echo(f"tickets as sparse and as good: {planted.alternatives.count}")
     click.echo(
         f"test {draft.task.metric}: ticket untrained {draft.ticket_performance.strong:.4f}, "
         f"trained {draft.ticket_performance.weak:.4f}, dense trained "
@@ -97,6 +126,18 @@ def command(
             "warning: this planting can be read off the weights; do not use it for a contest",
             err=True,
         )
+
+
+def _parse_dials(texts: tuple[str, ...]) -> dict[str, str]:
+    from plantkit.errors import UsageError
+
+    dials: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value) or name in dials:
+            raise UsageError(f"dial is {text!r}; expected NAME=VALUE, each name once")
+        dials[name] = value
+    return dials
 
 
 def _parse_seed(text: str) -> bytes:
