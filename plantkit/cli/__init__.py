@@ -15,6 +15,7 @@ from plantkit.errors import PlantkitError, did_you_mean
 
 #: Command name to module; each module defines `command`.
 COMMANDS = {
+    "audit": "plantkit.cli.audit",
     "evaluate": "plantkit.cli.evaluate",
     "list": "plantkit.cli.listing",
     "plant": "plantkit.cli.plant",
