@@ -18,7 +18,7 @@ from plantkit.audit.attacks import (
     single_attacks,
     strongest_attack,
 )
-from plantkit.audit.boosting import check_extra
+from plantkit.audit.boosting import check_extra, one_thread
 from plantkit.audit.cases import Case, CaseFile, open_cases
 from plantkit.audit.features import GROUPS
 from plantkit.audit.figures import Estimate, Figures, Separation, separate, summarize
@@ -211,7 +211,10 @@ def audit_plantings(
     limits = limits or Limits()
     tell = progress or (lambda _: None)
     rng = np.random.default_rng(seed)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="plantkit-audit-") as directory:
+    with (
+        one_thread(),
+        tempfile.TemporaryDirectory(dir=scratch, prefix="plantkit-audit-") as directory,
+    ):
         tell(f"computing features of {len(train)} + {len(test)} networks")
         training = open_cases(train, Path(directory), "train")
         testing = open_cases([*test, *subjects], Path(directory), "test")

@@ -54,9 +54,7 @@ class EntryModels:
                 result[name] = np.full(len(table), self.constants[name])
             else:
                 model, layer, offset = self.models[name]
-                with one_thread():
-                    odds = model.decision_function(_with_layer(table, layer))
-                result[name] = odds - offset
+                result[name] = model.decision_function(_with_layer(table, layer)) - offset
         return result
 
 
@@ -158,8 +156,7 @@ def _fit(table: Table, answers: Bools, rng: np.random.Generator) -> Any:
         early_stopping=False,
         random_state=int(rng.integers(2**31)),
     )
-    with one_thread():
-        return model.fit(table, answers)
+    return model.fit(table, answers)
 
 
 def _with_layer(table: Table, layer: int) -> Table:

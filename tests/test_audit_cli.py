@@ -1,0 +1,82 @@
+"""`plantkit audit` as its users meet it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from plantkit.schemas import violations
+
+QUICK = ("--train", "5", "--test", "4", "--seed-hex", "0a")
+
+
+@pytest.fixture
+def audit(plantkit_cli):
+    return lambda *arguments: plantkit_cli("audit", *arguments)
+
+
+def test_a_family(audit, tmp_path):
+    path = tmp_path / "audit.json"
+    cached = ("--cache", tmp_path / "cache")
+    options = ("helix", "--depth", "4", "--width", "36", *QUICK, *cached)
+    outcome = audit(*options, "--format", "json", "-o", path)
+    assert outcome.code == 1, outcome
+    assert outcome.out == ""
+    report = json.loads(path.read_text())
+    assert violations(report, "audit") == []
+    assert report["verdict"] == "leaks"
+    assert report["passed"] is False
+    assert report["training_networks"] == 5
+    assert report["attackers"][0]["overall"]["auc"]["value"] > 0.8
+    assert report["bundle"] is None
+    again = audit(*options, "--auc-limit", "1", "--lift-limit", "1000")  # of the same networks
+    assert again.code == 0, again
+    value = report["attackers"][0]["overall"]["auc"]["value"]
+    assert f"AUC {value:.3f} [" in again.out
+    assert "Within the limits." in again.out
+    assert "`layers.2.bias` (wholly ticket)" in again.out
+    for heading in ("Strata", "Attackers", "Learning curve", "Single features", "Whole networks"):
+        assert f"## {heading}" in again.out
+    assert "planting 5 + 4 networks: helix-4x36, faithful planting" in again.err
+
+
+def test_a_bundle(audit, tiny_challenges):
+    outcome = audit(tiny_challenges / "circle-3x60", *QUICK, "--no-curve", "--format", "json")
+    assert outcome.code == 1, outcome
+    report = json.loads(outcome.out)
+    assert violations(report, "audit") == []
+    assert report["bundle"]["id"] == "circle-3x60"
+    assert report["bundle"]["verdict"] == "leaks"
+    auc = report["bundle"]["overall"]["auc"]
+    assert auc["value"] > 0.9
+    assert (auc["low"], auc["high"]) == (None, None)
+    assert report["planting"]["network"]["widths"] == [2, 60, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["circl"], "did you mean 'circle'"),
+        (["circle", "--planting", "faithfull"], "did you mean 'faithful'"),
+        (["circle", "--seed-hex", "xyz"], "expected hexadecimal digits"),
+        (["circle", "--train", "3"], "3 is not in the range x>=4"),
+        (["circle", "--width", "5"], "use a width of at least"),
+    ],
+)
+def test_usage_errors(audit, arguments, message):
+    outcome = audit(*arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+
+
+def test_a_bundle_says_itself_how_it_was_planted(audit, tiny_challenges):
+    outcome = audit(tiny_challenges / "relu-3x8", "--depth", "4")
+    assert outcome.code == 2
+    assert "leave the planting, the depth and the width out" in outcome.err
+
+
+def test_a_directory_that_is_no_bundle(audit, tmp_path):
+    outcome = audit(tmp_path)
+    assert outcome.code == 2
+    assert "is no bundle" in outcome.err
