@@ -59,7 +59,7 @@ def test_nothing_is_written(family: TeacherFamily) -> None:
 
 
 @pytest.mark.parametrize("family", [REGRESSION, CLASSES])
-@pytest.mark.parametrize("depth", [3, 5, 8])
+@pytest.mark.parametrize("depth", [3, 5])
 def test_every_unit_switches_and_every_entry_matters(family: TeacherFamily, depth: int) -> None:
     planted = planted_teacher(family, depth)
     inputs = np.random.default_rng(3).uniform(-1, 1, (3000, family.inputs))
@@ -113,7 +113,7 @@ def test_one_network_holds_many_tickets_so_the_ticket_is_no_function_of_it() -> 
     planted = planted_teacher(REGRESSION)
     tickets = [
         select(REGRESSION, planted.spec, planted.parameters, np.random.default_rng(seed)).ticket
-        for seed in range(6)
+        for seed in range(4)
     ]
     kept = np.array([np.concatenate([mask.ravel() for mask in t.values()]) for t in tickets])
     overlaps = (kept[:, None] & kept[None]).sum(axis=2) / kept.sum(axis=1)
@@ -127,7 +127,7 @@ def rank_area(scores: Floats, labels: np.ndarray) -> float:
 
 
 def test_value_and_magnitude_say_nothing_in_any_layer() -> None:
-    """50 networks; the faithful planting fails this test."""
+    """40 networks; the faithful planting fails this test."""
 
     def areas(method: str, family: str, count: int) -> dict[str, tuple[float, float]]:
         found: dict[str, list[tuple[float, float]]] = {}
@@ -142,7 +142,7 @@ def test_value_and_magnitude_say_nothing_in_any_layer() -> None:
                     found.setdefault(name, []).append(pair)
         return {name: tuple(np.mean(pairs, axis=0)) for name, pairs in found.items()}
 
-    hidden = areas("selected", "teacher", 50)
+    hidden = areas("selected", "teacher", 40)
     assert len(hidden) == 4  # all weights, and the second layer's biases
     for name, pair in hidden.items():
         assert np.abs(np.array(pair) - 0.5).max() < 0.06, (name, pair)

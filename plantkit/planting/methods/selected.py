@@ -40,10 +40,11 @@ from plantkit.tasks import TaskKind
 MOST_DRAWS = 5000
 """Structures that are drawn before planting gives up."""
 
-LEAST_EFFECT = 0.01
+LEAST_EFFECT = 0.002
 """Least error, root mean square over standard deviation, that dropping any one entry makes.
 
-As much as the default noise: without the entry R² is lower by 1e-4 at least.
+Entries that matter less are dropped from a structure before it is judged. A higher bar would
+say more of the values that stay: at 0.01 the audit finds the ticket with an AUC of 0.55.
 """
 
 LEAST_ACTIVITY = 0.05
