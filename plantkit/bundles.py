@@ -18,7 +18,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,7 @@ class Draft:
     """All that goes into a bundle, before it is frozen.
 
     weights: the mother network with the ticket in it, name to float32 tensor.
+    planting_facts: what the manifest says of the planting beside its method and `hidden`.
     """
 
     id: str
@@ -148,6 +149,7 @@ class Draft:
     train: Samples
     truth: Truth
     planter_version: str
+    planting_facts: Mapping[str, Any] = field(default_factory=dict)
     licence: str = "CC0-1.0"
 
 
@@ -463,7 +465,7 @@ def _manifest(draft: Draft, files: Mapping[str, bytes], commitment: str) -> dict
         "id": draft.id,
         "title": draft.title,
         "family": draft.family,
-        "planting": {"method": draft.method, "hidden": draft.hidden},
+        "planting": {"method": draft.method, "hidden": draft.hidden, **draft.planting_facts},
         "task": draft.task.to_json(),
         "network": draft.network.to_json(),
         "data": {

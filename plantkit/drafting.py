@@ -16,7 +16,14 @@ from plantkit.errors import UsageError
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
 from plantkit.performance import Performances, measure, trivial_performance
-from plantkit.planting import Planted, find_family, generator, plant
+from plantkit.planting import (
+    Planted,
+    default_method,
+    draw_samples,
+    find_family,
+    find_method,
+    generator,
+)
 from plantkit.tasks import make_task
 from plantkit.training import Recipe, Samples
 
@@ -29,6 +36,8 @@ REFERENCE_SEEDS = 5
 class Order:
     """What is to be planted. `variant` is added to the id; `noise` None is the family's own.
 
+    planting: name of the planting method; None is the family's default one.
+    dials: of the family, name to text; those left out are as the family has them.
     overlap_scored: whether the overlap with the ticket counts; None is the family's own.
     train_samples, test_samples: the paper draws 10,000 samples and holds out a tenth.
     """
@@ -37,6 +46,8 @@ class Order:
     depth: int
     width: int
     variant: str = ""
+    planting: str | None = None
+    dials: Mapping[str, str] = field(default_factory=dict)
     noise: float | None = None
     overlap_scored: bool | None = None
     densities: tuple[float | str, ...] = DENSITIES
@@ -54,18 +65,18 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft,
     """Returns a bundle's draft and the planting it came from; the same seed gives the same.
 
     Raises:
-        UsageError: an unknown family, or a network that does not fit it.
-        PlantingError: the planted ticket failed a gate.
+        UsageError: an unknown family, planting or dial, or a network that does not fit.
+        PlantingError: no ticket passed the gates.
     """
-    family = find_family(order.family)
+    family = find_family(order.family).with_dials(order.dials)
+    method = default_method(family) if order.planting is None else find_method(order.planting)
     network = NetworkSpec.uniform(
         depth=order.depth, width=order.width, inputs=family.inputs, outputs=family.outputs
     )
-    planted = plant(family, network, seed=seed)
+    planted = method.plant(family, network, seed=seed)
     noise = family.default_noise if order.noise is None else order.noise
-    inputs, targets = family.sample(
-        generator(seed, "data"), order.train_samples + order.test_samples, noise=noise
-    )
+    count = order.train_samples + order.test_samples
+    inputs, targets = draw_samples(planted, family, generator(seed, "data"), count, noise=noise)
     held_out = order.train_samples
     train = Samples(inputs=_tensor(inputs[:held_out]), targets=_tensor(targets[:held_out]))
     test = Samples(inputs=_tensor(inputs[held_out:]), targets=_tensor(targets[held_out:]))
@@ -90,8 +101,13 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft,
         id=order.id,
         title=f"{family.title}, {order.depth} layers of neurons, width {order.width}",
         family=family.name,
-        method="faithful",
-        hidden=False,
+        method=planted.method,
+        hidden=planted.hidden,
+        planting_facts={
+            "labels": planted.labels.value,
+            "alternatives": planted.alternatives.to_json(),
+        }
+        | planted.details.to_json(),
         noise=noise,
         network=network,
         task=task,
@@ -125,7 +141,8 @@ def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
         UnknownNameError: the family is not one that can be planted from a seed.
         UsageError: the network is not of one width.
     """
-    family = find_family(manifest["family"])
+    dials = {name: str(value) for name, value in manifest["planting"].get("dials", {}).items()}
+    family = find_family(manifest["family"]).with_dials(dials)
     network = NetworkSpec.from_json(manifest["network"])
     hidden = set(network.widths[1:-1])
     if len(hidden) != 1 or (network.inputs, network.outputs) != (family.inputs, family.outputs):
@@ -135,6 +152,8 @@ def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
         )
     return Order(
         family=family.name,
+        planting=manifest["planting"]["method"],
+        dials=dials,
         depth=network.depth,
         width=hidden.pop(),
         variant=variant,

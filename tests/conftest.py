@@ -43,6 +43,7 @@ def tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
             family=family,
             depth=3,
             width=width,
+            planting="faithful",
             densities=("planted", 0.5),
             recipe=TINY_RECIPE,
             train_samples=320,

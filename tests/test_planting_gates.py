@@ -71,7 +71,11 @@ def test_a_dead_unit_fails() -> None:
     )
     with pytest.raises(PlantingError, match="hidden layer 1 of the ticket has 1 dead units"):
         check_units(dead, LINE)
-    check_units(absolute(), LINE)
+    assert check_units(absolute(), LINE) == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(
+        PlantingError, match=r"active on 49\.8% of the domain; expected at least 60"
+    ):
+        check_units(absolute(), LINE, least_activity=0.6)
 
 
 def test_an_entry_without_effect_fails() -> None:

@@ -8,7 +8,7 @@ import pytest
 from plantkit.errors import PlantingError
 from plantkit.networks import NetworkSpec
 from plantkit.planting.effects import entry_effects
-from plantkit.planting.families import FAMILIES
+from plantkit.planting.families import FORMULAS
 from plantkit.planting.gates import MINIMUM_EFFECT
 from plantkit.planting.simplify import simplify
 from plantkit.planting.targets import Floats, Target
@@ -25,12 +25,12 @@ def one_hidden_layer(
     )
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("depth", range(3, 11))
 def test_simplified_targets_are_the_same_function_with_functional_entries_only(
     name: str, depth: int
 ) -> None:
-    family = FAMILIES[name]
+    family = FORMULAS[name]
     nominal = family.build(depth)
     simplified, report = simplify(nominal, family.domain())
     assert report.nominal == nominal.count
@@ -60,7 +60,7 @@ def test_simplified_targets_are_the_same_function_with_functional_entries_only(
 def test_simplified_counts_and_densities(
     name: str, depth: int, weights: int, total: int, weight_density: float, density: float
 ) -> None:
-    family = FAMILIES[name]
+    family = FORMULAS[name]
     spec = NetworkSpec.uniform(depth=depth, width=100, inputs=family.inputs, outputs=family.outputs)
     planted = simplify(family.build(depth), family.domain())[1].planted
     assert (planted.weights, planted.total) == (weights, total)
@@ -123,7 +123,7 @@ def test_a_target_that_is_zero_on_its_domain_is_refused() -> None:
 
 
 def test_effects_are_what_brute_force_finds() -> None:
-    family = FAMILIES["circle"]
+    family = FORMULAS["circle"]
     target, _ = simplify(family.build(6), family.domain())
     inputs = np.random.default_rng(0).uniform(-1, 1, (400, 2))
     expected = target.forward(inputs)

@@ -20,18 +20,23 @@ from plantkit.audit.samples import PlantedNetwork, Sample
 from plantkit.bundles import Challenge
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import NetworkSpec
-from plantkit.planting import find_family, plant
+from plantkit.planting import METHODS, PlantingMethod, find_family
 
 Planter = Callable[[str, NetworkSpec, bytes], PlantedNetwork]
 
 _TICKET = "ticket."
 
 
-def _plant_faithfully(family: str, spec: NetworkSpec, seed: bytes) -> PlantedNetwork:
-    return plant(find_family(family), spec, seed=seed)
+def _planter(method: PlantingMethod) -> Planter:
+    def plant(family: str, spec: NetworkSpec, seed: bytes) -> PlantedNetwork:
+        return method.plant(find_family(family), spec, seed=seed)
+
+    return plant
 
 
-PLANTERS: Mapping[str, Planter] = MappingProxyType({"faithful": _plant_faithfully})
+PLANTERS: Mapping[str, Planter] = MappingProxyType(
+    {name: _planter(method) for name, method in METHODS.items()}
+)
 """Planting methods that can be audited, by name."""
 
 

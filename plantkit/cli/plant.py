@@ -11,6 +11,23 @@ from plantkit.cli.options import key_option
 
 @click.command()
 @click.argument("family")
+@click.option(
+    "--planting",
+    type=click.Choice(["faithful", "selected"]),
+    help="How the ticket gets in.  [default: the hidden one that fits the family, else faithful]",
+)
+@click.option(
+    "--as-published",
+    is_flag=True,
+    help="Faithful with the slips of the published implementation, for comparison.",
+)
+@click.option(
+    "--dial",
+    "dials",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Sets a dial of the family, such as in_degree=6; may be given again.",
+)
 @click.option("--depth", type=int, default=5, show_default=True, help="Layers of neurons.")
 @click.option("--width", type=int, default=100, show_default=True, help="Units a hidden layer.")
 @click.option(
@@ -42,6 +59,9 @@ from plantkit.cli.options import key_option
 @key_option
 def command(
     family: str,
+    planting: str | None,
+    as_published: bool,
+    dials: tuple[str, ...],
     depth: int,
     width: int,
     out: Path,
@@ -54,14 +74,15 @@ def command(
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
-    Families: circle, helix, relu. The seed comes from the system and is kept only in the
-    bundle's truth.
+    Families: circle, helix, relu (planted faithfully), teacher (selected). The seed comes from
+    the system and is kept only in the bundle's truth.
 
     \b
     Examples:
       plantkit plant circle --depth 5 --width 100 --out my_challenges
       plantkit plant helix --depth 10 --noise 0
-      plantkit plant circle --seal --key contest.key.pub
+      plantkit plant teacher --planting selected --dial outputs=4 --dial kind=classification
+      plantkit plant teacher --seal --key contest.key.pub
     """
     from plantkit.bundles import freeze
     from plantkit.drafting import Order, draft_challenge
@@ -70,6 +91,8 @@ def command(
     from plantkit.planting import fresh_seed
     from plantkit.sealing import KEY_VARIABLE, find_key
 
+    if as_published and planting not in {None, "faithful"}:
+        raise UsageError(f"--as-published is a kind of faithful planting; got {planting!r}")
     if key_file is not None and not seal:
         raise UsageError("--key has no use without --seal; add --seal, or leave it out")
     key = find_key(key_file) if seal else None
@@ -82,6 +105,8 @@ def command(
         depth=depth,
         width=width,
         variant=variant.lower(),
+        planting="as-published" if as_published else planting,
+        dials=_parse_dials(dials),
         noise=noise,
         overlap_scored=overlap_scored,
     )
@@ -92,14 +117,18 @@ def command(
         order, fresh_seed() if seed is None else _parse_seed(seed), jobs=available_cores()
     )
     freeze(draft, target, key=key)
-    nominal, kept = planted.simplification.nominal, planted.simplification.planted
-    click.echo(f"{target}: planted {kept.total} of {draft.network.total} parameters")
+    kept = planted.count
+    click.echo(
+        f"{target}: planted {kept.total} of {draft.network.total} parameters ({planted.method})"
+    )
     click.echo(
         f"density {kept.density(draft.network):.4g}, "
-        f"weights only {kept.weight_density(draft.network):.4g}; as published, idle entries "
-        f"counted: {nominal.density(draft.network):.4g}, "
-        f"weights only {nominal.weight_density(draft.network):.4g}"
+        f"weights only {kept.weight_density(draft.network):.4g}"
     )
+    for line in planted.details.lines():
+        click.echo(line)
+    if planted.alternatives.count is not None:
+        click.echo(f"tickets as sparse and as good: {planted.alternatives.count}")
     click.echo(
         f"test {draft.task.metric}: ticket untrained {draft.ticket_performance.strong:.4f}, "
         f"trained {draft.ticket_performance.weak:.4f}, dense trained "
@@ -110,6 +139,18 @@ def command(
             "warning: this planting can be read off the weights; do not use it for a contest",
             err=True,
         )
+
+
+def _parse_dials(texts: tuple[str, ...]) -> dict[str, str]:
+    from plantkit.errors import UsageError
+
+    dials: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value) or name in dials:
+            raise UsageError(f"dial is {text!r}; expected NAME=VALUE, each name once")
+        dials[name] = value
+    return dials
 
 
 def _parse_seed(text: str) -> bytes:

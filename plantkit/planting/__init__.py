@@ -1,4 +1,4 @@
-"""Planting: targets, and networks that hide them as winning tickets.
+"""Planting: functions, and networks that hold them as winning tickets.
 
 References:
     Fischer and Burkholz, "Plant 'n' Seek: Can You Find the Winning Ticket?", ICLR 2022,
@@ -7,19 +7,31 @@ References:
 
 from __future__ import annotations
 
-from plantkit.planting.families import FAMILIES, find_family
-from plantkit.planting.family import Family
-from plantkit.planting.planting import Planted, minimum_widths, plant
+from plantkit.planting.families import FAMILIES, FORMULAS, find_family
+from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.methods import METHODS, default_method, find_method, plant
+from plantkit.planting.methods.method import PlantingMethod
+from plantkit.planting.placement import minimum_widths
+from plantkit.planting.planted import LabelSource, Planted
+from plantkit.planting.sampling import draw_samples
 from plantkit.planting.streams import fresh_seed, generator
 from plantkit.planting.targets import EntryCount, Target
 
 __all__ = [
     "FAMILIES",
+    "FORMULAS",
+    "METHODS",
     "EntryCount",
     "Family",
+    "FormulaFamily",
+    "LabelSource",
     "Planted",
+    "PlantingMethod",
     "Target",
+    "default_method",
+    "draw_samples",
     "find_family",
+    "find_method",
     "fresh_seed",
     "generator",
     "minimum_widths",

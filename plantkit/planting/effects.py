@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from plantkit.errors import PlantingError
 from plantkit.networks import bias_name, weight_name
 from plantkit.planting.targets import Floats, Target, forward_from
+
+ChangeMeasure = Callable[[Floats, Floats], float]
+"""Maps outputs and reference outputs, (n, d_out) each, to a relative change, 0 for none."""
 
 
 def output_peaks(outputs: Floats) -> Floats:
@@ -32,12 +37,32 @@ def relative_change(outputs: Floats, reference: Floats) -> float:
     return float((np.abs(outputs - reference).max(axis=0) / peaks).max())
 
 
-def entry_effects(target: Target, domain: Floats) -> dict[str, Floats]:
-    """Returns the `relative_change` of the outputs when a single entry is set to zero.
+def relative_error(outputs: Floats, reference: Floats) -> float:
+    """Returns max over outputs of RMS(outputs - reference) / standard deviation of reference.
+
+    Its square is what R² loses, or gains, by the change. Both arguments are (n, d_out).
+
+    Raises:
+        PlantingError: an output of the reference is constant.
+    """
+    deviation = reference.std(axis=0)
+    if not deviation.all():
+        constant = int(np.flatnonzero(deviation == 0)[0])
+        raise PlantingError(
+            f"output {constant} is constant on the whole domain; expected it to act"
+        )
+    return float((np.sqrt(np.square(outputs - reference).mean(axis=0)) / deviation).max())
+
+
+def entry_effects(
+    target: Target, domain: Floats, *, measure: ChangeMeasure = relative_change
+) -> dict[str, Floats]:
+    """Returns by `measure` how the outputs change when a single entry is set to zero.
 
     Args:
         target: the network.
         domain: inputs (n, d_in).
+        measure: compares outputs with those of the whole target.
 
     Returns:
         Parameter name to float64 of the parameter's shape; infinity where the entry is zero
@@ -56,10 +81,10 @@ def entry_effects(target: Target, domain: Floats) -> dict[str, Floats]:
         for unit, source in np.argwhere(weight != 0):
             removed = weight[unit, source] * sources[:, source]
             changed = _outputs_without(target, layers, layer, int(unit), removed)
-            weight_effects[unit, source] = relative_change(changed, outputs)
+            weight_effects[unit, source] = measure(changed, outputs)
         for unit in np.flatnonzero(bias):
             changed = _outputs_without(target, layers, layer, int(unit), bias[unit])
-            bias_effects[unit] = relative_change(changed, outputs)
+            bias_effects[unit] = measure(changed, outputs)
         effects[weight_name(layer)] = weight_effects
         effects[bias_name(layer)] = bias_effects
         sources = np.maximum(layers[layer], 0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError
 from plantkit.networks import NetworkSpec, bias_name, weight_name
-from plantkit.planting.effects import entry_effects, relative_change
+from plantkit.planting.effects import ChangeMeasure, entry_effects, relative_change
 from plantkit.planting.targets import Floats, Target
 
 FUNCTION_TOLERANCE = 1e-9
@@ -31,11 +31,16 @@ ACTIVE_TOLERANCE = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateReport:
-    """What the gates measured: relative changes as `effects.relative_change` defines them."""
+    """What the gates measured: relative changes as `effects.relative_change` defines them.
+
+    `smallest_effect` is in the measure of effects that the planting method uses.
+    `smallest_activity` is the least share of the domain on which a hidden unit is active.
+    """
 
     function_error: float
     float32_error: float
     smallest_effect: float
+    smallest_activity: float
 
 
 def subnetwork(
@@ -87,12 +92,13 @@ def check_float32(network: Target, scales: Floats, reference: Target, domain: Fl
     return _at_most(error, FLOAT32_TOLERANCE, "the ticket's function in float32")
 
 
-def check_units(network: Target, domain: Floats) -> None:
-    """Checks that every hidden unit of the ticket is active somewhere on the domain.
+def check_units(network: Target, domain: Floats, *, least_activity: float = 0.0) -> float:
+    """Returns the least share of the domain, in (0, 1], on which a hidden unit is active.
 
     Raises:
-        PlantingError: a unit is dead.
+        PlantingError: a unit is dead, or active on less than `least_activity`.
     """
+    smallest = 1.0
     for layer, preactivation in enumerate(network.preactivations(domain)[:-1]):
         scale = np.abs(preactivation).max(axis=0)
         dead = np.flatnonzero(preactivation.max(axis=0) <= ACTIVE_TOLERANCE * scale)
@@ -101,26 +107,49 @@ def check_units(network: Target, domain: Floats) -> None:
                 f"hidden layer {layer + 1} of the ticket has {dead.size} dead units; "
                 "expected every unit to be active somewhere on the domain"
             )
+        activity = float((preactivation > 0).mean(axis=0).min())
+        if activity < least_activity:
+            raise PlantingError(
+                f"a unit in hidden layer {layer + 1} of the ticket is active on {activity:.1%} of "
+                f"the domain; expected at least {least_activity:.1%}"
+            )
+        smallest = min(smallest, activity)
+    return smallest
 
 
-def check_entries(network: Target, domain: Floats) -> float:
-    """Returns the smallest relative change that dropping one entry makes to the outputs.
+def check_entries(
+    network: Target,
+    domain: Floats,
+    *,
+    least_effect: float = MINIMUM_EFFECT,
+    measure: ChangeMeasure = relative_change,
+) -> float:
+    """Returns the smallest change, by `measure`, that dropping one entry makes to the outputs.
 
     Raises:
-        PlantingError: it is below `MINIMUM_EFFECT`; the message names the parameter.
+        PlantingError: it is below `least_effect`; the message names the parameter.
     """
-    effects = entry_effects(network, domain)
+    effects = entry_effects(network, domain, measure=measure)
     name = min(effects, key=lambda key: effects[key].min(initial=np.inf))
     smallest = float(effects[name].min())
-    if smallest < MINIMUM_EFFECT:
+    if smallest < least_effect:
         raise PlantingError(
             f"an entry of {name!r} changes the outputs by {smallest:.1e} relative when dropped; "
-            f"every ticket entry must change them by at least {MINIMUM_EFFECT:.0e}"
+            f"every ticket entry must change them by at least {least_effect:.0e}"
         )
     return smallest
 
 
-def check_ticket(network: Target, scales: Floats, reference: Target, domain: Floats) -> GateReport:
+def check_ticket(
+    network: Target,
+    scales: Floats,
+    reference: Target,
+    domain: Floats,
+    *,
+    least_effect: float = MINIMUM_EFFECT,
+    least_activity: float = 0.0,
+    measure: ChangeMeasure = relative_change,
+) -> GateReport:
     """Returns what the gates measured.
 
     Args:
@@ -128,15 +157,19 @@ def check_ticket(network: Target, scales: Floats, reference: Target, domain: Flo
         scales: (d_out,), the factor of every output.
         reference: the target that the ticket must compute.
         domain: inputs (n, d_in) that cover the data's domain densely.
+        least_effect: of dropping any one entry, relative; see `check_entries`.
+        least_activity: share of the domain; see `check_units`.
+        measure: of the effect of an entry.
 
     Raises:
         PlantingError: a gate failed.
     """
-    check_units(network, domain)
+    smallest_activity = check_units(network, domain, least_activity=least_activity)
     return GateReport(
+        smallest_activity=smallest_activity,
         function_error=check_function(network, scales, reference, domain),
         float32_error=check_float32(network, scales, reference, domain),
-        smallest_effect=check_entries(network, domain),
+        smallest_effect=check_entries(network, domain, least_effect=least_effect, measure=measure),
     )
 
 

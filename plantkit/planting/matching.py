@@ -121,6 +121,76 @@ def norm_output_scales(request: LayerRequest, _rng: np.random.Generator, *, comm
     )
 
 
+def published_matcher(request: LayerRequest, _rng: np.random.Generator) -> Matching:
+    """Returns the matching of the published implementation, with its slips.
+
+    Each target unit takes the unit, of those whose signs agree, at the least L1 distance after
+    its least-squares scale; the bias always counts as an entry. Where none agrees it takes the
+    unit of its own index. The list of taken units starts out as zeros, so unit 0 is never free;
+    on a collision the lowest index that is not in the list is taken. Both fallbacks scale by
+    the first weight alone.
+
+    Raises:
+        PlantingError: no unit but 0 is left.
+    """
+    taken = np.zeros(len(request.wanted), dtype=np.int64)
+    scales = np.ones(len(request.wanted))
+    for target in range(len(taken)):
+        unit, scale = _published_match(request, target)
+        if unit in taken:
+            free = np.setdiff1d(np.arange(len(request.candidates)), taken)
+            if not free.size:
+                raise PlantingError(
+                    f"layer {request.layer}: the published matching never uses unit 0 and has no "
+                    "other left: use a wider network"
+                )
+            unit = int(free[0])
+            scale = _first_weight_scale(request, target, unit)
+        taken[target], scales[target] = unit, scale
+    return Matching(units=taken, scales=scales)
+
+
+def published_output_scales(
+    request: LayerRequest, _rng: np.random.Generator, *, common: bool
+) -> Floats:
+    """Returns each output's own scale as the published implementation has it.
+
+    It ignores `common`: every class has a factor of its own, so the plain argmax is wrong.
+    Outputs keep their places here; there they are matched like units and then put in order,
+    which exchanges random initial values only.
+    """
+    scales = np.empty(len(request.wanted))
+    for output in range(len(scales)):
+        wanted, mother = request.wanted[output], request.candidates[output]
+        entries = request.entries[output].copy()
+        entries[-1] = True
+        factor = mother[entries] @ wanted[entries] / (wanted[entries] @ wanted[entries])
+        agrees = (np.sign(mother) == np.sign(wanted))[request.entries[output]].all()
+        scales[output] = (
+            factor if agrees and factor > 0 else _first_weight_scale(request, output, output)
+        )
+    return scales
+
+
+def _published_match(request: LayerRequest, target: int) -> tuple[int, float]:
+    entries = request.entries[target].copy()
+    entries[-1] = True
+    wanted, candidates = request.wanted[target][entries], request.candidates[:, entries]
+    factors = candidates @ wanted / (wanted @ wanted)
+    distances = np.abs(candidates - factors[:, None] * wanted).sum(axis=1)
+    signed = wanted != 0
+    usable = (factors > 0) & (np.sign(candidates) == np.sign(wanted))[:, signed].all(axis=1)
+    if not usable.any():
+        return target, _first_weight_scale(request, target, target)
+    unit = int(np.where(usable, distances, np.inf).argmin())
+    return unit, float(factors[unit])
+
+
+def _first_weight_scale(request: LayerRequest, target: int, unit: int) -> float:
+    first = int(np.flatnonzero(request.entries[target][:-1])[0])
+    return float(abs(request.candidates[unit, first] / request.wanted[target, first]))
+
+
 def check_matching(request: LayerRequest, matching: Matching) -> None:
     """Checks what planting relies on.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.planting.family import Family, Samples
+from plantkit.planting.family import FormulaFamily, Samples
 from plantkit.planting.piecewise import Interpolation, alternating_signs, interpolate
 from plantkit.planting.targets import Floats, Target
 from plantkit.tasks import TaskKind
@@ -34,7 +33,7 @@ SCATTERED = 8000
 PLASTIC_NUMBER = 1.324717957244746  # x^3 = x + 1; its powers spread points evenly in the plane
 
 
-class CircleFamily(Family):
+class CircleFamily(FormulaFamily):
     """The class of x in [-1, 1]^2 by |x|^2 against 0.2, 0.5 and 0.7.
 
     A class's logit is a line over |x|^2, and the upper envelope of the four lines changes
@@ -45,11 +44,11 @@ class CircleFamily(Family):
     which leaves a narrower sector and so fewer knots for the component across the axis.
     """
 
-    name: ClassVar[str] = "circle"
-    title: ClassVar[str] = "Circle: four classes by the distance from the center"
-    inputs: ClassVar[int] = 2
-    outputs: ClassVar[int] = 4
-    kind: ClassVar[TaskKind] = TaskKind.CLASSIFICATION
+    name = "circle"
+    title = "Circle: four classes by the distance from the center"
+    inputs = 2
+    outputs = 4
+    kind = TaskKind.CLASSIFICATION
 
     def domain(self) -> Floats:
         axis = np.linspace(-1, 1, GRID)
@@ -65,11 +64,11 @@ class CircleFamily(Family):
 
         It moves to the class of the second highest ideal logit, the next closest one.
         """
-        inputs = self._sample_inputs(rng, count)
+        inputs = self.sample_inputs(rng, count)
         exact = inputs.astype(np.float64)
         logits = np.outer(_squared_radius(exact), SLOPES) + _intercepts()
         next_closest = np.argsort(logits, axis=1)[:, -2]
-        moved = rng.random(count) < self._noise(noise)
+        moved = rng.random(count) < self.noise_level(noise)
         return inputs, np.where(moved, next_closest, self.truth(exact)).astype(np.int64)
 
     def _build(self, depth: int) -> Target:

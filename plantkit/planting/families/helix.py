@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import numpy as np
 
@@ -22,9 +21,9 @@ class HelixFamily(LineFamily):
     layers follow the interpolation, of y + 1, which is positive.
     """
 
-    name: ClassVar[str] = "helix"
-    title: ClassVar[str] = "Helix: (t cos t, t sin t, t) / 8π, t = 5π + 3πx"
-    outputs: ClassVar[int] = 3
+    name = "helix"
+    title = "Helix: (t cos t, t sin t, t) / 8π, t = 5π + 3πx"
+    outputs = 3
 
     def truth(self, inputs: Floats) -> Floats:
         position = inputs[:, 0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from plantkit.planting.family import LineFamily
@@ -13,11 +11,11 @@ from plantkit.planting.targets import Floats, Target
 class ReluFamily(LineFamily):
     """y = max(0, x) for x in [-1, 1]: a chain of unit weights without biases."""
 
-    name: ClassVar[str] = "relu"
-    title: ClassVar[str] = "ReLU: y = max(0, x)"
-    outputs: ClassVar[int] = 1
+    name = "relu"
+    title = "ReLU: y = max(0, x)"
+    outputs = 1
     #: Every path of positive weights through the network is a ticket too.
-    overlap_scored: ClassVar[bool] = False
+    overlap_scored = False
 
     def truth(self, inputs: Floats) -> Floats:
         return np.maximum(inputs, 0)

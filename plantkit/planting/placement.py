@@ -14,11 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.errors import UsageError, WidthError
+from plantkit.errors import WidthError
 from plantkit.networks import NetworkSpec, bias_name, weight_name
-from plantkit.planting.family import Family
-from plantkit.planting.gates import GateReport, check_ticket, subnetwork
-from plantkit.planting.initialization import draw_parameters
+from plantkit.planting.family import FormulaFamily
 from plantkit.planting.matching import (
     LayerRequest,
     OutputScaler,
@@ -28,10 +26,8 @@ from plantkit.planting.matching import (
     least_squares_matcher,
     norm_output_scales,
 )
-from plantkit.planting.simplify import Simplification, simplify
-from plantkit.planting.streams import generator
-from plantkit.planting.targets import EntryCount, Floats, Target
-from plantkit.tasks import TaskKind
+from plantkit.planting.simplify import simplify
+from plantkit.planting.targets import Floats, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,98 +45,6 @@ class Placement:
     output_scales: Floats
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Planted:
-    """A mother network with a planted ticket that has passed the gates.
-
-    Attributes:
-        family: name of the target's family.
-        spec: the mother network.
-        parameters: name to float64, every parameter; those outside of the ticket are the
-            untouched draw of the initial law.
-        ticket: name to bool, True at the planted entries.
-        output_scales: (d_out,) positive; masked output i = scale i times the target's.
-            In classification all of them are equal.
-        target: the target as planted, in its own coordinates.
-        simplification: what was left out of the nominal target.
-        gates: what the gates measured.
-    """
-
-    family: str
-    spec: NetworkSpec
-    parameters: Mapping[str, Floats]
-    ticket: Mapping[str, NDArray[np.bool_]]
-    output_scales: Floats
-    target: Target
-    simplification: Simplification
-    gates: GateReport
-
-    @property
-    def count(self) -> EntryCount:
-        """Number of ticket entries."""
-        return self.simplification.planted
-
-    def masked_forward(self, inputs: Floats) -> Floats:
-        """Returns the untrained ticket's outputs (n, d_out) of inputs (n, d_in), in float64."""
-        masked = {
-            name: np.where(self.ticket[name], value, 0) for name, value in self.parameters.items()
-        }
-        return Target.from_parameters(self.spec, masked).forward(inputs)
-
-
-def plant(
-    family: Family,
-    spec: NetworkSpec,
-    *,
-    seed: bytes,
-    matcher: UnitMatcher = least_squares_matcher,
-    output_scaler: OutputScaler = norm_output_scales,
-) -> Planted:
-    """Returns a fresh network of `spec` with the family's target of the same depth planted.
-
-    Args:
-        family: what to plant.
-        spec: the mother network; it may have different hidden widths.
-        seed: keys all randomness; the same seed gives the same bytes.
-        matcher: chooses the units and scales of the hidden layers.
-        output_scaler: chooses the scales of the outputs.
-
-    Raises:
-        UsageError: inputs or outputs differ from the family's, or the depth is too small.
-        WidthError: a hidden layer has fewer units than the target.
-        PlantingError: the ticket failed a gate, or the matcher broke its contract.
-    """
-    if (spec.inputs, spec.outputs) != (family.inputs, family.outputs):
-        raise UsageError(
-            f"network {spec.label} has {spec.inputs} inputs and {spec.outputs} outputs; "
-            f"target {family.name!r} needs {family.inputs} and {family.outputs}"
-        )
-    domain = family.domain()
-    nominal = family.build(spec.depth)
-    target, simplification = simplify(nominal, domain)
-    placement = place(
-        target,
-        spec,
-        draw_parameters(spec, generator(seed, "initialization")),
-        generator(seed, "matching"),
-        name=family.name,
-        common_scale=family.kind is TaskKind.CLASSIFICATION,
-        matcher=matcher,
-        output_scaler=output_scaler,
-    )
-    ticket = subnetwork(spec, placement.parameters, placement.ticket)
-    return Planted(
-        family=family.name,
-        spec=spec,
-        parameters=placement.parameters,
-        ticket=placement.ticket,
-        output_scales=placement.output_scales,
-        target=target,
-        simplification=simplification,
-        gates=check_ticket(ticket, placement.output_scales, nominal, domain),
-    )
-
-
 def place(
     target: Target,
     spec: NetworkSpec,
@@ -151,11 +55,12 @@ def place(
     common_scale: bool,
     matcher: UnitMatcher = least_squares_matcher,
     output_scaler: OutputScaler = norm_output_scales,
+    write_zero_biases: bool = False,
 ) -> Placement:
     """Returns the mother network's parameters with the target written into them.
 
-    Biases of planted units whose target bias is zero keep their values and stay outside of
-    the ticket, like everything else that the target does not use.
+    Biases of planted units whose target bias is zero stay outside of the ticket, and keep
+    their values, like everything else that the target does not use.
 
     Args:
         target: every hidden unit has at least one entry, and so has every output.
@@ -166,6 +71,7 @@ def place(
         common_scale: whether all outputs must share one scale.
         matcher: chooses the units and scales of the hidden layers.
         output_scaler: chooses the scales of the outputs.
+        write_zero_biases: as the published implementation does, set these biases to zero.
 
     Raises:
         WidthError: a hidden layer has fewer units than the target.
@@ -198,6 +104,8 @@ def place(
         rows, columns = np.nonzero(entries[:, :-1])
         weight[chosen[rows], units[columns]] = values[rows, columns]
         ticket[weight_name(layer)][chosen[rows], units[columns]] = True
+        if write_zero_biases:
+            bias[chosen] = 0
         with_bias = np.flatnonzero(entries[:, -1])
         bias[chosen[with_bias]] = values[with_bias, -1]
         ticket[bias_name(layer)][chosen[with_bias]] = True
@@ -216,7 +124,7 @@ def check_widths(target: Target, spec: NetworkSpec, *, name: str) -> None:
             raise WidthError(layer=layer, needed=needed, width=width, target=name)
 
 
-def minimum_widths(family: Family, depth: int) -> tuple[int, ...]:
+def minimum_widths(family: FormulaFamily, depth: int) -> tuple[int, ...]:
     """Returns the layer widths, input first, of the narrowest network that the target fits.
 
     Raises:

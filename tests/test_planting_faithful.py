@@ -1,4 +1,4 @@
-"""Planting: the masked network computes the target, and nothing else was touched."""
+"""Faithful planting: the masked network computes the target, and nothing else was touched."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import NetworkSpec
-from plantkit.planting import Planted, minimum_widths, plant
-from plantkit.planting.families import FAMILIES
+from plantkit.planting import METHODS, Planted, minimum_widths
+from plantkit.planting.families import FORMULAS
+from plantkit.planting.family import Family
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.matching import LayerRequest, Matching
-from plantkit.planting.planting import Placement, place
+from plantkit.planting.methods.faithful import FaithfulDetails, FaithfulMethod
+from plantkit.planting.placement import Placement, place
 from plantkit.planting.simplify import simplify
 from plantkit.planting.streams import generator
 from plantkit.planting.targets import Floats, Target
@@ -28,12 +30,12 @@ SEED = b"\x07" * 32
 
 @functools.cache
 def simplified(name: str, depth: int) -> Target:
-    family = FAMILIES[name]
+    family = FORMULAS[name]
     return simplify(family.build(depth), family.domain())[0]
 
 
 def uniform(name: str, depth: int, width: int) -> NetworkSpec:
-    family = FAMILIES[name]
+    family = FORMULAS[name]
     return NetworkSpec.uniform(
         depth=depth, width=width, inputs=family.inputs, outputs=family.outputs
     )
@@ -51,9 +53,18 @@ def placed(name: str, spec: NetworkSpec, seed: int) -> Placement:
     )
 
 
+def plant(family: Family, spec: NetworkSpec, *, seed: bytes) -> Planted:
+    return METHODS["faithful"].plant(family, spec, seed=seed)
+
+
+def details(planted: Planted) -> FaithfulDetails:
+    assert isinstance(planted.details, FaithfulDetails)
+    return planted.details
+
+
 @functools.cache
 def planted_network(name: str, depth: int, width: int) -> Planted:
-    return plant(FAMILIES[name], uniform(name, depth, width), seed=SEED)
+    return plant(FORMULAS[name], uniform(name, depth, width), seed=SEED)
 
 
 def dense_forward(
@@ -87,7 +98,7 @@ def relative_error(outputs: Floats, expected: Floats) -> float:
 
 @settings(max_examples=80, deadline=None)
 @given(
-    name=st.sampled_from(sorted(FAMILIES)),
+    name=st.sampled_from(sorted(FORMULAS)),
     depth=st.integers(3, 10),
     spare=st.lists(st.integers(0, 40), min_size=8, max_size=8),
     seed=st.integers(0, 2**32),
@@ -95,7 +106,7 @@ def relative_error(outputs: Floats, expected: Floats) -> float:
 def test_masked_networks_compute_the_target_up_to_a_positive_scale(
     name: str, depth: int, spare: list[int], seed: int
 ) -> None:
-    nominal = FAMILIES[name].build(depth)
+    nominal = FORMULAS[name].build(depth)
     least = simplified(name, depth).widths
     spec = NetworkSpec(
         widths=(
@@ -114,12 +125,12 @@ def test_masked_networks_compute_the_target_up_to_a_positive_scale(
     assert relative_error(outputs / placement.output_scales, expected) < 1e-12
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_planted_networks_hold_in_float64_and_float32(name: str, depth: int) -> None:
     planted = planted_network(name, depth, 40)
-    inputs = np.random.default_rng(5).uniform(-1, 1, (4000, FAMILIES[name].inputs))
-    expected = target_forward(FAMILIES[name].build(depth), inputs)
+    inputs = np.random.default_rng(5).uniform(-1, 1, (4000, FORMULAS[name].inputs))
+    expected = target_forward(FORMULAS[name].build(depth), inputs)
     outputs = dense_forward(planted.parameters, planted.ticket, inputs)
     np.testing.assert_allclose(planted.masked_forward(inputs), outputs, rtol=1e-9, atol=1e-300)
     assert relative_error(outputs / planted.output_scales, expected) < 1e-12
@@ -135,7 +146,7 @@ def test_the_circle_tickets_raw_argmax_classifies(depth: int) -> None:
     planted = planted_network("circle", depth, 40)
     inputs = np.random.default_rng(6).uniform(-1, 1, (20_000, 2))
     outputs = dense_forward(planted.parameters, planted.ticket, inputs, np.float32)
-    agreement = (outputs.argmax(axis=1) == FAMILIES["circle"].truth(inputs)).mean()
+    agreement = (outputs.argmax(axis=1) == FORMULAS["circle"].truth(inputs)).mean()
     assert agreement >= (0.955 if depth == 3 else 0.98)
 
 
@@ -143,19 +154,19 @@ def test_a_circle_of_depth_10_and_width_100_is_planted() -> None:
     planted = planted_network("circle", 10, 100)
     inputs = np.random.default_rng(6).uniform(-1, 1, (10_000, 2))
     classes = planted.masked_forward(inputs).argmax(axis=1)
-    assert (classes == FAMILIES["circle"].truth(inputs)).mean() > 0.995
+    assert (classes == FORMULAS["circle"].truth(inputs)).mean() > 0.995
     assert planted.count.total == 169
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("depth", [3, 5, 8])
 def test_the_minimal_network_is_planted_and_one_unit_less_is_an_error(
     name: str, depth: int
 ) -> None:
-    family = FAMILIES[name]
+    family = FORMULAS[name]
     widths = minimum_widths(family, depth)
     planted = plant(family, NetworkSpec(widths=widths), seed=SEED)
-    assert planted.simplification.planted == planted.target.count
+    assert details(planted).simplification.planted == details(planted).target.count
     for layer in range(1, depth - 1):
         if widths[layer] == 1:
             continue
@@ -170,32 +181,32 @@ def test_the_minimal_network_is_planted_and_one_unit_less_is_an_error(
 
 
 def test_minimal_widths() -> None:
-    assert minimum_widths(FAMILIES["circle"], 5) == (2, 4, 2, 18, 4)
-    assert minimum_widths(FAMILIES["circle"], 7) == (2, 4, 2, 3, 3, 19, 4)
-    assert minimum_widths(FAMILIES["helix"], 6) == (1, 1, 30, 3, 3, 3)
-    assert minimum_widths(FAMILIES["relu"], 4) == (1, 1, 1, 1)
+    assert minimum_widths(FORMULAS["circle"], 5) == (2, 4, 2, 18, 4)
+    assert minimum_widths(FORMULAS["circle"], 7) == (2, 4, 2, 3, 3, 19, 4)
+    assert minimum_widths(FORMULAS["helix"], 6) == (1, 1, 30, 3, 3, 3)
+    assert minimum_widths(FORMULAS["relu"], 4) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("widths", [(2, 20, 20, 3), (1, 20, 20, 4)])
 def test_a_network_with_other_ends_is_a_usage_error(widths: tuple[int, ...]) -> None:
     message = f"has {widths[0]} inputs and {widths[-1]} outputs; target 'circle' needs 2 and 4"
     with pytest.raises(UsageError, match=message):
-        plant(FAMILIES["circle"], NetworkSpec(widths=widths), seed=SEED)
+        plant(FORMULAS["circle"], NetworkSpec(widths=widths), seed=SEED)
 
 
 def test_too_shallow_a_network_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="at least 3 layers"):
-        plant(FAMILIES["relu"], NetworkSpec(widths=(1, 1)), seed=SEED)
+        plant(FORMULAS["relu"], NetworkSpec(widths=(1, 1)), seed=SEED)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_the_ticket_has_the_targets_entries_and_the_rest_is_the_pure_draw(name: str) -> None:
     spec = uniform(name, 5, 40)
     planted = planted_network(name, 5, 40)
     draw = draw_parameters(spec, generator(SEED, "initialization"))
     assert {key: value.shape for key, value in planted.parameters.items()} == spec.shapes
     assert {key: value.shape for key, value in planted.ticket.items()} == spec.shapes
-    for key, entries in planted.target.entries.items():
+    for key, entries in details(planted).target.entries.items():
         inside = planted.ticket[key]
         assert inside.dtype == np.bool_
         assert inside.sum() == entries.sum()
@@ -216,16 +227,16 @@ def as_bytes(planted: Planted) -> bytes:
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     spec = uniform("helix", 5, 40)
     first, again, other = (
-        as_bytes(plant(FAMILIES["helix"], spec, seed=seed)) for seed in (SEED, SEED, b"other")
+        as_bytes(plant(FORMULAS["helix"], spec, seed=seed)) for seed in (SEED, SEED, b"other")
     )
     assert first == again
     assert first != other
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", FORMULAS)
 def test_every_entry_is_functional_by_brute_force(name: str) -> None:
     planted = planted_network(name, 4, 40)
-    inputs = np.random.default_rng(8).uniform(-1, 1, (2000, FAMILIES[name].inputs))
+    inputs = np.random.default_rng(8).uniform(-1, 1, (2000, FORMULAS[name].inputs))
     expected = planted.masked_forward(inputs)
     for key, mask in planted.ticket.items():
         for index in np.argwhere(mask):
@@ -244,13 +255,8 @@ def test_another_matcher_takes_over_the_choice_of_units() -> None:
         assert common
         return np.full(len(request.wanted), 0.25)
 
-    planted = plant(
-        FAMILIES["circle"],
-        uniform("circle", 5, 25),
-        seed=SEED,
-        matcher=last_units,
-        output_scaler=fixed_scales,
-    )
+    method = FaithfulMethod(matcher=last_units, output_scaler=fixed_scales)
+    planted = method.plant(FORMULAS["circle"], uniform("circle", 5, 25), seed=SEED)
     assert np.flatnonzero(planted.ticket["layers.0.weight"].any(axis=1)).tolist() == [
         21,
         22,
@@ -266,7 +272,9 @@ def test_a_matcher_that_breaks_its_contract_is_refused() -> None:
         return Matching(units=np.zeros(count, dtype=np.int64), scales=np.ones(count))
 
     with pytest.raises(PlantingError, match="expected 4 different ones"):
-        plant(FAMILIES["circle"], uniform("circle", 5, 25), seed=SEED, matcher=one_unit)
+        FaithfulMethod(matcher=one_unit).plant(
+            FORMULAS["circle"], uniform("circle", 5, 25), seed=SEED
+        )
 
 
 def planted_units(name: str, depth: int, width: int, count: int) -> Floats:

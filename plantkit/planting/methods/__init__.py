@@ -1,0 +1,47 @@
+"""The registry of planting methods. A new method is a new file and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from plantkit.errors import UnknownNameError
+from plantkit.networks import NetworkSpec
+from plantkit.planting.family import Family
+from plantkit.planting.methods.faithful import AsPublishedMethod, FaithfulMethod
+from plantkit.planting.methods.method import PlantingMethod
+from plantkit.planting.methods.selected import SelectedMethod
+from plantkit.planting.planted import Planted
+
+_ALL: tuple[PlantingMethod, ...] = (  # the first one that fits a family is its default
+    SelectedMethod(),
+    FaithfulMethod(),
+    AsPublishedMethod(),
+)
+
+METHODS: Mapping[str, PlantingMethod] = MappingProxyType({method.name: method for method in _ALL})
+
+
+def find_method(name: str) -> PlantingMethod:
+    """Returns the planting method of this name.
+
+    Raises:
+        UnknownNameError: there is none; the message suggests the nearest names.
+    """
+    try:
+        return METHODS[name]
+    except KeyError:
+        hint = f"plantings: {', '.join(METHODS)}"
+        raise UnknownNameError("planting", name, METHODS, hint=hint) from None
+
+
+def default_method(family: Family) -> PlantingMethod:
+    """Returns the method that `family` is planted with unless another is asked for."""
+    return next(method for method in _ALL if method.fits(family))
+
+
+def plant(
+    family: Family, spec: NetworkSpec, *, seed: bytes, method: PlantingMethod | None = None
+) -> Planted:
+    """Returns `method.plant(family, spec, seed=seed)`, the family's default method for None."""
+    return (method or default_method(family)).plant(family, spec, seed=seed)

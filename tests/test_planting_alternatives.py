@@ -1,0 +1,46 @@
+"""Alternatives: the count of paths against all paths of a small network, tried one by one."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from plantkit.networks import NetworkSpec
+from plantkit.planting import METHODS, find_family
+from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
+
+LINE = np.linspace(-1, 1, 21)
+
+
+def computes_relu(weights: list[float]) -> bool:
+    values = LINE
+    for weight in weights[:-1]:
+        values = np.maximum(weight * values, 0)
+    values = weights[-1] * values
+    factor = values[-1]
+    return bool(factor != 0 and np.allclose(values / factor, np.maximum(LINE, 0)))
+
+
+def test_paths_are_counted_exactly() -> None:
+    spec = NetworkSpec(widths=(1, 4, 5, 3, 1))
+    planted = METHODS["faithful"].plant(find_family("relu"), spec, seed=b"1")
+    matrices = [planted.parameters[f"layers.{layer}.weight"] for layer in spec.layers]
+    paths = itertools.product(*[range(width) for width in spec.widths])
+    found = sum(
+        computes_relu([w[b, a] for w, (a, b) in zip(matrices, itertools.pairwise(p), strict=True)])
+        for p in paths
+    )
+    assert planted.alternatives.count == found > 1
+    assert planted.alternatives.to_json()["known"] == "counted"
+
+
+def test_deep_networks_do_not_overflow() -> None:
+    spec = NetworkSpec.uniform(depth=40, width=10, inputs=1, outputs=1)
+    parameters = {name: np.ones(shape) for name, shape in spec.shapes.items()}
+    assert count_relu_paths(spec, parameters).count == 10**38
+
+
+def test_what_was_not_counted_says_so() -> None:
+    assert "count" not in UNKNOWN.to_json()
+    assert UNKNOWN.to_json()["known"] == "unknown"
