@@ -96,7 +96,7 @@ class LocalExecutor:
             return
         pool.shutdown(wait=False, cancel_futures=True)
         for process in self._processes:
-            process.terminate()
+            process.kill()  # at once: what it holds is dropped anyway
         for process in self._processes:
             process.join()
 
@@ -140,6 +140,7 @@ class LocalExecutor:
 def _prepare_process() -> None:
     """Leaves interrupts to the parent, and ends the process when the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's handler, which cleans up
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -74,7 +74,7 @@ def test_what_cannot_be_planted_again_is_refused(manifests):
     for change, text in (
         ({"network": network}, "expected hidden layers of one width"),
         ({"family": "found"}, "no target family is named 'found'"),
-        ({"planting": {"method": "by hand", "hidden": True}}, "planted by the method 'by hand'"),
+        ({"planting": {"method": "by hand", "hidden": True}}, "no planting is named 'by hand'"),
     ):
         with pytest.raises(UsageError, match=text):
             fresh_challenges([{**manifests[0], **change}], 1)
