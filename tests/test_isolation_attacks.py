@@ -130,7 +130,7 @@ class Arena:
             return "it returned the ticket"
         if SECRET in outcome.output + outcome.error:
             return "it showed a secret"
-        if "SUCCEEDED" in outcome.output:
+        if "SUCCEEDED" in outcome.output.splitlines():  # a traceback shows the line that prints it
             return "it says so"
         if self.heard:
             return f"a listener heard {self.heard}"

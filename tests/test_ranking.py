@@ -11,7 +11,7 @@ from plantkit.catalog import Protocol
 from plantkit.ranking import rank
 from plantkit.results import Record, TrackScore
 
-PROTOCOL = Protocol(densities=(0.1,), seeds=3)
+PROTOCOL = Protocol(densities=(0.5,), seeds=3)
 
 
 def record(challenge, pruner, seed, strong, weak, *, status="ok") -> Record:
@@ -19,14 +19,14 @@ def record(challenge, pruner, seed, strong, weak, *, status="ok") -> Record:
         pruner=pruner,
         challenge=challenge.id,
         bundle_sha256=challenge.digest,
-        target_density=0.1,
+        target_density=0.5,
         is_planted_density=False,
         seed=seed,
         status=status,
         strong=TrackScore(performance=0.0, recovered_accuracy=strong),
         weak=TrackScore(performance=0.0, recovered_accuracy=weak),
-        density=0.1,
-        sparsity=0.9,
+        density=0.5,
+        sparsity=0.5,
         effective_density=0.1,
         collapsed_layers=0,
         overlap={"precision": 0.0, "recall": 0.0, "f1": 0.0, "iou": 0.0, "lift": 0.0},

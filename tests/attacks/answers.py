@@ -156,7 +156,7 @@ os._exit(0)
         "keep everything, past the check in its own process",
         _SAVE
         + "answer({n: torch.ones(w.shape, dtype=torch.bool) for n, w in problem.weights.items()})",
-        error="keeps 172 parameters",
+        error="keeps 424 parameters",
     ),
     _answer(
         "negative",

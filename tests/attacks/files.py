@@ -6,8 +6,14 @@ from attacks.attack import CRASH, OK, Attack, both, told
 from plantkit.isolation.levels import Level
 
 
-def _read(name: str, tries: str, body: str, control: Level | None = Level.PROCESS) -> Attack:
-    return Attack(name=name, tries=tries, body=body, control=control, error="rror")
+def _read(
+    name: str,
+    tries: str,
+    body: str,
+    control: Level | None = Level.PROCESS,
+    error: str = "rror",
+) -> Attack:
+    return Attack(name=name, tries=tries, body=body, control=control, error=error)
 
 
 def _write(name: str, tries: str, body: str, control: Level | None = Level.PROCESS) -> Attack:
@@ -94,6 +100,7 @@ ATTACKS = (
         print("SUCCEEDED")
         return dict(challenge.truth.ticket)
         """,
+        error="cannot be read: Permission denied",
     ),
     _read(
         "truth-in-open-descriptors",
@@ -141,7 +148,7 @@ ATTACKS = (
     _read(
         "home",
         "read a password in the home directory",
-        "assert 'hunter2' in Path(T['home'], '.netrc').read_text(); print('SUCCEEDED')",
+        "assert 'hunter' + '2' in Path(T['home'], '.netrc').read_text(); print('SUCCEEDED')",
     ),
     _read(
         "run-directory",

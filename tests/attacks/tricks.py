@@ -133,7 +133,7 @@ ATTACKS = (
         server.validate_mask = lambda *_: module.Mask(full)
         """,
         (INVALID,),
-        "keeps 172 parameters",
+        "keeps 424 parameters",
     ),
     _trick(
         "patch-torch",
