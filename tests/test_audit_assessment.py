@@ -50,6 +50,7 @@ def faithful():
     return audit_plantings(train, test, curve=())
 
 
+@pytest.mark.slow
 class TestNull:
     """Random tickets in random networks: nothing to find."""
 
@@ -107,6 +108,7 @@ def test_intervals_hold_chance_as_often_as_they_say():
     assert np.mean([auc.value for auc in found]) == pytest.approx(0.5, abs=0.006)
 
 
+@pytest.mark.slow
 def test_a_graded_leak_is_found():
     """Planted entries 10% smaller: too little to see in a histogram, not for an attacker."""
     samples = random_samples(90, seed=1, factor=0.9)

@@ -41,6 +41,7 @@ def test_a_family(audit, tmp_path):
     assert "planting 5 + 4 networks: helix-4x36, faithful planting" in again.err
 
 
+@pytest.mark.slow
 def test_a_bundle(audit, tiny_challenges):
     outcome = audit(tiny_challenges / "circle-3x60", *QUICK, "--no-curve", "--format", "json")
     assert outcome.code == 1, outcome

@@ -131,6 +131,7 @@ def test_a_submission_runs_in_a_child_of_the_worker(
     assert all(process.poll() is None for process in processes)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_costs_nothing(
     tiny_challenges, plantkit_cli, write, tmp_path
 ):

@@ -66,7 +66,18 @@ def test_there_is_a_bad_pruner_for_every_check():
     assert sorted(path.stem for path in BAD_PRUNERS.glob("*.py")) == sorted(CHECK_NAMES)
 
 
-@pytest.mark.parametrize("name", [name for name in CHECK_NAMES if name != "time-limit"])
+#: Tried in the default run; the others run with the slow tests.
+QUICK = {"loads", "names", "values", "budget", "ties", "same-seed", "problem-untouched"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in CHECK_NAMES
+        if name != "time-limit"
+    ],
+)
 def test_a_bad_pruner_fails_its_check_and_no_other(name, laboratory):
     path = BAD_PRUNERS / f"{name}.py"
     results = examine(PrunerSource(path=str(path)), laboratory, is_trusted=name == "isolated")
