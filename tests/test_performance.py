@@ -11,8 +11,14 @@ from builders import random_mask, random_samples, random_weights, task_of
 from plantkit import training
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec, build_module
-from plantkit.performance import Performances, measure, strong_performance
-from plantkit.training import Device, Recipe, Run, evaluate, train
+from plantkit.performance import (
+    Performances,
+    measure,
+    strong_performance,
+    trivial_performance,
+)
+from plantkit.tasks import make_task
+from plantkit.training import Device, Recipe, Run, Samples, evaluate, train
 
 SPEC = NetworkSpec(widths=(2, 12, 9, 3))
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=0.01)
@@ -124,3 +130,37 @@ def test_a_gpu_measures_what_the_cpu_measures(kind):
     for here, there in zip(measured(kind), measured(kind, device="cuda"), strict=True):
         assert there.strong == pytest.approx(here.strong, abs=0.03)
         assert there.weak == pytest.approx(here.weak, abs=0.03)
+
+
+def test_the_factor_is_fitted_on_training_data_alone():
+    """The network gives x; training targets are 2x, test targets 3x: the factor must be 2."""
+    spec = NetworkSpec(widths=(1, 1))
+    weights = {"layers.0.weight": torch.ones(1, 1), "layers.0.bias": torch.zeros(1)}
+    x = torch.linspace(-1, 1, 21).unsqueeze(1)
+    [found] = strong_performance(
+        spec,
+        make_task("regression", 1),
+        weights,
+        [Mask.full(spec)],
+        train_data=Samples(inputs=x, targets=2 * x),
+        test_data=Samples(inputs=x, targets=3 * x),
+    )
+    assert found == pytest.approx(1 - 1 / 9)  # error x² over variance 9x²
+
+
+def test_the_constant_is_fitted_on_training_data_alone():
+    x = torch.zeros(10, 1)
+    train_classes = torch.tensor([0] * 7 + [1] * 3)
+    test_classes = torch.tensor([0] * 2 + [1] * 8)
+    found = trivial_performance(
+        make_task("classification", 2),
+        train_data=Samples(inputs=x, targets=train_classes),
+        test_data=Samples(inputs=x, targets=test_classes),
+    )
+    assert found == pytest.approx(0.2)
+    values = trivial_performance(
+        make_task("regression", 1),
+        train_data=Samples(inputs=x, targets=torch.full((10, 1), 2.0)),
+        test_data=Samples(inputs=x, targets=torch.tensor([[-1.0], [1.0]] * 5)),
+    )
+    assert values == pytest.approx(1 - 5)  # mean of (±1 - 2)² is 5, the variance is 1
