@@ -155,6 +155,8 @@ class TestPlantAndVerify:
             (["circle", "--depth", "2"], "at least 3"),
             (["relu", "--seed", "xyz"], "expected hexadecimal"),
             (["relu", "--variant", "../x"], "expected letters and digits"),
+            (["relu", "--variant", "é"], "expected letters and digits"),
+            (["relu", "--width", "0"], "--width"),
             (["relu", "--noise", "2"], "--noise"),
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -29,7 +30,13 @@ from plantkit.cli.options import key_option
     help="Sets a dial of the family, such as in_degree=6; may be given again.",
 )
 @click.option("--depth", type=int, default=5, show_default=True, help="Layers of neurons.")
-@click.option("--width", type=int, default=100, show_default=True, help="Units a hidden layer.")
+@click.option(
+    "--width",
+    type=click.IntRange(min=1, max=100_000),
+    default=100,
+    show_default=True,
+    help="Units a hidden layer.",
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -98,7 +105,7 @@ def command(
     key = find_key(key_file) if seal else None
     if seal and key is None:
         raise UsageError(f"--seal needs a key: --key FILE, or the variable {KEY_VARIABLE}")
-    if variant and not variant.isalnum():
+    if not re.fullmatch("[A-Za-z0-9]*", variant):
         raise UsageError(f"variant is {variant!r}; expected letters and digits")
     order = Order(
         family=family,
