@@ -66,7 +66,8 @@ class Pruning:
     ) -> list[Outcome]:
         """Runs the cells on all servers side by side."""
         idle: SimpleQueue[PrunerServer] = SimpleQueue()
-        for server in self.servers:
+        for server in self.servers[: len(cells)]:
+            server.start()  # here, since a server ends with the thread that started it
             idle.put(server)
 
         def run(cell: Cell) -> Outcome:
@@ -87,7 +88,7 @@ class Pruning:
                 idle.put(server)
 
         outcomes = []
-        with ThreadPoolExecutor(len(self.servers)) as pool:
+        with ThreadPoolExecutor(min(len(self.servers), max(1, len(cells)))) as pool:
             try:
                 for outcome in pool.map(run, cells):
                     outcomes.append(outcome)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -234,6 +236,23 @@ def test_a_dead_server_is_replaced(run, circle):
         """
         assert run(code, server=server).status is Status.CRASH
         assert run(GOOD, server=server).status is Status.OK
+
+
+def test_a_server_that_died_while_idle_costs_no_run(run):
+    with PrunerServer() as server:
+        assert run(GOOD, server=server).status is Status.OK
+        os.kill(server._process.pid, signal.SIGKILL)
+        assert run(GOOD, server=server).status is Status.OK
+
+        def start_elsewhere():
+            server.stop()
+            server.start()
+
+        for _ in range(3):
+            thread = threading.Thread(target=start_elsewhere)
+            thread.start()
+            thread.join()  # with the thread that started it, the server ends
+            assert run(GOOD, server=server).status is Status.OK
 
 
 def test_describe(server, tmp_path, write):

@@ -130,7 +130,9 @@ class PrunerServer:
         self._isolation = replace(self.isolation, hidden=(*self.isolation.hidden, *paths))
 
     def start(self) -> None:
-        """Starts the process; returns before it is ready."""
+        """Starts the process, anew if it has died; returns before it is ready."""
+        if self._process is not None and self._process.poll() is not None:
+            self.stop()
         if self._process is not None or self.isolation.level is Level.NONE:
             return
         self._marker = f"PLANTKIT_SERVER={secrets.token_hex(16)}"
@@ -173,6 +175,14 @@ class PrunerServer:
         """
         if self.isolation.level is Level.NONE:
             return _run_here(cell)
+        found = self._request(cell, limits)
+        if found.signal == "SIGKILL" and not os.path.lexists(cell / OUTPUT_FILE):
+            # The server died before the run began, as it does when the thread that started it
+            # ends: no fault of the run's.
+            found = self._request(cell, limits)
+        return found
+
+    def _request(self, cell: Path, limits: Limits) -> Exit:
         self.start()
         if not self._ready:
             if self._read_line(START_SECONDS) is None:
