@@ -364,7 +364,9 @@ class _Installed:
                 "pruner",
                 name,
                 self.pruners,
-                hint="a file is given by its path; see: plantkit list pruners",
+                hint=f"{name} is a directory; give a file in it"
+                if Path(name).is_dir()
+                else "a file is given by its path; see: plantkit list pruners",
             )
         registered = self.pruners[name]
         configure(registered.pruner, source.options)

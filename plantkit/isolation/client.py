@@ -324,6 +324,9 @@ def describe_pruners(
     found = report.get("pruners")
     if found is None:
         message = plain_text(report.get("message"), MOST_MESSAGE) or "cannot be loaded"
+        line = report.get("line")
+        if isinstance(line, int) and message.startswith(f"{where}, line {line}: "):
+            raise PluginError(where, message.removeprefix(f"{where}, line {line}: "), line=line)
         raise PluginError(where, message.removeprefix(f"{where}: "))
     if not isinstance(found, list) or not 0 < len(found) <= _MOST_PRUNERS:
         raise PluginError(where, f"expected a list of 1 to {_MOST_PRUNERS} pruners")
