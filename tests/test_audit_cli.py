@@ -16,6 +16,7 @@ def audit(plantkit_cli):
     return lambda *arguments: plantkit_cli("audit", *arguments)
 
 
+@pytest.mark.slow
 def test_a_family(audit, tmp_path):
     path = tmp_path / "audit.json"
     cached = ("--cache", tmp_path / "cache")

@@ -93,6 +93,7 @@ def evaluation(submission: Path, challenges: Path, *more: str | Path) -> list[st
     ]
 
 
+@pytest.mark.slow
 def test_results_on_a_cluster_equal_those_on_this_machine(
     two_workers, tiny_challenges, plantkit_cli, write, tmp_path
 ):

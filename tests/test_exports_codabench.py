@@ -179,6 +179,7 @@ def test_participants_get_no_truth(bundle: Path, circle: Challenge) -> None:
     assert (bundle / "reference_data" / "circle-3x60" / "truth.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_the_sample_solution_scores_as_it_does_with_plantkit(
     bundle: Path,
     submit: Callable[..., Any],

@@ -111,6 +111,7 @@ def run_pytest(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_course_writes_plain_tests(run_pytest):
     done = run_pytest(
         "-W",
