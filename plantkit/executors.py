@@ -94,6 +94,8 @@ class LocalExecutor:
         pool, self._pool = self._pool, None
         if pool is None:
             return
+        # Where processes are spawned, the pool starts them as work comes: it knows of more.
+        self._processes = list({*self._processes, *(pool._processes or {}).values()})
         pool.shutdown(wait=False, cancel_futures=True)
         for process in self._processes:
             process.kill()  # at once: what it holds is dropped anyway
