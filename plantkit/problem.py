@@ -12,7 +12,7 @@ from torch import Tensor
 from plantkit.masks import Mask, budget_of, validate_mask
 from plantkit.networks import Mlp, NetworkSpec, build_module, unflatten
 from plantkit.tasks import Task
-from plantkit.training import Recipe, Run, Samples, train
+from plantkit.training import Recipe, Run, Samples, trace
 
 
 class Problem:
@@ -91,17 +91,26 @@ class Problem:
         epochs: int | None = None,
         start: Mapping[str, Tensor] | None = None,
         seed: int | None = None,
+        first_step: int = 0,
+        last_step: int | None = None,
     ) -> dict[str, Tensor]:
         """Returns the parameters after training under `mask`, name to float32 tensor.
+
+        A training can be taken in parts: after `early = fit(mask, last_step=100)`,
+        `fit(mask, start=early, first_step=100)` goes on with the samples that come next.
 
         Args:
             mask: 0/1 tensors of the parameters' names and shapes, of any density.
             epochs: passes over the training data; the recipe's number if None.
             start: parameters to start from; the initial weights if None.
             seed: seed of the data order; the problem's seed if None.
+            first_step: steps of the training that `start` has behind it. The optimizer's
+                moments start at zero all the same.
+            last_step: the step to end with; the training's last one if None.
 
         Raises:
             MaskError: wrong names, shapes or values.
+            ValueError: steps that the training does not have.
         """
         checked = validate_mask(mask, self.network, self.network.total)
         recipe = self.recipe
@@ -114,8 +123,17 @@ class Problem:
             mask=checked,
             seed=self.seed if seed is None else seed,
         )
-        trained = train(self.network, self.task, self._train, [run], recipe)
-        return {name: value[0] for name, value in unflatten(self.network, trained).items()}
+        end = recipe.steps(len(self._train)) if last_step is None else last_step
+        traced = trace(
+            self.network,
+            self.task,
+            self._train,
+            [run],
+            recipe,
+            steps=[end],
+            first_step=first_step,
+        )
+        return {name: value[0] for name, value in unflatten(self.network, traced[0]).items()}
 
     def at(self, *, density: float, seed: int) -> Problem:
         """Returns the same problem for another density and seed."""

@@ -11,7 +11,7 @@ from plantkit.masks import Mask
 from plantkit.networks import flatten
 from plantkit.problem import Problem
 from plantkit.tasks import make_task
-from plantkit.training import Recipe, Run, Samples, train
+from plantkit.training import Recipe, Run, Samples, trace, train
 
 KINDS = ("classification", "regression")
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)
@@ -145,6 +145,29 @@ def test_fit_with_its_own_epochs_start_and_seed():
     run = Run(start=start, mask=mask, seed=3)
     trained = train(problem.network, problem.task, problem.train, [run], recipe)
     assert torch.equal(flatten(problem.network, fitted), trained[0])
+
+
+def test_fit_in_parts_is_the_trainers_trace():
+    problem = tiny_problem(recipe=RECIPE)
+    mask = random_mask(problem.network, 0.7)
+    early = problem.fit(mask, last_step=2)
+    late = problem.fit(mask, start=early, first_step=2)
+    for start, first, last, found in (
+        (problem.weights, 0, 2, early),
+        (early, 2, RECIPE.steps(len(problem.train)), late),
+    ):
+        traced = trace(
+            problem.network,
+            problem.task,
+            problem.train,
+            [Run(start=start, mask=mask, seed=problem.seed)],
+            RECIPE,
+            steps=[last],
+            first_step=first,
+        )
+        assert torch.equal(flatten(problem.network, found), traced[0][0])
+    with pytest.raises(ValueError, match="steps are"):
+        problem.fit(mask, first_step=3, last_step=2)
 
 
 def test_fit_takes_any_zero_one_mapping_of_any_density():

@@ -25,6 +25,7 @@ from plantkit.training import (
     evaluate,
     plan_groups,
     single_threaded,
+    trace,
     train,
     trainer,
 )
@@ -36,19 +37,30 @@ RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01)
 
 
 def plain_training(
-    spec: NetworkSpec, task: Task, data: Samples, run: Run, recipe: Recipe
+    spec: NetworkSpec,
+    task: Task,
+    data: Samples,
+    run: Run,
+    recipe: Recipe,
+    *,
+    first_step: int = 0,
+    last_step: int | None = None,
 ) -> dict[str, Tensor]:
     """One run with torch's own Adam and autograd, the mask applied after every step."""
     module = build_module(spec, {name: run.start[name] * run.mask[name] for name in spec.shapes})
     optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
-    for epoch in range(recipe.epochs):
-        for batch in data_order(run.seed, epoch, len(data)).split(recipe.batch_size):
-            optimizer.zero_grad()
-            task.loss(module(data.inputs[batch]), data.targets[batch]).backward()
-            optimizer.step()
-            with torch.no_grad():
-                for name, parameter in module.named_parameters():
-                    parameter.mul_(run.mask[name])
+    batches = [
+        batch
+        for epoch in range(recipe.epochs)
+        for batch in data_order(run.seed, epoch, len(data)).split(recipe.batch_size)
+    ]
+    for batch in batches[first_step:last_step]:
+        optimizer.zero_grad()
+        task.loss(module(data.inputs[batch]), data.targets[batch]).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for name, parameter in module.named_parameters():
+                parameter.mul_(run.mask[name])
     return {name: value.detach() for name, value in module.named_parameters()}
 
 
@@ -452,3 +464,41 @@ def test_mask_of_a_run_may_be_a_mask_object():
     data, task = random_samples(SPEC, "regression", 8), task_of(SPEC, "regression")
     run = Run(start=random_weights(SPEC), mask=Mask.full(SPEC), seed=0)
     assert train(SPEC, task, data, [run], RECIPE).shape == (1, SPEC.total)
+
+
+# --- parts of a training
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_trace_passes_through_every_step_that_is_asked_for(kind):
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)  # four steps an epoch
+    runs = [run_of(density=density, seed=seed) for seed, density in enumerate((1.0, 0.5, 0.1))]
+    steps = [0, 3, 4, 9, 12]
+    traced = trace(SPEC, task, data, runs, RECIPE, steps=steps)
+    assert traced.shape == (5, 3, SPEC.total)
+    for run, first in zip(runs, traced[0], strict=True):
+        assert torch.equal(first, flatten(SPEC, run.start) * flatten(SPEC, run.mask))
+    for step, rows in zip(steps, traced, strict=True):
+        for run, row in zip(runs, rows, strict=True):
+            expected = plain_training(SPEC, task, data, run, RECIPE, last_step=step)
+            assert_same_parameters(row, {k: v * run.mask[k] for k, v in expected.items()})
+    # What else is asked for changes no bit.
+    assert torch.equal(traced[-1], train(SPEC, task, data, runs, RECIPE))
+    assert torch.equal(traced[3], trace(SPEC, task, data, runs, RECIPE, steps=[9])[0])
+
+
+def test_a_later_first_step_goes_on_with_the_samples_that_come_next():
+    data, task = random_samples(SPEC, "classification", 29), task_of(SPEC, "classification")
+    run = run_of()
+    (later,) = trace(SPEC, task, data, [run], RECIPE, steps=[12], first_step=6)
+    expected = plain_training(SPEC, task, data, run, RECIPE, first_step=6)
+    assert_same_parameters(later[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("steps", "first_step"), [([5, 4], 0), ([3], 4), ([13], 0), ([-1], 0), ([1], -1)]
+)
+def test_steps_that_a_training_does_not_have_are_refused(steps, first_step):
+    data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
+    with pytest.raises(ValueError, match="ascending numbers from"):
+        trace(SPEC, task, data, [run_of()], RECIPE, steps=steps, first_step=first_step)

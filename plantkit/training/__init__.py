@@ -22,6 +22,7 @@ from plantkit.training.trainer import (
     evaluate,
     plan_groups,
     single_threaded,
+    trace,
     train,
     train_group,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "evaluate",
     "plan_groups",
     "single_threaded",
+    "trace",
     "train",
     "train_group",
 ]

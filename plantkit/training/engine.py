@@ -9,7 +9,7 @@ allocates next to nothing. On a GPU the step is captured once as a CUDA graph an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -37,15 +37,20 @@ def train_rows(
     seeds: Sequence[int],
     recipe: Recipe,
     *,
+    steps: Sequence[int],
+    first_step: int = 0,
     step_hook: StepHook | None = None,
 ) -> Tensor:
-    """Returns the trained parameters (runs, total) of runs that start at `start`.
+    """Returns the parameters (steps, runs, total) of runs after each of `steps` steps.
 
     Args:
         data: on the device that trains.
         start: (runs, total) float32, zero where pruned.
         masks: (runs, total) bool.
         seeds: of the data order, one a run.
+        steps: numbers of steps in ascending order, none below `first_step` or beyond the
+            recipe's.
+        first_step: how many of the recipe's steps `start` has behind it.
     """
     device = data.inputs.device
     runs = len(seeds)
@@ -54,14 +59,30 @@ def train_rows(
         start, masks, seeds = start.repeat(2, 1), masks.repeat(2, 1), [*seeds, *seeds]
     engine = _Engine(spec, task, data, len(seeds), recipe, device)
     engine.load(start.to(device), masks.to(device))
-    for epoch in range(recipe.epochs):
-        orders = {seed: data_order(seed, epoch, len(data)) for seed in set(seeds)}
-        order = torch.stack([orders[seed] for seed in seeds]).to(device)  # (runs, n)
-        for batch in torch.split(order, recipe.batch_size, dim=1):
+    found = torch.empty(len(steps), runs, spec.total)
+    taken = first_step
+    for position, step in enumerate(steps):
+        for batch in _batches(seeds, recipe, len(data), taken, step, device):
             engine.step(batch)
             if step_hook is not None:
                 step_hook(engine.rows()[:runs], masks[:runs])
-    return engine.rows()[:runs].to(start.device)
+        found[position] = engine.rows()[:runs]
+        taken = step
+    return found.to(start.device)
+
+
+def _batches(
+    seeds: Sequence[int], recipe: Recipe, samples: int, first: int, last: int, device: torch.device
+) -> Iterator[Tensor]:
+    """Yields the samples (runs, count) of the recipe's steps from `first` up to `last`."""
+    an_epoch = recipe.steps(samples) // max(1, recipe.epochs)
+    for epoch in range(recipe.epochs):
+        begin, end = max(first - epoch * an_epoch, 0), min(last - epoch * an_epoch, an_epoch)
+        if begin >= end:
+            continue
+        orders = {seed: data_order(seed, epoch, samples) for seed in set(seeds)}
+        order = torch.stack([orders[seed] for seed in seeds]).to(device)  # (runs, n)
+        yield from torch.split(order, recipe.batch_size, dim=1)[begin:end]
 
 
 class _Blocks:

@@ -42,6 +42,10 @@ class Recipe:
     batch_size: int = 32
     learning_rate: float = 0.001
 
+    def steps(self, samples: int) -> int:
+        """Returns the number of steps of a training on so many samples."""
+        return self.epochs * -(-samples // self.batch_size)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "optimizer": "adam",

@@ -70,20 +70,66 @@ def train(
 ) -> Tensor:
     """Returns the trained parameters (runs, total) float32, flattened as `spec` orders them.
 
+    See `trace`, of which it is the end.
+    """
+    return trace(
+        spec,
+        task,
+        data,
+        runs,
+        recipe,
+        steps=[recipe.steps(len(data))],
+        jobs=jobs,
+        device=device,
+        step_hook=step_hook,
+        on_done=on_done,
+    )[0]
+
+
+def trace(
+    spec: NetworkSpec,
+    task: Task,
+    data: Samples,
+    runs: Sequence[Run],
+    recipe: Recipe,
+    *,
+    steps: Sequence[int],
+    first_step: int = 0,
+    jobs: int = 1,
+    device: str = Device.CPU,
+    step_hook: StepHook | None = None,
+    on_done: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Returns the parameters (steps, runs, total) float32 of runs after so many steps.
+
     Args:
+        steps: numbers of steps, ascending, from `first_step` to `recipe.steps(len(data))`.
+        first_step: how many of the recipe's steps the runs' starts have behind them: training
+            goes on with the samples that follow in each run's order. Adam's moments start at
+            zero all the same.
         jobs: groups of runs that train side by side, each on one thread of this process;
             results do not depend on it. `performance.measure` has processes, which scale
             better.
         device: "cpu" or "cuda"; the result is on the CPU in any case.
         step_hook: see `StepHook`.
         on_done: called with the number of runs of each group that has finished.
+
+    Raises:
+        ValueError: steps out of order or out of range.
     """
-    trained = torch.empty(len(runs), spec.total)
+    bounds = [first_step, *steps, recipe.steps(len(data))]
+    if first_step < 0 or bounds != sorted(bounds):
+        raise ValueError(
+            f"steps are {list(steps)}; expected ascending numbers from {first_step} to {bounds[-1]}"
+        )
+    traced = torch.empty(len(steps), len(runs), spec.total)
     data = data.to(device)
 
     def train_one(group: list[int]) -> None:
         members = [runs[position] for position in group]
-        trained[group] = train_group(spec, task, data, members, recipe, step_hook=step_hook)
+        traced[:, group] = trace_group(
+            spec, task, data, members, recipe, steps, first_step, step_hook=step_hook
+        )
         if on_done is not None:
             on_done(len(group))
 
@@ -95,29 +141,38 @@ def train(
         else:
             with ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 list(pool.map(train_one, groups))
-    return trained
+    return traced
 
 
 def train_group(
-    spec: NetworkSpec,
-    task: Task,
-    data: Samples,
-    runs: Sequence[Run],
-    recipe: Recipe,
-    *,
-    step_hook: StepHook | None = None,
+    spec: NetworkSpec, task: Task, data: Samples, runs: Sequence[Run], recipe: Recipe
 ) -> Tensor:
     """Returns the trained parameters (runs, total) of one group of `plan_groups`.
 
     `data` is on the device that trains; torch should have one thread (`single_threaded`).
     """
+    return trace_group(spec, task, data, runs, recipe, [recipe.steps(len(data))], 0)[0]
+
+
+def trace_group(
+    spec: NetworkSpec,
+    task: Task,
+    data: Samples,
+    runs: Sequence[Run],
+    recipe: Recipe,
+    steps: Sequence[int],
+    first_step: int,
+    *,
+    step_hook: StepHook | None = None,
+) -> Tensor:
+    """Returns the parameters (steps, runs, total) of one group of `plan_groups`; see `trace`."""
     masks = torch.stack([flatten(spec, run.mask) for run in runs])  # (runs, total) bool
     start = torch.stack([flatten(spec, run.start) for run in runs]).float() * masks
     (cap,) = set(width_caps(spec, masks))
     cut = CutRuns.of(spec, masks, cap)
     if cap == 0:
         data = Samples(inputs=torch.zeros_like(data.inputs[:, :1]), targets=data.targets)
-    trained = train_rows(
+    traced = train_rows(
         cut.spec,
         task,
         data,
@@ -125,9 +180,11 @@ def train_group(
         cut.take(masks),
         [run.seed for run in runs],
         recipe,
+        steps=steps,
+        first_step=first_step,
         step_hook=step_hook,
     )
-    return cut.put_back(trained, start)
+    return torch.stack([cut.put_back(trained, start) for trained in traced])
 
 
 def plan_groups(
