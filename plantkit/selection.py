@@ -71,9 +71,16 @@ def apportion(budget: int, sizes: list[int]) -> list[int]:
 
 def _keep_highest(saliency: Mapping[str, Tensor], budget: int) -> dict[str, Tensor]:
     vector = torch.cat([value.detach().reshape(-1) for value in saliency.values()])
-    order = torch.sort(vector, descending=True, stable=True).indices
-    kept = torch.zeros(vector.numel(), dtype=torch.bool)
-    kept[order[:budget]] = True
+    if vector.dtype == torch.bool:
+        vector = vector.byte()
+    if budget == 0:
+        kept = torch.zeros(vector.numel(), dtype=torch.bool)
+    else:
+        # The least saliency that is kept; much cheaper to find than the order of all of them.
+        least = torch.kthvalue(vector, vector.numel() - budget + 1).values
+        kept = vector > least
+        equal = torch.nonzero(vector == least).squeeze(1)
+        kept[equal[: budget - int(kept.sum())]] = True
     pieces = torch.split(kept, [value.numel() for value in saliency.values()])
     return {
         name: piece.reshape(value.shape)

@@ -156,3 +156,11 @@ def test_parts_sum_to_the_budget_and_stay_within_one_of_their_quota(sizes, data)
 )
 def test_parts_by_hand(budget, sizes, expected):
     assert apportion(budget, sizes) == expected
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.bool, torch.uint8, torch.int64, torch.half, torch.bfloat16]
+)
+def test_saliencies_of_any_type_are_ranked(dtype):
+    mask = select({"a": torch.tensor([0, 1, 0, 1]).to(dtype)}, 3)
+    assert mask["a"].tolist() == [True, True, False, True]
