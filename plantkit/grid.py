@@ -23,6 +23,7 @@ class Entry:
     label: its unique name in the tables. sha256: of a submission's file, else None.
     module: of an installed plugin, where its entry point leads; its answers may be cached.
     is_submission: given by path rather than by a registered name.
+    is_seeded: whether its masks may depend on the seed; if not, one run serves all seeds.
     """
 
     label: str
@@ -33,6 +34,7 @@ class Entry:
     version: str = ""
     module: str = ""
     is_submission: bool = False
+    is_seeded: bool = True
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -20,6 +20,9 @@ class Pruner(Protocol):
 
     name: lower-case letters, digits, dots, dashes and underscores; unique.
     reference: the paper or URL that describes the method; may be empty.
+
+    A pruner whose mask does not depend on the seed may say so by an attribute `is_seeded`
+    that is False: it is then run once a density, and its mask counts for every seed.
     """
 
     @property
@@ -49,11 +52,19 @@ class SaliencyPruner(ABC):
     name: ClassVar[str]
     reference: ClassVar[str] = ""
 
+    #: False if the saliency does not depend on the seed.
+    saliency_is_seeded: ClassVar[bool] = True
+
     #: Where parameters compete: "global" or "layerwise".
     scope: str = Scope.GLOBAL.value
 
     def __post_init__(self) -> None:
         Scope(self.scope)
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the mask may depend on the seed."""
+        return self.saliency_is_seeded
 
     @abstractmethod
     def saliency(self, problem: Problem, *, seed: int) -> Mapping[str, Tensor]:
@@ -63,3 +74,8 @@ class SaliencyPruner(ABC):
         """Returns the mask of the `problem.budget` parameters of highest saliency."""
         problem = problem.at(density=density, seed=seed)
         return select(self.saliency(problem, seed=seed), problem.budget, scope=self.scope)
+
+
+def is_seeded(pruner: Pruner) -> bool:
+    """Returns whether the masks of `pruner` may depend on the seed: unless it denies it."""
+    return getattr(pruner, "is_seeded", True) is not False

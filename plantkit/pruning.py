@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -37,7 +37,19 @@ class Pruning:
     progress: Progress = lambda *_: None
 
     def attempts(self, cells: Sequence[Cell]) -> list[Attempt]:
-        """Returns the attempts of `cells`, in their order."""
+        """Returns the attempts of `cells`, in their order.
+
+        A pruner whose masks do not depend on the seed is run once for all seeds.
+        """
+        runs = [cell if cell.entry.is_seeded else replace(cell, seed=0) for cell in cells]
+        distinct = {_key_of(run): run for run in runs}
+        outcomes = dict(zip(distinct, self._outcomes(list(distinct.values())), strict=True))
+        return [
+            _attempt(cell, outcomes[_key_of(run)]) for cell, run in zip(cells, runs, strict=True)
+        ]
+
+    def _outcomes(self, cells: Sequence[Cell]) -> list[Outcome]:
+        """Returns what came of `cells`, from the cache or by running them."""
         outcomes = [self._known(cell) for cell in cells]
         missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
         done = len(cells) - len(missing)
@@ -55,11 +67,7 @@ class Pruning:
         for position, outcome in zip(missing, found, strict=True):
             outcomes[position] = outcome
             self._keep(cells[position], outcome)
-        return [
-            _attempt(cell, outcome)
-            for cell, outcome in zip(cells, outcomes, strict=True)
-            if outcome is not None
-        ]
+        return [outcome for outcome in outcomes if outcome is not None]
 
     def _run_here(
         self, cells: Sequence[Cell], on_result: Callable[[Outcome], None]
@@ -158,6 +166,10 @@ class Pruning:
             density=cell.density,
             seed=cell.seed,
         )
+
+
+def _key_of(cell: Cell) -> tuple[str, float, int]:
+    return cell.entry.label, cell.density, cell.seed
 
 
 def _attempt(cell: Cell, outcome: Outcome) -> Attempt:

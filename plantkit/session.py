@@ -357,6 +357,7 @@ class _Installed:
         """
         from plantkit.grid import Entry
         from plantkit.plugins import configure
+        from plantkit.pruners import is_seeded
 
         name = source.name or ""
         if name not in self.pruners:
@@ -369,11 +370,12 @@ class _Installed:
                 else "a file is given by its path; see: plantkit list pruners",
             )
         registered = self.pruners[name]
-        configure(registered.pruner, source.options)
+        pruner = configure(registered.pruner, source.options)
         return Entry(
             label=_label(name, source.options),
             source=replace(source, entry_point=registered.plugin),
-            reference=registered.pruner.reference,
+            reference=pruner.reference,
+            is_seeded=is_seeded(pruner),
             plugin=registered.plugin,
             version=self.versions.get(registered.plugin, ""),
             module=self.modules.get(registered.plugin, ""),
@@ -484,10 +486,11 @@ def _load_submissions(
         digest = hashlib.sha256(Path(source.path).read_bytes()).hexdigest()
         entries += [
             Entry(
-                label=_label(pruner["name"], source.options),
-                source=replace(source, name=pruner["name"]),
-                reference=pruner["reference"],
+                label=_label(pruner.name, source.options),
+                source=replace(source, name=pruner.name),
+                reference=pruner.reference,
                 sha256=digest,
+                is_seeded=pruner.is_seeded,
             )
             for pruner in described
         ]

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from plantkit.errors import MaskError, PluginError
 from plantkit.isolation.client import (
+    DescribedPruner,
     Isolation,
     PrunerServer,
     Scratch,
@@ -259,9 +260,9 @@ def test_describe(server, tmp_path, write):
     scratch = Scratch(tmp_path / "cells")
     limits = Limits(time_seconds=20)
     source = PrunerSource(path=str(write(GOOD)))
-    assert describe_pruners(server, scratch, source, limits) == [{"name": "mine", "reference": ""}]
+    assert describe_pruners(server, scratch, source, limits) == [DescribedPruner(name="mine")]
     snip = PrunerSource(entry_point="snip", name="snip")
-    assert describe_pruners(server, scratch, snip, limits)[0]["reference"] == "arXiv 1810.02340"
+    assert describe_pruners(server, scratch, snip, limits)[0].reference == "arXiv 1810.02340"
     broken = PrunerSource(path=str(write("import sys; sys.exit(0)")))
     with pytest.raises(PluginError, match=r"mine\.py, line 1: cannot be imported: SystemExit: 0"):
         describe_pruners(server, scratch, broken, limits)

@@ -142,7 +142,7 @@ def _pruners_of(laboratory: Laboratory, source: PrunerSource) -> list[PrunerSour
         described = laboratory.describe(source)
     except PluginError:
         return [source]  # the first check says why
-    return [replace(source, name=pruner["name"]) for pruner in described]
+    return [replace(source, name=pruner.name) for pruner in described]
 
 
 def _examine(

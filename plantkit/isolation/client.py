@@ -87,6 +87,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DescribedPruner:
+    """What a pruner says of itself; see `plantkit.pruners.Pruner`."""
+
+    name: str
+    reference: str = ""
+    is_seeded: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
     """How pruners are locked away.
 
@@ -306,8 +315,8 @@ class Scratch:
 
 def describe_pruners(
     server: PrunerServer, scratch: Scratch, source: PrunerSource, limits: Limits
-) -> list[dict[str, str]]:
-    """Returns name and reference of every pruner that `source` offers, found in the child.
+) -> list[DescribedPruner]:
+    """Returns every pruner that `source` offers, found in the child.
 
     Raises:
         PluginError: the source cannot be loaded.
@@ -333,12 +342,16 @@ def describe_pruners(
     return [_described(where, entry) for entry in found]
 
 
-def _described(where: str, entry: Any) -> dict[str, str]:
-    """Returns name and reference in one entry of a description, which is not trusted."""
+def _described(where: str, entry: Any) -> DescribedPruner:
+    """Returns what one entry of a description says, which is not trusted."""
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise PluginError(where, "offers a pruner without a proper name")
-    return {"name": name, "reference": plain_text(entry.get("reference"), MOST_MESSAGE)}
+    return DescribedPruner(
+        name=name,
+        reference=plain_text(entry.get("reference"), MOST_MESSAGE),
+        is_seeded=entry.get("is_seeded") is not False,
+    )
 
 
 def run_pruner(

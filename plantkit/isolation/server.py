@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from plantkit.errors import MaskError, PlantkitError, PluginError
+from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError
 from plantkit.isolation import kernel
 from plantkit.isolation.confinement import confine, prepare
 from plantkit.isolation.descendants import end_descendants
@@ -53,6 +53,7 @@ from plantkit.plugins import (
     load_submission,
 )
 from plantkit.problem import Problem
+from plantkit.pruners import Pruner, is_seeded
 from plantkit.tasks import task_from_json
 from plantkit.training import Recipe, Samples
 
@@ -136,13 +137,25 @@ def run_cell(cell: Path) -> None:
 
 
 def describe_source(source: PrunerSource) -> dict[str, Any]:
-    """Returns the pruners that a source offers: name and reference of each."""
+    """Returns the pruners that a source offers: name, reference and whether it uses its seed."""
     found = load_submission(Path(source.path)) if source.path is not None else [find_pruner(source)]
     return {
         "pruners": [
-            {"name": entry.pruner.name, "reference": entry.pruner.reference} for entry in found
+            {
+                "name": entry.pruner.name,
+                "reference": entry.pruner.reference,
+                "is_seeded": _is_seeded(entry.pruner, source),
+            }
+            for entry in found
         ]
     }
+
+
+def _is_seeded(pruner: Pruner, source: PrunerSource) -> bool:
+    try:
+        return is_seeded(configure(pruner, source.options))
+    except UsageError:  # options of another pruner in the same file, or wrong ones: said later
+        return True
 
 
 def find_pruner(source: PrunerSource) -> RegisteredPruner:

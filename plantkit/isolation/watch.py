@@ -18,6 +18,8 @@ from plantkit.isolation.wire import Limits
 _MIB = 1024 * 1024
 #: Seconds between two looks at disk space and processes.
 _LOOK_SECONDS = 0.05
+#: Seconds between two looks at the clock and at whether anybody still waits.
+_NAP_SECONDS = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,27 +43,26 @@ class Watch:
         """
         parent = select.poll()
         parent.register(0, 0)  # hang-up only
-        pause = 0.0005
         look = time.monotonic() + _LOOK_SECONDS
         killed = False
-        while True:
-            done, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if done:
-                return None if self._is_abandoned(parent) else (status, usage)
-            now = time.monotonic()
-            if not killed:
-                if now > self.deadline:
-                    self.timed_out = True
-                elif now > look:
-                    self.exceeded = self._exceeded()
-                    # A look at many files takes a while; never spend most of the time on it.
-                    took = time.monotonic() - now
-                    look = now + took + max(_LOOK_SECONDS, 4 * took)
-                if self.timed_out or self.exceeded or self._is_abandoned(parent):
-                    killed = True
-                    kill_group(self.pid)
-            time.sleep(pause)
-            pause = min(pause * 1.3, 0.02)
+        with contextlib.closing(_Nap(self.pid)) as nap:
+            while True:
+                done, status, usage = os.wait4(self.pid, os.WNOHANG)
+                if done:
+                    return None if self._is_abandoned(parent) else (status, usage)
+                now = time.monotonic()
+                if not killed:
+                    if now > self.deadline:
+                        self.timed_out = True
+                    elif now > look:
+                        self.exceeded = self._exceeded()
+                        # A look at many files takes a while; never spend most of the time on it.
+                        took = time.monotonic() - now
+                        look = now + took + max(_LOOK_SECONDS, 4 * took)
+                    if self.timed_out or self.exceeded or self._is_abandoned(parent):
+                        killed = True
+                        kill_group(self.pid)
+                nap.take()
 
     def _exceeded(self) -> str:
         processes, threads = count_processes(self.pid)
@@ -80,6 +81,30 @@ class Watch:
     @staticmethod
     def _is_abandoned(parent: select.poll) -> bool:
         return any(event & (select.POLLHUP | select.POLLERR) for _, event in parent.poll(0))
+
+
+class _Nap:
+    """Sleeps of a process that waits for its child: a moment, or until the child has ended."""
+
+    def __init__(self, pid: int) -> None:
+        self._seconds = 0.0005
+        self._descriptor = -1
+        self._ended = select.poll()
+        with contextlib.suppress(AttributeError, OSError):  # Linux 5.3 and later have it
+            self._descriptor = os.pidfd_open(pid)
+            self._ended.register(self._descriptor, select.POLLIN)
+            self._seconds = _NAP_SECONDS
+
+    def take(self) -> None:
+        if self._descriptor < 0:
+            time.sleep(self._seconds)
+            self._seconds = min(self._seconds * 1.3, _NAP_SECONDS)
+        else:
+            self._ended.poll(1000 * self._seconds)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 def kill_group(pid: int) -> None:

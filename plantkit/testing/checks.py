@@ -56,13 +56,15 @@ class Subject:
     """The pruner under examination, and the runs of it that were made so far.
 
     source: a file, or a registered pruner with its entry point. is_trusted: whether it may
-    be run outside of the isolation, too.
+    be run outside of the isolation, too. is_seeded: whether its masks may depend on the seed,
+    known when it is loaded.
     """
 
     def __init__(self, laboratory: Laboratory, source: PrunerSource, *, is_trusted: bool) -> None:
         self.laboratory = laboratory
         self.source = source
         self.is_trusted = is_trusted or source.path is None
+        self.is_seeded = True
         self._observations: dict[tuple[str, tuple[Call, ...], int], Observation] = {}
 
     def load(self) -> None:
@@ -74,10 +76,9 @@ class Subject:
         """
         if self.source.path is None:
             self.source = resolve_installed(self.source)
-        else:
-            bare = replace(self.source, name=None)
-            name = only_pruner(self.laboratory.describe(bare), self.source)
-            self.source = replace(self.source, name=name)
+        described = only_pruner(self.laboratory.describe(self.source), self.source)
+        self.source = replace(self.source, name=described.name)
+        self.is_seeded = described.is_seeded
 
     def run(self, problem: str, call: Call = _USUAL) -> Outcome:
         return self.laboratory.run(self.source, problem, call)
@@ -207,6 +208,20 @@ def _same_seed(subject: Subject) -> None:
         )
 
 
+def _keeps_word(subject: Subject) -> None:
+    if subject.is_seeded:
+        return
+    first, second = (
+        subject.see("classification", call)[0].returned["sha256"]
+        for call in (_USUAL, replace(_USUAL, seed=1))
+    )
+    if first != second:
+        raise CheckFailure(
+            expected="one mask for all seeds, as the pruner's `is_seeded` is False",
+            got="different masks for seeds 0 and 1; leave `is_seeded` out, or set it to True",
+        )
+
+
 def _call_order(subject: Subject) -> None:
     alone = {
         call: subject.see("classification", call)[0].returned["sha256"] for call in (_USUAL, _OTHER)
@@ -306,6 +321,12 @@ CHECKS: tuple[Check, ...] = (
     _masks("full-density", "density 1", "classification", density=1.0),
     _check("one-weight", "a budget of one parameter", _one_weight, "budget"),
     _check("same-seed", "the same seed gives the same mask in every process", _same_seed, "budget"),
+    _check(
+        "seed-unused",
+        "a pruner that says its mask does not depend on the seed keeps its word",
+        _keeps_word,
+        "same-seed",
+    ),
     _check("call-order", "earlier calls do not change later masks", _call_order, "same-seed"),
     _check("problem-untouched", "the problem stays as it was", _problem_untouched, "budget"),
     _check(

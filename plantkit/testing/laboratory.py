@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError, PluginError, UnknownNameError
 from plantkit.isolation.client import (
+    DescribedPruner,
     Outcome,
     PrunerServer,
     Scratch,
@@ -104,8 +105,8 @@ class Laboratory:
         for server in self._servers:
             server.start()
 
-    def describe(self, source: PrunerSource) -> list[dict[str, str]]:
-        """Returns name and reference of every pruner that a file offers.
+    def describe(self, source: PrunerSource) -> list[DescribedPruner]:
+        """Returns what every pruner of a source says of itself.
 
         Raises:
             PluginError: it cannot be loaded.
@@ -263,17 +264,16 @@ def resolve_installed(source: PrunerSource) -> PrunerSource:
     return replace(source, entry_point=pruners[name].plugin)
 
 
-def only_pruner(described: Sequence[dict[str, str]], source: PrunerSource) -> str:
-    """Returns the name of the one pruner that a file offers.
+def only_pruner(described: Sequence[DescribedPruner], source: PrunerSource) -> DescribedPruner:
+    """Returns the one pruner that a file offers.
 
     Raises:
         PluginError: it offers several and `source` names none of them.
     """
-    names = [pruner["name"] for pruner in described]
-    if source.name in names:
-        return str(source.name)
-    if source.name is None and len(names) == 1:
-        return names[0]
+    found = [pruner for pruner in described if source.name in {None, pruner.name}]
+    if len(found) == 1:
+        return found[0]
+    names = [pruner.name for pruner in described]
     wanted = "expected one" if source.name is None else f"none is named {source.name!r}"
     raise PluginError(source.path or "", f"offers the pruners {', '.join(names)}; {wanted}")
 

@@ -57,6 +57,7 @@ class GraspPruner(SaliencyPruner):
 
     name = "grasp"
     reference = "arXiv 2002.07376"
+    saliency_is_seeded = False
 
     #: What the network's outputs are divided by before the loss.
     temperature: float = 200.0

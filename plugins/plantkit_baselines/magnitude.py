@@ -25,6 +25,7 @@ class MagnitudePruner(SaliencyPruner):
 
     name = "magnitude"
     reference = "arXiv 1506.02626"
+    saliency_is_seeded = False
 
     def saliency(self, problem: Problem, *, seed: int) -> dict[str, torch.Tensor]:
         return {name: value.abs() for name, value in problem.weights.items()}

@@ -46,6 +46,7 @@ class SnipPruner(SaliencyPruner):
 
     name = "snip"
     reference = "arXiv 1810.02340"
+    saliency_is_seeded = False
 
     def saliency(self, problem: Problem, *, seed: int) -> dict[str, torch.Tensor]:
         data = problem.train

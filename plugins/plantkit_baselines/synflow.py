@@ -54,6 +54,7 @@ class SynflowPruner(SaliencyPruner):
 
     name = "synflow"
     reference = "arXiv 2006.05467"
+    saliency_is_seeded = False
 
     #: Rounds of scoring and dropping.
     iterations: int = 100

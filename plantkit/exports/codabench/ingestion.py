@@ -87,7 +87,7 @@ def _source(server: PrunerServer, scratch: Scratch, path: Path, limits: Limits) 
     pruners = describe_pruners(server, scratch, source, limits)
     if len(pruners) != 1:
         raise PluginError(path.name, f"defines {len(pruners)} pruners; expected one")
-    return PrunerSource(path=source.path, name=pruners[0]["name"])
+    return PrunerSource(path=source.path, name=pruners[0].name)
 
 
 def _problem(directory: Path) -> Problem:
