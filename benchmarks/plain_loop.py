@@ -44,7 +44,7 @@ def train_plainly(
     *,
     sampler: Sampler[int] | None = None,
 ) -> nn.Sequential:
-    """Returns the trained module of one run; the samples come as `sampler` has them, or shuffled."""
+    """Returns the trained module of a run; samples come in the order of `sampler`, or shuffled."""
     module = nn.Sequential()
     for layer, (fan_in, fan_out) in enumerate(pairwise(spec.widths)):
         if layer:
