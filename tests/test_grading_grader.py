@@ -12,10 +12,13 @@ from typing import Any
 import junitparser
 import pytest
 
-from plantkit import session
+from plantkit import sealing, session
 from plantkit.grading import grader
-from plantkit.grading.criteria import conformance
+from plantkit.grading.criteria import conformance, determinism
+from plantkit.isolation.levels import AUTO, Level, choose
+from plantkit.isolation.probe import probe_machine
 from plantkit.scoring import seed_score
+from plantkit.sealed_bundles import seal_bundle
 
 RUBRIC = """title = "Tiny"
 pass = 0.9
@@ -87,7 +90,7 @@ def prune(problem, density, seed):
 STAND_IN = """
 from types import SimpleNamespace
 class Laboratory:
-    def __init__(self, *, limits): assert limits.time_seconds == 20
+    def __init__(self, *, limits, isolation): assert limits.time_seconds == 20
     def __enter__(self): return self
     def __exit__(self, *exc_info): pass
 def run_checks(source, laboratory):
@@ -433,3 +436,57 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, plantkit_cli: Callable[..
     )
     assert outcome.code == 2
     assert "is not a directory" in outcome.err
+
+
+@pytest.mark.slow
+def test_isolation_reaches_every_criterion(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submission that reads this file of tests can do so without full isolation only."""
+    peek = f"open({str(Path(__file__))!r}).close()\n"
+    rubric = RUBRIC.partition('[[criteria]]\nname = "exact')[0]
+    seen: list[str] = []
+    original = determinism.PrunerServer
+
+    def remember(isolation: Any) -> Any:
+        seen.append(isolation.level.value)
+        return original(isolation)
+
+    monkeypatch.setattr(determinism, "PrunerServer", remember)
+    code = GOOD.replace("    flat =", f"    {peek}    flat =", 1)
+    assert graded(code, "--isolation", "process", rubric=rubric).staff["points"] == 4
+    if choose(AUTO, probe_machine())[0] is Level.FULL:
+        assert graded(code, "--isolation", "full", rubric=rubric).staff["points"] == 0
+        assert seen == ["process", "full"]
+
+
+def test_a_sealed_challenge_needs_its_key(
+    graded: Callable[..., Graded],
+    tiny_challenges: Path,
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(sealing.KEY_VARIABLE, raising=False)
+    key = sealing.SecretKey.generate()
+    sealing.write_keys(key, tmp_path / "contest.key")
+    sealed = seal_bundle(tiny_challenges / "relu-3x8", key.public, tmp_path / "sealed" / "relu-3x8")
+    rubric = f'''title = "Sealed"
+pass = 1
+[run]
+challenges = ["{sealed}"]
+densities = [0.5]
+seeds = 1
+[[criteria]]
+name = "finds the ticket"
+metric = "recall"
+density = 0.5
+at_least = 0
+points = 1
+'''
+    result = graded(GOOD, "--key", str(tmp_path / "contest.key"), rubric=rubric)
+    assert (result.staff["points"], result.staff["share"]) == (1, 1)
+    (tmp_path / "r.toml").write_text(rubric)
+    outcome = plantkit_cli("grade", "random", "--rubric", tmp_path / "r.toml")
+    assert outcome.code == 2
+    assert "is sealed, and no key was given" in outcome.err

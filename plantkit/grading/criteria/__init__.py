@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from plantkit.grading.rubric import Criterion, Rubric
     from plantkit.grid import Entry
     from plantkit.harness import Evaluation
+    from plantkit.isolation.client import Isolation
     from plantkit.isolation.wire import Limits
     from plantkit.results import Record
 
@@ -31,6 +32,7 @@ class Bench:
     protocol: densities, seeds and weights of the rubric's run; the evaluation may hold more
     densities. challenges: those of the run, without those that only a criterion names.
     places: the challenges of every criterion that names one, by the criterion's position.
+    isolation: the level that the evaluation had, and what no pruner may read.
     """
 
     rubric: Rubric
@@ -40,6 +42,7 @@ class Bench:
     challenges: Sequence[Challenge]
     places: Mapping[int, Sequence[Challenge]]
     limits: Limits
+    isolation: Isolation
 
     def challenges_of(self, criterion: Criterion) -> Sequence[Challenge]:
         return self.places.get(criterion.position, self.challenges)

@@ -17,8 +17,8 @@ from plantkit.grading.criteria import Bench, Measured, failures_text
 if TYPE_CHECKING:
     from plantkit.grading.rubric import Criterion
 
-#: Offers `Laboratory(limits=)`, a context manager, and `run_checks(source, laboratory)`, which
-#: yields results with check, description, status, expected, got and reason.
+#: Offers `Laboratory(limits=, isolation=)`, a context manager, and `run_checks(source,
+#: laboratory)`, which yields results with check, description, status, expected, got and reason.
 SUITE = "plantkit.testing"
 
 
@@ -52,7 +52,7 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
 def _examine(bench: Bench) -> list[Any]:
     """Returns the results of all checks that could be made."""
     suite = importlib.import_module(SUITE)
-    with suite.Laboratory(limits=bench.limits) as laboratory:
+    with suite.Laboratory(limits=bench.limits, isolation=bench.isolation) as laboratory:
         results = list(suite.run_checks(bench.entry.source, laboratory))
     return [result for result in results if not _is_left_out(result)]
 
