@@ -287,7 +287,7 @@ def _mark(criterion: Criterion, measured: Measured) -> Mark:
         description=clean(criterion.description),
         points=points,
         max_points=criterion.points,
-        verdict=verdict_of(points, criterion.points, is_error=measured.is_error),
+        verdict=verdict_of(points, criterion.points, fault=measured.fault),
         hidden=criterion.hidden,
         expected=_expected(criterion),
         got=clean(measured.got, 200),

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from plantkit.grading.grade import Verdict, worst_fault
+
 if TYPE_CHECKING:
     from plantkit.bundles import Challenge
     from plantkit.catalog import Protocol as ScoringProtocol
@@ -64,14 +66,13 @@ class Bench:
 class Measured:
     """A criterion's value.
 
-    got: the value in words. message: what went wrong, else "". is_error: a run crashed, timed
-    out or gave an invalid mask.
+    got: the value in words. message: what went wrong, else "". fault: see `fault_of`.
     """
 
     value: float | None
     got: str
     message: str = ""
-    is_error: bool = False
+    fault: Verdict | None = None
     seconds: float = 0.0
 
 
@@ -92,6 +93,15 @@ def matches(record: Record, density: float | str) -> bool:
     if density == "planted":
         return record.is_planted_density
     return record.target_density == density
+
+
+def fault_of(records: Sequence[Record]) -> Verdict | None:
+    """Returns what went wrong in runs, the gravest: `ERROR`, `INVALID`, or None."""
+    return worst_fault(
+        Verdict.INVALID if record.status == "invalid" else Verdict.ERROR
+        for record in records
+        if record.status != "ok"
+    )
 
 
 def failures_text(records: Sequence[Record]) -> str:

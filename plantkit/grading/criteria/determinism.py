@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from plantkit.grading.criteria import Bench, Measured
+from plantkit.grading.criteria import Bench, Measured, fault_of
 from plantkit.isolation.client import PrunerServer, Scratch, run_pruner, write_problem
 from plantkit.isolation.scratch import scratch_directory
 from plantkit.masks import budget_of
@@ -59,6 +59,6 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
         value=same / len(firsts),
         got=f"{same} of {len(firsts)} repeated runs gave the same mask",
         message="\n".join(different[:3]),
-        is_error=any(record.status != "ok" for record in firsts),
+        fault=fault_of(firsts),
         seconds=math.fsum([seconds, *(record.seconds for record in firsts)]),
     )
