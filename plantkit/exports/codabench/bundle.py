@@ -150,9 +150,7 @@ def _write_texts(root: Path, words: Mapping[str, str]) -> None:
         (root / directory / "my_pruner.py").write_text(sample, "utf-8")
 
 
-def _words(
-    competition: Competition, plan: Plan, title: str, *, is_sealed: bool
-) -> dict[str, str]:
+def _words(competition: Competition, plan: Plan, title: str, *, is_sealed: bool) -> dict[str, str]:
     return {
         "title": title,
         "challenges": ", ".join(plan.densities),
@@ -164,6 +162,7 @@ def _words(
         "weak_weight": f"{plan.protocol.weak_weight:g}",
         "f1_weight": f"{plan.protocol.f1_weight:g}",
         "version": plantkit.__version__,
+        "requirement": f"plantkit{'[seal]' if is_sealed else ''}=={plantkit.__version__}",
         "docker_image": competition.docker_image,
         "execution_seconds": str(competition.execution_seconds),
         "ingestion_command": INGESTION_COMMAND,
@@ -176,28 +175,29 @@ def _sealing_text(competition: Competition, *, is_sealed: bool) -> str:
     """Returns what organisers must know of the truth and its key."""
     if not is_sealed:
         return (
-            "This archive holds the truth of its challenges in the clear (`reference_data/`): give "
-            "it to\nCodabench, never to participants."
+            "This archive holds the truth of its challenges in the clear (`reference_data/`): "
+            "give it to\nCodabench, never to participants."
         )
     warning = (
-        "The ingestion container, which runs submissions, must never see the key: put it neither "
-        "into\nthe image, which both containers run, nor into a directory that both mount, nor "
-        f"into their shared\nenvironment. Ingestion refuses to start where it finds `{KEY_VARIABLE}` "
-        f"or `{KEY_FILE}`."
+        "The ingestion container, which runs submissions, must never see the key: put it "
+        "neither into\nthe image, which both containers run, nor into a directory that both "
+        "mount, nor into their shared\nenvironment. Ingestion refuses to start where it finds "
+        f"`{KEY_VARIABLE}` or `{KEY_FILE}`."
     )
     if competition.key is None:
         return (
-            "The truths in `reference_data/` are sealed, and the secret key is not in this archive. "
-            f"The\nscoring program looks for it in the file `{KEY_FILE}` beside `scoring.py`, then in "
-            f"the variable\n`{KEY_VARIABLE}`; without either it fails, and says so. On your own "
-            f"worker, give it to the scoring\ncontainer alone: `-v /SAFE/{KEY_FILE}:/app/program/"
-            f"{KEY_FILE}:ro`. {warning}"
+            "The truths in `reference_data/` are sealed, and the secret key is not in this "
+            f"archive. The\nscoring program looks for it in the file `{KEY_FILE}` beside "
+            f"`scoring.py`, then in the variable\n`{KEY_VARIABLE}`; without either it fails, and "
+            "says so. On your own worker, give it to the scoring\ncontainer alone: "
+            f"`-v /SAFE/{KEY_FILE}:/app/program/{KEY_FILE}:ro`.\n{warning}"
         )
     return (
-        f"The truths in `reference_data/` are sealed, and `scoring_program/{KEY_FILE}` opens them: "
-        "who has\nthis archive has the tickets. Give it to Codabench, never to participants, and "
-        "leave\n`make_programs_available: false` in `competition.yaml`. To keep the key from "
-        "Codabench's storage,\nexport without `--key` and run a worker of your own. " + warning
+        f"The truths in `reference_data/` are sealed, and `scoring_program/{KEY_FILE}` opens "
+        "them: who has\nthis archive has the tickets. Give it to Codabench, never to "
+        "participants, and leave\n`make_programs_available: false` in `competition.yaml`. To "
+        "keep the key from Codabench's storage,\nexport without `--key` and run a worker of your "
+        f"own.\n{warning}"
     )
 
 

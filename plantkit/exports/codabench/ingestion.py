@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 MAIN_FILE = "pruner.py"
 
 
-def ingest(
-    input_data: Path, output: Path, submission: Path, program: Path | None = None
-) -> int:
+def ingest(input_data: Path, output: Path, submission: Path, program: Path | None = None) -> int:
     """Writes a mask for every run that gave one, and returns their number.
 
     Args:
@@ -81,9 +79,7 @@ def _refuse_secrets(directories: list[Path]) -> None:
     """
     found = [f"the variable {KEY_VARIABLE}"] if os.environ.get(KEY_VARIABLE) else []
     for directory in directories:
-        found += [
-            str(path) for name in (KEY_FILE, TRUTH, SEALED) for path in directory.rglob(name)
-        ]
+        found += [str(path) for name in (KEY_FILE, TRUTH, SEALED) for path in directory.rglob(name)]
     if found:
         raise UsageError(
             f"the ingestion container holds {', '.join(found)}; expected neither key nor truth "
