@@ -37,9 +37,7 @@ def prune(problem, density, seed):
     return {name: torch.zeros_like(weight) for name, weight in problem.weights.items()}
 """
 DENSE = GOOD.replace("zeros_like", "ones_like")
-KILLER = GOOD.replace(
-    "    return", "    __import__('os').kill(__import__('os').getpid(), 9)\n    return"
-)
+KILLER = f"import os\n{GOOD}".replace("    return", "    os.kill(os.getpid(), 9)\n    return")
 SEVERAL = """
 import plantkit
 class P:
@@ -63,8 +61,8 @@ CASES = {
     "a bundle is invalid": "altered",
     "a mistake in plantkit": "bug",
 }
-#: These run a submission, and take seconds.
-SLOW = {"passed", "below", "invalid", "hostile", "several"}
+#: These start what runs submissions, and take seconds.
+SLOW = {"passed", "below", "unloadable", "invalid", "hostile", "several", "sealed", "altered"}
 
 
 def stated() -> dict[str, tuple[int, int]]:
