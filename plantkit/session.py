@@ -18,9 +18,9 @@ from plantkit.isolation.client import (
     describe_pruners,
     server_pool,
 )
+from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.levels import AUTO, choose
 from plantkit.isolation.probe import probe_machine
-from plantkit.isolation.scratch import scratch_directory
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
 from plantkit.sources import parse_pruner

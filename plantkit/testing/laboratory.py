@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from plantkit.isolation.client import (
     run_pruner,
     write_problem,
 )
+from plantkit.isolation.leftovers import make_scratch
 from plantkit.isolation.wire import ANSWER_FILE, Limits, PrunerSource
 from plantkit.testing.probe import MARK
 
@@ -84,7 +84,7 @@ class Laboratory:
 
     def __init__(self, *, limits: Limits | None = None, isolation: Isolation | None = None) -> None:
         self.limits = Limits(time_seconds=60.0) if limits is None else limits
-        self._root = Path(tempfile.mkdtemp(prefix="plantkit-check-"))
+        self._root = make_scratch()
         self._scratch = Scratch(self._root / "cells")
         self._servers = (PrunerServer(isolation), PrunerServer(isolation))
         self._plain: list[subprocess.Popen[str]] = []
