@@ -15,8 +15,8 @@ from builders import random_weights, tiny_problem
 
 import plantkit
 from plantkit import Mask, NetworkSpec, Pruner, Scope
+from plantkit.budgets import apportion
 from plantkit.masks import validate_mask
-from plantkit.selection import apportion
 
 NAMES = ("grasp", "magnitude", "random", "snip", "synflow")
 KINDS = ("classification", "regression")
