@@ -13,6 +13,7 @@ from plantkit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from plantkit.budgets import Scope
+    from plantkit.frozen import FrozenNetwork
     from plantkit.masks import Mask
     from plantkit.networks import NetworkSpec
     from plantkit.problem import Problem
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "FrozenNetwork",
     "Mask",
     "NetworkSpec",
     "Problem",
@@ -40,6 +42,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "FrozenNetwork": "plantkit.frozen",
     "Mask": "plantkit.masks",
     "NetworkSpec": "plantkit.networks",
     "Problem": "plantkit.problem",
