@@ -40,9 +40,10 @@ def test_one_step_by_hand(kind):
             gates = kept.double()
             gates[index] += size
             sides[side, index] = (float(network.loss(gates, exact).detach()) - here) / size
-    # A unit without any kept input sits in the corner of its ReLU; torch takes the slope 0 there.
+    # A unit without any kept input sits in the corner of its ReLU, and an output that is zero
+    # has no scale: torch takes the slope 0 there.
     smooth = (sides[0] - sides[1]).abs() < 1e-4
-    assert int(smooth.sum()) >= 50
+    assert int(smooth.sum()) >= 47
     gradient = torch.where(smooth, sides.mean(dim=0), 0.0)
     expected = scores - 0.1 * (gradient * scores.sign() + 0.0005 * scores)
     mask = EdgePopupPruner(epochs=1, annealed=False).prune(problem, 0.5, seed=0)
