@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count as count_from
 from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from plantkit.networks import NetworkSpec
 from plantkit.tasks import Task
-from plantkit.training import Recipe, Samples
+from plantkit.training import Recipe, Samples, data_order
 
 
 class MaskedLinear(nn.Linear):
@@ -40,8 +41,10 @@ def train_plainly(
     mask: Mapping[str, Tensor],
     seed: int,
     recipe: Recipe,
+    *,
+    sampler: Sampler[int] | None = None,
 ) -> nn.Sequential:
-    """Returns the trained module of one run."""
+    """Returns the trained module of a run; samples come in the order of `sampler`, or shuffled."""
     module = nn.Sequential()
     for layer, (fan_in, fan_out) in enumerate(pairwise(spec.widths)):
         if layer:
@@ -56,7 +59,8 @@ def train_plainly(
     loader = DataLoader(
         TensorDataset(data.inputs, data.targets),
         batch_size=recipe.batch_size,
-        shuffle=True,
+        shuffle=sampler is None,
+        sampler=sampler,
         generator=generator,
     )
     optimizer = torch.optim.Adam(module.parameters(), lr=recipe.learning_rate)
@@ -69,6 +73,19 @@ def train_plainly(
             optimizer.step()
             total += loss.item() * len(inputs)
     return module
+
+
+class EngineOrder(Sampler[int]):
+    """The engine's order of the samples in a run of `seed`, epoch after epoch."""
+
+    def __init__(self, seed: int, count: int) -> None:
+        self._seed, self._count, self._epochs = seed, count, count_from(0)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(data_order(self._seed, next(self._epochs), self._count).tolist())
 
 
 def plain_performance(module: nn.Sequential, task: Task, data: Samples) -> float:

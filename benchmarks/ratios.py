@@ -4,7 +4,8 @@
     python benchmarks/ratios.py scaling         runs, width, depth, jobs
     python benchmarks/ratios.py memory          peak memory against the number of runs
     python benchmarks/ratios.py start           start-up times
-    python benchmarks/ratios.py accuracy        mean test performance and its spread
+    python benchmarks/ratios.py compile         whether torch.compile would pay (a minute)
+    python benchmarks/ratios.py accuracy        mean test performance and its spread (15 minutes)
 
 Everything is measured in CPU time of one thread, plain loop and engine in turn, and the
 median over the rounds is taken, so that other load on the machine touches both alike.
@@ -22,7 +23,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from plain_loop import plain_performance, train_plainly
+from compiled_step import PlainStep
+from plain_loop import EngineOrder, plain_performance, train_plainly
 from tabulate import tabulate
 
 from plantkit import bundles
@@ -45,6 +47,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2, help="of the plain loop and the engine")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=24, help="runs in the engine's batch")
+    parser.add_argument("--seeds", type=int, default=20, help="of the accuracy table")
+    parser.add_argument("--only", nargs="*", help="challenges of the accuracy table")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     BENCHMARKS[arguments.what](arguments)
@@ -200,51 +204,128 @@ def start(arguments: argparse.Namespace) -> None:
 
 
 def accuracy(arguments: argparse.Namespace) -> None:
-    """Prints the mean test performance of both trainers and the spread of the plain loop."""
+    """Prints the mean test performance of both trainers, each over its own orders of the samples.
+
+    `t`: the difference over its standard error. The last column is the mean absolute
+    difference where both take the samples in the same order, which leaves rounding alone.
+    """
     rows = []
-    seeds = range(arguments.rounds)
     for path in sorted(CHALLENGES.glob("*/challenge.json")):
         challenge = bundles.load(path.parent)
+        if arguments.only and challenge.id not in arguments.only:
+            continue
         for density in (1.0, 0.1, challenge.planted_density):
             mask = (
                 challenge.truth.ticket
                 if density == challenge.planted_density
                 else random_masks(challenge, density, 1)[0]
             )
-            recipe = challenge.recipe
-            plain = [
-                plain_performance(
-                    plain_run(challenge, mask, seed, recipe), challenge.task, challenge.truth.test
-                )
-                for seed in seeds
-            ]
-            engine = [
-                found.weak
-                for found in measure(
-                    challenge.network,
-                    challenge.task,
-                    challenge.weights,
-                    [mask] * len(seeds),
-                    list(seeds),
-                    recipe,
-                    train_data=challenge.train,
-                    test_data=challenge.truth.test,
-                )
-            ]
-            gap = statistics.mean(engine) - statistics.mean(plain)
-            rows.append(
-                [
-                    challenge.id,
-                    f"{density:.4g}",
-                    f"{statistics.mean(plain):.4f}",
-                    f"{statistics.stdev(plain):.4f}",
-                    f"{statistics.mean(engine):.4f}",
-                    f"{statistics.stdev(engine):.4f}",
-                    f"{gap:+.4f}",
-                ]
-            )
-    head = ["challenge", "density", "plain", "its s.d.", "engine", "its s.d.", "difference"]
+            row = accuracy_row(challenge, mask, range(arguments.seeds))
+            rows.append([challenge.id, f"{density:.4g}", *row])
+            print(rows[-1], file=sys.stderr, flush=True)
+    head = ["challenge", "density", "plain", "s.d.", "engine", "s.d.", "difference", "t"]
+    head.append("same order")
+    print(f"{arguments.seeds} seeds each")
     print(tabulate(rows, head, tablefmt="github", disable_numparse=True))
+
+
+def accuracy_row(challenge: Challenge, mask: Mask, seeds: Sequence[int]) -> list[str]:
+    """Returns both trainers' mean and standard deviation, and how they differ."""
+
+    def plain_of(seed: int, *, same_order: bool) -> float:
+        sampler = EngineOrder(seed, len(challenge.train)) if same_order else None
+        module = train_plainly(
+            challenge.network,
+            challenge.task,
+            challenge.train,
+            challenge.weights,
+            mask,
+            seed,
+            challenge.recipe,
+            sampler=sampler,
+        )
+        return plain_performance(module, challenge.task, challenge.truth.test)
+
+    plain = [plain_of(seed, same_order=False) for seed in seeds]
+    paired = [plain_of(seed, same_order=True) for seed in seeds[: max(2, len(seeds) // 4)]]
+    measured = measure(
+        challenge.network,
+        challenge.task,
+        challenge.weights,
+        [mask] * len(seeds),
+        list(seeds),
+        challenge.recipe,
+        train_data=challenge.train,
+        test_data=challenge.truth.test,
+    )
+    engine = [found.weak for found in measured]
+    gap = statistics.mean(engine) - statistics.mean(plain)
+    error = ((statistics.variance(engine) + statistics.variance(plain)) / len(seeds)) ** 0.5
+    rounding = statistics.mean(abs(a - b) for a, b in zip(engine, paired, strict=False))
+    return [
+        f"{statistics.mean(plain):.4f}",
+        f"{statistics.stdev(plain):.4f}",
+        f"{statistics.mean(engine):.4f}",
+        f"{statistics.stdev(engine):.4f}",
+        f"{gap:+.4f}",
+        f"{gap / error:+.1f}" if error else "0",
+        f"{rounding:.1e}",
+    ]
+
+
+def compilation(arguments: argparse.Namespace) -> None:
+    """Prints how fast the engine and a compiled step are against an eager one, and the warm-up."""
+    count = 8
+    spec, task, data, _ = synthetic(5, 100)
+    generator = torch.Generator().manual_seed(1)
+    starts = {
+        name: torch.randn(count, *shape, generator=generator) * (2 / shape[-1]) ** 0.5
+        for name, shape in spec.shapes.items()
+    }
+    masks = {
+        name: torch.rand(value.shape, generator=generator) < 0.5 for name, value in starts.items()
+    }
+    rows = [
+        Run(
+            start={name: value[run] for name, value in starts.items()},
+            mask={name: value[run] for name, value in masks.items()},
+            seed=run,
+        )
+        for run in range(count)
+    ]
+    recipe = Recipe(epochs=10)
+    steps = recipe.steps(len(data))
+    index = torch.stack([torch.randperm(len(data), generator=generator)[:32] for _ in rows])
+
+    def all_steps(step: Callable[..., None]) -> Callable[[], None]:
+        def take() -> None:
+            for number in range(1, steps + 1):
+                step(data.inputs[index], data.targets[index], torch.tensor(float(number)))
+
+        return take
+
+    eager = PlainStep(spec, list(starts.values()), list(masks.values()))
+    compiled = torch.compile(PlainStep(spec, list(starts.values()), list(masks.values())))
+    begun = time.perf_counter()
+    compiled(data.inputs[index], data.targets[index], torch.tensor(1.0))
+    warm_up = time.perf_counter() - begun
+    found = []
+    for _ in range(arguments.rounds):
+        yardstick = cpu_seconds(all_steps(eager))
+        engine = cpu_seconds(lambda: train(spec, task, data, rows, recipe))
+        found.append((yardstick / engine, yardstick / cpu_seconds(all_steps(compiled)), yardstick))
+    medians = [statistics.median(column) for column in zip(*found, strict=True)]
+    print(
+        tabulate(
+            [
+                ["engine", f"{medians[0]:.2f}", "none"],
+                ["compiled", f"{medians[1]:.2f}", f"{warm_up / (medians[2] / steps):.0f}"],
+            ],
+            ["step", "times faster than eager", "warm-up, in eager steps"],
+            tablefmt="github",
+            disable_numparse=True,
+        )
+    )
 
 
 def random_masks(challenge: Challenge, density: float, count: int) -> list[Mask]:
@@ -332,6 +413,7 @@ BENCHMARKS = {
     "memory": memory,
     "start": start,
     "accuracy": accuracy,
+    "compile": compilation,
 }
 
 if __name__ == "__main__":

@@ -191,12 +191,12 @@ def average_precision(saliency: Mapping[str, Tensor], ticket: Mask) -> float:
     """
     scores = torch.cat([saliency[name].double().reshape(-1) for name in ticket]).numpy()
     labels = torch.cat([ticket[name].reshape(-1) for name in ticket]).numpy()
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
-    hits = np.cumsum(labels[order])[last_of_tie]
-    taken = np.flatnonzero(last_of_tie) + 1
-    recall = np.concatenate([[0.0], hits / labels.sum()])
+    planted = np.sort(scores[labels])
+    # Only where an entry of the ticket comes in does recall grow; highest saliency first.
+    thresholds = np.unique(planted)[::-1]
+    hits = len(planted) - np.searchsorted(planted, thresholds)
+    taken = len(scores) - np.searchsorted(np.sort(scores), thresholds)
+    recall = np.concatenate([[0.0], hits / len(planted)])
     return float(np.sum(np.diff(recall) * hits / taken))
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from plantkit.bundles import Challenge
 from plantkit.cache import Cache, performance_key
 from plantkit.catalog import Protocol
-from plantkit.connectivity import connectivity
+from plantkit.connectivity import Connectivity, connectivity
 from plantkit.executors import Executor
 from plantkit.masks import Mask, average_precision, overlap
 from plantkit.metrics import Evidence, Metric
@@ -108,18 +108,18 @@ def score_attempts(
         performances[run] = found
         if cache is not None:
             cache.keep_performances(keys[run], found)
-    return [
-        _failed_record(challenge, attempt)
-        if attempt.mask is None
-        else _record(
-            challenge,
-            attempt,
-            attempt.mask,
-            performances[attempt.mask.digest(), attempt.seed],
-            metrics,
-        )
-        for attempt in attempts
-    ]
+    seen: dict[int, _Structure] = {}  # one mask often serves several seeds
+    records = []
+    for attempt in attempts:
+        mask = attempt.mask
+        if mask is None:
+            records.append(_failed_record(challenge, attempt))
+            continue
+        if id(mask) not in seen:
+            seen[id(mask)] = _Structure.of(challenge, mask)
+        found = performances[mask.digest(), attempt.seed]
+        records.append(_record(challenge, attempt, mask, seen[id(mask)], found, metrics))
+    return records
 
 
 def recovery_area(points: Mapping[float, float | None]) -> float:
@@ -214,24 +214,36 @@ def _recovered(challenge: Challenge, performances: Performances) -> Performances
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Structure:
+    """What can be said of a mask without its performances."""
+
+    connected: Connectivity
+    overlap: Mapping[str, float]
+
+    @classmethod
+    def of(cls, challenge: Challenge, mask: Mask) -> _Structure:
+        ticket = challenge.truth.ticket
+        shared = asdict(overlap(mask, ticket))
+        del shared["true_positives"]
+        if mask.saliency is not None:
+            shared["average_precision"] = average_precision(mask.saliency, ticket)
+        return cls(connected=connectivity(challenge.network, mask), overlap=shared)
+
+
 def _record(
     challenge: Challenge,
     attempt: Attempt,
     mask: Mask,
+    structure: _Structure,
     performances: Performances,
     metrics: Sequence[Metric],
 ) -> Record:
-    connected = connectivity(challenge.network, mask)
-    ticket = challenge.truth.ticket
-    shared = asdict(overlap(mask, ticket))
-    del shared["true_positives"]
-    if mask.saliency is not None:
-        shared["average_precision"] = average_precision(mask.saliency, ticket)
     recovered = _recovered(challenge, performances)
     evidence = Evidence(
         network=challenge.network,
         mask=mask,
-        ticket=ticket,
+        ticket=challenge.truth.ticket,
         strong=performances.strong,
         weak=performances.weak,
     )
@@ -249,9 +261,9 @@ def _record(
         weak=TrackScore(performance=_finite(performances.weak), recovered_accuracy=recovered.weak),
         density=mask.density,
         sparsity=mask.sparsity,
-        effective_density=connected.effective_density,
-        collapsed_layers=connected.collapsed_layers,
-        overlap=shared,
+        effective_density=structure.connected.effective_density,
+        collapsed_layers=structure.connected.collapsed_layers,
+        overlap=dict(structure.overlap),
         seconds=attempt.seconds,
         peak_rss_mib=attempt.peak_rss_mib,
         error="",
