@@ -29,6 +29,8 @@ OTHERS = (
     "inverted",
     "iter_snip",
     "lamp",
+    "ntk_sap",
+    "prospr",
     "reinitialised",
     "shuffled",
 )
