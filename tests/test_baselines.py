@@ -30,6 +30,7 @@ OTHERS = (
     "iter_snip",
     "lamp",
     "ntk_sap",
+    "phew",
     "prospr",
     "reinitialised",
     "shuffled",

@@ -223,7 +223,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
             pytest.param(name, marks=pytest.mark.slow)
             for name in [
                 *["edge-popup", "force", "gates", "imp", "inverted", "iter-snip", "lamp"],
-                *["ntk-sap", "prospr", "reinitialised", "shuffled"],
+                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled"],
             ]
         ],
     ],
