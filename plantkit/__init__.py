@@ -13,7 +13,7 @@ from plantkit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from plantkit.masks import Mask
-    from plantkit.networks import NetworkSpec
+    from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
     from plantkit.problem import Problem
     from plantkit.pruners import Pruner, SaliencyPruner
     from plantkit.selection import Scope, select
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConvolutionSpec",
     "Mask",
+    "Network",
     "NetworkSpec",
     "Problem",
     "Pruner",
@@ -36,7 +38,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ConvolutionSpec": "plantkit.networks",
     "Mask": "plantkit.masks",
+    "Network": "plantkit.networks",
     "NetworkSpec": "plantkit.networks",
     "Problem": "plantkit.problem",
     "Pruner": "plantkit.pruners",
