@@ -141,17 +141,32 @@ class Problem:
 
     def at(self, *, density: float, seed: int) -> Problem:
         """Returns the same problem for another density and seed."""
+        return self._replaced(self._weights, density=density, seed=seed)
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Problem:
+        """Returns the same problem with other weights in place of the initial ones.
+
+        Raises:
+            ValueError: a parameter is missing or has another shape.
+        """
+        for name, shape in self.network.shapes.items():
+            found = tuple(weights[name].shape) if name in weights else None
+            if found != shape:
+                raise ValueError(f"weights of {name!r} have shape {found}; expected {shape}")
+        return self._replaced(weights, density=self.density, seed=self.seed)
+
+    def full_mask(self) -> Mask:
+        """Returns the mask that keeps every parameter."""
+        return Mask.full(self.network)
+
+    def _replaced(self, weights: Mapping[str, Tensor], *, density: float, seed: int) -> Problem:
         return Problem(
             name=self.name,
             network=self.network,
             task=self.task,
-            weights=self._weights,
+            weights=weights,
             train=self._train,
             density=density,
             seed=seed,
             recipe=self.recipe,
         )
-
-    def full_mask(self) -> Mask:
-        """Returns the mask that keeps every parameter."""
-        return Mask.full(self.network)

@@ -215,7 +215,13 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
 # --- what passes
 
 
-@pytest.mark.parametrize("name", ["grasp", "magnitude", "random", "snip", "synflow"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["grasp", "magnitude", "random", "snip", "synflow"],
+        *[pytest.param(name, marks=pytest.mark.slow) for name in ["edge-popup"]],
+    ],
+)
 def test_reference_pruners_pass_every_check(name, laboratory):
     results = examine(PrunerSource(name=name), laboratory)
     assert {check: result.status for check, result in results.items()} == dict.fromkeys(
