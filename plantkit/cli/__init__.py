@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "plantkit.cli.check",
     "doctor": "plantkit.cli.doctor",
     "evaluate": "plantkit.cli.evaluate",
+    "exists": "plantkit.cli.exists",
     "export": "plantkit.cli.export",
     "grade": "plantkit.cli.grade",
     "keygen": "plantkit.cli.keygen",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from plantkit.errors import MissingExtraError
 
@@ -15,7 +15,7 @@ from plantkit.errors import MissingExtraError
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 MARKERS = "os^Dv<>P"
 
-_SETTINGS = MappingProxyType(
+_SETTINGS: Mapping[str, Any] = MappingProxyType(
     {"svg.hashsalt": "plantkit", "svg.fonttype": "none", "font.size": 9.0, "axes.grid": True}
 )
 
@@ -29,7 +29,7 @@ class Line:
 
     @classmethod
     def of(cls, label: str, values: Mapping[float, Sequence[float]]) -> Line:
-        """Returns the line through the means of the values at every x; x without any is left out."""
+        """Returns the line through the means at every x; x without values is left out."""
         return cls(
             label=label,
             points={
@@ -75,7 +75,7 @@ def draw_panels(rows: Sequence[Sequence[Panel]], path: Path, *, title: str = "")
         dict.fromkeys(line.label for row in rows for panel in row for line in panel.lines)
     )
     columns = max(len(row) for row in rows)
-    with mpl.rc_context(dict(_SETTINGS)):
+    with mpl.rc_context(cast(Any, dict(_SETTINGS))):
         figure = Figure(figsize=(3.6 * columns, 2.7 * len(rows) + 0.6), layout="constrained")
         axes = figure.subplots(len(rows), columns, squeeze=False)
         handles: dict[str, Any] = {}
