@@ -50,7 +50,7 @@ class Request:
     challenge_directories: Sequence[Path] = ()
     densities: Sequence[float | str] = ()
     seeds: int | None = None
-    baselines: str = "all"
+    baselines: str = "suite"
     output_format: str = "table"
     run_directory: Path | None = None
     resume: bool = False
@@ -259,7 +259,7 @@ def _run(
     named = [installed.entry(source) for source in sources if source.path is None]
     baselines = [
         installed.entry(PrunerSource(name=name))
-        for name in _baseline_names(request.baselines, list(installed.pruners))
+        for name in _baseline_names(request, bundle_directories, list(installed.pruners))
     ]
     suite, challenges, protocol = _resolve_challenges(
         request, bundle_directories, jobs, warn, progress
@@ -461,7 +461,22 @@ def _load_challenges(
     return fresh_challenges(manifests, request.fresh, secret, jobs=jobs, progress=progress)
 
 
-def _baseline_names(text: str, known: Sequence[str]) -> list[str]:
+def _baseline_names(
+    request: Request, plugin_directories: Sequence[Path], known: Sequence[str]
+) -> list[str]:
+    """Returns the names of the pruners to rank beside the given ones.
+
+    "suite" stands for the suite's list, for that of `DEFAULT_SUITE` where challenges were
+    given one by one, and for all installed pruners where the suite has no list.
+    """
+    text = request.baselines
+    if text == "suite":
+        from plantkit import catalog
+
+        found = catalog.find(request.challenge_directories, plugins=plugin_directories)
+        named = None if request.challenges else request.suite
+        baselines = found.suite(named or DEFAULT_SUITE).baselines
+        return sorted(known) if baselines is None else list(baselines)
     if text == "all":
         return sorted(known)
     if text == "none":

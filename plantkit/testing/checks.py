@@ -44,12 +44,17 @@ class CheckSkipped(Exception):  # noqa: N818 - it is no error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One requirement. name: lower-case words and dashes. needs: checks that must pass first."""
+    """One requirement.
+
+    name: lower-case words and dashes. needs: checks that must pass first. needs_trust: it runs
+    the pruner without protection, so that a stranger's file skips it.
+    """
 
     name: str
     description: str
     run: Callable[[Subject], None]
     needs: tuple[str, ...] = ()
+    needs_trust: bool = False
 
 
 class Subject:
@@ -372,5 +377,11 @@ CHECKS: tuple[Check, ...] = (
         needs=("regression",),
     ),
     _masks("time-limit", "a challenge's size within the time limit", "full-size", density=0.1),
-    _check("isolated", "the same mask in and out of the isolation", _isolated, "same-seed"),
+    Check(
+        name="isolated",
+        description="the same mask in and out of the isolation",
+        run=_isolated,
+        needs=("same-seed",),
+        needs_trust=True,
+    ),
 )
