@@ -40,10 +40,11 @@ from plantkit.reporters import FORMATS
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each pruner a density.")
 @click.option(
     "--baselines",
-    default="all",
+    default="suite",
     show_default=True,
-    metavar="NAMES|all|none",
-    help="Installed pruners to rank beside yours, separated by commas.",
+    metavar="NAMES|suite|all|none",
+    help="Installed pruners to rank beside yours, separated by commas; the suite's own list, "
+    "all that are installed, or none.",
 )
 @click.option(
     "--format",

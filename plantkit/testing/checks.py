@@ -369,6 +369,13 @@ CHECKS: tuple[Check, ...] = (
     _masks("one-hidden-unit", "a hidden layer of one unit", "one-hidden-unit"),
     _masks("no-hidden-layer", "a network without hidden layers", "no-hidden-layer"),
     _masks("deep-narrow", "20 layers of two units whose signal dies out", "deep-narrow"),
+    _masks(
+        "convolution",
+        "a network with 3x3 convolutions, on images given flat",
+        "convolution",
+        "convolution-regression",
+        needs=("regression",),
+    ),
     _masks("time-limit", "a challenge's size within the time limit", "full-size", density=0.1),
     Check(
         name="isolated",
