@@ -28,11 +28,10 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
       plantkit show circle-5x100
       plantkit show circle-5x100 --format json
     """
-    from plantkit import bundles, catalog
-    from plantkit.plugins import load_installed
+    from plantkit import catalog, manifests
 
-    found = catalog.find(challenge_directories, plugins=load_installed().challenge_directories())
-    manifest, digest = bundles.read_manifest(found.bundle(challenge))
+    found = catalog.find_without_torch(challenge_directories)
+    manifest, digest = manifests.read_manifest(found.bundle(challenge))
     if output_format == "json":
         click.echo(json.dumps(manifest, indent=2))
         return
