@@ -33,6 +33,7 @@ from plantkit.isolation.client import (
     write_problem,
 )
 from plantkit.isolation.leftovers import make_scratch
+from plantkit.isolation.levels import Level
 from plantkit.isolation.wire import ANSWER_FILE, Limits, PrunerSource
 from plantkit.testing.probe import MARK
 
@@ -78,7 +79,8 @@ class Observation:
 class Laboratory:
     """The processes and files that checks share; a context manager.
 
-    Without an `isolation` it is the best that the machine offers.
+    Without an `isolation` it is the best that the machine offers. What a pruner does is observed
+    from outside: at the level `none` it still gets processes of its own.
     Without `with`, everything ends when the laboratory is collected or Python exits.
     """
 
@@ -86,6 +88,8 @@ class Laboratory:
         self.limits = Limits(time_seconds=60.0) if limits is None else limits
         self._root = make_scratch()
         self._scratch = Scratch(self._root / "cells")
+        if isolation is not None and isolation.level is Level.NONE:
+            isolation = replace(isolation, level=Level.PROCESS)
         self._servers = (PrunerServer(isolation), PrunerServer(isolation))
         self._plain: list[subprocess.Popen[str]] = []
         self._problems: dict[str, tuple[Problem, Path]] = {}
