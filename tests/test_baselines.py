@@ -21,7 +21,20 @@ from plantkit.masks import validate_mask
 
 #: Files of pruners that choose by one saliency of the initial network, and of the others.
 SALIENCY = ("grasp", "magnitude", "random", "snip", "synflow")
-OTHERS = ("edge_popup",)
+OTHERS = (
+    "edge_popup",
+    "force",
+    "gates",
+    "imp",
+    "inverted",
+    "iter_snip",
+    "lamp",
+    "ntk_sap",
+    "phew",
+    "prospr",
+    "reinitialised",
+    "shuffled",
+)
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters
 TOTAL = 54

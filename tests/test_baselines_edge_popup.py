@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import tiny_problem
+from builders import plain_problem, tiny_problem
 from plantkit_baselines.edge_popup import EdgePopupPruner, initial_scores, popped
 
-from plantkit import FrozenNetwork, NetworkSpec, Problem, Recipe, Samples
-from plantkit.tasks import make_task
+from plantkit import FrozenNetwork, Samples
 
 WIDTHS = (2, 5, 4, 3)
 
@@ -49,22 +48,6 @@ def test_one_step_by_hand(kind):
     mask = EdgePopupPruner(epochs=1, annealed=False).prune(problem, 0.5, seed=0)
     found = torch.cat([value.flatten() for value in mask.saliency.values()])
     torch.testing.assert_close(found, expected.abs().float(), atol=1e-5, rtol=1e-4)
-
-
-def plain_problem():
-    """y = x1 of three inputs and a bias that are all weighted 1: one parameter of four is right."""
-    generator = torch.Generator().manual_seed(0)
-    inputs = torch.rand(256, 3, generator=generator)
-    spec = NetworkSpec(widths=(3, 1))
-    return Problem(
-        name="plain",
-        network=spec,
-        task=make_task("regression", 1),
-        weights={name: torch.ones(shape) for name, shape in spec.shapes.items()},
-        train=Samples(inputs=inputs, targets=inputs[:, 1:2].clone()),
-        density=0.25,
-        recipe=Recipe(epochs=10, batch_size=32, learning_rate=0.001),
-    )
 
 
 @pytest.mark.parametrize("annealed", [True, False])

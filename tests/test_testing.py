@@ -219,7 +219,13 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
     "name",
     [
         *["grasp", "magnitude", "random", "snip", "synflow"],
-        *[pytest.param(name, marks=pytest.mark.slow) for name in ["edge-popup"]],
+        *[
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in [
+                *["edge-popup", "force", "gates", "imp", "inverted", "iter-snip", "lamp"],
+                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled"],
+            ]
+        ],
     ],
 )
 def test_reference_pruners_pass_every_check(name, laboratory):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 STUDIES: Mapping[str, str] = MappingProxyType(
     {
         "plant-n-seek": "plantkit.studies.plant_n_seek",
+        "lottery": "plantkit.studies.lottery",
+        "stability": "plantkit.studies.stability",
     }
 )
 
