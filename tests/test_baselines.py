@@ -22,6 +22,7 @@ from plantkit.masks import validate_mask
 #: Files of pruners that choose by one saliency of the initial network, and of the others.
 SALIENCY = ("grasp", "magnitude", "random", "snip", "synflow")
 OTHERS = (
+    "continuous_sparsification",
     "edge_popup",
     "force",
     "gates",
@@ -34,6 +35,7 @@ OTHERS = (
     "prospr",
     "reinitialised",
     "shuffled",
+    "supermask",
 )
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters

@@ -9,7 +9,9 @@ import torch
 from builders import plain_problem, tiny_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plantkit_baselines.continuous_sparsification import ContinuousSparsificationPruner
 from plantkit_baselines.gates import GatesPruner, hard_gates, threshold
+from plantkit_baselines.supermask import SupermaskPruner
 
 from plantkit import FrozenNetwork
 
@@ -45,9 +47,32 @@ def test_shares_of_gates_that_are_shut_and_open():
     assert hard_gates(torch.tensor([9.0, -9.0]), torch.tensor([0.5, 0.5])).tolist() == [1.0, 0.0]
 
 
+def test_a_supermask_is_drawn_and_passes_the_gradient_of_its_chances():
+    distances = torch.tensor([0.0, 2.0, -1.0]).repeat_interleave(50_000).requires_grad_()
+    noise = torch.rand(150_000, generator=torch.Generator().manual_seed(0))
+    gates = SupermaskPruner().open_gates(distances, noise, 0.5)
+    chances = torch.sigmoid(torch.tensor([0.0, 2.0, -1.0]))
+    assert set(gates.tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(gates.detach().view(3, -1).mean(dim=1), chances, atol=0.01, rtol=0)
+    (slopes,) = torch.autograd.grad(gates.sum(), distances)
+    torch.testing.assert_close(slopes.view(3, -1)[:, 0], chances * (1 - chances))
+
+
+def test_gates_of_continuous_sparsification_by_hand():
+    pruner = ContinuousSparsificationPruner(hardness=16.0)
+    distances, noise = torch.tensor([math.log(3), -1.0]), torch.tensor([0.1, 0.9])
+    assert float(pruner.open_gates(distances, noise, 0.0)[0]) == pytest.approx(0.75)
+    # Half of the way the slope is 4: odds of 3 to the fourth, 81 to 1.
+    assert float(pruner.open_gates(distances, noise, 0.5)[0]) == pytest.approx(81 / 82)
+    assert float(pruner.open_gates(distances, noise, 1.0)[1]) < 1e-6
+    with pytest.raises(ValueError, match=r"hardness is 0\.5; expected at least 1"):
+        ContinuousSparsificationPruner(hardness=0.5)
+
+
+@pytest.mark.parametrize("kind", [GatesPruner, SupermaskPruner, ContinuousSparsificationPruner])
 @pytest.mark.parametrize("seed", range(2))
-def test_finds_the_one_parameter_that_is_right(seed):
-    mask = GatesPruner(effort=4.0).prune(plain_problem(), 0.25, seed=seed)
+def test_finds_the_one_parameter_that_is_right(kind, seed):
+    mask = kind(effort=4.0).prune(plain_problem(), 0.25, seed=seed)
     assert mask["layers.0.weight"].tolist() == [[False, True, False]]
     assert mask["layers.0.bias"].tolist() == [False]
 

@@ -222,7 +222,17 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
         *[
             pytest.param(name, marks=pytest.mark.slow)
             for name in [
-                *["edge-popup", "force", "gates", "imp", "inverted", "iter-snip", "lamp"],
+                *[
+                    "continuous-sparsification",
+                    "supermask",
+                    "edge-popup",
+                    "force",
+                    "gates",
+                    "imp",
+                    "inverted",
+                    "iter-snip",
+                    "lamp",
+                ],
                 *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled"],
             ]
         ],

@@ -79,6 +79,15 @@ class GatesPruner:
             if not getattr(self, option) > 0:
                 raise ValueError(f"{option} is {getattr(self, option)}; expected more than 0")
 
+    def open_gates(
+        self, distances: torch.Tensor, noise: torch.Tensor, progress: float
+    ) -> torch.Tensor:
+        """Returns gates (total,) in [0, 1] of β (s - τ), uniform noise and the share of steps done.
+
+        Other relaxations of a mask differ here alone.
+        """
+        return hard_gates(distances, noise)
+
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
         problem = problem.at(density=density, seed=seed)
         network, generator = FrozenNetwork(problem), problem.generator
@@ -105,9 +114,10 @@ class GatesPruner:
             pulls = shares * (1 - shares)
             # In value nothing; its gradient is that of the threshold.
             moved = (pulls * distances).sum() / pulls.sum().clamp_min(1e-30)
-            gates = hard_gates(
+            gates = self.open_gates(
                 distances - (moved - moved.detach()),
                 torch.rand(total, generator=generator).clamp(1e-6, 1 - 1e-6),
+                step / steps,
             )
             parameters = [logits, network.log_sharpness]
             # Regression has no use for a factor on the outputs: no gradient for it then.
