@@ -37,6 +37,10 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
         "conv": ConvolutionSpec(image=(1, 8, 8), blocks=((8,), (16,)), hidden=(32,), outputs=10),
     }
 )
+#: What tables of claims call them.
+TITLES: Mapping[str, str] = MappingProxyType(
+    {"fc": "the fully connected network", "conv": "the convolutional network"}
+)
 #: Adam's rate and the batch size. The batch is that of arXiv 1803.03635; its rate of 0.0012 is
 #: so slow here that networks still improve when training ends.
 LEARNING_RATE = 0.005
