@@ -17,6 +17,7 @@ from plantkit.grading import grader
 from plantkit.grading.criteria import conformance, determinism
 from plantkit.isolation.levels import AUTO, Level, choose
 from plantkit.isolation.probe import probe_machine
+from plantkit.scaffolding import new_assignment
 from plantkit.scoring import seed_score
 from plantkit.sealed_bundles import seal_bundle
 from plantkit.testing import CHECKS, CheckResult, CheckStatus
@@ -526,3 +527,30 @@ points = 1
     outcome = plantkit_cli("grade", "random", "--rubric", tmp_path / "r.toml")
     assert outcome.code == 2
     assert "is sealed, and no key was given" in outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rubric", ["example", "assignment"])
+def test_the_rubrics_tell_good_pruners_from_bad_ones(
+    rubric: str, tmp_path: Path, plantkit_cli: Callable[..., Any]
+) -> None:
+    """Half of the points pass; the comments in the rubrics state what was measured, and other
+    machines may train a little differently."""
+    root = Path(__file__).resolve().parent.parent
+    path = root / "examples/rubric.toml"
+    if rubric == "assignment":
+        new_assignment(tmp_path / "course")
+        path = tmp_path / "course/staff/rubric.toml"
+    stated = {
+        "example": {"random": 15.0, "my_pruner": 17.5, "magnitude": 40.2, "synflow": 95.7},
+        "assignment": {"random": 20.0, "magnitude": 41.4, "synflow": 100.0},
+    }[rubric]
+    for pruner, points in stated.items():
+        given = root / "submissions/my_pruner.py" if pruner == "my_pruner" else pruner
+        outcome = plantkit_cli(
+            "grade", given, "--rubric", path, "--hidden", "run", "--json", tmp_path / "staff.json"
+        )
+        staff = json.loads((tmp_path / "staff.json").read_text())
+        assert staff["points"] == pytest.approx(points, abs=6), pruner
+        assert staff["passed"] is (pruner == "synflow"), pruner
+        assert outcome.code == (0 if staff["passed"] else 1)
