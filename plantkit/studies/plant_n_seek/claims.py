@@ -1,6 +1,6 @@
 """What the paper states, with the criterion by which we call it reproduced.
 
-Source: "Plant 'n' Seek", arXiv 2111.11153; its figures and sections are named.
+All from "Plant 'n' Seek", arXiv 2111.11153; the source says by which of its experiments.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ def _claims() -> Iterator[Claim]:
             id=f"ticket-density-{depth}",
             claim=f"The tickets' densities at {depth}x100, weights only, are "
             + ", ".join(f"{value:g} ({task})" for task, value in published.items()),
-            source="section 4",
+            source="planted tickets",
             criterion="equal in the digits printed",
             judge=ticket_densities(depth),
         )
     yield Claim(
         id="ticket-accuracy",
         claim="The circle 5x100 ticket classifies 98.6% of test samples untrained",
-        source="section 4",
+        source="planted tickets",
         criterion="the mean is within 0.5 points",
         judge=ticket_classifies,
     )
     yield Claim(
         id="single-no-strong",
         claim="Single shot, no pruner finds a strong ticket",
-        source="Fig. 3, left",
+        source="single-shot experiments",
         criterion="untrained, every mean over seeds recovers below 2/3, at density 0.5 and below",
         judge=each(
             "recovered_strong",
@@ -68,7 +68,7 @@ def _claims() -> Iterator[Claim]:
         id="single-weak",
         claim="Single shot, every pruner, random included, finds weak tickets of density 0.5 and "
         "0.1 on circle and relu",
-        source="Fig. 3, right",
+        source="single-shot experiments",
         criterion="trained, every mean recovers 2/3 or more",
         judge=each(
             "recovered_weak",
@@ -84,7 +84,7 @@ def _claims() -> Iterator[Claim]:
         yield Claim(
             id=f"single-collapse-{task}",
             claim=f"Single shot, every pruner fails on {task} at density 0.01 and the planted one",
-            source="Fig. 3, right",
+            source="single-shot experiments",
             criterion="trained, every mean recovers 1/3 or less",
             judge=each(
                 "recovered_weak",
@@ -99,7 +99,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="synflow-100",
         claim="SynFlow with 100 rounds is barely better than with one",
-        source="section 5",
+        source="single-shot experiments",
         criterion="circle, trained, density 0.01 and planted: recovers at most 0.2 more",
         judge=difference(
             "recovered_weak",
@@ -114,7 +114,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="depth-10",
         claim="The same holds at depth 10: weak tickets at 0.1 and above, none at 0.01 and below",
-        source="appendix",
+        source="single-shot experiments, varied",
         criterion="circle and relu, trained: every mean 2/3 or more at 0.5 and 0.1, 1/3 or less "
         "at 0.01 and planted",
         judge=all_of(
@@ -143,7 +143,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="depth-3",
         claim="At depth 3 pruning fails at low density",
-        source="appendix",
+        source="single-shot experiments, varied",
         criterion="circle, trained, density 0.1 and 0.01: every mean recovers below 2/3",
         judge=each(
             "recovered_weak",
@@ -159,7 +159,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="width-1000",
         claim="A width of 1000 changes little",
-        source="appendix",
+        source="single-shot experiments, varied",
         criterion="circle, magnitude, trained, at 0.5 and 0.1: means differ by 0.1 or less",
         judge=difference(
             "recovered_weak",
@@ -176,7 +176,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="noise",
         claim="Label noise up to 0.1 changes little",
-        source="appendix",
+        source="single-shot experiments, varied",
         criterion="circle, every pruner, trained, at 0.5 and 0.1: recovered accuracy differs by "
         "0.1 or less between noise 0.01 and 0.1",
         judge=widest(
@@ -199,7 +199,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="multishot-sparser",
         claim="Multishot, magnitude, SNIP and SynFlow find much sparser weak tickets",
-        source="Fig. 4, right",
+        source="multishot experiments",
         criterion="circle and relu, trained, density 0.01: every mean recovers 2/3 or more",
         judge=each(
             "recovered_weak",
@@ -213,7 +213,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="multishot-synflow",
         claim="Multishot, SynFlow reaches the planted density on circle",
-        source="Fig. 4, right",
+        source="multishot experiments",
         criterion="trained, the mean at the planted density recovers 2/3 or more",
         judge=each(
             "recovered_weak",
@@ -227,7 +227,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="multishot-helix",
         claim="Multishot, moderate densities on helix",
-        source="Fig. 4, right",
+        source="multishot experiments",
         criterion="magnitude, SNIP and SynFlow, trained, density 0.1: every mean recovers 2/3 or "
         "more",
         judge=each(
@@ -242,7 +242,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="multishot-grasp",
         claim="Multishot, GraSP collapses early",
-        source="Fig. 4, right",
+        source="multishot experiments",
         criterion="trained, density 0.01, every task: the mean recovers 1/3 or less",
         judge=each(
             "recovered_weak",
@@ -256,7 +256,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="multishot-no-strong",
         claim="Multishot, no pruner finds a strong ticket",
-        source="Fig. 4, left",
+        source="multishot experiments",
         criterion="untrained, every mean recovers below 2/3, at density 0.5 and below",
         judge=each(
             "recovered_strong",
@@ -271,7 +271,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="edge-popup",
         claim="Edge-popup finds a strong ticket on circle at density 0.5",
-        source="section 5",
+        source="edge-popup experiments",
         criterion="the published rule, untrained: the mean recovers 2/3 or more",
         judge=each(
             "recovered_strong",
@@ -285,7 +285,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="edge-popup-annealed",
         claim="Annealed, edge-popup finds a reasonable strong ticket on circle at density 0.1",
-        source="section 5",
+        source="edge-popup experiments",
         criterion="the published rule, untrained: the mean recovers half or more",
         judge=each(
             "recovered_strong",
@@ -299,7 +299,7 @@ def _claims() -> Iterator[Claim]:
     yield Claim(
         id="edge-popup-regression",
         claim="Edge-popup finds nothing on regression",
-        source="section 5",
+        source="edge-popup experiments",
         criterion="the published rule, with and without annealing, untrained, relu and helix: "
         "every mean recovers 1/3 or less",
         judge=all_of(
