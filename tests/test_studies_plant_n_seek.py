@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from plantkit.errors import UsageError
+from plantkit.schemas import violations
 from plantkit.studies.calibration import Calibration
 from plantkit.studies.claims import Finding, Verdict
 from plantkit.studies.plant_n_seek import STUDY
@@ -284,3 +290,30 @@ def test_the_reference_runs_are_the_dense_network_and_the_ticket(tmp_path: Path)
 def test_a_network_that_cannot_be_planted_is_an_error_of_its_unit() -> None:
     with pytest.raises(UsageError, match="needs a depth of at least 3"):
         plant_problem(Place(task="circle", depth=2), 0)
+
+
+@pytest.mark.slow
+def test_a_killed_study_ends_with_the_same_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(directory: str, *more: str) -> list[str]:
+        part = ["--quick", "--task", "relu", "--depth", "3", "--seeds", "1"]
+        place = ["--run-dir", str(tmp_path / directory), "--format", "json", *more]
+        return [sys.executable, "-m", "plantkit", "study", "plant-n-seek", *part, *place]
+
+    monkeypatch.setenv("PLANTKIT_CACHE_DIR", str(tmp_path / "first"))
+    process = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    for _ in range(2):  # the cost, and the first run
+        process.stderr.readline()
+    time.sleep(random.uniform(0, 2))
+    process.kill()
+    process.communicate()
+    resumed = subprocess.run(command("killed", "--resume"), check=True, capture_output=True)
+    monkeypatch.setenv("PLANTKIT_CACHE_DIR", str(tmp_path / "second"))
+    whole = subprocess.run(command("whole"), check=True, capture_output=True)
+    first, second = (json.loads(done.stdout) for done in (resumed, whole))
+    assert len(second["records"]) == 26  # six methods at four densities, dense, ticket
+    assert first["records"] == second["records"]
+    assert first["findings"] == second["findings"]
+    assert violations(second, "study") == []
