@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from plantkit.budgets import Scope
     from plantkit.frozen import FrozenNetwork
     from plantkit.masks import Mask
-    from plantkit.networks import NetworkSpec
+    from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
     from plantkit.problem import Problem
     from plantkit.pruners import Pruner, SaliencyPruner
     from plantkit.schedules import Schedule
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConvolutionSpec",
     "FrozenNetwork",
     "Mask",
+    "Network",
     "NetworkSpec",
     "Problem",
     "Pruner",
@@ -42,8 +44,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ConvolutionSpec": "plantkit.networks",
     "FrozenNetwork": "plantkit.frozen",
     "Mask": "plantkit.masks",
+    "Network": "plantkit.networks",
     "NetworkSpec": "plantkit.networks",
     "Problem": "plantkit.problem",
     "Pruner": "plantkit.pruners",

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from plantkit.networks import bias_name, flatten, unflatten, weight_name
+from plantkit.networks import flatten, unflatten
 from plantkit.problem import Problem
 from plantkit.training import Samples
 
@@ -33,7 +32,7 @@ class FrozenNetwork:
         self._train = problem.train
 
     def named(self, vector: Tensor) -> dict[str, Tensor]:
-        """Returns views of `vector` (total,), by parameter name and in its shape."""
+        """Returns views of `vector` (..., total), by parameter name and in its shape."""
         return unflatten(self.spec, vector)
 
     def outputs(self, kept: Tensor, inputs: Tensor) -> Tensor:
@@ -41,13 +40,8 @@ class FrozenNetwork:
 
         kept: (total,), 0 or 1, or anything between.
         """
-        named = self.named(self.weights * kept)
-        hidden = inputs
-        for layer in self.spec.layers:
-            if layer:
-                hidden = torch.relu(hidden)
-            hidden = functional.linear(hidden, named[weight_name(layer)], named[bias_name(layer)])
-        return hidden
+        named = self.named((self.weights * kept).unsqueeze(0))
+        return self.spec.forward_runs(named, inputs)[0]
 
     def loss(self, kept: Tensor, batch: Samples) -> Tensor:
         """Returns the loss () of the masked network on `batch`, whatever its outputs' scale.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from builders import tiny_problem
-from plantkit_baselines.phew import PhewPruner, walk
+from plantkit_baselines.phew import PhewPruner, by_channels, entries_walked, walk
 
 from plantkit.connectivity import connectivity
+from plantkit.testing.problems import make_problem
 
 
 def test_chances_are_proportional_to_magnitudes():
@@ -45,3 +46,31 @@ def test_a_network_of_one_path_is_walked_along_it():
     weights["layers.2.weight"][0, 4] = 3.0
     mask = PhewPruner().prune(problem.with_weights(weights), 3 / 46, seed=0)
     assert all(torch.equal(mask[name], value != 0) for name, value in weights.items())
+
+
+def test_walks_in_kernels_go_along_one_entry_by_hand():
+    """Kernel of channel 0 to 1: entries 0 and 3, with chances 0.75 and 0.25."""
+    kernels = torch.zeros(2, 1, 9)
+    kernels[1, 0, 0], kernels[1, 0, 3] = 3.0, 1.0
+    visited = [torch.zeros(10_000, dtype=torch.int64), torch.ones(10_000, dtype=torch.int64)]
+    (places,) = entries_walked([kernels], visited, torch.Generator().manual_seed(0))
+    assert sorted(places.unique().tolist()) == [9, 12]  # behind the nine entries to channel 0
+    assert float((places == 9).double().mean()) == pytest.approx(0.75, abs=0.02)
+
+
+def test_a_channel_stands_for_its_pixels():
+    weights = [torch.ones(4, 2, 3, 3), torch.ones(5, 4 * 6), torch.ones(3, 5)]
+    assert [tuple(kernel.shape) for kernel in by_channels(weights)] == [
+        (4, 2, 9),
+        (5, 4, 6),
+        (3, 5, 1),
+    ]
+
+
+def test_walks_through_convolutions_lie_on_paths():
+    problem = make_problem("convolution")
+    budget = 40
+    mask = PhewPruner().prune(problem, budget / problem.network.total, seed=0)
+    assert mask.kept == budget
+    assert all(bool(mask[f"layers.{layer}.weight"].any()) for layer in problem.network.layers)
+    assert not any(bool(mask[f"layers.{layer}.bias"].any()) for layer in problem.network.layers)

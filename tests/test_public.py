@@ -10,8 +10,10 @@ import plantkit
 
 def test_the_names_are_these():
     assert plantkit.__all__ == [
+        "ConvolutionSpec",
         "FrozenNetwork",
         "Mask",
+        "Network",
         "NetworkSpec",
         "Problem",
         "Pruner",

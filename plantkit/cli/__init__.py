@@ -33,6 +33,7 @@ COMMANDS = {
     "schema": "plantkit.cli.schema",
     "seal": "plantkit.cli.seal",
     "show": "plantkit.cli.show",
+    "study": "plantkit.cli.study",
     "unseal": "plantkit.cli.unseal",
     "verify": "plantkit.cli.verify",
 }

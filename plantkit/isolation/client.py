@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from plantkit.masks import Mask
-    from plantkit.networks import NetworkSpec
+    from plantkit.networks import Network
     from plantkit.problem import Problem
 
 #: Seconds that the server may take beyond a run's time limit before it is killed.
@@ -376,7 +376,7 @@ def run_pruner(
     *,
     source: PrunerSource,
     problem_directory: Path,
-    network: NetworkSpec,
+    network: Network,
     density: float,
     budget: int,
     seed: int,
@@ -408,7 +408,7 @@ def run_pruner(
     )
 
 
-def read_answer(path: Path, network: NetworkSpec, budget: int) -> Mask:
+def read_answer(path: Path, network: Network, budget: int) -> Mask:
     """Returns the validated mask in an answer file, which is not trusted.
 
     Raises:
@@ -448,7 +448,7 @@ def read_answer(path: Path, network: NetworkSpec, budget: int) -> Mask:
     return Mask(mask, saliency=_saliency(tensors, network))
 
 
-def _saliency(tensors: Mapping[str, Tensor], network: NetworkSpec) -> dict[str, Tensor] | None:
+def _saliency(tensors: Mapping[str, Tensor], network: Network) -> dict[str, Tensor] | None:
     """Returns the saliency in an answer, float64, or None where it is not whole and numbers."""
     import torch
 
@@ -464,7 +464,7 @@ def _saliency(tensors: Mapping[str, Tensor], network: NetworkSpec) -> dict[str, 
 
 
 def _judge(
-    cell: Path, exit_: Exit, network: NetworkSpec, budget: int, limits: Limits
+    cell: Path, exit_: Exit, network: Network, budget: int, limits: Limits
 ) -> tuple[Status, Mask | None, str]:
     if exit_.timed_out:
         return Status.TIMEOUT, None, f"ran longer than the time limit of {limits.time_seconds:g} s"

@@ -35,7 +35,7 @@ def initial_scores(problem: Problem) -> torch.Tensor:
     generator = problem.generator
     pieces = []
     for layer in problem.network.layers:
-        bound = problem.network.widths[layer] ** -0.5
+        bound = math.prod(problem.network.shapes[f"layers.{layer}.weight"][1:]) ** -0.5
         for kind in ("weight", "bias"):
             size = problem.network.sizes[f"layers.{layer}.{kind}"]
             pieces.append((2 * torch.rand(size, generator=generator) - 1) * bound)

@@ -10,7 +10,10 @@ References:
     arXiv 2010.11354.
 
 Differs from the paper: the budget is met exactly, so that of the last walk only the beginning
-may be kept. Biases cannot be walked along and are dropped. Where walks find nothing new any more,
+may be kept. In convolutions a walk goes from channel to channel, with the sum of a kernel's
+magnitudes for the weight's, and along one entry of the kernel, drawn in proportion to its own
+magnitude; on its way into a linear layer a channel stands for all of its pixels in the same
+manner. Biases cannot be walked along and are dropped. Where walks find nothing new any more,
 the largest weights fill up the budget, and biases come last.
 """
 
@@ -45,6 +48,39 @@ def walk(
     return visited
 
 
+def by_channels(weights: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Returns each layer's weights as (outputs, channels, entries), one entry in a perceptron.
+
+    The channels of a layer are the outputs of the one before.
+    """
+    channels = [weights[0].shape[1], *(weight.shape[0] for weight in weights)]
+    return [
+        weight.reshape(len(weight), count, -1)
+        for weight, count in zip(weights, channels[:-1], strict=True)
+    ]
+
+
+def entries_walked(
+    magnitudes: list[torch.Tensor], visited: list[torch.Tensor], generator: torch.Generator
+) -> list[torch.Tensor]:
+    """Returns the places (count,) int64 in each layer's flattened weights that walks go along.
+
+    magnitudes: as from `by_channels`. visited: as from `walk`.
+    """
+    places = []
+    for layer, kernels in enumerate(magnitudes):
+        ends, starts = visited[layer + 1], visited[layer]
+        place = ends * kernels.shape[1] + starts
+        if kernels.shape[2] > 1:
+            chances = kernels[ends, starts]  # (count, entries)
+            dead = chances.sum(dim=1, keepdim=True) == 0
+            chances = torch.where(dead, torch.ones_like(chances), chances)
+            entry = torch.multinomial(chances, 1, generator=generator).squeeze(1)
+            place = place * kernels.shape[2] + entry
+        places.append(place)
+    return places
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhewPruner:
     """Keeps the paths of random walks."""
@@ -56,7 +92,8 @@ class PhewPruner:
         problem = problem.at(density=density, seed=seed)
         generator, layers = problem.generator, list(problem.network.layers)
         sizes = problem.weights
-        magnitudes = [sizes[f"layers.{layer}.weight"].abs() for layer in layers]
+        kernels = by_channels([sizes[f"layers.{layer}.weight"].abs() for layer in layers])
+        magnitudes = [kernel.sum(dim=2) for kernel in kernels]
         reverse = [matrix.T for matrix in reversed(magnitudes)]
         kept = {
             name: torch.zeros(shape, dtype=torch.bool)
@@ -66,17 +103,18 @@ class PhewPruner:
         while idle < PATIENCE:
             forwards = walk(magnitudes, WALKS, generator)
             backwards = list(reversed(walk(reverse, WALKS, generator)))
+            walked = [
+                entries_walked(kernels, visited, generator) for visited in (forwards, backwards)
+            ]
             before = left
             for index in range(WALKS):
-                for visited in (forwards, backwards):
-                    units = [int(place[index]) for place in visited]
+                for places in walked:
                     steps = [
-                        (f"layers.{layer}.weight", units[layer + 1], units[layer])
-                        for layer in layers
+                        (f"layers.{layer}.weight", int(places[layer][index])) for layer in layers
                     ]
-                    new = [step for step in steps if not kept[step[0]][step[1], step[2]]]
-                    for name, row, column in new[:left]:
-                        kept[name][row, column] = True
+                    new = [(name, place) for name, place in steps if not kept[name].view(-1)[place]]
+                    for name, place in new[:left]:
+                        kept[name].view(-1)[place] = True
                     left -= len(new[:left])
                     if left == 0:
                         return Mask(kept)
