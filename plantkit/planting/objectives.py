@@ -16,7 +16,7 @@ from plantkit.planting.targets import Floats
 POINTS = 300
 """Points on the line that values are fitted at, drawn anew in every step."""
 
-DAMPING = 6.0
+DAMPING = 4.0
 """How much smaller than the untouched ticket's outputs the fitted ones are, values only.
 
 A fast oscillation is small beside what random weights of the same size add up to; asking for

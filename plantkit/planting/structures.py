@@ -121,6 +121,11 @@ def draw_structure(
         if drawn is None:
             return None
         reads, activations = drawn
+        alive = activations.any(axis=0)  # all are, where they must switch
+        units, with_bias = units[alive], with_bias[alive]
+        reads, activations = reads[alive], activations[:, alive]
+        if not units.size:
+            return None
         ticket[weight_name(layer)][np.ix_(units, sources)] = reads
         ticket[bias_name(layer)][units] = with_bias
         sources = units

@@ -117,7 +117,7 @@ class AnchoredMethod(PlantingMethod):
             return Planted(
                 family=family.name,
                 method=self.name,
-                hidden=self.hidden,
+                hidden=anchor.hidden,
                 spec=spec,
                 parameters=parameters,
                 ticket=ticket,
