@@ -4,6 +4,7 @@
     python benchmarks/ratios.py scaling         runs, width, depth, jobs
     python benchmarks/ratios.py memory          peak memory against the number of runs
     python benchmarks/ratios.py start           start-up times
+    python benchmarks/ratios.py compile         whether torch.compile would pay (a minute)
     python benchmarks/ratios.py accuracy        mean test performance and its spread (15 minutes)
 
 Everything is measured in CPU time of one thread, plain loop and engine in turn, and the
@@ -22,6 +23,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from compiled_step import PlainStep
 from plain_loop import EngineOrder, plain_performance, train_plainly
 from tabulate import tabulate
 
@@ -271,6 +273,61 @@ def accuracy_row(challenge: Challenge, mask: Mask, seeds: Sequence[int]) -> list
     ]
 
 
+def compilation(arguments: argparse.Namespace) -> None:
+    """Prints how fast the engine and a compiled step are against an eager one, and the warm-up."""
+    count = 8
+    spec, task, data, _ = synthetic(5, 100)
+    generator = torch.Generator().manual_seed(1)
+    starts = {
+        name: torch.randn(count, *shape, generator=generator) * (2 / shape[-1]) ** 0.5
+        for name, shape in spec.shapes.items()
+    }
+    masks = {
+        name: torch.rand(value.shape, generator=generator) < 0.5 for name, value in starts.items()
+    }
+    rows = [
+        Run(
+            start={name: value[run] for name, value in starts.items()},
+            mask={name: value[run] for name, value in masks.items()},
+            seed=run,
+        )
+        for run in range(count)
+    ]
+    recipe = Recipe(epochs=10)
+    steps = recipe.steps(len(data))
+    index = torch.stack([torch.randperm(len(data), generator=generator)[:32] for _ in rows])
+
+    def all_steps(step: Callable[..., None]) -> Callable[[], None]:
+        def take() -> None:
+            for number in range(1, steps + 1):
+                step(data.inputs[index], data.targets[index], torch.tensor(float(number)))
+
+        return take
+
+    eager = PlainStep(spec, list(starts.values()), list(masks.values()))
+    compiled = torch.compile(PlainStep(spec, list(starts.values()), list(masks.values())))
+    begun = time.perf_counter()
+    compiled(data.inputs[index], data.targets[index], torch.tensor(1.0))
+    warm_up = time.perf_counter() - begun
+    found = []
+    for _ in range(arguments.rounds):
+        yardstick = cpu_seconds(all_steps(eager))
+        engine = cpu_seconds(lambda: train(spec, task, data, rows, recipe))
+        found.append((yardstick / engine, yardstick / cpu_seconds(all_steps(compiled)), yardstick))
+    medians = [statistics.median(column) for column in zip(*found, strict=True)]
+    print(
+        tabulate(
+            [
+                ["engine", f"{medians[0]:.2f}", "none"],
+                ["compiled", f"{medians[1]:.2f}", f"{warm_up / (medians[2] / steps):.0f}"],
+            ],
+            ["step", "times faster than eager", "warm-up, in eager steps"],
+            tablefmt="github",
+            disable_numparse=True,
+        )
+    )
+
+
 def random_masks(challenge: Challenge, density: float, count: int) -> list[Mask]:
     """Returns masks of exactly `density`, drawn uniformly."""
     network = challenge.network
@@ -356,6 +413,7 @@ BENCHMARKS = {
     "memory": memory,
     "start": start,
     "accuracy": accuracy,
+    "compile": compilation,
 }
 
 if __name__ == "__main__":

@@ -12,38 +12,51 @@ from typing import TYPE_CHECKING, Any
 from plantkit.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from plantkit.budgets import Scope
+    from plantkit.frozen import FrozenNetwork
     from plantkit.masks import Mask
-    from plantkit.networks import NetworkSpec
+    from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
     from plantkit.problem import Problem
     from plantkit.pruners import Pruner, SaliencyPruner
-    from plantkit.selection import Scope, select
+    from plantkit.schedules import Schedule
+    from plantkit.selection import narrow, select
     from plantkit.training import Recipe, Samples
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConvolutionSpec",
+    "FrozenNetwork",
     "Mask",
+    "Network",
     "NetworkSpec",
     "Problem",
     "Pruner",
     "Recipe",
     "SaliencyPruner",
     "Samples",
+    "Schedule",
     "Scope",
     "__version__",
     "hookimpl",
+    "narrow",
     "select",
 ]
 
 _HOMES = {
+    "ConvolutionSpec": "plantkit.networks",
+    "FrozenNetwork": "plantkit.frozen",
     "Mask": "plantkit.masks",
+    "Network": "plantkit.networks",
     "NetworkSpec": "plantkit.networks",
     "Problem": "plantkit.problem",
     "Pruner": "plantkit.pruners",
     "Recipe": "plantkit.training",
     "SaliencyPruner": "plantkit.pruners",
     "Samples": "plantkit.training",
-    "Scope": "plantkit.selection",
+    "Schedule": "plantkit.schedules",
+    "Scope": "plantkit.budgets",
+    "narrow": "plantkit.selection",
     "select": "plantkit.selection",
 }
 

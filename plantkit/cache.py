@@ -38,7 +38,7 @@ from safetensors.torch import save as save_tensors
 import plantkit
 from plantkit.errors import MaskError
 from plantkit.masks import Mask, validate_mask
-from plantkit.networks import NetworkSpec
+from plantkit.networks import Network
 from plantkit.performance import Performances
 
 #: Part of every key: to be raised when the meaning of an entry changes.
@@ -86,7 +86,7 @@ class Cache:
         content = json.dumps({"strong": value.strong, "weak": value.weak})
         self._write(key, ".json", content.encode())
 
-    def answer(self, key: str, network: NetworkSpec, budget: int) -> Answer | None:
+    def answer(self, key: str, network: Network, budget: int) -> Answer | None:
         """Returns the answer kept under `key`, its mask validated anew, or None."""
         content = self._read(key, ".safetensors")
         if content is not None:

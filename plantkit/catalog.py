@@ -40,13 +40,17 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """A named list of challenges that are scored together, under one protocol."""
+    """A named list of challenges that are scored together, under one protocol.
+
+    baselines: names of pruners that are ranked beside the given ones; all installed if None.
+    """
 
     name: str
     title: str
     challenges: tuple[str, ...]
     protocol: Protocol
     path: Path
+    baselines: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,7 @@ def _suite(name: str, entry: Mapping[str, Any], path: Path) -> Suite:
             f1_weight=weights.get("f1", 1.0),
         ),
         path=path,
+        baselines=tuple(entry["baselines"]) if "baselines" in entry else None,
     )
 
 

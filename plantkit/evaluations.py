@@ -131,7 +131,7 @@ def evaluate_pruners(
 
     Args:
         pruners: paths or registered names, as on the command line.
-        baselines: installed pruners to run beside them: names, "all" or "none".
+        baselines: installed pruners to run beside them: names, "suite", "all" or "none".
 
     Raises:
         UsageError: a file, name or value that cannot be used, or two suites of challenges.

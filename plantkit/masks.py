@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from plantkit.errors import MaskError, did_you_mean
-from plantkit.networks import NetworkSpec, flatten, unflatten
+from plantkit.networks import Network, flatten, unflatten
 
 
 class Mask(Mapping[str, Tensor]):
@@ -55,16 +55,16 @@ class Mask(Mapping[str, Tensor]):
         return f"Mask(kept={self.kept}, total={self.total}, density={self.density:.4g})"
 
     @classmethod
-    def from_vector(cls, spec: NetworkSpec, vector: Tensor) -> Mask:
+    def from_vector(cls, spec: Network, vector: Tensor) -> Mask:
         """Returns the mask whose flattened entries, in the order of `spec`, are `vector`."""
         return cls(unflatten(spec, vector))
 
     @classmethod
-    def full(cls, spec: NetworkSpec) -> Mask:
+    def full(cls, spec: Network) -> Mask:
         """Returns the mask that keeps every parameter of `spec`."""
         return cls.from_vector(spec, torch.ones(spec.total, dtype=torch.bool))
 
-    def vector(self, spec: NetworkSpec) -> Tensor:
+    def vector(self, spec: Network) -> Tensor:
         """Returns the entries as one bool vector (total,) in the order of `spec`."""
         return flatten(spec, self)
 
@@ -111,7 +111,7 @@ def budget_of(density: float, total: int) -> int:
     return nearest if math.isclose(product, nearest, rel_tol=1e-12) else math.floor(product)
 
 
-def validate_mask(values: object, spec: NetworkSpec, budget: int) -> Mask:
+def validate_mask(values: object, spec: Network, budget: int) -> Mask:
     """Returns `values` as a `Mask` that keeps at most `budget` parameters of `spec`.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plantkit.masks import Mask
-from plantkit.networks import NetworkSpec
+from plantkit.networks import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Evidence:
     strong, weak: performance on the test data, untrained and trained.
     """
 
-    network: NetworkSpec
+    network: Network
     mask: Mask
     ticket: Mask
     strong: float

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plantkit.executors import Executor, LocalExecutor
-from plantkit.networks import NetworkSpec, flatten, unflatten
+from plantkit.networks import Network, flatten, unflatten
 from plantkit.tasks import Task
 from plantkit.training import (
     Device,
@@ -38,7 +38,7 @@ class Performances:
 
 
 def strong_performance(
-    spec: NetworkSpec,
+    spec: Network,
     task: Task,
     weights: Mapping[str, Tensor],
     masks: Sequence[Mapping[str, Tensor]],
@@ -66,7 +66,7 @@ class MeasureUnit:
     start: (total,) float32. masks: (runs, ceil(total / 8)) uint8, packed bits.
     """
 
-    spec: NetworkSpec
+    spec: Network
     task: Task
     recipe: Recipe
     start: Tensor
@@ -102,7 +102,7 @@ def measure_unit(unit: MeasureUnit) -> list[Performances]:
 
 
 def measure(
-    spec: NetworkSpec,
+    spec: Network,
     task: Task,
     weights: Mapping[str, Tensor],
     masks: Sequence[Mapping[str, Tensor]],
@@ -181,7 +181,7 @@ def trivial_performance(task: Task, *, train_data: Samples, test_data: Samples) 
 
 
 def _strong(
-    spec: NetworkSpec, task: Task, parameters: Tensor, train_data: Samples, test_data: Samples
+    spec: Network, task: Task, parameters: Tensor, train_data: Samples, test_data: Samples
 ) -> list[float]:
     """Returns the test performance of untrained parameters (runs, total), one a run."""
     outputs = evaluate(spec, parameters, train_data.inputs)
@@ -191,6 +191,6 @@ def _strong(
     return found
 
 
-def _unpacked(spec: NetworkSpec, row: NDArray[np.uint8]) -> dict[str, Tensor]:
+def _unpacked(spec: Network, row: NDArray[np.uint8]) -> dict[str, Tensor]:
     bits = np.unpackbits(row, count=spec.total).astype(bool)
     return unflatten(spec, torch.from_numpy(bits))

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plantkit.masks import Mask, budget_of, validate_mask
-from plantkit.networks import Mlp, NetworkSpec, build_module, unflatten
+from plantkit.networks import Network, build_module, unflatten
 from plantkit.tasks import Task
 from plantkit.training import Recipe, Run, Samples, trace
 
@@ -22,7 +22,8 @@ class Problem:
 
     Attributes:
         name: the challenge's id.
-        network: the network's specification (`widths`, `shapes`, `total`).
+        network: the network's specification (`shapes`, `total`, `inputs`, `outputs`; `kind` tells
+            what else it has, such as `widths`).
         task: `task.kind` is "classification" or "regression", `task.outputs` a number.
         density: the requested density, in (0, 1].
         seed: the seed of this run; the same seed must give the same mask.
@@ -35,7 +36,7 @@ class Problem:
         self,
         *,
         name: str,
-        network: NetworkSpec,
+        network: Network,
         task: Task,
         weights: Mapping[str, Tensor],
         train: Samples,
@@ -62,7 +63,10 @@ class Problem:
 
     @property
     def train(self) -> Samples:
-        """Training data: `inputs` (n, d_in) float32, `targets` (n,) int64 or (n, d_out) float32."""
+        """Training data: `inputs` (n, d_in) float32, `targets` (n,) int64 or (n, d_out) float32.
+
+        Images are given flat, channel by channel and row by row, as `module()` takes them.
+        """
         return Samples(inputs=self._train.inputs.clone(), targets=self._train.targets.clone())
 
     @property
@@ -76,7 +80,7 @@ class Problem:
         digest = hashlib.sha256(f"{self.name}\0{self.seed}".encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
-    def module(self) -> Mlp:
+    def module(self) -> nn.Module:
         """Returns a fresh torch module of the network with its initial weights."""
         return build_module(self.network, self._weights)
 
@@ -137,17 +141,32 @@ class Problem:
 
     def at(self, *, density: float, seed: int) -> Problem:
         """Returns the same problem for another density and seed."""
+        return self._replaced(self._weights, density=density, seed=seed)
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Problem:
+        """Returns the same problem with other weights in place of the initial ones.
+
+        Raises:
+            ValueError: a parameter is missing or has another shape.
+        """
+        for name, shape in self.network.shapes.items():
+            found = tuple(weights[name].shape) if name in weights else None
+            if found != shape:
+                raise ValueError(f"weights of {name!r} have shape {found}; expected {shape}")
+        return self._replaced(weights, density=self.density, seed=self.seed)
+
+    def full_mask(self) -> Mask:
+        """Returns the mask that keeps every parameter."""
+        return Mask.full(self.network)
+
+    def _replaced(self, weights: Mapping[str, Tensor], *, density: float, seed: int) -> Problem:
         return Problem(
             name=self.name,
             network=self.network,
             task=self.task,
-            weights=self._weights,
+            weights=weights,
             train=self._train,
             density=density,
             seed=seed,
             recipe=self.recipe,
         )
-
-    def full_mask(self) -> Mask:
-        """Returns the mask that keeps every parameter."""
-        return Mask.full(self.network)

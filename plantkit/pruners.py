@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from plantkit.budgets import Scope
 from plantkit.masks import Mask
 from plantkit.problem import Problem
-from plantkit.selection import Scope, select
+from plantkit.schedules import Schedule, follow
 
 
 @runtime_checkable
@@ -46,7 +47,7 @@ class SaliencyPruner(ABC):
 
     A subclass sets `name` and `reference` and implements `saliency`. Fields of a subclass
     that is a frozen dataclass can be set by name on the command line
-    (`synflow:iterations=10,scope=layerwise`).
+    (`synflow:iterations=10,scope=layerwise`, `snip:schedule=multishot,rounds=10,epochs=5`).
     """
 
     name: ClassVar[str]
@@ -55,25 +56,49 @@ class SaliencyPruner(ABC):
     #: False if the saliency does not depend on the seed.
     saliency_is_seeded: ClassVar[bool] = True
 
-    #: Where parameters compete: "global" or "layerwise".
+    #: Where parameters compete: "global", "layerwise", "erk", "balanced" or "lth"; see `Scope`.
     scope: str = Scope.GLOBAL.value
+
+    #: "single", "multishot" or "iterated"; see `Schedule`.
+    schedule: str = Schedule.SINGLE.value
+
+    #: Rounds of multishot and iterated pruning.
+    rounds: int = 10
+
+    #: Epochs of training in every round of multishot pruning.
+    epochs: int = 5
 
     def __post_init__(self) -> None:
         Scope(self.scope)
+        Schedule(self.schedule)
+        if self.rounds < 1:
+            raise ValueError(f"rounds is {self.rounds}; expected at least 1")
+        if self.epochs < 0:
+            raise ValueError(f"epochs is {self.epochs}; expected 0 or more")
 
     @property
     def is_seeded(self) -> bool:
-        """Whether the mask may depend on the seed."""
-        return self.saliency_is_seeded
+        """Whether the mask may depend on the seed: if the saliency or a training does."""
+        return self.saliency_is_seeded or self.schedule == Schedule.MULTISHOT.value
 
     @abstractmethod
     def saliency(self, problem: Problem, *, seed: int) -> Mapping[str, Tensor]:
-        """Returns the importance of every parameter, name to float tensor; higher is kept."""
+        """Returns the importance of every parameter, name to float tensor; higher is kept.
+
+        To be computed at `problem.weights`, which schedules of several rounds replace: zero
+        where a round has dropped them, and after training where there is one.
+        """
 
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
         """Returns the mask of the `problem.budget` parameters of highest saliency."""
-        problem = problem.at(density=density, seed=seed)
-        return select(self.saliency(problem, seed=seed), problem.budget, scope=self.scope)
+        return follow(
+            self.schedule,
+            problem.at(density=density, seed=seed),
+            lambda scored: self.saliency(scored, seed=seed),
+            rounds=self.rounds,
+            epochs=self.epochs,
+            scope=self.scope,
+        )
 
 
 def is_seeded(pruner: Pruner) -> bool:

@@ -21,7 +21,7 @@ from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.wire import Limits, PrunerSource
 
 if TYPE_CHECKING:
-    from plantkit.networks import NetworkSpec
+    from plantkit.networks import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class PruneJob:
     source: PrunerSource
     code: bytes | None
     problem: Mapping[str, bytes]
-    network: NetworkSpec
+    network: Network
     density: float
     budget: int
     seed: int

@@ -20,6 +20,7 @@ from pathlib import Path
 from plantkit import __version__
 from plantkit.errors import UsageError
 from plantkit.hookspecs import PROJECT
+from plantkit.requirements import WHEELS, find_requirement
 
 _PREFIX = f"{PROJECT}-"
 _MOST_TITLE = 200
@@ -130,14 +131,18 @@ def new_plugin(name: str, directory: Path) -> list[Path]:
     return _make([(template, values) for template in PLUGIN], directory / name)
 
 
-def new_assignment(directory: Path, *, title: str | None = None) -> list[Path]:
+def new_assignment(
+    directory: Path, *, title: str | None = None, plantkit_from: str | None = None
+) -> list[Path]:
     """Makes a repository for students with a staff directory inside, and returns its files.
 
     Args:
         title: of the assignment, at most 200 characters; made of the directory's name if None.
+        plantkit_from: what its workflow and autograder install, see
+            `plantkit.requirements.find_requirement`; None for this version from the index.
 
     Raises:
-        UsageError: files exist, or the title cannot be used.
+        UsageError: files exist, or the title or `plantkit_from` cannot be used.
     """
     if title is None:
         words = re.sub(r"[^\w]+|_+", " ", directory.resolve().name).strip()
@@ -147,7 +152,10 @@ def new_assignment(directory: Path, *, title: str | None = None) -> list[Path]:
             f"title {title[:50]!r} cannot be used; expected one line of 1 to {_MOST_TITLE} "
             "characters"
         )
+    requirement = find_requirement(plantkit_from)
     shared = {
+        "requirement": requirement.line,
+        "shell_requirement": requirement.shell,
         "title": title,
         "toml_title": json.dumps(title, ensure_ascii=False)[1:-1],
         "plantkit_version": __version__,
@@ -160,26 +168,36 @@ def new_assignment(directory: Path, *, title: str | None = None) -> list[Path]:
         [(template, students) for template in ASSIGNMENT]
         + [(template, staff) for template in STAFF],
         directory,
+        wheel=requirement.wheel,
     )
 
 
-def _make(files: Sequence[tuple[Template, Mapping[str, str]]], directory: Path) -> list[Path]:
+def _make(
+    files: Sequence[tuple[Template, Mapping[str, str]]],
+    directory: Path,
+    *,
+    wheel: tuple[str, bytes] | None = None,
+) -> list[Path]:
     made = {
         directory / _fill(template.target, values): (
-            _fill(_read(template.source), values).rstrip("\n") + "\n",
+            (_fill(_read(template.source), values).rstrip("\n") + "\n").encode(),
             template.is_executable,
         )
         for template, values in files
     }
+    if wheel is not None:
+        name, content = wheel
+        for place in (directory, directory / "staff/gradescope"):
+            made[place / WHEELS / name] = (content, False)
     existing = [path for path in made if path.exists() or path.is_symlink()]
     if existing:
         more = f", and {len(existing) - 1} more files of the template" if len(existing) > 1 else ""
         raise UsageError(f"{existing[0]} exists already{more}; nothing was written")
     try:
-        for path, (text, is_executable) in made.items():
+        for path, (content, is_executable) in made.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with path.open("xb") as file:
+                file.write(content)
             if is_executable:
                 path.chmod(0o755)
     except OSError as error:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from plantkit.budgets import Scope, divide
 from plantkit.masks import Mask
-from plantkit.networks import layer_of
-
-
-class Scope(enum.StrEnum):
-    """Where parameters compete: in the whole network, or each in its own layer."""
-
-    GLOBAL = "global"
-    LAYERWISE = "layerwise"
 
 
 def select(
@@ -25,9 +17,8 @@ def select(
     """Returns the mask of the `budget` parameters of highest saliency.
 
     Exactly `budget` parameters are kept; among equal saliencies those that come first in the
-    order of `saliency` are kept. With layerwise scope every layer (weights and biases
-    together) keeps the same share of its parameters, rounded by largest remainder so that
-    the total is still `budget`.
+    order of `saliency` are kept. With any but the global scope every layer (weights and biases
+    together) keeps the number that `budgets.divide` gives it.
 
     Args:
         saliency: name to float tensor; higher is more important, infinities are allowed.
@@ -36,53 +27,92 @@ def select(
     Raises:
         ValueError: a saliency is NaN, `budget` is out of range, or an unknown scope.
     """
-    for name, value in saliency.items():
-        if bool(torch.isnan(value).any()):
-            raise ValueError(f"saliency of {name!r} holds NaN; expected numbers")
-    total = sum(value.numel() for value in saliency.values())
-    if not 0 <= budget <= total:
-        raise ValueError(f"budget is {budget}; expected 0 to {total}")
-    if Scope(scope) is Scope.GLOBAL:
-        kept = _keep_highest(saliency, budget)
-    else:
-        layers: dict[str, list[str]] = {}
-        for name in saliency:
-            layers.setdefault(layer_of(name), []).append(name)
-        sizes = [sum(saliency[name].numel() for name in names) for names in layers.values()]
-        kept = {}
-        for names, share in zip(layers.values(), apportion(budget, sizes), strict=True):
-            kept |= _keep_highest({name: saliency[name] for name in names}, share)
+    _refuse_nan(saliency)
+    kept: dict[str, Tensor] = {}
+    for share in divide(_shapes(saliency), budget, scope):
+        kept |= _keep_highest({name: saliency[name] for name in share.names}, share.budget)
     return Mask({name: kept[name] for name in saliency}, saliency=saliency)
 
 
-def apportion(budget: int, sizes: list[int]) -> list[int]:
-    """Returns `budget` divided in proportion to `sizes`, by largest remainder.
+def narrow(
+    mask: Mapping[str, Tensor],
+    saliency: Mapping[str, Tensor],
+    budget: int,
+    *,
+    final: int,
+    scope: Scope | str = Scope.GLOBAL,
+) -> Mask:
+    """Returns the `budget` parameters of highest saliency among those that `mask` keeps.
 
-    The parts sum to `budget` and none exceeds its size; equal remainders go to the first.
+    One round of several: no parameter comes back. No layer is left with less than it keeps at
+    the end, when `final` parameters are left, so that with budgets by layer a round may keep
+    a few more than `budget`; with `budget` equal to `final` it keeps exactly that many.
+
+    Args:
+        mask: what earlier rounds kept, by the same scope and towards the same `final`.
+        final: parameters that the last round will keep, at most `budget`.
+
+    Raises:
+        ValueError: a saliency is NaN, budgets that `mask` cannot fill, or an unknown scope.
     """
-    total = sum(sizes)
-    parts = [budget * size // total for size in sizes]
-    remainders = [budget * size % total for size in sizes]
-    order = sorted(range(len(sizes)), key=lambda index: (-remainders[index], index))
-    for index in order[: budget - sum(parts)]:
-        parts[index] += 1
-    return parts
+    _refuse_nan(saliency)
+    if not 0 <= final <= budget:
+        raise ValueError(f"final is {final}; expected 0 to the budget, {budget}")
+    shapes = _shapes(saliency)
+    kept: dict[str, Tensor] = {}
+    for share, last in zip(
+        divide(shapes, budget, scope), divide(shapes, final, scope), strict=True
+    ):
+        names = share.names
+        left = sum(int(mask[name].sum()) for name in names)
+        if left < last.budget:
+            raise ValueError(
+                f"the mask keeps {left} of {', '.join(names)}; expected at least {last.budget}"
+            )
+        kept |= _keep_highest(
+            {name: saliency[name] for name in names},
+            min(left, max(share.budget, last.budget)),
+            among={name: mask[name] for name in names},
+        )
+    return Mask({name: kept[name] for name in saliency}, saliency=saliency)
 
 
-def _keep_highest(saliency: Mapping[str, Tensor], budget: int) -> dict[str, Tensor]:
+def _refuse_nan(saliency: Mapping[str, Tensor]) -> None:
+    for name, value in saliency.items():
+        if bool(torch.isnan(value).any()):
+            raise ValueError(f"saliency of {name!r} holds NaN; expected numbers")
+
+
+def _shapes(saliency: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in saliency.items()}
+
+
+def _keep_highest(
+    saliency: Mapping[str, Tensor], budget: int, *, among: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
     vector = torch.cat([value.detach().reshape(-1) for value in saliency.values()])
     if vector.dtype == torch.bool:
         vector = vector.byte()
-    if budget == 0:
-        kept = torch.zeros(vector.numel(), dtype=torch.bool)
+    if among is None:
+        kept = _highest(vector, budget)
     else:
-        # The least saliency that is kept; much cheaper to find than the order of all of them.
-        least = torch.kthvalue(vector, vector.numel() - budget + 1).values
-        kept = vector > least
-        equal = torch.nonzero(vector == least).squeeze(1)
-        kept[equal[: budget - int(kept.sum())]] = True
+        places = torch.cat([among[name].reshape(-1) for name in saliency]).nonzero().squeeze(1)
+        kept = torch.zeros(vector.numel(), dtype=torch.bool)
+        kept[places] = _highest(vector[places], budget)
     pieces = torch.split(kept, [value.numel() for value in saliency.values()])
     return {
         name: piece.reshape(value.shape)
         for (name, value), piece in zip(saliency.items(), pieces, strict=True)
     }
+
+
+def _highest(vector: Tensor, budget: int) -> Tensor:
+    """Returns which `budget` entries (n,) bool of `vector` are largest, the first among equals."""
+    if budget == 0:
+        return torch.zeros(vector.numel(), dtype=torch.bool)
+    # The least saliency that is kept; much cheaper to find than the order of all of them.
+    least = torch.kthvalue(vector, vector.numel() - budget + 1).values
+    kept = vector > least
+    equal = torch.nonzero(vector == least).squeeze(1)
+    kept[equal[: budget - int(kept.sum())]] = True
+    return kept

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plantkit.errors import MissingExtraError, PluginError, UnknownNameError, UsageError
+from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
 from plantkit.isolation.client import (
     Isolation,
     PrunerServer,
     Scratch,
-    describe_pruners,
     server_pool,
 )
 from plantkit.isolation.levels import AUTO, choose
@@ -23,15 +21,14 @@ from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.scratch import scratch_directory
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
+from plantkit.participants import Installed, load_submissions, with_unique_labels
 from plantkit.sources import parse_pruner
 
 if TYPE_CHECKING:
     from plantkit.bundles import Challenge
     from plantkit.catalog import Protocol
     from plantkit.executors import Executor
-    from plantkit.grid import Entry
     from plantkit.harness import Evaluation
-    from plantkit.plugins import RegisteredPruner, Registry
     from plantkit.reporters import Reporter
     from plantkit.scoring import Attempt
 
@@ -50,7 +47,7 @@ class Request:
     challenge_directories: Sequence[Path] = ()
     densities: Sequence[float | str] = ()
     seeds: int | None = None
-    baselines: str = "all"
+    baselines: str = "suite"
     output_format: str = "table"
     run_directory: Path | None = None
     resume: bool = False
@@ -205,10 +202,10 @@ def run_pruning(
         registry = load_installed()
         limits = Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib)
         if source.path is None:
-            entries = [_Installed.of(registry, strict=False, warn=warn).entry(source)]
+            entries = [Installed.of(registry, strict=False, warn=warn).entry(source)]
         else:
             described = Scratch(scratch / "describe")
-            entries, broken = _load_submissions([source], servers[0], described, limits)
+            entries, broken = load_submissions([source], servers[0], described, limits)
             if broken:
                 raise broken[0]
         found = catalog.find(
@@ -255,11 +252,11 @@ def _run(
     bundle_directories = registry.challenge_directories()
     if request.output_format not in reporters:
         raise UnknownNameError("format", request.output_format, reporters)
-    installed = _Installed.of(registry, strict=request.strict_plugins, warn=warn)
+    installed = Installed.of(registry, strict=request.strict_plugins, warn=warn)
     named = [installed.entry(source) for source in sources if source.path is None]
     baselines = [
         installed.entry(PrunerSource(name=name))
-        for name in _baseline_names(request.baselines, list(installed.pruners))
+        for name in _baseline_names(request, bundle_directories, list(installed.pruners))
     ]
     suite, challenges, protocol = _resolve_challenges(
         request, bundle_directories, jobs, warn, progress
@@ -271,7 +268,7 @@ def _run(
     for server in servers:
         server.hide(secrets)
     limits = Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib)
-    submissions, broken = _load_submissions(
+    submissions, broken = load_submissions(
         [source for source in sources if source.path is not None],
         servers[0],
         Scratch(scratch_directory / "describe"),
@@ -285,7 +282,7 @@ def _run(
         warn(error)
     given = [*submissions, *named]
     others = [entry for entry in baselines if entry.label not in {one.label for one in named}]
-    entries = _with_unique_labels([*given, *others])
+    entries = with_unique_labels([*given, *others])
     settings = harness.Settings(
         jobs=jobs,
         device=request.device,
@@ -323,63 +320,6 @@ def _run(
         reporter=reporters[request.output_format],
         failed=failed or bool(broken),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Installed:
-    """The installed pruners by name, and the version of the package that each comes from."""
-
-    pruners: Mapping[str, RegisteredPruner]
-    versions: Mapping[str, str]
-    modules: Mapping[str, str]
-
-    @classmethod
-    def of(cls, registry: Registry, *, strict: bool, warn: Warn) -> _Installed:
-        from plantkit.plugins import name_clashes, unique_names
-
-        found = registry.pruners()
-        failures = [*registry.failures, *name_clashes(found)]
-        if failures and strict:
-            raise failures[0]
-        for failure in failures:
-            warn(failure)
-        return cls(
-            pruners=unique_names(found),
-            versions={plugin.name: plugin.version for plugin in registry.plugins},
-            modules={plugin.name: plugin.module for plugin in registry.plugins},
-        )
-
-    def entry(self, source: PrunerSource) -> Entry:
-        """Returns the entry of the installed pruner that `source` names.
-
-        Raises:
-            UnknownNameError: no such pruner. UsageError: options that it does not take.
-        """
-        from plantkit.grid import Entry
-        from plantkit.plugins import configure
-        from plantkit.pruners import is_seeded
-
-        name = source.name or ""
-        if name not in self.pruners:
-            raise UnknownNameError(
-                "pruner",
-                name,
-                self.pruners,
-                hint=f"{name} is a directory; give a file in it"
-                if Path(name).is_dir()
-                else "a file is given by its path; see: plantkit list pruners",
-            )
-        registered = self.pruners[name]
-        pruner = configure(registered.pruner, source.options)
-        return Entry(
-            label=_label(name, source.options),
-            source=replace(source, entry_point=registered.plugin),
-            reference=pruner.reference,
-            is_seeded=is_seeded(pruner),
-            plugin=registered.plugin,
-            version=self.versions.get(registered.plugin, ""),
-            module=self.modules.get(registered.plugin, ""),
-        )
 
 
 def _resolve_challenges(
@@ -461,63 +401,24 @@ def _load_challenges(
     return fresh_challenges(manifests, request.fresh, secret, jobs=jobs, progress=progress)
 
 
-def _baseline_names(text: str, known: Sequence[str]) -> list[str]:
+def _baseline_names(
+    request: Request, plugin_directories: Sequence[Path], known: Sequence[str]
+) -> list[str]:
+    """Returns the names of the pruners to rank beside the given ones.
+
+    "suite" stands for the suite's list, for that of `DEFAULT_SUITE` where challenges were
+    given one by one, and for all installed pruners where the suite has no list.
+    """
+    text = request.baselines
+    if text == "suite":
+        from plantkit import catalog
+
+        found = catalog.find(request.challenge_directories, plugins=plugin_directories)
+        named = None if request.challenges else request.suite
+        baselines = found.suite(named or DEFAULT_SUITE).baselines
+        return sorted(known) if baselines is None else list(baselines)
     if text == "all":
         return sorted(known)
     if text == "none":
         return []
     return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _load_submissions(
-    sources: Sequence[PrunerSource], server: PrunerServer, scratch: Scratch, limits: Limits
-) -> tuple[list[Entry], list[PluginError]]:
-    """Returns an entry for every pruner that the files define, and what could not be loaded."""
-    from plantkit.grid import Entry
-
-    entries, broken = [], []
-    for source in sources:
-        assert source.path is not None
-        try:
-            described = describe_pruners(server, scratch, source, limits)
-        except PluginError as error:
-            broken.append(error)
-            continue
-        digest = hashlib.sha256(Path(source.path).read_bytes()).hexdigest()
-        entries += [
-            Entry(
-                label=_label(pruner.name, source.options),
-                source=replace(source, name=pruner.name),
-                reference=pruner.reference,
-                sha256=digest,
-                is_seeded=pruner.is_seeded,
-            )
-            for pruner in described
-        ]
-    return entries, broken
-
-
-def _label(name: str, options: Mapping[str, str]) -> str:
-    return name + (":" + ",".join(f"{k}={v}" for k, v in options.items()) if options else "")
-
-
-def _with_unique_labels(entries: Sequence[Entry]) -> list[Entry]:
-    """Returns the entries, with the file's name added to labels that come more than once.
-
-    Raises:
-        UsageError: one pruner of one file was given twice.
-    """
-    labels = [entry.label for entry in entries]
-    renamed = [
-        replace(entry, label=f"{entry.label} ({Path(entry.source.path).name})")
-        if entry.source.path is not None and labels.count(entry.label) > 1
-        else entry
-        for entry in entries
-    ]
-    labels = [entry.label for entry in renamed]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise UsageError(
-                f"pruner {label!r} was given twice; give it once, or rename one of the files"
-            )
-    return renamed

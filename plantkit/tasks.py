@@ -50,6 +50,16 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def scale_free_loss(self, outputs: Tensor, targets: Tensor, *, sharpness: Tensor) -> Tensor:
+        """Returns a loss () of outputs (n, outputs) that does not depend on their scale.
+
+        It judges an untrained network as `performance` does once `output_factors` are
+        applied, and can be differentiated. Classification: the cross entropy of the outputs
+        over their root mean square, times `sharpness` (). Regression: what is left of the
+        targets' power, 0 to 1, after the least-squares factor of every output.
+        """
+
+    @abstractmethod
     def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Returns accuracy or R² (runs,) float64, at most 1, of (runs, n, outputs)."""
 
@@ -85,6 +95,12 @@ class Classification(Task):
         gradient.scatter_add_(1, targets.unsqueeze(1), minus_one)
         return gradient.div_(outputs.shape[1]).transpose(1, 2)
 
+    def scale_free_loss(self, outputs: Tensor, targets: Tensor, *, sharpness: Tensor) -> Tensor:
+        outputs = _without_scale(outputs)
+        power = outputs.square().mean()
+        scale = torch.where(power > 0, power, torch.ones_like(power)).rsqrt()
+        return functional.cross_entropy(outputs * (scale * sharpness), targets)
+
     def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs.argmax(dim=-1) == targets).double().mean(dim=-1)
 
@@ -108,6 +124,14 @@ class Regression(Task):
     def loss_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).mul_(2.0 / (outputs.shape[1] * self.outputs))
 
+    def scale_free_loss(self, outputs: Tensor, targets: Tensor, *, sharpness: Tensor) -> Tensor:
+        outputs = _without_scale(outputs)
+        power = outputs.square().sum(dim=0)  # (outputs,)
+        safe = torch.where(power > 0, power, torch.ones_like(power))
+        explained = (outputs * targets).sum(dim=0).square() / safe
+        whole = targets.square().sum()
+        return (whole - explained.sum()) / torch.where(whole > 0, whole, torch.ones_like(whole))
+
     def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
         exact = targets.double()
         variance = (exact - exact.mean(dim=-2, keepdim=True)).square().mean()
@@ -122,6 +146,12 @@ class Regression(Task):
 
     def constant_outputs(self, targets: Tensor) -> Tensor:
         return targets.double().mean(dim=0).float()
+
+
+def _without_scale(outputs: Tensor) -> Tensor:
+    """Returns outputs over their largest magnitude: the squares of a deep network's would be 0."""
+    largest = outputs.detach().abs().max()
+    return outputs / torch.where(largest > 0, largest, torch.ones_like(largest))
 
 
 _TASKS: dict[TaskKind, type[Task]] = {task.kind: task for task in (Classification, Regression)}

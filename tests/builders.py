@@ -67,5 +67,21 @@ def tiny_problem(
     )
 
 
+def plain_problem() -> Problem:
+    """Returns y = x1 of three inputs and a bias, all weighted 1: one of the four is right."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.rand(256, 3, generator=generator)
+    spec = NetworkSpec(widths=(3, 1))
+    return Problem(
+        name="plain",
+        network=spec,
+        task=make_task("regression", 1),
+        weights={name: torch.ones(shape) for name, shape in spec.shapes.items()},
+        train=Samples(inputs=inputs, targets=inputs[:, 1:2].clone()),
+        density=0.25,
+        recipe=Recipe(epochs=10, batch_size=32, learning_rate=0.001),
+    )
+
+
 def task_of(spec: NetworkSpec, kind: str) -> Task:
     return make_task(kind, spec.outputs)

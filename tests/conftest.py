@@ -22,6 +22,7 @@ title = "Two tiny challenges"
 challenges = ["relu-3x8", "circle-3x60"]
 densities = ["planted", 0.5]
 seeds = 2
+baselines = ["magnitude"]
 """
 
 

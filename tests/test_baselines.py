@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import importlib.util
 import shutil
 import sys
@@ -15,10 +16,27 @@ from builders import random_weights, tiny_problem
 
 import plantkit
 from plantkit import Mask, NetworkSpec, Pruner, Scope
+from plantkit.budgets import apportion, divide
 from plantkit.masks import validate_mask
-from plantkit.selection import apportion
 
-NAMES = ("grasp", "magnitude", "random", "snip", "synflow")
+#: Files of pruners that choose by one saliency of the initial network, and of the others.
+SALIENCY = ("grasp", "magnitude", "random", "snip", "synflow")
+OTHERS = (
+    "continuous_sparsification",
+    "edge_popup",
+    "force",
+    "gates",
+    "imp",
+    "inverted",
+    "iter_snip",
+    "lamp",
+    "ntk_sap",
+    "phew",
+    "prospr",
+    "reinitialised",
+    "shuffled",
+    "supermask",
+)
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters
 TOTAL = 54
@@ -37,8 +55,18 @@ def vector(mask):
     return mask.vector(NetworkSpec(widths=WIDTHS)).tolist()
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=SALIENCY)
 def name(request):
+    return request.param
+
+
+@pytest.fixture(params=[*SALIENCY, *OTHERS])
+def plugin(request):
+    return request.param
+
+
+@pytest.fixture(params=OTHERS)
+def other(request):
     return request.param
 
 
@@ -47,32 +75,41 @@ def name(request):
 
 def test_there_is_one_file_for_each():
     folder = Path(module_of("random").__file__).parent
-    assert sorted(path.stem for path in folder.glob("*.py")) == ["__init__", *NAMES]
+    assert sorted(path.stem for path in folder.glob("*.py")) == sorted(
+        ["__init__", *SALIENCY, *OTHERS]
+    )
 
 
-def test_offers_one_pruner_of_its_own_name(name):
-    pruner = pruner_of(name)
+def test_offers_one_pruner_of_its_own_name(plugin):
+    pruner = pruner_of(plugin)
     assert isinstance(pruner, Pruner)
-    assert pruner.name == name
+    assert pruner.name == plugin.replace("_", "-")
     assert pruner.reference.startswith("arXiv ")
-    assert hasattr(module_of(name).plantkit_pruners, "plantkit_impl")
+    assert hasattr(module_of(plugin).plantkit_pruners, "plantkit_impl")
 
 
-def test_documents_its_paper_and_where_it_differs(name):
-    text = module_of(name).__doc__
+def test_is_registered_under_its_name(plugin):
+    (point,) = importlib.metadata.entry_points(group="plantkit", name=pruner_of(plugin).name)
+    assert point.value == f"plantkit_baselines.{plugin}"
+
+
+def test_documents_its_paper_and_where_it_differs(plugin):
+    text = module_of(plugin).__doc__
     assert "References:\n    arXiv " in text
     assert "\nDiffers from the paper: " in text
-    assert "saliency(θ_i)" in text
+    assert plugin not in SALIENCY or "saliency(θ_i)" in text
 
 
-def test_imports_only_torch_the_standard_library_and_public_names(name):
-    tree = ast.parse(Path(module_of(name).__file__).read_text(encoding="utf-8"))
+def test_imports_only_torch_the_standard_library_and_public_names(plugin):
+    tree = ast.parse(Path(module_of(plugin).__file__).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
             modules = [node.module]
+            if node.module.startswith("plantkit_baselines."):
+                continue  # another reference plugin, which is installed wherever plantkit is
             if node.module == "plantkit":
                 assert {alias.name for alias in node.names} <= set(plantkit.__all__)
         else:
@@ -82,21 +119,21 @@ def test_imports_only_torch_the_standard_library_and_public_names(name):
             assert module == "plantkit" or module.partition(".")[0] in allowed - {"plantkit"}
 
 
-def test_a_copy_loaded_by_its_path_prunes_alike(name, tmp_path):
-    copy = shutil.copy(module_of(name).__file__, tmp_path / f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"copy_of_{name}", copy)
+def test_a_copy_loaded_by_its_path_prunes_alike(plugin, tmp_path):
+    copy = shutil.copy(module_of(plugin).__file__, tmp_path / f"{plugin}.py")
+    spec = importlib.util.spec_from_file_location(f"copy_of_{plugin}", copy)
     module = importlib.util.module_from_spec(spec)  # not in sys.modules, as a loader may do
     spec.loader.exec_module(module)
     (pruner,) = module.plantkit_pruners()
     problem = tiny_problem(widths=WIDTHS)
-    expected = pruner_of(name).prune(problem, problem.density, seed=3)
+    expected = pruner_of(plugin).prune(problem, problem.density, seed=3)
     assert vector(pruner.prune(problem, problem.density, seed=3)) == vector(expected)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        *[(each, {"scope": "local"}, "local") for each in NAMES],
+        *[(each, {"scope": "local"}, "local") for each in SALIENCY],
         ("synflow", {"iterations": 0}, "iterations is 0; expected at least 1"),
         ("grasp", {"temperature": 0.0}, "temperature is 0.0; expected a positive number"),
     ],
@@ -110,7 +147,7 @@ def test_impossible_options_are_refused(name, options, message):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize("scope", [Scope.GLOBAL, Scope.LAYERWISE])
 @pytest.mark.parametrize("budget", [1, 2, 5, 16, 27, 53, 54])
 def test_keeps_exactly_the_budget(name, kind, scope, budget):
     problem = tiny_problem(kind, widths=WIDTHS, density=budget / TOTAL)
@@ -124,7 +161,7 @@ def test_keeps_exactly_the_budget(name, kind, scope, budget):
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0])
-@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize("scope", [Scope.GLOBAL, Scope.LAYERWISE])
 def test_keeps_exactly_the_budget_among_equal_weights(name, value, scope):
     weights = {
         key: torch.full(shape, value) for key, shape in NetworkSpec(widths=WIDTHS).shapes.items()
@@ -138,9 +175,26 @@ def test_keeps_exactly_the_budget_among_equal_weights(name, value, scope):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_gives_the_same_mask(name, kind):
+@pytest.mark.parametrize("budget", [1, 16, 53, 54])
+def test_methods_that_search_or_train_keep_exactly_the_budget(other, kind, budget):
+    problem = tiny_problem(kind, widths=WIDTHS, density=budget / TOTAL)
+    mask = pruner_of(other).prune(problem, problem.density, seed=0)
+    assert validate_mask(mask, problem.network, problem.budget).kept == budget
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_they_keep_exactly_the_budget_among_equal_weights_and_with_one_sample(other, value):
+    weights = {
+        key: torch.full(shape, value) for key, shape in NetworkSpec(widths=WIDTHS).shapes.items()
+    }
+    problem = tiny_problem(widths=WIDTHS, density=20 / TOTAL, weights=weights, count=1)
+    assert pruner_of(other).prune(problem, problem.density, seed=0).kept == 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_mask(plugin, kind):
     first, second = (
-        pruner_of(name).prune(tiny_problem(kind, widths=WIDTHS), 0.3, seed=7) for _ in range(2)
+        pruner_of(plugin).prune(tiny_problem(kind, widths=WIDTHS), 0.3, seed=7) for _ in range(2)
     )
     assert vector(first) == vector(second)
 
@@ -152,11 +206,11 @@ def test_only_the_random_mask_depends_on_the_seed(name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_leaves_the_global_generator_and_the_problem_alone(name, kind):
+def test_leaves_the_global_generator_and_the_problem_alone(plugin, kind):
     problem = tiny_problem(kind, widths=WIDTHS)
     weights, data = problem.weights, problem.train
     torch_state = torch.random.get_rng_state()
-    pruner_of(name).prune(problem, problem.density, seed=0)
+    pruner_of(plugin).prune(problem, problem.density, seed=0)
     assert torch.equal(torch.random.get_rng_state(), torch_state)
     assert all(torch.equal(problem.weights[key], value) for key, value in weights.items())
     assert torch.equal(problem.train.inputs, data.inputs)
@@ -172,6 +226,16 @@ def test_gives_a_finite_saliency_for_every_weight_and_bias(name, kind):
     )
     assert all(bool(value.isfinite().all()) for value in mask.saliency.values())
     assert any(bool(mask.saliency[f"layers.{layer}.bias"].any()) for layer in range(3))
+
+
+@pytest.mark.parametrize("scope", [Scope.ERK, Scope.BALANCED, Scope.LTH])
+def test_every_budget_by_layer_is_kept(name, scope):
+    problem = tiny_problem(widths=WIDTHS, density=20 / TOTAL)
+    mask = pruner_of(name, scope=scope.value).prune(problem, problem.density, seed=0)
+    kept = [
+        sum(int(mask[f"layers.{i}.{kind}"].sum()) for kind in ("weight", "bias")) for i in range(3)
+    ]
+    assert kept == [share.budget for share in divide(problem.network.shapes, 20, scope)]
 
 
 # --- random and magnitude

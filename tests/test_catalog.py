@@ -17,6 +17,23 @@ def test_shipped_challenges_and_suites(tmp_path, monkeypatch):
     assert {"relu-5x100", "circle-5x100", "helix-5x100"} <= set(starter.challenges)
     assert set(starter.challenges) <= set(found.bundles)
     assert starter.protocol.densities == ("planted", 0.01, 0.1, 0.5)
+    for name in ("starter", "hidden"):
+        assert found.suite(name).baselines == ("random", "magnitude", "snip", "grasp", "synflow")
+
+
+def test_a_suite_may_name_its_baselines_or_none(tiny_challenges, tmp_path):
+    text = (tiny_challenges / "suites.toml").read_text().partition("baselines")[0]
+    path = tmp_path / "suites.toml"
+    for line, expected in [
+        ("", None),
+        ("baselines = []", ()),
+        ('baselines = ["b", "a"]', ("b", "a")),
+    ]:
+        path.write_text(text + line + "\n")
+        assert catalog.read_suites(path)["tiny"].baselines == expected
+    path.write_text(text + 'baselines = ["A pruner"]\n')
+    with pytest.raises(BundleError, match="baselines"):
+        catalog.read_suites(path)
 
 
 def test_challenges_in_the_working_directory(tiny_challenges, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -103,7 +104,9 @@ class TestListAndShow:
     def test_pruners(self, plantkit_cli):
         outcome = plantkit_cli("list", "pruners", "--format", "json")
         rows = {row["name"]: row for row in json.loads(outcome.out)}
-        assert rows["synflow"]["options"] == "scope=global, iterations=100"
+        assert rows["synflow"]["options"] == (
+            "scope=global, schedule=single, rounds=10, epochs=5, iterations=100"
+        )
         assert rows["snip"]["reference"] == "arXiv 1810.02340"
 
     @pytest.mark.parametrize("what", ["pruners", "plugins", "challenges", "suites"])
@@ -208,6 +211,21 @@ class TestEvaluate:
         assert "relu-3x8" in lines
         assert "circle-3x60" in lines
         assert outcome.err == ""
+
+    def test_a_suite_says_what_is_ranked_beside_a_pruner(
+        self, plantkit_cli, tiny_challenges, tmp_path, write
+    ):
+        for name in ("relu-3x8", "circle-3x60"):
+            shutil.copytree(tiny_challenges / name, tmp_path / name)
+        text = (tiny_challenges / "suites.toml").read_text()
+        (tmp_path / "suites.toml").write_text(text.replace('["magnitude"]', '["snip"]'))
+        given = ["evaluate", write(GOOD), "--challenges", tmp_path, "--seeds", 1, "--jobs", 1]
+        outcome = plantkit_cli(*given, "--suite", "tiny", "--format", "json")
+        assert {one["pruner"] for one in json.loads(outcome.out)["standings"]} == {"mine", "snip"}
+        (tmp_path / "suites.toml").write_text(text.replace('["magnitude"]', '["snipp"]'))
+        outcome = plantkit_cli(*given, "--suite", "tiny")
+        assert outcome.code == 2
+        assert "did you mean 'snip'" in outcome.err
 
     def test_json_is_valid_and_complete(self, evaluate, write, tmp_path):
         target = tmp_path / "results.json"

@@ -27,7 +27,10 @@ def blocks(page: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("page", "number"),
-    [("README.md", 0), ("README.md", 1), ("docs/students.md", 0), ("docs/students.md", 1)],
+    [
+        *[("README.md", 0), ("README.md", 1), ("docs/students.md", 0), ("docs/students.md", 1)],
+        ("docs/authors.md", 1),
+    ],
 )
 def test_pruners_in_the_documentation(page, number, write, circle):
     path = write(blocks(page)[number])

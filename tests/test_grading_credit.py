@@ -40,6 +40,18 @@ def test_nothing_earns_nothing(is_higher_better: bool) -> None:
     assert credit.earned(math.nan) == 0
 
 
+def test_a_margin_is_a_slack_in_the_submissions_favour() -> None:
+    up = Credit(points=10, target=0.0, zero_at=-0.5, margin=0.25)
+    assert [up.earned(value) for value in (-0.75, -0.5, -0.25, 0.5)] == [0, 5, 10, 10]
+    assert up.expected() == "at least -0.25 (points from -0.75)"
+    down = Credit(points=10, target=1, is_higher_better=False, margin=0.5)
+    assert [down.earned(value) for value in (1.6, 1.5, 0)] == [0, 10, 10]
+    assert down.expected() == "at most 1.5"
+    steps = Credit(points=6, target=None, steps=((1, 2), (5, 6)), margin=1)
+    assert [steps.earned(value) for value in (-0.5, 0, 3, 4)] == [0, 2, 2, 6]
+    assert steps.expected() == "at least 0 for 2, 4 for 6"
+
+
 def test_words() -> None:
     assert Credit(points=1, target=0.9, zero_at=0.5).expected() == "at least 0.9 (points from 0.5)"
     assert Credit(points=1, target=3, is_higher_better=False).expected() == "at most 3"

@@ -12,10 +12,15 @@ from typing import Any
 import junitparser
 import pytest
 
-from plantkit import session
+from plantkit import sealing, session
 from plantkit.grading import grader
-from plantkit.grading.criteria import conformance
+from plantkit.grading.criteria import conformance, determinism
+from plantkit.isolation.levels import AUTO, Level, choose
+from plantkit.isolation.probe import probe_machine
+from plantkit.scaffolding import new_assignment
 from plantkit.scoring import seed_score
+from plantkit.sealed_bundles import seal_bundle
+from plantkit.testing import CHECKS, CheckResult, CheckStatus
 
 RUBRIC = """title = "Tiny"
 pass = 0.9
@@ -84,20 +89,6 @@ def prune(problem, density, seed):
         masks[name], flat = flat[:weight.numel()].reshape(weight.shape), flat[weight.numel():]
     return masks
 """
-STAND_IN = """
-from types import SimpleNamespace
-class Laboratory:
-    def __init__(self, *, limits): assert limits.time_seconds == 20
-    def __enter__(self): return self
-    def __exit__(self, *exc_info): pass
-def run_checks(source, laboratory):
-    assert source.path.endswith("mine.py")
-    results = [("loads", "ok", ""), ("ties", "failed", ""),
-               ("zeros", "skipped", "after 'ties' failed"), ("outside", "skipped", "not trusted")]
-    for check, status, reason in results:
-        yield SimpleNamespace(check=check, status=status, reason=reason, seconds=0.1,
-                              expected="an exact count", got="12")
-"""
 #: No mask at the planted density, another mask each time at 0.5, and a mask of ones on circle.
 BAD = """
 import torch
@@ -142,7 +133,8 @@ def graded(
 ) -> Callable[..., Graded]:
     """Grades a submission's code with every format."""
 
-    monkeypatch.setattr(conformance, "SUITE", "plantkit.no_suite")  # the grid's runs only
+    monkeypatch.setattr(conformance, "CHECKS", ())  # the grid's runs only
+    monkeypatch.setattr(conformance, "run_checks", lambda *_, **__: iter(()))
 
     def run(code: str, *options: str, rubric: str = RUBRIC) -> Graded:
         rubric_path = tmp_path / "rubric.toml"
@@ -224,7 +216,7 @@ def test_a_hostile_submission(graded: Callable[..., Graded]) -> None:
     assert "2 of 2 runs failed" in criteria["against magnitude"]["message"]
     assert "\x1b" not in json.dumps(result.staff)
     # A mask that is none earns nothing where less is better.
-    assert criteria["secret challenge"]["verdict"] == "error"
+    assert criteria["secret challenge"]["verdict"] == "invalid mask"
     assert criteria["secret challenge"]["points"] == 0
     assert "values other than 0 and 1" in criteria["secret challenge"]["message"]
     assert "secret challenge" not in result.out
@@ -355,25 +347,28 @@ def test_fresh_instances(graded: Callable[..., Graded], monkeypatch: pytest.Monk
     )  # a mask of 25 keeps 12
 
 
-def test_the_conformance_suite_is_used_where_there_is_one(
-    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Against a stand-in with the suite's interface: three checks of which one fails, one is
-    skipped since it failed, and one cannot be made."""
-    (tmp_path / "stand_in_suite.py").write_text(STAND_IN)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(conformance, "SUITE", "stand_in_suite")
-    rubric = (
-        RUBRIC.partition("[[criteria]]")[0]
-        + """
+CONFORMANCE = (
+    RUBRIC.partition("[[criteria]]")[0].replace("seeds = 2", "seeds = 1")
+    + """
 [[criteria]]
 name = "valid"
 kind = "conformance"
 zero_at = 0
 points = 4
 """
-    )
-    valid = graded(GOOD, rubric=rubric).criteria()["valid"]
+)
+#: Whatever comes of a submission, so many checks count: the suite's but the one that needs
+#: trust, and the rubric's runs together.
+CONFORMANCE_CHECKS = sum(not check.needs_trust for check in CHECKS) + 1
+
+
+def test_checks_that_were_not_made_count_as_missed(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three checks one fails and one is skipped since it failed."""
+    monkeypatch.setattr(conformance, "CHECKS", [c for c in CHECKS if c.name in MADE])
+    monkeypatch.setattr(conformance, "run_checks", lambda *_, **__: iter(MADE.values()))
+    valid = graded(GOOD, rubric=CONFORMANCE).criteria()["valid"]
     assert valid["got"] == "2 of 4 checks passed"
     assert valid["points"] == pytest.approx(2)
     assert valid["verdict"] == "partial"
@@ -382,14 +377,59 @@ points = 4
     )
 
 
-@pytest.mark.slow
-def test_the_conformance_suite_itself(
+def made(check: str, status: CheckStatus, **found: str) -> CheckResult:
+    return CheckResult(check=check, description="", status=status, **found)
+
+
+MADE = {
+    "loads": made("loads", CheckStatus.OK),
+    "ties": made("ties", CheckStatus.FAILED, expected="an exact count", got="12"),
+    "zeros": made("zeros", CheckStatus.SKIPPED, reason="after 'ties' failed"),
+}
+
+
+def test_an_invalid_mask_is_no_error_and_changes_no_count(
     graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("plantkit.testing")
-    monkeypatch.setattr(conformance, "SUITE", "plantkit.testing")
-    valid = graded(GOOD).criteria()["valid"]
+    """Its first checks pass; the rest needs a mask, and the rubric's runs gave none either."""
+    monkeypatch.undo()
+    code = "def prune(problem, density, seed):\n    return {'none': 1}\n"
+    result = graded(code, rubric=CONFORMANCE)
+    valid = result.criteria()["valid"]
+    assert valid["got"] == f"2 of {CONFORMANCE_CHECKS} checks passed"  # loads, returns-mask
+    assert valid["verdict"] == "invalid mask"
+    assert "names: expected exactly the names of problem.weights" in valid["message"]
+    assert "1 of 1 runs failed\ninvalid: mask has an entry 'none'" in valid["message"]
+    assert "invalid mask" in result.out
+    (case,) = result.junit
+    assert [type(one).__name__ for one in case.result] == ["Error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("crashes", [False, True])
+def test_the_conformance_suite_itself(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch, crashes: bool
+) -> None:
+    monkeypatch.undo()
+    valid = graded("raise ValueError\n" * crashes + GOOD, rubric=CONFORMANCE).criteria()["valid"]
+    if crashes:  # it cannot be loaded, and nothing is run
+        assert (valid["got"], valid["verdict"]) == ("nothing", "error")
+        return
+    assert valid["got"] == f"{CONFORMANCE_CHECKS} of {CONFORMANCE_CHECKS} checks passed"
     assert valid["verdict"] == "passed", valid["message"]
+
+
+@pytest.mark.slow
+def test_the_count_is_the_same_for_an_installed_pruner(
+    tmp_path: Path, tiny_challenges: Path, plantkit_cli: Callable[..., Any]
+) -> None:
+    (tmp_path / "rubric.toml").write_text(CONFORMANCE)
+    outcome = plantkit_cli(
+        "grade", "magnitude", "--rubric", tmp_path / "rubric.toml", "--challenges", tiny_challenges
+    )
+    assert f"{CONFORMANCE_CHECKS} of {CONFORMANCE_CHECKS} checks passed" in " ".join(
+        outcome.out.split()
+    )
 
 
 def test_a_grader_that_breaks_off_leaves_the_stub(
@@ -433,3 +473,84 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, plantkit_cli: Callable[..
     )
     assert outcome.code == 2
     assert "is not a directory" in outcome.err
+
+
+@pytest.mark.slow
+def test_isolation_reaches_every_criterion(
+    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A submission that reads this file of tests can do so without full isolation only."""
+    peek = f"open({str(Path(__file__))!r}).close()\n"
+    rubric = RUBRIC.partition('[[criteria]]\nname = "exact')[0]
+    seen: list[str] = []
+    original = determinism.PrunerServer
+
+    def remember(isolation: Any) -> Any:
+        seen.append(isolation.level.value)
+        return original(isolation)
+
+    monkeypatch.setattr(determinism, "PrunerServer", remember)
+    code = GOOD.replace("    flat =", f"    {peek}    flat =", 1)
+    assert graded(code, "--isolation", "process", rubric=rubric).staff["points"] == 4
+    if choose(AUTO, probe_machine())[0] is Level.FULL:
+        assert graded(code, "--isolation", "full", rubric=rubric).staff["points"] == 0
+        assert seen == ["process", "full"]
+
+
+def test_a_sealed_challenge_needs_its_key(
+    graded: Callable[..., Graded],
+    tiny_challenges: Path,
+    tmp_path: Path,
+    plantkit_cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(sealing.KEY_VARIABLE, raising=False)
+    key = sealing.SecretKey.generate()
+    sealing.write_keys(key, tmp_path / "contest.key")
+    sealed = seal_bundle(tiny_challenges / "relu-3x8", key.public, tmp_path / "sealed" / "relu-3x8")
+    rubric = f'''title = "Sealed"
+pass = 1
+[run]
+challenges = ["{sealed}"]
+densities = [0.5]
+seeds = 1
+[[criteria]]
+name = "finds the ticket"
+metric = "recall"
+density = 0.5
+at_least = 0
+points = 1
+'''
+    result = graded(GOOD, "--key", str(tmp_path / "contest.key"), rubric=rubric)
+    assert (result.staff["points"], result.staff["share"]) == (1, 1)
+    (tmp_path / "r.toml").write_text(rubric)
+    outcome = plantkit_cli("grade", "random", "--rubric", tmp_path / "r.toml")
+    assert outcome.code == 2
+    assert "is sealed, and no key was given" in outcome.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rubric", ["example", "assignment"])
+def test_the_rubrics_tell_good_pruners_from_bad_ones(
+    rubric: str, tmp_path: Path, plantkit_cli: Callable[..., Any]
+) -> None:
+    """Half of the points pass; the comments in the rubrics state what was measured, and other
+    machines may train a little differently."""
+    root = Path(__file__).resolve().parent.parent
+    path = root / "examples/rubric.toml"
+    if rubric == "assignment":
+        new_assignment(tmp_path / "course")
+        path = tmp_path / "course/staff/rubric.toml"
+    stated = {
+        "example": {"random": 15.0, "my_pruner": 17.5, "magnitude": 40.2, "synflow": 95.7},
+        "assignment": {"random": 20.0, "magnitude": 41.4, "synflow": 100.0},
+    }[rubric]
+    for pruner, points in stated.items():
+        given = root / "submissions/my_pruner.py" if pruner == "my_pruner" else pruner
+        outcome = plantkit_cli(
+            "grade", given, "--rubric", path, "--hidden", "run", "--json", tmp_path / "staff.json"
+        )
+        staff = json.loads((tmp_path / "staff.json").read_text())
+        assert staff["points"] == pytest.approx(points, abs=6), pruner
+        assert staff["passed"] is (pruner == "synflow"), pruner
+        assert outcome.code == (0 if staff["passed"] else 1)

@@ -81,6 +81,8 @@ def test_a_good_rubric(tmp_path: Path) -> None:
         ('metric = "recovered_accuracy"', 'metric = "area"', 10, "goes over all densities"),
         ('metric = "recovered_accuracy"', 'kind = "determinism"', 9, "track has no meaning"),
         ("density = 0.5", "density = 0.5\nfresh = 2", 11, "fresh needs a challenge"),
+        ("density = 0.5", "density = 0.5\nmargin = 0.1", 11, "margin needs a baseline"),
+        ("density = 0.5", 'density = 0.5\nmargin = -1\nbaseline = "snip"', 11, "minimum of 0"),
         ("[run]", '[run]\nsuite = "starter"', 5, "both suite and challenges"),
         ("at_least = 0.9", 'at_least = 0.9\n[[criteria]]\nname = "a"\npoints = 1', 13, "differ"),
     ],

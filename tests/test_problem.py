@@ -198,3 +198,19 @@ def test_holds_no_other_attributes():
     with pytest.raises(AttributeError):
         problem.ticket = None
     assert isinstance(problem.train, Samples)
+
+
+def test_other_weights_are_scored_and_trained_from():
+    problem = tiny_problem(widths=(2, 3, 1), kind="regression", recipe=RECIPE)
+    doubled = {name: 2 * value for name, value in problem.weights.items()}
+    other = problem.with_weights(doubled)
+    assert all(torch.equal(other.weights[name], value) for name, value in doubled.items())
+    inputs = problem.train.inputs
+    assert torch.equal(other.module().layers[0](inputs), 2 * problem.module().layers[0](inputs))
+    mask = problem.full_mask()
+    trained, expected = other.fit(mask), problem.fit(mask, start=doubled)
+    assert all(torch.equal(trained[name], expected[name]) for name in expected)
+    with pytest.raises(ValueError, match=r"'layers\.0\.weight' have shape \(2, 2\); expected"):
+        problem.with_weights(doubled | {"layers.0.weight": torch.ones(2, 2)})
+    with pytest.raises(ValueError, match="have shape None"):
+        problem.with_weights({})

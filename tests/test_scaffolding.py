@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -298,7 +299,7 @@ def test_the_plugin_is_installed_and_listed_and_its_tests_pass(made, tmp_path):
     assert listed["gradient"]["plugin"] == "gradient"
     assert listed["gradient"]["options"] == "scope=global, power=1.0"
     assert f"gradient: {len(CHECKS)} ok" in run(*cli, "check", "gradient:power=2")
-    assert "27 passed" in run("-m", "pytest", "-q")
+    assert f"{len(CHECKS) + 2} passed" in run("-m", "pytest", "-q")
 
 
 # --- names, and files that exist
@@ -392,3 +393,95 @@ def test_the_kind_may_be_misspelt(plantkit_cli):
     assert "no kind of template is named 'plugn'; did you mean 'plugin'?" in outcome.err
     outcome = plantkit_cli("new", "xyz")
     assert "expected assignment, plugin, pruner" in outcome.err
+
+
+# --- where plantkit comes from
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (None, f"plantkit=={__version__}"),
+        ("plantkit>=0.1,<2", "plantkit>=0.1,<2"),
+        ("plantkit[seal]==1.0", "plantkit[seal]==1.0"),
+        ("git+https://example.org/plantkit@v1", "plantkit @ git+https://example.org/plantkit@v1"),
+        ("https://example.org/plantkit.whl", "plantkit @ https://example.org/plantkit.whl"),
+    ],
+)
+def test_what_an_assignment_installs(given, line, tmp_path):
+    new_assignment(tmp_path / "course", plantkit_from=given)
+    assert (tmp_path / "course/requirements.txt").read_text() == f"{line}\n"
+    setup = (tmp_path / "course/staff/gradescope/setup.sh").read_text()
+    assert shlex.split(setup)[-1] == line
+    assert files_in(tmp_path / "course") == ASSIGNMENT_FILES
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "numpy", "plantkitten==1", "-r other.txt", "plantkit==1\n--index-url=x", "plantkit; $(id)",
+        "no-such.whl", "plantkit==1 # x", "",
+    ],
+)  # fmt: skip
+def test_what_no_assignment_can_install(given, tmp_path, plantkit_cli):
+    outcome = plantkit_cli("new", "assignment", tmp_path / "course", "--plantkit-from", given)
+    assert outcome.code == 2
+    assert "expected a requirement such as" in outcome.err
+    assert files_in(tmp_path) == []
+
+
+def test_a_wheel_goes_along(tmp_path, plantkit_cli):
+    name = "plantkit-9.9-py3-none-any.whl"
+    (tmp_path / name).write_bytes(b"\x00wheel")
+    course = tmp_path / "course"
+    outcome = plantkit_cli("new", "assignment", course, "--plantkit-from", tmp_path / name)
+    assert outcome.code == 0
+    carried = [f"staff/gradescope/wheels/{name}", f"wheels/{name}"]
+    assert files_in(course) == sorted([*ASSIGNMENT_FILES, *carried])
+    assert all((course / path).read_bytes() == b"\x00wheel" for path in carried)
+    assert (course / "requirements.txt").read_text() == f"./wheels/{name}\n"
+    other = tmp_path / "torch-1-py3-none-any.whl"
+    other.write_bytes(b"")
+    outcome = plantkit_cli("new", "assignment", tmp_path / "b", "--plantkit-from", other)
+    assert (outcome.code, "is no wheel of plantkit" in outcome.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_an_assignment_installs_the_wheel_of_a_checkout_and_checks_its_skeleton(tmp_path):
+    """The steps of the workflow and of Gradescope's setup, each in a fresh environment; torch
+    and other dependencies come from this one, since downloading them takes minutes."""
+    course = tmp_path / "course"
+    new_assignment(course, plantkit_from=str(ROOT))
+    pinned = {**os.environ, "PIP_NO_DEPS": "1", "PIP_IGNORE_INSTALLED": "1"}
+    dependencies = sysconfig.get_path("purelib")
+
+    def run(python: Path, *arguments: str | Path) -> str:
+        done = subprocess.run(
+            [python, *arguments], cwd=course, env=pinned, capture_output=True, text=True,
+            timeout=600, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def borrow(environment: Path) -> None:
+        (site,) = (environment / "lib").glob("python3.*/site-packages")
+        (site / "this_environment.pth").write_text(dependencies + "\n")
+
+    students = tmp_path / "students"
+    venv.create(students, with_pip=True)
+    borrow(students)
+    run(students / "bin/python", "-m", "pip", "install", "--quiet", "-r", "requirements.txt")
+    where = run(students / "bin/python", "-c", "import plantkit; print(plantkit.__file__)")
+    assert Path(where.strip()).is_relative_to(students)
+    text = run(students / "bin/plantkit", "check", "submissions/my_pruner.py")
+    assert f"my_pruner: {len(CHECKS) - 1} ok" in text
+    assert "circle-5x100" in run(students / "bin/plantkit", "list", "challenges")
+
+    subprocess.run([sys.executable, course / "staff/gradescope/make_zip.py"], check=True)
+    source = tmp_path / "source"
+    with zipfile.ZipFile(course / "staff/autograder.zip") as archive:
+        archive.extractall(source)
+    setup = {**pinned, "AUTOGRADER_SOURCE": str(source), "AUTOGRADER_PYTHON": sys.executable}
+    subprocess.run(["bash", source / "setup.sh"], env=setup, check=True, timeout=600)
+    borrow(source / ".venv")
+    assert f"plantkit, version {__version__}" in run(source / ".venv/bin/plantkit", "--version")

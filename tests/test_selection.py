@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantkit.selection import Scope, apportion, select
+from plantkit.budgets import Scope, apportion
+from plantkit.selection import select
 
 NAMES = ("layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias")
 

@@ -215,7 +215,29 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
 # --- what passes
 
 
-@pytest.mark.parametrize("name", ["grasp", "magnitude", "random", "snip", "synflow"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["grasp", "magnitude", "random", "snip", "synflow"],
+        *[
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in [
+                *[
+                    "continuous-sparsification",
+                    "supermask",
+                    "edge-popup",
+                    "force",
+                    "gates",
+                    "imp",
+                    "inverted",
+                    "iter-snip",
+                    "lamp",
+                ],
+                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled"],
+            ]
+        ],
+    ],
+)
 def test_reference_pruners_pass_every_check(name, laboratory):
     results = examine(PrunerSource(name=name), laboratory)
     assert {check: result.status for check, result in results.items()} == dict.fromkeys(

@@ -22,6 +22,7 @@ COMMANDS = {
     "check": "plantkit.cli.check",
     "doctor": "plantkit.cli.doctor",
     "evaluate": "plantkit.cli.evaluate",
+    "exists": "plantkit.cli.exists",
     "export": "plantkit.cli.export",
     "grade": "plantkit.cli.grade",
     "keygen": "plantkit.cli.keygen",
@@ -32,6 +33,7 @@ COMMANDS = {
     "schema": "plantkit.cli.schema",
     "seal": "plantkit.cli.seal",
     "show": "plantkit.cli.show",
+    "study": "plantkit.cli.study",
     "unseal": "plantkit.cli.unseal",
     "verify": "plantkit.cli.verify",
 }

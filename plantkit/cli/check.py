@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plantkit.cli.options import (
+    isolation_option,
+    memory_limit_option,
+    result_file_option,
+    time_limit_option,
+)
+
 if TYPE_CHECKING:
     from plantkit.isolation.wire import PrunerSource
     from plantkit.testing import CheckResult, Laboratory
@@ -29,28 +36,10 @@ _TEXT_WIDTH = 76
     default="table",
     show_default=True,
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the results to this file.",
-)
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Wall time of every single run.",
-)
-@click.option(
-    "--memory-limit",
-    type=click.IntRange(min=1),
-    default=4096,
-    show_default=True,
-    metavar="MIB",
-    help="Memory of one run beyond Python and torch.",
-)
+@result_file_option
+@time_limit_option(60.0)
+@memory_limit_option(4096)
+@isolation_option
 @click.option(
     "--trusted",
     "is_trusted",
@@ -66,6 +55,7 @@ def command(
     output: Path | None,
     time_limit: float,
     memory_limit: int,
+    isolation: str,
     is_trusted: bool,
     list_checks: bool,
 ) -> None:
@@ -81,7 +71,7 @@ def command(
       plantkit check synflow:iterations=10
       plantkit check my_pruner.py --format json
     """
-    from plantkit.cli import write_output
+    from plantkit.cli import warn, write_output
 
     if list_checks:
         write_output(_listed(output_format), output)
@@ -90,13 +80,19 @@ def command(
         raise click.UsageError("missing argument PRUNER: a Python file or a pruner's name", ctx)
     if output is not None and not output.parent.is_dir():
         raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
+    from plantkit.isolation.client import Isolation
+    from plantkit.isolation.levels import choose
+    from plantkit.isolation.probe import probe_machine
     from plantkit.isolation.wire import Limits
     from plantkit.sources import parse_pruner
     from plantkit.testing import CheckStatus, Laboratory
 
     source = parse_pruner(pruner)
     limits = Limits(time_seconds=time_limit, memory_mib=memory_limit)
-    with Laboratory(limits=limits) as laboratory:
+    level, warning = choose(isolation, probe_machine())
+    if warning:
+        warn(warning)
+    with Laboratory(limits=limits, isolation=Isolation(level=level)) as laboratory:
         pruners = _pruners_of(laboratory, source)
         laboratory.start()  # the second interpreter gets ready while the first is at work
         reports = [_examine(laboratory, found, pruner, is_trusted=is_trusted) for found in pruners]

@@ -8,8 +8,16 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import Density, challenges_option, key_option
-from plantkit.isolation.levels import AUTO, REQUESTS
+from plantkit.cli.options import (
+    Density,
+    challenges_option,
+    isolation_option,
+    jobs_option,
+    key_option,
+    memory_limit_option,
+    result_file_option,
+    time_limit_option,
+)
 from plantkit.reporters import FORMATS
 
 
@@ -33,10 +41,11 @@ from plantkit.reporters import FORMATS
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each pruner a density.")
 @click.option(
     "--baselines",
-    default="all",
+    default="suite",
     show_default=True,
-    metavar="NAMES|all|none",
-    help="Installed pruners to rank beside yours, separated by commas.",
+    metavar="NAMES|suite|all|none",
+    help="Installed pruners to rank beside yours, separated by commas; the suite's own list, "
+    "all that are installed, or none.",
 )
 @click.option(
     "--format",
@@ -46,19 +55,14 @@ from plantkit.reporters import FORMATS
     metavar="NAME",
     help=f"One of {', '.join(FORMATS)}, or a plugin's.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the results to this file.",
-)
+@result_file_option
 @click.option(
     "--run-dir",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep records and masks here, each saved as it is made.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]")
+@jobs_option
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
@@ -81,29 +85,9 @@ from plantkit.reporters import FORMATS
     is_flag=True,
     help="Compute everything anew, and keep nothing for later evaluations.",
 )
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0, min_open=True, max=1e7),
-    default=300.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Wall time of one run of one pruner.",
-)
-@click.option(
-    "--memory-limit",
-    type=click.IntRange(min=1, max=2**24),
-    default=4096,
-    show_default=True,
-    metavar="MIB",
-    help="Memory of one run beyond Python and torch.",
-)
-@click.option(
-    "--isolation",
-    type=click.Choice(REQUESTS),
-    default=AUTO,
-    show_default=True,
-    help="How far pruners are locked away; see: plantkit doctor.",
-)
+@time_limit_option(300.0)
+@memory_limit_option(4096)
+@isolation_option
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @click.option(
     "--fresh",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import challenges_option
+from plantkit.cli.options import challenges_option, memory_limit_option, time_limit_option
 
 
 @click.group()
@@ -38,22 +38,8 @@ def command() -> None:
 )
 @click.option("--title", metavar="TEXT", help="Of the competition.  [default: the suite's]")
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs a density, not the suite's.")
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Wall time of one run.",
-)
-@click.option(
-    "--memory-limit",
-    type=click.IntRange(min=1),
-    default=2048,
-    show_default=True,
-    metavar="MIB",
-    help="Memory of one run beyond Python and torch.",
-)
+@time_limit_option(60.0)
+@memory_limit_option(2048)
 @click.option(
     "--total-time",
     type=click.IntRange(min=1),
@@ -66,6 +52,13 @@ def command() -> None:
     "--start",
     type=click.DateTime(),
     help="When submissions open, UTC.  [default: now]",
+)
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    help="Secret key of sealed challenges, to be put into the scoring program.  "
+    "[default: not in the zip; organisers give it to the scoring container]",
 )
 @challenges_option
 @click.pass_context
@@ -80,17 +73,21 @@ def codabench(
     memory_limit: int,
     total_time: int,
     start: datetime | None,
+    key_file: Path | None,
     challenge_directories: tuple[Path, ...],
 ) -> None:
     """Write a competition bundle for Codabench.
 
+    Sealed challenges stay sealed in it. The zip's ORGANISERS.md says where the key goes.
+
     \b
-    Example:
+    Examples:
       plantkit export codabench --suite starter --docker-image NAME:TAG -o bundle.zip
     """
     if not output.parent.is_dir():
         raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
     from plantkit.exports.codabench.bundle import Competition, export
+    from plantkit.sealing import find_secret_key
 
     competition = Competition(
         suite=suite,
@@ -101,7 +98,13 @@ def codabench(
         memory_mib=memory_limit,
         execution_seconds=total_time,
         start=start,
+        # Never from the environment: a key goes into the zip only if it was named.
+        key=None if key_file is None else find_secret_key(key_file),
     )
     names = export(competition, output, challenge_directories)
     click.echo(f"{output}: {len(names)} challenges: {', '.join(names)}")
-    click.echo(f"{output} holds the tickets: give it to Codabench, never to participants", err=True)
+    click.echo(
+        f"{output} holds the tickets: give it to Codabench, never to participants; its "
+        "ORGANISERS.md says what to do",
+        err=True,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import challenges_option
+from plantkit.cli.options import challenges_option, isolation_option, jobs_option, key_option
 from plantkit.grading.outputs import FORMATS
 
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -50,7 +50,9 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help=f"Annotate on standard output, and append to the file in {_SUMMARY_VARIABLE}.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]")
+@jobs_option
+@isolation_option
+@key_option
 @challenges_option
 @click.pass_context
 def command(
@@ -61,6 +63,8 @@ def command(
     hidden: str,
     github: bool,
     jobs: int | None,
+    isolation: str,
+    key_file: Path | None,
     challenge_directories: tuple[Path, ...],
     **paths: Path | None,
 ) -> None:
@@ -105,6 +109,8 @@ def command(
             hidden=HiddenMode(hidden),
             challenge_directories=challenge_directories,
             jobs=jobs,
+            isolation=isolation,
+            key_file=key_file,
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,

@@ -74,11 +74,24 @@ def plugin(name: str, directory: Path) -> None:
 @command.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--title", help="Title of the assignment.  [default: made of the directory's name]")
-def assignment(directory: Path, title: str | None) -> None:
-    """Make DIRECTORY, a repository for students, with the staff's files in staff/."""
+@click.option(
+    "--plantkit-from",
+    metavar="REQUIREMENT",
+    help="What students and graders install: a requirement, a URL that pip takes, or the path of "
+    "a wheel or of plantkit's source; a wheel is put into the repository.  "
+    "[default: this version from the package index]",
+)
+def assignment(directory: Path, title: str | None, plantkit_from: str | None) -> None:
+    """Make DIRECTORY, a repository for students, with the staff's files in staff/.
+
+    \b
+    Examples:
+      plantkit new assignment pruning-2027 --title "Find the ticket"
+      plantkit new assignment pruning-2027 --plantkit-from ./plantkit
+    """
     from plantkit.scaffolding import new_assignment
 
-    files = new_assignment(directory, title=title)
+    files = new_assignment(directory, title=title, plantkit_from=plantkit_from)
     _tell(
         files,
         [

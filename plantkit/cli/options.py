@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+
+from plantkit.isolation.levels import AUTO, REQUESTS
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 challenges_option = click.option(
     "--challenges",
@@ -23,6 +28,49 @@ key_option = click.option(
     type=click.Path(path_type=Path),
     help="File with the key of sealed challenges.  [default: the variable PLANTKIT_KEY]",
 )
+
+isolation_option = click.option(
+    "--isolation",
+    type=click.Choice(REQUESTS),
+    default=AUTO,
+    show_default=True,
+    help="How far pruners are locked away; see: plantkit doctor.",
+)
+
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]"
+)
+
+result_file_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the results to this file.",
+)
+
+
+def time_limit_option(default: float) -> Decorator:
+    """Returns the option for the wall time of one run, in seconds; it arrives as `time_limit`."""
+    return click.option(
+        "--time-limit",
+        type=click.FloatRange(min=0, min_open=True, max=1e7),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help="Wall time of one run of one pruner.",
+    )
+
+
+def memory_limit_option(default: int) -> Decorator:
+    """Returns the option for the memory of one run, in MiB; it arrives as `memory_limit`."""
+    return click.option(
+        "--memory-limit",
+        type=click.IntRange(min=1, max=2**24),
+        default=default,
+        show_default=True,
+        metavar="MIB",
+        help="Memory of one run beyond Python and torch.",
+    )
 
 
 class Density(click.ParamType):  # type: ignore[type-arg,unused-ignore]

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import Density, challenges_option
+from plantkit.cli.options import (
+    Density,
+    challenges_option,
+    isolation_option,
+    jobs_option,
+    memory_limit_option,
+    time_limit_option,
+)
 
 
 @click.command()
@@ -27,7 +34,10 @@ from plantkit.cli.options import Density, challenges_option
     show_default=True,
     help="Save the masks in this directory, each as <sha256>.safetensors.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]")
+@jobs_option
+@time_limit_option(300.0)
+@memory_limit_option(4096)
+@isolation_option
 @challenges_option
 @click.pass_context
 def command(
@@ -38,6 +48,9 @@ def command(
     seeds: int,
     out: Path,
     jobs: int | None,
+    time_limit: float,
+    memory_limit: int,
+    isolation: str,
     challenge_directories: tuple[Path, ...],
 ) -> None:
     """Run PRUNER, a file or an installed pruner's name, on CHALLENGE and save its masks.
@@ -62,6 +75,9 @@ def command(
         densities=densities,
         seeds=seeds,
         jobs=jobs,
+        time_seconds=time_limit,
+        memory_mib=memory_limit,
+        isolation=isolation,
     )
     attempts = run_pruning(request, warn=warn, progress=lambda *_: None)
     rows = [

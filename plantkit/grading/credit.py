@@ -12,7 +12,8 @@ class Credit:
 
     points: the most. target: the value of full points, or None with `steps`. zero_at: the
     value of no points, between which and `target` points grow linearly. steps: pairs of a
-    value and the points it earns. is_higher_better: `at_least` rather than `at_most`.
+    value and the points it earns. is_higher_better: `at_least` rather than `at_most`. margin:
+    a slack, not negative: a value counts as better by so much.
     """
 
     points: float
@@ -20,11 +21,13 @@ class Credit:
     is_higher_better: bool = True
     zero_at: float | None = None
     steps: tuple[tuple[float, float], ...] = ()
+    margin: float = 0.0
 
     def earned(self, value: float | None) -> float:
         """Returns the points of `value`, not rounded; none for None or NaN."""
         if value is None or math.isnan(value):
             return 0.0
+        value += self.margin if self.is_higher_better else -self.margin
         if self.target is None:
             return max((points for at, points in self.steps if self._reaches(value, at)), default=0)
         if self._reaches(value, self.target):
@@ -37,10 +40,14 @@ class Credit:
         """Returns what is asked for, in words: `at least 0.95 (points from 0.5)`."""
         word = "at least" if self.is_higher_better else "at most"
         if self.target is None:
-            steps = ", ".join(f"{at:g} for {points:g}" for at, points in self.steps)
+            steps = ", ".join(f"{self._lenient(at):g} for {points:g}" for at, points in self.steps)
             return f"{word} {steps}"
-        partial = "" if self.zero_at is None else f" (points from {self.zero_at:g})"
-        return f"{word} {self.target:g}{partial}"
+        partial = "" if self.zero_at is None else f" (points from {self._lenient(self.zero_at):g})"
+        return f"{word} {self._lenient(self.target):g}{partial}"
+
+    def _lenient(self, value: float) -> float:
+        """Returns the measured value that counts as `value`: the margin is part of it."""
+        return value - self.margin if self.is_higher_better else value + self.margin
 
     def _reaches(self, value: float, target: float) -> bool:
         return value >= target if self.is_higher_better else value <= target

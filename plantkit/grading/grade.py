@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,16 @@ _MOST_TEXT = 2000
 
 
 class Verdict(enum.StrEnum):
-    """How a criterion came out. error: a run crashed, timed out or gave an invalid mask."""
+    """How a criterion came out.
+
+    invalid: runs ended, and a mask broke the contract. error: a run crashed, timed out or ran
+    out of memory, or the submission could not be loaded.
+    """
 
     PASSED = "passed"
     PARTIAL = "partial"
     FAILED = "failed"
+    INVALID = "invalid mask"
     ERROR = "error"
     NOT_RUN = "not run"
 
@@ -121,7 +126,7 @@ class Grade:
             points=points,
             max_points=at_stake,
             verdict=verdict_of(
-                points, at_stake, is_error=any(mark.verdict is Verdict.ERROR for mark in hidden)
+                points, at_stake, fault=worst_fault(mark.verdict for mark in hidden)
             ),
             hidden=True,
             seconds=math.fsum(mark.seconds for mark in hidden),
@@ -164,12 +169,22 @@ class Grade:
         }
 
 
-def verdict_of(points: float, max_points: float, *, is_error: bool) -> Verdict:
-    """Returns the verdict on earned points; an error counts unless all points were earned."""
+def worst_fault(verdicts: Iterable[Verdict]) -> Verdict | None:
+    """Returns the gravest of `ERROR` and `INVALID` among verdicts, or None without either."""
+    found = set(verdicts)
+    return next((fault for fault in (Verdict.ERROR, Verdict.INVALID) if fault in found), None)
+
+
+def verdict_of(points: float, max_points: float, *, fault: Verdict | None) -> Verdict:
+    """Returns the verdict on earned points; a fault counts unless all points were earned.
+
+    Args:
+        fault: `INVALID` or `ERROR` where a run gave no mask, else None.
+    """
     if points >= max_points:
         return Verdict.PASSED
-    if is_error:
-        return Verdict.ERROR
+    if fault is not None:
+        return fault
     return Verdict.PARTIAL if points > 0 else Verdict.FAILED
 
 

@@ -16,6 +16,8 @@ from plantkit.grading.fresh import fresh_request
 from plantkit.grading.grade import Grade, Mark, Verdict, clean, verdict_of
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
+from plantkit.isolation.client import Isolation
+from plantkit.isolation.levels import AUTO, Level
 from plantkit.isolation.wire import Limits
 from plantkit.session import DEFAULT_SUITE, Request, evaluate_request
 
@@ -44,6 +46,8 @@ def grade_submission(
     hidden: HiddenMode = HiddenMode.SKIP,
     challenge_directories: Sequence[Path] = (),
     jobs: int | None = None,
+    isolation: str = AUTO,
+    key_file: Path | None = None,
     missing_is_zero: bool = False,
     warn: Warn,
     progress: Progress = lambda *_: None,
@@ -52,12 +56,16 @@ def grade_submission(
 
     Args:
         pruner: a path or an installed pruner's name, as for `plantkit evaluate`.
+        isolation: one of `plantkit.isolation.levels.REQUESTS`; all criteria run under it.
+        key_file: of sealed challenges; without it the variable PLANTKIT_KEY counts.
         missing_is_zero: a Python file that does not exist is a submission without points.
 
     Raises:
         RubricError: the rubric asks for something that does not exist.
         UsageError: the submission's file does not exist.
         BundleError: a challenge is invalid.
+        SealedTruthError: a challenge is sealed, and its key was not given.
+        IsolationError: full isolation was asked for and this machine lacks it.
     """
     started = time.monotonic()
     active = [c for c in rubric.criteria if hidden is not HiddenMode.SKIP or not c.hidden]
@@ -78,6 +86,8 @@ def grade_submission(
         seeds=plan.protocol.seeds,
         baselines=",".join(plan.baselines) or "none",
         jobs=jobs,
+        isolation=isolation,
+        key_file=key_file,
         time_seconds=rubric.run.time_seconds,
         memory_mib=rubric.run.memory_mib,
     )
@@ -96,7 +106,7 @@ def grade_submission(
         }
     except PluginError as error:
         return _unloadable(rubric, active, pruner, error, time.monotonic() - started)
-    bench = _bench(rubric, plan, evaluation, entry)
+    bench = _bench(rubric, plan, evaluation, entry, challenge_directories)
     benches = {
         criterion: replace(bench, evaluation=one, challenges=one.challenges)
         for criterion, one in fresh.items()
@@ -229,7 +239,13 @@ def _check_names(rubric: Rubric, active: Sequence[Criterion], registry: Registry
             check_measure(criterion, plugin_measure(criterion.metric), fail)
 
 
-def _bench(rubric: Rubric, plan: _Plan, evaluation: Evaluation, entry: Entry) -> Bench:
+def _bench(
+    rubric: Rubric,
+    plan: _Plan,
+    evaluation: Evaluation,
+    entry: Entry,
+    challenge_directories: Sequence[Path],
+) -> Bench:
     challenges = evaluation.challenges  # in the order of the request
     return Bench(
         rubric=rubric,
@@ -242,6 +258,10 @@ def _bench(rubric: Rubric, plan: _Plan, evaluation: Evaluation, entry: Entry) ->
             for criterion, positions in plan.places.items()
         },
         limits=Limits(time_seconds=rubric.run.time_seconds, memory_mib=rubric.run.memory_mib),
+        isolation=Isolation(
+            level=Level(evaluation.settings.isolation),
+            hidden=(*challenge_directories, *plan.directories),
+        ),
     )
 
 
@@ -267,7 +287,7 @@ def _mark(criterion: Criterion, measured: Measured) -> Mark:
         description=clean(criterion.description),
         points=points,
         max_points=criterion.points,
-        verdict=verdict_of(points, criterion.points, is_error=measured.is_error),
+        verdict=verdict_of(points, criterion.points, fault=measured.fault),
         hidden=criterion.hidden,
         expected=_expected(criterion),
         got=clean(measured.got, 200),

@@ -15,7 +15,7 @@ from plantkit.grading.positions import KeyPath, key_lines, line_of
 from plantkit.schemas import load_schema
 
 #: Keys that only a criterion of kind "metric" takes.
-_METRIC_KEYS = ("metric", "track", "density", "seeds", "baseline", "fresh")
+_METRIC_KEYS = ("metric", "track", "density", "seeds", "baseline", "margin", "fresh")
 #: Keys by which a value becomes points.
 _CREDIT_KEYS = ("at_least", "at_most", "zero_at", "steps")
 _MANIFEST = "challenge.json"
@@ -161,6 +161,7 @@ def _credit(entry: Mapping[str, Any], kind: str) -> Credit:
             target=None,
             steps=tuple(sorted(steps, reverse=word == "at_most")),
             is_higher_better=word == "at_least",
+            margin=float(entry.get("margin", 0.0)),
         )
     zero_at = entry.get("zero_at")
     is_higher_better = "at_most" not in entry
@@ -172,6 +173,7 @@ def _credit(entry: Mapping[str, Any], kind: str) -> Credit:
         target=float(target),
         zero_at=None if zero_at is None else float(zero_at),
         is_higher_better=is_higher_better,
+        margin=float(entry.get("margin", 0.0)),
     )
 
 
@@ -242,6 +244,8 @@ def _check_metric(criterion: Criterion, entry: Mapping[str, Any], fail: Any) -> 
         raise fail(f"has no metric; expected one of {', '.join(MEASURES)}")
     if not any(key in entry for key in ("at_least", "at_most", "steps")):
         raise fail("has no threshold; expected at_least, at_most or steps")
+    if "margin" in entry and criterion.baseline is None:
+        raise fail("margin needs a baseline, from which the difference is taken", "margin")
     if criterion.fresh is not None and criterion.challenge is None:
         raise fail("fresh needs a challenge, of which fresh instances are planted", "fresh")
     measure = MEASURES.get(criterion.metric)

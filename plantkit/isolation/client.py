@@ -54,13 +54,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from plantkit.masks import Mask
-    from plantkit.networks import NetworkSpec
+    from plantkit.networks import Network
     from plantkit.problem import Problem
 
 #: Seconds that the server may take beyond a run's time limit before it is killed.
 GRACE_SECONDS = 15.0
 #: Servers that start before there is work for them; each holds about 150 MB.
-_EAGER_SERVERS = 2
+_EAGER_SERVERS = 1
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
 #: Seconds that a server may take to end itself before it is killed.
@@ -112,6 +112,9 @@ class PrunerServer:
 
     A server handles one request at a time. When it dies or hangs it is replaced. Without an
     `isolation` it is the best that the machine offers.
+
+    Attributes:
+        busy_seconds: how long it has worked on requests.
     """
 
     def __init__(self, isolation: Isolation | None = None) -> None:
@@ -119,6 +122,7 @@ class PrunerServer:
         self._process: subprocess.Popen[str] | None = None
         self._ready = False
         self._marker = ""
+        self.busy_seconds = 0.0
 
     def __enter__(self) -> PrunerServer:
         self.start()
@@ -133,6 +137,11 @@ class PrunerServer:
             level, _ = choose(AUTO, probe_machine())
             self._isolation = Isolation(level=level)
         return self._isolation
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def hide(self, paths: Iterable[Path]) -> None:
         """Adds to what no pruner may read, from the next request on."""
@@ -184,6 +193,13 @@ class PrunerServer:
         """
         if self.isolation.level is Level.NONE:
             return _run_here(cell)
+        started = time.monotonic()
+        try:
+            return self._request_again(cell, limits)
+        finally:
+            self.busy_seconds += time.monotonic() - started
+
+    def _request_again(self, cell: Path, limits: Limits) -> Exit:
         found = self._request(cell, limits)
         if found.signal == "SIGKILL" and not os.path.lexists(cell / OUTPUT_FILE):
             # The server died before the run began, as it does when the thread that started it
@@ -360,7 +376,7 @@ def run_pruner(
     *,
     source: PrunerSource,
     problem_directory: Path,
-    network: NetworkSpec,
+    network: Network,
     density: float,
     budget: int,
     seed: int,
@@ -392,7 +408,7 @@ def run_pruner(
     )
 
 
-def read_answer(path: Path, network: NetworkSpec, budget: int) -> Mask:
+def read_answer(path: Path, network: Network, budget: int) -> Mask:
     """Returns the validated mask in an answer file, which is not trusted.
 
     Raises:
@@ -432,7 +448,7 @@ def read_answer(path: Path, network: NetworkSpec, budget: int) -> Mask:
     return Mask(mask, saliency=_saliency(tensors, network))
 
 
-def _saliency(tensors: Mapping[str, Tensor], network: NetworkSpec) -> dict[str, Tensor] | None:
+def _saliency(tensors: Mapping[str, Tensor], network: Network) -> dict[str, Tensor] | None:
     """Returns the saliency in an answer, float64, or None where it is not whole and numbers."""
     import torch
 
@@ -448,7 +464,7 @@ def _saliency(tensors: Mapping[str, Tensor], network: NetworkSpec) -> dict[str, 
 
 
 def _judge(
-    cell: Path, exit_: Exit, network: NetworkSpec, budget: int, limits: Limits
+    cell: Path, exit_: Exit, network: Network, budget: int, limits: Limits
 ) -> tuple[Status, Mask | None, str]:
     if exit_.timed_out:
         return Status.TIMEOUT, None, f"ran longer than the time limit of {limits.time_seconds:g} s"

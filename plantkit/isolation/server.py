@@ -43,7 +43,7 @@ from plantkit.isolation.wire import (
     write_json,
 )
 from plantkit.masks import Mask, validate_mask
-from plantkit.networks import NetworkSpec
+from plantkit.networks import network_from_json
 from plantkit.plugins import (
     RegisteredPruner,
     configure,
@@ -184,7 +184,7 @@ def load_problem(directory: Path, density: float, seed: int) -> Problem:
     data = load_file(directory / TRAIN_FILE)
     return Problem(
         name=value["name"],
-        network=NetworkSpec.from_json(value["network"]),
+        network=network_from_json(value["network"]),
         task=task_from_json(value["task"]),
         weights=load_file(directory / WEIGHTS_FILE),
         train=Samples(inputs=data["inputs"], targets=data["targets"]),

@@ -44,12 +44,17 @@ class CheckSkipped(Exception):  # noqa: N818 - it is no error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One requirement. name: lower-case words and dashes. needs: checks that must pass first."""
+    """One requirement.
+
+    name: lower-case words and dashes. needs: checks that must pass first. needs_trust: it runs
+    the pruner without protection, so that a stranger's file skips it.
+    """
 
     name: str
     description: str
     run: Callable[[Subject], None]
     needs: tuple[str, ...] = ()
+    needs_trust: bool = False
 
 
 class Subject:
@@ -364,6 +369,19 @@ CHECKS: tuple[Check, ...] = (
     _masks("one-hidden-unit", "a hidden layer of one unit", "one-hidden-unit"),
     _masks("no-hidden-layer", "a network without hidden layers", "no-hidden-layer"),
     _masks("deep-narrow", "20 layers of two units whose signal dies out", "deep-narrow"),
+    _masks(
+        "convolution",
+        "a network with 3x3 convolutions, on images given flat",
+        "convolution",
+        "convolution-regression",
+        needs=("regression",),
+    ),
     _masks("time-limit", "a challenge's size within the time limit", "full-size", density=0.1),
-    _check("isolated", "the same mask in and out of the isolation", _isolated, "same-seed"),
+    Check(
+        name="isolated",
+        description="the same mask in and out of the isolation",
+        run=_isolated,
+        needs=("same-seed",),
+        needs_trust=True,
+    ),
 )

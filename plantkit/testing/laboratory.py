@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from plantkit.errors import MaskError, PluginError, UnknownNameError
 from plantkit.isolation.client import (
     DescribedPruner,
+    Isolation,
     Outcome,
     PrunerServer,
     Scratch,
@@ -77,14 +78,15 @@ class Observation:
 class Laboratory:
     """The processes and files that checks share; a context manager.
 
+    Without an `isolation` it is the best that the machine offers.
     Without `with`, everything ends when the laboratory is collected or Python exits.
     """
 
-    def __init__(self, *, limits: Limits | None = None) -> None:
+    def __init__(self, *, limits: Limits | None = None, isolation: Isolation | None = None) -> None:
         self.limits = Limits(time_seconds=60.0) if limits is None else limits
         self._root = Path(tempfile.mkdtemp(prefix="plantkit-check-"))
         self._scratch = Scratch(self._root / "cells")
-        self._servers = (PrunerServer(), PrunerServer())
+        self._servers = (PrunerServer(isolation), PrunerServer(isolation))
         self._plain: list[subprocess.Popen[str]] = []
         self._problems: dict[str, tuple[Problem, Path]] = {}
         self._numbers = itertools.count()

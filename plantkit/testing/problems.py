@@ -5,17 +5,20 @@ Another kind of network adds its problems here, one line in `_PROBLEMS` each.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 
 from plantkit.errors import UnknownNameError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
 from plantkit.problem import Problem
 from plantkit.tasks import TaskKind, make_task
 from plantkit.training import Recipe, Samples
 
 _WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters
+# 6x6 pixels are pooled to 3x3, then to 1x1.
+_CONVOLUTION = ConvolutionSpec(image=(1, 6, 6), blocks=((2, 2), (3,)), hidden=(4,), outputs=3)
 _RECIPE = Recipe(epochs=1, batch_size=32, learning_rate=0.001)
 
 
@@ -34,6 +37,7 @@ def _problem(
     kind: TaskKind,
     *,
     widths: tuple[int, ...] = _WIDTHS,
+    network: Network | None = None,
     samples: int = 20,
     classes: int | None = None,
     scale: float = 1.0,
@@ -42,16 +46,17 @@ def _problem(
     """Returns a maker of problems by name.
 
     Args:
+        widths: of a multilayer perceptron. network: another network instead.
         classes: classes that the training data holds; all of them if None.
         scale: factor on He-scaled weights. constant: the value of every parameter instead.
     """
 
     def make(name: str) -> Problem:
-        spec = NetworkSpec(widths=widths)
+        spec = NetworkSpec(widths=widths) if network is None else network
         generator = torch.Generator().manual_seed(20)
         weights = {}
         for parameter, shape in spec.shapes.items():
-            deviation = (2.0 / shape[1]) ** 0.5 if len(shape) > 1 else 0.3
+            deviation = (2.0 / math.prod(shape[1:])) ** 0.5 if len(shape) > 1 else 0.3
             drawn = torch.randn(shape, generator=generator) * deviation * scale
             weights[parameter] = drawn if constant is None else torch.full(shape, constant)
         inputs = torch.rand(samples, spec.inputs, generator=generator) * 2 - 1
@@ -86,5 +91,7 @@ _PROBLEMS: dict[str, Callable[[str], Problem]] = {
     "one-hidden-unit": _problem(_CLASSES, widths=(2, 1, 3)),
     "no-hidden-layer": _problem(_CLASSES, widths=(3, 4)),
     "deep-narrow": _problem(_CLASSES, widths=(2, *[2] * 18, 2), scale=0.005),
+    "convolution": _problem(_CLASSES, network=_CONVOLUTION),
+    "convolution-regression": _problem(_VALUES, network=_CONVOLUTION),
     "full-size": _problem(_CLASSES, widths=(2, 100, 100, 100, 4), samples=1000),
 }

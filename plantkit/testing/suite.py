@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import time
 import unittest
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,11 @@ class BoundCheck:
 
 
 def run_checks(
-    source: PrunerSource, laboratory: Laboratory, *, is_trusted: bool = False
+    source: PrunerSource,
+    laboratory: Laboratory,
+    *,
+    is_trusted: bool = False,
+    leave_out: Collection[str] = (),
 ) -> Iterator[CheckResult]:
     """Yields the result of every check of the one pruner that `source` stands for.
 
@@ -115,12 +119,14 @@ def run_checks(
         source: a file, or a registered pruner, whose entry point is looked up.
         is_trusted: whether a file may be run outside of the isolation, too. Registered
             pruners always are: who installed them has run them.
+        leave_out: names of checks that are not asked for.
 
     Raises:
         UnknownNameError: no such pruner, when the first check runs.
         UsageError: options that it does not take, likewise.
     """
-    return Examination(Subject(laboratory, source, is_trusted=is_trusted)).results()
+    examination = Examination(Subject(laboratory, source, is_trusted=is_trusted))
+    return (examination.result(check.name) for check in CHECKS if check.name not in leave_out)
 
 
 def pruner_checks(

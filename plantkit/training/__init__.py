@@ -3,13 +3,15 @@
 All runs share a leading axis. Masks are enforced in every step: a pruned parameter starts at
 zero, its gradient is set to zero, and so it never moves. Runs are independent: on one machine
 a run's result on the CPU, to the last bit, depends on its own start, mask and seed only, not
-on the runs that train beside it. On a GPU it does so up to rounding.
+on the runs that train beside it. On a GPU, and for convolutional networks anywhere, it does so
+up to rounding: there the runs are the groups of one convolution.
 
-Idle units (`plantkit.connectivity.trainable_units`) are cut away before training and put back
-afterwards, which is exact and makes very sparse runs cheap. A network whose hidden units are
-all idle has a constant output and trains its output biases alone.
+Idle units of perceptrons (`plantkit.connectivity.trainable_units`) are cut away before training
+and put back afterwards, which is exact and makes very sparse runs cheap. A network whose hidden
+units are all idle has a constant output and trains its output biases alone.
 
-`recipe` holds what goes in, `cutting` the idle units, `engine` the steps, `trainer` the rest.
+`recipe` holds what goes in, `cutting` the idle units, `gradients` the two ways to
+backpropagate, `engine` the steps, `trainer` the rest.
 """
 
 from plantkit.training.cutting import ALIGNMENT

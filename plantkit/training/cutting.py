@@ -9,24 +9,29 @@ from torch import Tensor
 from torch.nn import functional
 
 from plantkit.connectivity import trainable_units
-from plantkit.networks import NetworkSpec, unflatten
+from plantkit.networks import Network, NetworkSpec, unflatten
 
 #: Floats in a vector register, and in a cache line: the least width that is cut to.
 ALIGNMENT = 16
 #: Hidden widths are padded to multiples of it. Products of two then start at a cache line for
 #: every run; where they do not, sums may depend on a run's place in its batch.
 _WIDTH_MULTIPLE = 4
+#: The cap of a network that is trained as it is.
+WHOLE = -1
 
 
-def width_caps(spec: NetworkSpec, masks: Tensor) -> list[int]:
+def width_caps(spec: Network, masks: Tensor) -> list[int]:
     """Returns the width that each run's hidden layers are cut to: 0, 16, 32, 64, ...
 
     It depends on the run alone, never on those beside it: a matrix product of another shape
-    may round its sums in another order. 0 stands for a constant output.
+    may round its sums in another order. 0 stands for a constant output. Only multilayer
+    perceptrons are cut; any other network stays `WHOLE`.
 
     Args:
         masks: (runs, total) bool.
     """
+    if not isinstance(spec, NetworkSpec):
+        return [WHOLE] * len(masks)
     units = trainable_units(spec, unflatten(spec, masks))
     if not units:  # no hidden layer: nothing to cut
         return [ALIGNMENT] * len(masks)
@@ -34,8 +39,10 @@ def width_caps(spec: NetworkSpec, masks: Tensor) -> list[int]:
     return [_width_cap(int(count)) for count in alive]
 
 
-def cut_spec(spec: NetworkSpec, cap: int) -> NetworkSpec:
+def cut_spec(spec: Network, cap: int) -> Network:
     """Returns the network that runs of `spec` are trained in when cut to `cap`."""
+    if not isinstance(spec, NetworkSpec):
+        return spec
     if cap == 0:
         return NetworkSpec(widths=(1, spec.outputs))
     hidden = (min(cap, width + -width % _WIDTH_MULTIPLE) for width in spec.widths[1:-1])
@@ -50,15 +57,18 @@ class CutRuns:
     `real` is False where a cut parameter is padding.
     """
 
-    spec: NetworkSpec
+    spec: Network
     gather: Tensor
     real: Tensor
 
     @classmethod
-    def of(cls, spec: NetworkSpec, masks: Tensor, cap: int) -> CutRuns:
+    def of(cls, spec: Network, masks: Tensor, cap: int) -> CutRuns:
         """Returns the layout for runs with masks (runs, total) bool whose cap is `cap`."""
         compact = cut_spec(spec, cap)
         runs = masks.shape[0]
+        if not (isinstance(spec, NetworkSpec) and isinstance(compact, NetworkSpec)):
+            everything = torch.arange(spec.total).expand(runs, -1)
+            return cls(spec=compact, gather=everything, real=torch.ones_like(masks))
         if cap == 0:
             # One weight an output that is never real, then the output biases.
             gather = torch.arange(spec.total - 2 * spec.outputs, spec.total)

@@ -1,9 +1,10 @@
-"""The steps of a group of runs: backpropagation written out, and Adam on one flat buffer.
+"""The steps of a group of runs: their gradients, and Adam on one flat buffer.
 
 For networks this small the bookkeeping of autograd, small allocations and one kernel a
 parameter cost more than the arithmetic. So every parameter of all runs lies in one block of
-one flat buffer, where a batched matrix product takes and leaves it as it is, and a step
-allocates next to nothing. On a GPU the step is captured once as a CUDA graph and replayed.
+one flat buffer, where a batched matrix product takes and leaves it as it is; perceptrons have
+their backpropagation written out (`gradients`), and a step of theirs allocates next to
+nothing. On a GPU it is captured once as a CUDA graph and replayed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plantkit.networks import NetworkSpec, bias_name, flatten, unflatten, weight_name
+from plantkit.networks import Network, NetworkSpec, flatten, unflatten
 from plantkit.tasks import Task
 from plantkit.training.cutting import ALIGNMENT
+from plantkit.training.gradients import make_gradients
 from plantkit.training.recipe import Recipe, Samples, data_order
 
 #: Called after every step of a group with the group's (runs, total) cut parameters and its
@@ -29,7 +31,7 @@ _WARM_UP_STEPS = 3
 
 
 def train_rows(
-    spec: NetworkSpec,
+    spec: Network,
     task: Task,
     data: Samples,
     start: Tensor,
@@ -54,7 +56,7 @@ def train_rows(
     """
     device = data.inputs.device
     runs = len(seeds)
-    if runs == 1 and 1 in spec.widths[1:]:
+    if runs == 1 and isinstance(spec, NetworkSpec) and 1 in spec.widths[1:]:
         # A product with one column is summed in another order for one run than for several.
         start, masks, seeds = start.repeat(2, 1), masks.repeat(2, 1), [*seeds, *seeds]
     engine = _Engine(spec, task, data, len(seeds), recipe, device)
@@ -88,7 +90,7 @@ def _batches(
 class _Blocks:
     """One flat buffer with a block (runs, *shape) a parameter, each a whole of cache lines."""
 
-    def __init__(self, spec: NetworkSpec, runs: int, device: torch.device) -> None:
+    def __init__(self, spec: Network, runs: int, device: torch.device) -> None:
         sizes = {name: runs * math.prod(shape) for name, shape in spec.shapes.items()}
         padded = [size + -size % ALIGNMENT for size in sizes.values()]
         self.flat = torch.zeros(sum(padded), device=device)
@@ -99,14 +101,10 @@ class _Blocks:
 
 
 class _Batch:
-    """Memory for one step over batches of one length."""
+    """The samples of one step over batches of one length, and the step as a CUDA graph."""
 
-    def __init__(self, spec: NetworkSpec, runs: int, count: int, device: torch.device) -> None:
+    def __init__(self, runs: int, count: int, device: torch.device) -> None:
         self.index = torch.zeros(runs, count, dtype=torch.int64, device=device)
-        self.values = [torch.empty(runs, count, width, device=device) for width in spec.widths[1:]]
-        self.deltas = [
-            torch.empty(runs, count, width, device=device) for width in spec.widths[1:-1]
-        ]
         self.graph: torch.cuda.CUDAGraph | None = None
 
 
@@ -115,7 +113,7 @@ class _Engine:
 
     def __init__(
         self,
-        spec: NetworkSpec,
+        spec: Network,
         task: Task,
         data: Samples,
         runs: int,
@@ -123,7 +121,6 @@ class _Engine:
         device: torch.device,
     ) -> None:
         self._spec = spec
-        self._task = task
         self._data = data
         self._recipe = recipe
         self._runs = runs
@@ -134,16 +131,13 @@ class _Engine:
         self._steps = torch.zeros((), device=device)
         self._has_pruned = True
         self._batches: dict[int, _Batch] = {}
-        named, gradients = self._parameters.named, self._gradients.named
-        self._weights = [named[weight_name(layer)] for layer in spec.layers]
-        self._transposed = [weight.transpose(1, 2) for weight in self._weights]
-        self._biases = [named[bias_name(layer)].unsqueeze(1) for layer in spec.layers]
-        self._weight_gradients = [gradients[weight_name(layer)] for layer in spec.layers]
-        self._bias_gradients = [gradients[bias_name(layer)] for layer in spec.layers]
+        self._backpropagate = make_gradients(
+            spec, task, self._parameters.named, self._gradients.named
+        )
 
     def load(self, start: Tensor, masks: Tensor) -> None:
         """Sets the parameters (runs, total) and what of them is kept; nothing has moved yet."""
-        if self._device.type == "cuda":
+        if self._device.type == "cuda" and self._backpropagate.is_capturable:
             for count in {self._recipe.batch_size, len(self._data) % self._recipe.batch_size}:
                 if 0 < count <= len(self._data):
                     self._capture(count)
@@ -167,11 +161,11 @@ class _Engine:
             batch.index.copy_(index)
             batch.graph.replay()
         else:
-            self._step(batch, index)
+            self._step(index)
 
     def _batch(self, count: int) -> _Batch:
         if count not in self._batches:
-            self._batches[count] = _Batch(self._spec, self._runs, count, self._device)
+            self._batches[count] = _Batch(self._runs, count, self._device)
         return self._batches[count]
 
     def _capture(self, count: int) -> None:
@@ -181,14 +175,14 @@ class _Engine:
         stream.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP_STEPS):
-                self._step(batch, batch.index)
+                self._step(batch.index)
         torch.cuda.current_stream(self._device).wait_stream(stream)
         batch.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(batch.graph):
-            self._step(batch, batch.index)
+            self._step(batch.index)
 
-    def _step(self, batch: _Batch, index: Tensor) -> None:
-        self._backpropagate(batch, self._data.inputs[index], self._data.targets[index])
+    def _step(self, index: Tensor) -> None:
+        self._backpropagate(self._data.inputs[index], self._data.targets[index])
         if self._has_pruned:
             self._gradients.flat.mul_(self._kept.flat)
         self._steps += 1
@@ -207,23 +201,3 @@ class _Engine:
             amsgrad=False,
             maximize=False,
         )
-
-    def _backpropagate(self, batch: _Batch, inputs: Tensor, targets: Tensor) -> None:
-        """Writes the gradient of every run's mean loss; `inputs` are (runs, count, d_in)."""
-        values, last = batch.values, self._spec.layers[-1]
-        below = inputs
-        for layer in self._spec.layers:
-            value = values[layer]  # (runs, count, out)
-            torch.baddbmm(self._biases[layer], below, self._transposed[layer], out=value)
-            if layer < last:
-                value.relu_()
-            below = value
-        delta = self._task.loss_gradient(values[last], targets)  # (runs, count, out)
-        for layer in reversed(self._spec.layers):
-            below = values[layer - 1] if layer else inputs
-            torch.bmm(delta.transpose(1, 2), below, out=self._weight_gradients[layer])
-            torch.sum(delta, dim=1, out=self._bias_gradients[layer])
-            if layer:
-                torch.bmm(delta, self._weights[layer], out=batch.deltas[layer - 1])
-                delta = batch.deltas[layer - 1]
-                torch.ops.aten.threshold_backward.grad_input(delta, below, 0, grad_input=delta)

@@ -13,7 +13,10 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Data: inputs (n, d_in) float32; targets (n,) int64 classes or (n, d_out) float32."""
+    """Data: inputs (n, d_in) float32; targets (n,) int64 classes or (n, d_out) float32.
+
+    Images are flat, channel by channel and row by row.
+    """
 
     inputs: Tensor
     targets: Tensor

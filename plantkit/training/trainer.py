@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec, flatten, forward_runs, unflatten
+from plantkit.networks import Network, flatten, forward_runs, unflatten
 from plantkit.tasks import Task
 from plantkit.training.cutting import CutRuns, cut_spec, width_caps
 from plantkit.training.engine import StepHook, train_rows
@@ -57,7 +57,7 @@ BATCH_PARAMETERS = {Device.CPU: 260_000, Device.CUDA: 1 << 26}
 
 
 def train(
-    spec: NetworkSpec,
+    spec: Network,
     task: Task,
     data: Samples,
     runs: Sequence[Run],
@@ -87,7 +87,7 @@ def train(
 
 
 def trace(
-    spec: NetworkSpec,
+    spec: Network,
     task: Task,
     data: Samples,
     runs: Sequence[Run],
@@ -145,7 +145,7 @@ def trace(
 
 
 def train_group(
-    spec: NetworkSpec, task: Task, data: Samples, runs: Sequence[Run], recipe: Recipe
+    spec: Network, task: Task, data: Samples, runs: Sequence[Run], recipe: Recipe
 ) -> Tensor:
     """Returns the trained parameters (runs, total) of one group of `plan_groups`.
 
@@ -155,7 +155,7 @@ def train_group(
 
 
 def trace_group(
-    spec: NetworkSpec,
+    spec: Network,
     task: Task,
     data: Samples,
     runs: Sequence[Run],
@@ -188,7 +188,7 @@ def trace_group(
 
 
 def plan_groups(
-    spec: NetworkSpec,
+    spec: Network,
     masks: Sequence[Mapping[str, Any]],
     *,
     jobs: int = 1,
@@ -217,7 +217,7 @@ def plan_groups(
     return groups
 
 
-def evaluate(spec: NetworkSpec, parameters: Tensor, inputs: Tensor) -> Tensor:
+def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:
     """Returns the outputs (runs, n, d_out) of flattened parameters (runs, total).
 
     Samples go through in fixed batches of `EVALUATION_BATCH`, on one thread. Parameters and

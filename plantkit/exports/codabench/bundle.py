@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import os
 import shutil
 import string
 import struct
@@ -17,12 +18,13 @@ from typing import Any
 
 import plantkit
 from plantkit import bundles, catalog
-from plantkit.bundles import Challenge
+from plantkit.bundles import PublicChallenge
 from plantkit.errors import MissingExtraError, UsageError
-from plantkit.exports.codabench.plan import Plan
+from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
 from plantkit.isolation.client import write_problem
 from plantkit.plugins import load_installed
+from plantkit.sealing import KEY_VARIABLE, SecretKey
 
 INGESTION_COMMAND = (
     "python3 /app/program/ingestion.py /app/input_data/ /app/output/ /app/program "
@@ -37,7 +39,8 @@ class Competition:
     """What a competition is made of.
 
     docker_image: with Python and this version of plantkit. time_seconds, memory_mib: of one
-    run. execution_seconds: of all runs of a submission together. start: None for now.
+    run. execution_seconds: of all runs of a submission together. start: None for now. key: of
+    sealed challenges, to be put into the scoring program; None leaves it to the organiser.
     """
 
     suite: str
@@ -49,6 +52,7 @@ class Competition:
     execution_seconds: int = 3600
     submissions_per_day: int = 5
     start: datetime | None = None
+    key: SecretKey | None = None
 
 
 def export(
@@ -57,8 +61,9 @@ def export(
     """Writes the bundle, all or nothing, and returns the ids of its challenges.
 
     Raises:
-        UsageError: no such suite, or a density that cannot be used.
-        BundleError: a challenge is invalid, or its truth cannot be opened.
+        UsageError: no such suite, a density that cannot be used, or a key and nothing sealed.
+        BundleError: a challenge is invalid.
+        SealedTruthError: a key was given, and a truth is sealed for another.
         MissingExtraError: PyYAML is not installed.
     """
     installed = load_installed().challenge_directories()
@@ -66,9 +71,12 @@ def export(
     suite = found.suite(competition.suite)
     protocol = replace(suite.protocol, seeds=competition.seeds or suite.protocol.seeds)
     directories = [found.bundle(name) for name in suite.challenges]
-    for directory in directories:
-        require_open(bundles.read_manifest(directory)[0])
-    challenges = [bundles.load(directory) for directory in directories]
+    challenges = [_load(directory, competition.key) for directory in directories]
+    is_sealed = any(challenge.is_sealed for challenge in challenges)
+    if competition.key is not None and not is_sealed:
+        raise UsageError(
+            f"no challenge of {suite.name} is sealed, so that no key is needed; leave out --key"
+        )
     plan = Plan.of(
         suite.name,
         challenges,
@@ -81,8 +89,8 @@ def export(
         root = Path(scratch) / "bundle"
         root.mkdir()
         _write_data(root, plan, challenges)
-        _write_programs(root)
-        _write_texts(root, _words(competition, plan, title))
+        _write_programs(root, competition.key)
+        _write_texts(root, _words(competition, plan, title, is_sealed=is_sealed))
         (root / "logo.png").write_bytes(_logo())
         _write_yaml(root / "competition.yaml", _competition(competition, title, challenges))
         staged = Path(scratch) / "bundle.zip"
@@ -91,8 +99,14 @@ def export(
     return [challenge.id for challenge in challenges]
 
 
-def _write_data(root: Path, plan: Plan, challenges: Sequence[Challenge]) -> None:
-    """Writes public halves for ingestion, and whole bundles for scoring."""
+def _load(directory: Path, key: SecretKey | None) -> PublicChallenge:
+    """Returns a challenge with all of it checked that can be: a sealed truth needs the key."""
+    public = bundles.load_public(directory)
+    return public if public.is_sealed and key is None else bundles.load(directory, key=key)
+
+
+def _write_data(root: Path, plan: Plan, challenges: Sequence[PublicChallenge]) -> None:
+    """Writes public halves for ingestion, and whole bundles, sealed where they are, for scoring."""
     public, reference = root / "input_data", root / "reference_data"
     public.mkdir()
     reference.mkdir()
@@ -106,21 +120,19 @@ def _write_data(root: Path, plan: Plan, challenges: Sequence[Challenge]) -> None
             shutil.copyfile(challenge.path / name, directory / name)
 
 
-def require_open(manifest: Mapping[str, Any]) -> None:
-    """Raises `UsageError` if a bundle's truth is sealed: the scoring container has no key."""
-    if manifest["truth"]["storage"] != "plain":
-        raise UsageError(
-            f"the truth of {manifest['id']} is sealed, and Codabench's scoring container has no "
-            "key: open the bundle first, and export the opened one"
-        )
-
-
-def _write_programs(root: Path) -> None:
+def _write_programs(root: Path, key: SecretKey | None) -> None:
+    """Writes both programs; the key goes into the scoring program alone, which no submission
+    shares a container with."""
     for name, command in (("ingestion", INGESTION_COMMAND), ("scoring", SCORING_COMMAND)):
         directory = root / f"{name}_program"
         directory.mkdir()
         (directory / f"{name}.py").write_text(_resource("programs", f"{name}.py"), "utf-8")
         _write_yaml(directory / "metadata.yaml", {"command": command})
+    if key is not None:
+        path = root / "scoring_program" / KEY_FILE
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(key.to_text() + "\n")
 
 
 def _write_texts(root: Path, words: Mapping[str, str]) -> None:
@@ -138,7 +150,7 @@ def _write_texts(root: Path, words: Mapping[str, str]) -> None:
         (root / directory / "my_pruner.py").write_text(sample, "utf-8")
 
 
-def _words(competition: Competition, plan: Plan, title: str) -> dict[str, str]:
+def _words(competition: Competition, plan: Plan, title: str, *, is_sealed: bool) -> dict[str, str]:
     return {
         "title": title,
         "challenges": ", ".join(plan.densities),
@@ -150,15 +162,47 @@ def _words(competition: Competition, plan: Plan, title: str) -> dict[str, str]:
         "weak_weight": f"{plan.protocol.weak_weight:g}",
         "f1_weight": f"{plan.protocol.f1_weight:g}",
         "version": plantkit.__version__,
+        "requirement": f"plantkit{'[seal]' if is_sealed else ''}=={plantkit.__version__}",
         "docker_image": competition.docker_image,
         "execution_seconds": str(competition.execution_seconds),
         "ingestion_command": INGESTION_COMMAND,
         "scoring_command": SCORING_COMMAND,
+        "sealing": _sealing_text(competition, is_sealed=is_sealed),
     }
 
 
+def _sealing_text(competition: Competition, *, is_sealed: bool) -> str:
+    """Returns what organisers must know of the truth and its key."""
+    if not is_sealed:
+        return (
+            "This archive holds the truth of its challenges in the clear (`reference_data/`): "
+            "give it to\nCodabench, never to participants."
+        )
+    warning = (
+        "The ingestion container, which runs submissions, must never see the key: put it "
+        "neither into\nthe image, which both containers run, nor into a directory that both "
+        "mount, nor into their shared\nenvironment. Ingestion refuses to start where it finds "
+        f"`{KEY_VARIABLE}` or `{KEY_FILE}`."
+    )
+    if competition.key is None:
+        return (
+            "The truths in `reference_data/` are sealed, and the secret key is not in this "
+            f"archive. The\nscoring program looks for it in the file `{KEY_FILE}` beside "
+            f"`scoring.py`, then in the variable\n`{KEY_VARIABLE}`; without either it fails, and "
+            "says so. On your own worker, give it to the scoring\ncontainer alone: "
+            f"`-v /SAFE/{KEY_FILE}:/app/program/{KEY_FILE}:ro`.\n{warning}"
+        )
+    return (
+        f"The truths in `reference_data/` are sealed, and `scoring_program/{KEY_FILE}` opens "
+        "them: who has\nthis archive has the tickets. Give it to Codabench, never to "
+        "participants, and leave\n`make_programs_available: false` in `competition.yaml`. To "
+        "keep the key from Codabench's storage,\nexport without `--key` and run a worker of your "
+        f"own.\n{warning}"
+    )
+
+
 def _competition(
-    competition: Competition, title: str, challenges: Sequence[Challenge]
+    competition: Competition, title: str, challenges: Sequence[PublicChallenge]
 ) -> dict[str, Any]:
     start = competition.start or datetime.now(UTC)
     return {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plantkit.errors import PluginError
-from plantkit.exports.codabench.plan import ATTEMPTS_FILE, Cell, Plan
+from plantkit.bundles import SEALED, TRUTH
+from plantkit.errors import PluginError, UsageError
+from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
 from plantkit.isolation.client import (
     Outcome,
@@ -17,9 +18,11 @@ from plantkit.isolation.client import (
     describe_pruners,
     run_pruner,
 )
+from plantkit.isolation.scratch import scratch_directory
 from plantkit.isolation.server import load_problem
 from plantkit.isolation.wire import MASK_PREFIX, Limits, PrunerSource
 from plantkit.masks import budget_of
+from plantkit.sealing import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from plantkit.problem import Problem
@@ -28,23 +31,26 @@ if TYPE_CHECKING:
 MAIN_FILE = "pruner.py"
 
 
-def ingest(input_data: Path, output: Path, submission: Path) -> int:
+def ingest(input_data: Path, output: Path, submission: Path, program: Path | None = None) -> int:
     """Writes a mask for every run that gave one, and returns their number.
 
     Args:
         input_data: public halves of the challenges, as `bundle` wrote them.
         output: empty; gets `attempts.json` and masks.
         submission: the unpacked submission.
+        program: the ingestion program's directory.
 
     Raises:
+        UsageError: a key or a truth lies where the submission runs.
         PluginError: the submission cannot be loaded.
     """
+    _refuse_secrets([input_data, output, *([] if program is None else [program])])
     plan = Plan.read(input_data)
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
     file = find_file(submission)
     outcomes: list[tuple[Cell, Outcome]] = []
-    with tempfile.TemporaryDirectory(prefix="plantkit-") as directory, PrunerServer() as server:
-        scratch = Scratch(Path(directory))
+    with scratch_directory() as directory, PrunerServer() as server:
+        scratch = Scratch(directory)
         source = _source(server, scratch, file, limits)
         problems = {name: _problem(input_data / name) for name in plan.densities}
         for cell in plan.cells():
@@ -63,6 +69,22 @@ def ingest(input_data: Path, output: Path, submission: Path) -> int:
             outcomes.append((cell, outcome))
     # Written when the submission has ended, so that it cannot change what stands here.
     return _write(output, outcomes)
+
+
+def _refuse_secrets(directories: list[Path]) -> None:
+    """Raises `UsageError` before a submission could read what would give the tickets away.
+
+    The variable itself counts: what started this process stays readable in its environment,
+    so that removing it here would not help.
+    """
+    found = [f"the variable {KEY_VARIABLE}"] if os.environ.get(KEY_VARIABLE) else []
+    for directory in directories:
+        found += [str(path) for name in (KEY_FILE, TRUTH, SEALED) for path in directory.rglob(name)]
+    if found:
+        raise UsageError(
+            f"the ingestion container holds {', '.join(found)}; expected neither key nor truth "
+            "where submissions run: give them to the scoring container alone"
+        )
 
 
 def find_file(submission: Path) -> Path:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plantkit.bundles import Challenge
+from plantkit.bundles import PublicChallenge
 from plantkit.catalog import Protocol
 from plantkit.errors import ResultsError
 from plantkit.grid import resolve_densities
@@ -16,6 +16,8 @@ from plantkit.results import SCORING_VERSION
 
 PLAN_FILE = "plan.json"
 ATTEMPTS_FILE = "attempts.json"
+#: The secret key of sealed challenges, in the scoring program's directory and nowhere else.
+KEY_FILE = "contest.key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class Plan:
     def of(
         cls,
         suite: str,
-        challenges: Sequence[Challenge],
+        challenges: Sequence[PublicChallenge],
         protocol: Protocol,
         *,
         time_seconds: float,

@@ -11,9 +11,9 @@ from statistics import fmean
 from typing import Any
 
 from plantkit import bundles
-from plantkit.bundles import Challenge
+from plantkit.bundles import Challenge, PublicChallenge
 from plantkit.errors import MaskError
-from plantkit.exports.codabench.plan import ATTEMPTS_FILE, Cell, Plan
+from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
 from plantkit.isolation.client import read_answer
 from plantkit.isolation.wire import Status
@@ -22,6 +22,7 @@ from plantkit.masks import budget_of
 from plantkit.ranking import rank
 from plantkit.results import Record
 from plantkit.scoring import Attempt, score_attempts, seed_score
+from plantkit.sealing import find_secret_key
 
 SCORES_FILE = "scores.json"
 DETAILS_FILE = "detailed_results.html"
@@ -29,17 +30,22 @@ _PRUNER = "submission"
 _MOST_ATTEMPTS_BYTES = 32 * 1024 * 1024
 
 
-def score(inputs: Path, output: Path) -> dict[str, float]:
+def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, float]:
     """Returns the scores by leaderboard column, and writes them with detailed results.
 
     Args:
         inputs: `ref` holds bundles and plan, `res` what ingestion wrote.
+        program: the scoring program's directory, which may hold the key of sealed bundles.
 
     Raises:
         BundleError: a bundle is invalid.
+        SealedTruthError: a truth is sealed, and there is no key, or another's.
+        UsageError: what should be the key is none.
     """
     plan = Plan.read(inputs / "ref")
-    challenges = [bundles.load(inputs / "ref" / name) for name in plan.densities]
+    key_file = None if program is None else program / KEY_FILE
+    key = find_secret_key(key_file if key_file is not None and key_file.is_file() else None)
+    challenges = [bundles.load(inputs / "ref" / name, key=key) for name in plan.densities]
     reported = _reported(inputs / "res" / ATTEMPTS_FILE)
     records: list[Record] = []
     for challenge in challenges:
@@ -56,7 +62,7 @@ def score(inputs: Path, output: Path) -> dict[str, float]:
     return scores
 
 
-def columns(challenges: Sequence[Challenge]) -> list[dict[str, Any]]:
+def columns(challenges: Sequence[PublicChallenge]) -> list[dict[str, Any]]:
     """Returns the leaderboard's columns; their keys are those of `scores.json`."""
     found: list[dict[str, Any]] = [
         {"title": "Score", "key": "score", "sorting": "desc", "precision": 2},
@@ -76,7 +82,7 @@ def columns(challenges: Sequence[Challenge]) -> list[dict[str, Any]]:
     return [{**column, "index": index} for index, column in enumerate(found)]
 
 
-def _score_key(challenge: Challenge) -> str:
+def _score_key(challenge: PublicChallenge) -> str:
     return "score_" + challenge.id.replace("-", "_")
 
 

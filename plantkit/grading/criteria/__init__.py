@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from plantkit.grading.grade import Verdict, worst_fault
+
 if TYPE_CHECKING:
     from plantkit.bundles import Challenge
     from plantkit.catalog import Protocol as ScoringProtocol
     from plantkit.grading.rubric import Criterion, Rubric
     from plantkit.grid import Entry
     from plantkit.harness import Evaluation
+    from plantkit.isolation.client import Isolation
     from plantkit.isolation.wire import Limits
     from plantkit.results import Record
 
@@ -31,6 +34,7 @@ class Bench:
     protocol: densities, seeds and weights of the rubric's run; the evaluation may hold more
     densities. challenges: those of the run, without those that only a criterion names.
     places: the challenges of every criterion that names one, by the criterion's position.
+    isolation: the level that the evaluation had, and what no pruner may read.
     """
 
     rubric: Rubric
@@ -40,6 +44,7 @@ class Bench:
     challenges: Sequence[Challenge]
     places: Mapping[int, Sequence[Challenge]]
     limits: Limits
+    isolation: Isolation
 
     def challenges_of(self, criterion: Criterion) -> Sequence[Challenge]:
         return self.places.get(criterion.position, self.challenges)
@@ -61,14 +66,13 @@ class Bench:
 class Measured:
     """A criterion's value.
 
-    got: the value in words. message: what went wrong, else "". is_error: a run crashed, timed
-    out or gave an invalid mask.
+    got: the value in words. message: what went wrong, else "". fault: see `fault_of`.
     """
 
     value: float | None
     got: str
     message: str = ""
-    is_error: bool = False
+    fault: Verdict | None = None
     seconds: float = 0.0
 
 
@@ -89,6 +93,15 @@ def matches(record: Record, density: float | str) -> bool:
     if density == "planted":
         return record.is_planted_density
     return record.target_density == density
+
+
+def fault_of(records: Sequence[Record]) -> Verdict | None:
+    """Returns what went wrong in runs, the gravest: `ERROR`, `INVALID`, or None."""
+    return worst_fault(
+        Verdict.INVALID if record.status == "invalid" else Verdict.ERROR
+        for record in records
+        if record.status != "ok"
+    )
 
 
 def failures_text(records: Sequence[Record]) -> str:

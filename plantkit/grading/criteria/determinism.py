@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plantkit.grading.criteria import Bench, Measured
+from plantkit.grading.criteria import Bench, Measured, fault_of
 from plantkit.isolation.client import PrunerServer, Scratch, run_pruner, write_problem
+from plantkit.isolation.scratch import scratch_directory
 from plantkit.masks import budget_of
 
 if TYPE_CHECKING:
@@ -24,10 +23,10 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     same, seconds = 0, 0.0
     firsts: list[Record] = []
     different: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="plantkit-") as directory, PrunerServer() as server:
-        scratch = Scratch(Path(directory) / "cells")
+    with scratch_directory() as directory, PrunerServer(bench.isolation) as server:
+        scratch = Scratch(directory / "cells")
         for challenge in bench.challenges_of(criterion):
-            problem_directory = Path(directory) / challenge.digest
+            problem_directory = directory / challenge.digest
             write_problem(problem_directory, challenge.problem(density=1.0, seed=0))
             records = bench.evaluation.records_of(bench.entry.label, challenge)
             for record in records:
@@ -60,6 +59,6 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
         value=same / len(firsts),
         got=f"{same} of {len(firsts)} repeated runs gave the same mask",
         message="\n".join(different[:3]),
-        is_error=any(record.status != "ok" for record in firsts),
+        fault=fault_of(firsts),
         seconds=math.fsum([seconds, *(record.seconds for record in firsts)]),
     )

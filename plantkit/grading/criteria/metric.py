@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from plantkit.grading.criteria import Bench, Measured, failures_text, matches
+from plantkit.grading.criteria import Bench, Measured, failures_text, fault_of, matches
+from plantkit.grading.grade import Verdict
 from plantkit.grading.measures import MEASURES, Measure, plugin_measure
 from plantkit.scoring import seed_score
 
@@ -52,19 +53,25 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     seconds = math.fsum(record.seconds for record in mine)
     if theirs_failed:
         message = f"the baseline {criterion.baseline} failed: {theirs_failed}: tell course staff"
-        return Measured(value=None, got="nothing", message=message, is_error=True, seconds=seconds)
+        return Measured(
+            value=None, got="nothing", message=message, fault=Verdict.ERROR, seconds=seconds
+        )
     if missing or everything_failed:
         if criterion.metric == "average_precision" and not failed:
             failed = "the pruner gives no saliencies; average precision is computed from them"
         return Measured(
-            value=None, got="nothing", message=failed or missing, is_error=True, seconds=seconds
+            value=None,
+            got="nothing",
+            message=failed or missing,
+            fault=fault_of(mine),
+            seconds=seconds,
         )
     value = fmean(values)
     return Measured(
         value=value,
         got=_words(criterion, value),
         message=failed,
-        is_error=bool(failed),
+        fault=fault_of(mine),
         seconds=seconds,
     )
 

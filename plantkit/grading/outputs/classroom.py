@@ -10,7 +10,7 @@ from plantkit.grading.outputs import fitted
 
 #: Linux takes no environment variable above 128 KiB.
 _MOST_BYTES = 120_000
-_STATUS = {Verdict.PASSED: "pass", Verdict.ERROR: "error"}
+_STATUS = {Verdict.PASSED: "pass", Verdict.INVALID: "error", Verdict.ERROR: "error"}
 
 
 def render(grade: Grade) -> str:

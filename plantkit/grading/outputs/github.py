@@ -14,6 +14,7 @@ _SIGNS = {
     Verdict.PASSED: "✅",
     Verdict.PARTIAL: "🟡",
     Verdict.FAILED: "❌",
+    Verdict.INVALID: "⛔",
     Verdict.ERROR: "💥",
     Verdict.NOT_RUN: "not run",
 }

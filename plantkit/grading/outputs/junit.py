@@ -11,6 +11,7 @@ from plantkit.grading.grade import Grade, Mark, Verdict
 _CHILD = {
     Verdict.FAILED: "failure",
     Verdict.PARTIAL: "failure",
+    Verdict.INVALID: "error",
     Verdict.ERROR: "error",
     Verdict.NOT_RUN: "skipped",
 }
@@ -32,7 +33,7 @@ def render(grade: Grade) -> str:
         ]
     counts = {
         "tests": len(marks),
-        "errors": sum(mark.verdict is Verdict.ERROR for mark in marks),
+        "errors": sum(_CHILD.get(mark.verdict) == "error" for mark in marks),
         "failures": sum(_CHILD.get(mark.verdict) == "failure" for mark in marks),
         "skipped": sum(mark.verdict is Verdict.NOT_RUN for mark in marks),
     }

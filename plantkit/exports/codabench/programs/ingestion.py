@@ -5,13 +5,13 @@ from pathlib import Path
 
 
 def main() -> int:
-    from plantkit.errors import PluginError
+    from plantkit.errors import PlantkitError
     from plantkit.exports.codabench.ingestion import ingest
 
-    input_data, output, _, submission = map(Path, sys.argv[1:5])
+    input_data, output, program, submission = map(Path, sys.argv[1:5])
     try:
-        written = ingest(input_data, output, submission)
-    except PluginError as error:
+        written = ingest(input_data, output, submission, program)
+    except PlantkitError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"{written} masks written")

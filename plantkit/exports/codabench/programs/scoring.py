@@ -5,10 +5,15 @@ from pathlib import Path
 
 
 def main() -> int:
+    from plantkit.errors import PlantkitError
     from plantkit.exports.codabench.scoring import score
 
     inputs, output = map(Path, sys.argv[1:3])
-    score(inputs, output)
+    try:
+        score(inputs, output, Path(__file__).resolve().parent)
+    except PlantkitError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     print("scores written")
     return 0
 

@@ -1,0 +1,162 @@
+"""`plantkit study`: a paper's experiments, and what becomes of its claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from plantkit.studies.study import Study
+
+
+class StudyGroup(click.Group):
+    """A command for every registered study, made when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from plantkit.studies import STUDIES
+
+        return sorted(STUDIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from plantkit.studies import find_study
+
+        return _study_command(find_study(cmd_name))
+
+
+@click.command(
+    cls=StudyGroup, invoke_without_command=True, subcommand_metavar="[NAME] [OPTIONS]..."
+)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Repeat a paper's experiments and judge its claims by them; list the studies without NAME.
+
+    A study says what it costs before it starts. With --run-dir every run is saved when it is
+    done, and --resume goes on with what a killed run left. Exit code 1 if a run failed.
+
+    \b
+    Examples:
+      plantkit study
+      plantkit study plant-n-seek --quick --jobs 2 --run-dir pns --plots pns/plots
+      plantkit study plant-n-seek --task circle --depth 5 --run-dir pns --resume
+    """
+    if ctx.invoked_subcommand is None:
+        from plantkit.studies import STUDIES, find_study
+
+        for name in STUDIES:
+            study = find_study(name)
+            click.echo(f"{name}: {study.title} ({study.reference})")
+
+
+def _study_command(study: Study) -> click.Command:
+    choices = [
+        click.Option(
+            [f"--{name}", f"choice_{name}"],
+            multiple=True,
+            type=click.Choice([str(value) for value in study.values(name)]),
+            help=f"{text} Repeatable.  [default: all of the grid]",
+        )
+        for name, text in study.choices.items()
+    ]
+    common = [
+        click.Option(["--quick"], is_flag=True, help="The small grid: minutes, not hours."),
+        click.Option(
+            ["--seeds"], type=click.IntRange(min=1), help="Repetitions.  [default: the grid's]"
+        ),
+        click.Option(
+            ["--run-dir"],
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Directory that keeps every run.",
+        ),
+        click.Option(["--resume"], is_flag=True, help="Go on with what is in --run-dir."),
+        click.Option(
+            ["--jobs"], type=click.IntRange(min=1), default=1, show_default=True, help="Processes."
+        ),
+        click.Option(["--cost"], is_flag=True, help="Only say what it would cost."),
+        click.Option(
+            ["--plots"],
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Directory to draw plots into; needs pip install 'plantkit[studies]'.",
+        ),
+        click.Option(
+            ["--format", "output_format"],
+            type=click.Choice(["markdown", "json"]),
+            default="markdown",
+            show_default=True,
+        ),
+        click.Option(
+            ["-o", "--output"], type=click.Path(dir_okay=False, path_type=Path), help="A file."
+        ),
+    ]
+
+    def callback(**options: Any) -> None:
+        _run(study, **options)
+
+    return click.Command(
+        study.name,
+        params=[*choices, *common],
+        callback=callback,
+        help=f"{study.title} ({study.reference}).",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _run(
+    study: Study,
+    *,
+    quick: bool,
+    seeds: int | None,
+    run_dir: Path | None,
+    resume: bool,
+    jobs: int,
+    cost: bool,
+    plots: Path | None,
+    output_format: str,
+    output: Path | None,
+    **chosen: tuple[str, ...],
+) -> None:
+    import json
+
+    from plantkit.cli import warn, write_output
+    from plantkit.errors import UsageError
+    from plantkit.studies.plotting import check_extra
+    from plantkit.studies.report import report_json, report_markdown
+    from plantkit.studies.runner import estimate, run_study
+    from plantkit.studies.study import Selection
+
+    selection = Selection(
+        quick=quick,
+        seeds=seeds,
+        chosen={name.removeprefix("choice_"): values for name, values in chosen.items() if values},
+    )
+    if resume and run_dir is None:
+        raise UsageError("--resume needs the --run-dir to go on with")
+    if cost:
+        click.echo(estimate(study, selection))
+        return
+    if plots is not None:
+        check_extra()  # before hours of work, not after
+
+    def show(result: Any, done: int, total: int) -> None:
+        click.echo(f"{done}/{total} {result.unit}: {result.cpu_seconds:.1f} s", err=True)
+        if result.error:
+            warn(result.error)
+
+    outcome = run_study(
+        study,
+        selection,
+        directory=run_dir,
+        resume=resume,
+        jobs=jobs,
+        on_cost=lambda stated: click.echo(stated, err=True),
+        on_result=show,
+    )
+    drawn = [] if plots is None else study.draw(outcome.records, plots)
+    if output_format == "json":
+        text = json.dumps(report_json(outcome), indent=2) + "\n"
+    else:
+        text = report_markdown(outcome, drawn)
+    write_output(text, output)
+    if outcome.failures:
+        click.get_current_context().exit(1)

@@ -1,0 +1,54 @@
+"""Kinds of networks, their torch modules, and the forward pass of many runs at once.
+
+`network` holds what all kinds share; every kind is a module of its own and a line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from plantkit.networks.convolution import ConvolutionSpec
+from plantkit.networks.mlp import Mlp, NetworkSpec
+from plantkit.networks.network import (
+    Network,
+    bias_name,
+    build_module,
+    flatten,
+    forward_runs,
+    layer_of,
+    unflatten,
+    weight_name,
+)
+
+__all__ = [
+    "KINDS",
+    "ConvolutionSpec",
+    "Mlp",
+    "Network",
+    "NetworkSpec",
+    "bias_name",
+    "build_module",
+    "flatten",
+    "forward_runs",
+    "layer_of",
+    "network_from_json",
+    "unflatten",
+    "weight_name",
+]
+
+#: The kinds of networks by their names in JSON.
+KINDS: dict[str, type[Network]] = {kind.kind: kind for kind in (NetworkSpec, ConvolutionSpec)}
+
+
+def network_from_json(value: Mapping[str, Any]) -> Network:
+    """Returns the network that `Network.to_json` wrote.
+
+    Raises:
+        ValueError: an unknown kind, or numbers that make no network.
+    """
+    kind = value.get("kind")
+    if kind not in KINDS:
+        expected = " or ".join(repr(known) for known in KINDS)
+        raise ValueError(f"network kind is {kind!r}; expected {expected}")
+    return KINDS[kind].from_json(value)

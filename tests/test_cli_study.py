@@ -1,0 +1,88 @@
+"""`plantkit study` on the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import toy_study
+from conftest import CliOutcome
+
+import plantkit.studies
+from plantkit.schemas import violations
+
+Cli = Callable[..., CliOutcome]
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plantkit.studies, "STUDIES", plantkit.studies.STUDIES)
+    monkeypatch.setitem(sys.modules, "toy_study_module", None)
+    toy_study.register()
+
+
+def test_without_a_name_the_studies_are_listed(plantkit_cli: Cli) -> None:
+    done = plantkit_cli("study")
+    assert done.code == 0
+    assert "plant-n-seek: Plant 'n' Seek" in done.out
+    assert "toy: A toy (nowhere)" in done.out
+
+
+def test_a_study_prints_its_cost_and_its_report(plantkit_cli: Cli) -> None:
+    done = plantkit_cli("study", "toy", "--kind", "even")
+    assert done.code == 0
+    assert done.err.startswith("4 runs to do, about 4.0 CPU minutes\n")
+    assert "**reproduced**" in done.out
+
+
+def test_cost_alone_runs_nothing(plantkit_cli: Cli) -> None:
+    done = plantkit_cli("study", "toy", "--kind", "even", "--seeds", "3", "--cost")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "12 runs to do, about 12.0 CPU minutes\n"
+
+
+def test_json_goes_to_a_file(plantkit_cli: Cli, tmp_path: Path) -> None:
+    output = tmp_path / "study.json"
+    done = plantkit_cli("study", "toy", "--number", "1", "--format", "json", "-o", output)
+    assert done.code == 1  # the odd one failed
+    assert "odd numbers cannot be run" in done.err
+    report = json.loads(output.read_text())
+    assert violations(report, "study") == []
+    assert report["run"]["chosen"] == {"number": ["1"]}
+
+
+def test_a_run_goes_on(plantkit_cli: Cli, tmp_path: Path) -> None:
+    arguments = ["study", "toy", "--kind", "even", "--run-dir", tmp_path / "run"]
+    plantkit_cli(*arguments, "--number", "2")
+    assert plantkit_cli(*arguments).code == 2
+    done = plantkit_cli(*arguments, "--resume")
+    assert done.err.startswith("3 runs to do (1 more are done)")
+    assert "**reproduced**" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["toi"], "no study is named 'toi'; did you mean 'toy'?"),
+        (["toy", "--kind", "prime"], "'prime' is not one of"),
+        (["toy", "--resume"], "--resume needs the --run-dir"),
+        (["toy", "--kind", "odd", "--number", "2"], "no run of the full grid"),
+    ],
+)
+def test_mistakes_are_usage_errors(plantkit_cli: Cli, arguments: list[str], message: str) -> None:
+    done = plantkit_cli("study", *arguments)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_a_missing_extra_is_named_before_anything_runs(
+    plantkit_cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("plantkit.studies.plotting.find_spec", lambda name: None)
+    done = plantkit_cli("study", "toy", "--plots", tmp_path / "plots")
+    assert done.code == 2
+    assert "pip install 'plantkit[studies]'" in done.err
+    assert "runs to do" not in done.err

@@ -1,0 +1,90 @@
+"""Networks under masks that are learnt: their outputs, their loss, their batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from builders import random_mask, tiny_problem
+from torch.nn import functional
+
+from plantkit import FrozenNetwork
+from plantkit.networks import build_module
+from plantkit.performance import strong_performance
+
+KINDS = ("classification", "regression")
+WIDTHS = (2, 5, 4, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_outputs_are_those_of_the_masked_module(kind):
+    problem = tiny_problem(kind, widths=WIDTHS)
+    mask = random_mask(problem.network, 0.6)
+    module = build_module(
+        problem.network, {name: value * mask[name] for name, value in problem.weights.items()}
+    )
+    network = FrozenNetwork(problem)
+    found = network.outputs(mask.vector(problem.network), problem.train.inputs)
+    torch.testing.assert_close(found, module(problem.train.inputs))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_performance_is_the_strong_one_on_training_data(kind):
+    problem = tiny_problem(kind, widths=WIDTHS)
+    mask = random_mask(problem.network, 0.6)
+    data = problem.train
+    (expected,) = strong_performance(
+        problem.network, problem.task, problem.weights, [mask], train_data=data, test_data=data
+    )
+    found = FrozenNetwork(problem).performance(mask.vector(problem.network))
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("factor", [1e-30, 1e-3, 1.0, 1e3])
+def test_the_loss_does_not_depend_on_the_scale(kind, factor):
+    problem = tiny_problem(kind, widths=WIDTHS)
+    weights = problem.weights
+    for part in ("weight", "bias"):
+        weights[f"layers.2.{part}"] *= factor
+    network = FrozenNetwork(problem.with_weights(weights))
+    kept = torch.ones(54, requires_grad=True)
+    loss = network.loss(kept, problem.train)
+    torch.testing.assert_close(loss, FrozenNetwork(problem).loss(torch.ones(54), problem.train))
+    (gradient,) = torch.autograd.grad(loss, kept)
+    assert bool(gradient.isfinite().all())
+    assert bool(gradient.any())
+
+
+def test_the_loss_by_hand():
+    regression = tiny_problem("regression", widths=WIDTHS).task
+    outputs, targets = torch.tensor([[1.0], [1.0]]), torch.tensor([[3.0], [1.0]])
+    # The best factor is 2, which leaves 1 and 1 of 9 and 1.
+    assert float(regression.scale_free_loss(outputs, targets, sharpness=torch.ones(()))) == (
+        pytest.approx(0.2)
+    )
+    classes = tiny_problem(widths=(2, 2)).task
+    outputs, targets = torch.tensor([[3.0, -3.0]]), torch.tensor([0])
+    expected = functional.cross_entropy(torch.tensor([[2.0, -2.0]]), targets)
+    assert torch.equal(
+        classes.scale_free_loss(outputs, targets, sharpness=torch.tensor(2.0)), expected
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_dead_network_has_a_loss_and_no_nan(kind):
+    problem = tiny_problem(kind, widths=WIDTHS)
+    network = FrozenNetwork(problem)
+    kept = torch.zeros(54, requires_grad=True)
+    loss = network.loss(kept, problem.train)
+    loss.backward()
+    assert bool(loss.isfinite())
+    assert bool(kept.grad.isfinite().all())
+
+
+def test_batches_go_through_all_samples_in_every_epoch():
+    problem = tiny_problem(widths=WIDTHS, count=20)
+    batches = list(FrozenNetwork(problem).batches(7, 8, torch.Generator().manual_seed(0)))
+    assert [len(batch) for batch in batches] == [8, 8, 4, 8, 8, 4, 8]
+    seen = torch.cat([batch.inputs for batch in batches[:3]])
+    assert sorted(map(tuple, seen.tolist())) == sorted(map(tuple, problem.train.inputs.tolist()))
+    assert not torch.equal(seen, torch.cat([batch.inputs for batch in batches[3:6]]))

@@ -1,0 +1,40 @@
+"""The names that `plantkit` exports, which is all that pruners and plugins may use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import plantkit
+
+
+def test_the_names_are_these():
+    assert plantkit.__all__ == [
+        "ConvolutionSpec",
+        "FrozenNetwork",
+        "Mask",
+        "Network",
+        "NetworkSpec",
+        "Problem",
+        "Pruner",
+        "Recipe",
+        "SaliencyPruner",
+        "Samples",
+        "Schedule",
+        "Scope",
+        "__version__",
+        "hookimpl",
+        "narrow",
+        "select",
+    ]
+
+
+def test_every_name_is_there():
+    for name in plantkit.__all__:
+        assert getattr(plantkit, name) is not None
+    assert set(plantkit.__all__) <= set(dir(plantkit))
+
+
+def test_importing_plantkit_does_not_import_torch():
+    code = "import sys, plantkit; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

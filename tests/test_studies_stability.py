@@ -1,0 +1,209 @@
+"""The stability study: its measures by hand, its verdicts on made-up numbers, a tiny grid."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from plantkit.networks import NetworkSpec, flatten
+from plantkit.studies import digits, stability, tickets
+from plantkit.studies.calibration import Calibration
+from plantkit.studies.claims import Verdict
+from plantkit.studies.records import Records, StudyRecord
+from plantkit.studies.runner import run_study
+from plantkit.studies.stability import STUDY, angle, distance, error_barrier
+from plantkit.studies.study import Selection, Unit
+from plantkit.training import Samples
+
+NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
+
+
+# --- measures
+
+
+def test_distance_and_angle_by_hand():
+    first, second = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0])
+    assert distance(first, second) == 5.0
+    assert angle(first, second) == pytest.approx(90.0)
+    assert angle(first, torch.tensor([1.0, 1.0])) == pytest.approx(45.0)
+    assert angle(first, 2 * first) == pytest.approx(0.0)
+    assert angle(first, -first) == pytest.approx(180.0)
+    assert angle(first, torch.zeros(2)) == 90.0
+
+
+def test_error_barrier_by_hand():
+    assert error_barrier([0.1, 0.5, 0.2]) == pytest.approx(0.35)
+    assert error_barrier([0.3, 0.1, 0.1]) == pytest.approx(0.1)  # an end may be the worst
+    assert error_barrier([0.2, 0.2, 0.2]) == 0.0
+
+
+def test_only_kept_weights_are_measured():
+    network = NetworkSpec(widths=(2, 1, 10))
+    mask = {name: torch.zeros(shape, dtype=torch.bool) for name, shape in network.shapes.items()}
+    mask["layers.0.weight"][0, 1] = mask["layers.1.weight"][3, 0] = True
+    mask["layers.0.bias"][:] = True
+    numbers = torch.arange(float(network.total))  # weights 0 1, bias 2, weights 3 to 12
+    assert stability.kept_weights(network, numbers, mask).tolist() == [1.0, 6.0]
+
+
+def test_errors_along_a_line_between_opposite_networks():
+    network = NetworkSpec(widths=(1, 10))
+    weights = {name: torch.zeros(shape) for name, shape in network.shapes.items()}
+    weights["layers.0.bias"][0] = 1.0  # says class 0
+    right = flatten(network, weights)
+    weights["layers.0.bias"][:2] = torch.tensor([0.0, 1.0])  # says class 1
+    wrong = flatten(network, weights)
+    data = Samples(inputs=torch.zeros(4, 1), targets=torch.zeros(4, dtype=torch.int64))
+    errors = stability.errors_along(network, right, wrong, data)
+    assert len(errors) == stability.ALPHAS == 30
+    assert errors == [0.0] * 15 + [1.0] * 15  # no point lies on the middle of the line
+    assert error_barrier(errors) == 0.5
+
+
+# --- verdicts
+
+
+def records_of(**values: dict[str, list[float]]) -> Records:
+    """Records of three seeds by `subnetwork_rewind`, in the convolutional network."""
+    found = []
+    for place, named in values.items():
+        which, rewind = place.split("_")
+        found += [
+            StudyRecord(
+                coordinates={
+                    "network": "conv",
+                    "seed": seed,
+                    "subnetwork": which,
+                    "rewind": int(rewind),
+                },
+                values={name: seeds[seed] for name, seeds in named.items()},
+            )
+            for seed in range(3)
+        ]
+    return Records(found)
+
+
+def verdict(records: Records, id_: str) -> Verdict:
+    return {finding.id: finding.verdict for finding in STUDY.findings(records)}[f"conv-{id_}"]
+
+
+NEAR, FAR = [2.0, 2.1, 2.2], [5.0, 5.2, 5.1]
+LOW, HIGH = [0.0, 0.003, 0.003], [0.3, 0.31, 0.32]
+GOOD, BAD = [0.97, 0.98, 0.97], [0.90, 0.91, 0.90]
+
+
+@pytest.mark.parametrize("value", ["prune_l2", "order_l2"])
+def test_winning_tickets_are_closer_than_random_ones(value):
+    id_ = {"prune_l2": "pruning", "order_l2": "order"}[value]
+    assert verdict(records_of(imp_0={value: NEAR}, random_0={value: FAR}), id_) is (
+        Verdict.REPRODUCED
+    )
+    assert verdict(records_of(imp_0={value: FAR}, random_0={value: NEAR}), id_) is (
+        Verdict.NOT_REPRODUCED
+    )
+    assert verdict(records_of(imp_40={value: NEAR}, random_40={value: FAR}), id_) is (
+        Verdict.NOT_TESTED
+    )
+
+
+@pytest.mark.parametrize(
+    ("id_", "value"),
+    [
+        ("rewinding-order", "order_l2"),
+        ("rewinding-pruning", "prune_l2"),
+        ("rewinding-barrier", "barrier"),
+    ],
+)
+def test_rewinding_brings_results_together(id_, value):
+    # The latest step counts, not the one between.
+    down = records_of(imp_0={value: FAR}, imp_40={value: FAR}, imp_160={value: NEAR})
+    up = records_of(imp_0={value: NEAR}, imp_40={value: NEAR}, imp_160={value: FAR})
+    assert verdict(down, id_) is Verdict.REPRODUCED
+    assert verdict(up, id_) is Verdict.NOT_REPRODUCED
+    assert verdict(down.where(rewind=0), id_) is Verdict.NOT_TESTED
+
+
+def accuracies_of(at_0: list[float], at_40: list[float]) -> Records:
+    return records_of(
+        imp_0={"accuracy": at_0},
+        dense_0={"accuracy": GOOD},
+        imp_40={"accuracy": at_40},
+        dense_40={"accuracy": GOOD},
+    )
+
+
+def test_rewinding_mends_what_needs_mending():
+    assert verdict(accuracies_of(BAD, GOOD), "rewinding-mends") is Verdict.REPRODUCED
+    assert verdict(accuracies_of(BAD, BAD), "rewinding-mends") is Verdict.NOT_REPRODUCED
+    assert verdict(accuracies_of(GOOD, GOOD), "rewinding-mends") is Verdict.NOT_TESTED
+
+
+def test_dense_networks_become_stable():
+    assert (
+        verdict(records_of(dense_0={"barrier": HIGH}, dense_40={"barrier": LOW}), "dense-stable")
+        is Verdict.REPRODUCED
+    )
+    assert (
+        verdict(records_of(dense_0={"barrier": LOW}, dense_40={"barrier": HIGH}), "dense-stable")
+        is Verdict.NOT_REPRODUCED
+    )
+    assert verdict(records_of(dense_0={"barrier": LOW}), "dense-stable") is Verdict.NOT_TESTED
+
+
+@pytest.mark.parametrize(
+    ("barrier", "accuracy", "expected"),
+    [
+        (LOW, GOOD, Verdict.REPRODUCED),
+        (HIGH, BAD, Verdict.REPRODUCED),
+        (LOW, BAD, Verdict.NOT_REPRODUCED),
+        (HIGH, GOOD, Verdict.NOT_REPRODUCED),
+    ],
+)
+def test_stable_exactly_where_accurate(barrier, accuracy, expected):
+    records = records_of(
+        dense_0={"accuracy": GOOD},
+        random_0={"barrier": HIGH, "accuracy": BAD},
+        imp_0={"barrier": barrier, "accuracy": accuracy},
+    )
+    assert verdict(records, "stable-match") is expected
+
+
+# --- a tiny grid
+
+
+@pytest.mark.parametrize("network", digits.NETWORKS)
+def test_a_tiny_grid(network, monkeypatch, tmp_path):
+    units = [
+        Unit(
+            study="stability",
+            coordinates={"network": network, "rewind": rewind, "levels": 1, "epochs": 1, "seed": 0},
+        )
+        for rewind in (0, 19)
+    ]
+    monkeypatch.setattr(type(STUDY), "units", lambda *_, **__: units)
+    outcome = run_study(STUDY, Selection(), calibration=NO_TIME)
+    assert outcome.failures == []
+    found = {
+        (record.coordinates["rewind"], record.coordinates["subnetwork"]): record.values
+        for record in outcome.records
+    }
+    assert set(found) == {(k, which) for k in (0, 19) for which in stability.SUBNETWORKS}
+    # One step from the end, two orders of the data hardly differ; from the start they do.
+    for which in stability.SUBNETWORKS:
+        assert 0 < found[19, which]["order_l2"] < 0.5 * found[0, which]["order_l2"]
+        assert 0 <= found[0, which]["accuracy"] <= 1
+    assert found[0, "dense"]["prune_l2"] is None
+    assert found[0, "imp"]["prune_l2"] > 0
+    assert "10.7%" in STUDY.tables(outcome.records)[0].markdown()
+    (plot,) = STUDY.draw(outcome.records, tmp_path)
+    assert plot.path.stat().st_size > 1000
+
+
+def test_the_mask_is_the_same_for_both_orders():
+    network = digits.NETWORKS["fc"]
+    split = digits.load_split(0)
+    mask = tickets.everything(network)
+    start = flatten(network, digits.glorot(network, 0))
+    values = stability.measures(network, split, mask, [start, start], start)
+    assert [values[name] for name in ("order_l2", "prune_l2", "barrier")] == [0.0, 0.0, 0.0]
+    assert values["order_angle"] == pytest.approx(0.0, abs=1e-4)
