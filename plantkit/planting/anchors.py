@@ -45,6 +45,9 @@ DROP_BELOW = 0.0007
 EFFECT_POINTS = 700
 """Inputs at which effects are measured while planting; the gates look at the whole domain."""
 
+ROUNDING = 1e-9
+"""A weight that projection leaves less of, relatively, is rounding error."""
+
 STRUCTURES = 12
 """Structures from which the one is taken whose last units predict the formula best."""
 
@@ -170,14 +173,17 @@ class ReluAnchor(_ValueAnchor):
         moved = {key: np.array(value) for key, value in parameters.items()}
         row = moved[name][0, ticket[name][0]]
         if power > 0:
-            moved[name][0, ticket[name][0]] = row - left * (left @ row) / power
+            projected = row - left * (left @ row) / power
+            # One unit alone on the left has nothing to cancel with, so its weight goes.
+            projected[np.abs(projected) < ROUNDING * np.abs(row)] = 0
+            moved[name][0, ticket[name][0]] = projected
+            ticket[name] &= moved[name] != 0
         if not subnetwork(spec, moved, ticket).forward(np.ones((1, 1))).all():
             return None
         kept = drop_idle_entries(spec, moved, ticket, domain, least_effect=DROP_BELOW)
         if not kept[name].any():
             return None
-        dropped = ticket[name] & ~kept[name]
-        moved[name][dropped] = parameters[name][dropped]
+        moved[name] = np.where(kept[name], moved[name], parameters[name])
         return Anchored(parameters=moved, ticket=kept)
 
 
