@@ -18,7 +18,7 @@ def test_shipped_challenges_and_suites(tmp_path, monkeypatch):
     starter = found.suite("starter")
     assert {"relu-5x100", "circle-5x100", "helix-5x100"} <= set(starter.challenges)
     assert set(starter.challenges) <= set(found.bundles)
-    assert starter.protocol.densities == ("planted", 0.01, 0.1, 0.5)
+    assert starter.protocol.densities == ("planted", 0.01, 0.1)
     for name in ("starter", "hidden"):
         assert found.suite(name).baselines == ("random", "magnitude", "snip", "grasp", "synflow")
 
