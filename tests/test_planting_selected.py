@@ -155,7 +155,7 @@ def test_a_structure_reads_every_source_and_all_its_units_switch() -> None:
     rng = np.random.default_rng(0)
     parameters = draw_parameters(spec, rng)
     inputs = rng.uniform(-1, 1, (500, 3))
-    sizes = Dimensions(units=6, in_degree=3, bias_share=1.0, first_bias_share=0.0)
+    sizes = Dimensions(units=6, in_degree=3, bias_share=1.0, first_bias_share=0.0).layers(2)
     drawn = (draw_structure(spec, parameters, sizes, inputs, rng) for _ in range(50))
     ticket = next(ticket for ticket in drawn if ticket is not None)
     assert ticket["layers.0.weight"].sum(axis=1).tolist().count(3) == 6

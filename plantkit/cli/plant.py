@@ -14,7 +14,7 @@ from plantkit.cli.options import key_option
 @click.argument("family")
 @click.option(
     "--planting",
-    type=click.Choice(["faithful", "selected"]),
+    type=click.Choice(["faithful", "selected", "anchored"]),
     help="How the ticket gets in.  [default: the hidden one that fits the family, else faithful]",
 )
 @click.option(

@@ -49,8 +49,8 @@ class Planted:
         spec: the mother network.
         parameters: name to float64, every parameter.
         ticket: name to bool, True at the ticket's entries.
-        output_scales: (d_out,) positive; masked output i = scale i times the function that
-            labels come from (in classification only its argmax matters).
+        output_scales: (d_out,) not zero, for classes positive; masked output i = scale i
+            times the function that labels come from (of classes only the argmax matters).
         labels: where labels come from.
         gates: what the gates measured.
         alternatives: what is known of other tickets as sparse and as good.
@@ -88,3 +88,11 @@ def masked(
     """Returns the network with everything outside of the ticket set to zero."""
     values = {name: np.where(ticket[name], parameters[name], 0) for name in spec.shapes}
     return Target.from_parameters(spec, values)
+
+
+def rescaled(target: Target, scales: Floats) -> Target:
+    """Returns the target with output i divided by scale i, (d_out,)."""
+    return Target(
+        weights=(*target.weights[:-1], target.weights[-1] / scales[:, None]),
+        biases=(*target.biases[:-1], target.biases[-1] / scales),
+    )

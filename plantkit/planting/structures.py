@@ -9,7 +9,7 @@ tell an attacker is measured by the audit, not assumed away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,22 +50,51 @@ class Dimensions:
     first_bias_share: float
     active_share: float = 0.08
 
+    def layers(self, count: int) -> tuple[LayerSizes, ...]:
+        """Returns the sizes of `count` hidden layers."""
+        return tuple(
+            LayerSizes(
+                units=self.units,
+                in_degree=self.in_degree,
+                bias_share=self.bias_share if layer else self.first_bias_share,
+                active_share=self.active_share,
+                inactive_share=self.active_share,
+            )
+            for layer in range(count)
+        )
 
-def check_width(spec: NetworkSpec, dimensions: Dimensions, *, name: str) -> None:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSizes:
+    """Sizes of a structure in one hidden layer; see `Dimensions`.
+
+    Attributes:
+        active_share: least share of the inputs on which a unit is active.
+        inactive_share: least share on which it is not. With 0 for both every unit will do.
+    """
+
+    units: int
+    in_degree: int
+    bias_share: float
+    active_share: float = 0.08
+    inactive_share: float = 0.08
+
+
+def check_width(spec: NetworkSpec, sizes: Sequence[LayerSizes], *, name: str) -> None:
     """Checks that every hidden layer holds the structure's units.
 
     Raises:
         WidthError: one does not; hidden layers count from 1.
     """
-    for layer, width in enumerate(spec.widths[1:-1], start=1):
-        if width < dimensions.units:
-            raise WidthError(layer=layer, needed=dimensions.units, width=width, target=name)
+    for layer, (width, size) in enumerate(zip(spec.widths[1:-1], sizes, strict=True), start=1):
+        if width < size.units:
+            raise WidthError(layer=layer, needed=size.units, width=width, target=name)
 
 
 def draw_structure(
     spec: NetworkSpec,
     parameters: Mapping[str, Floats],
-    dimensions: Dimensions,
+    sizes: Sequence[LayerSizes],
     inputs: Floats,
     rng: np.random.Generator,
 ) -> Ticket | None:
@@ -76,23 +105,27 @@ def draw_structure(
     Args:
         spec: the network.
         parameters: name to float64; looked at, never altered.
-        dimensions: sizes of the structure; the network is wide enough.
+        sizes: of the structure, one a hidden layer; the network is wide enough.
         inputs: (n, d_in) on which units must switch.
         rng: source of all choices.
     """
     ticket: Ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
     sources = np.arange(spec.inputs)
     activations = inputs
-    for layer in spec.layers[:-1]:
+    for layer, size in zip(spec.layers[:-1], sizes, strict=True):
         weight, bias = parameters[weight_name(layer)], parameters[bias_name(layer)]
-        units = rng.choice(spec.widths[layer + 1], dimensions.units, replace=False)
-        share = dimensions.bias_share if layer else dimensions.first_bias_share
-        with_bias = rng.random(units.size) < share
+        units = rng.choice(spec.widths[layer + 1], size.units, replace=False)
+        with_bias = rng.random(units.size) < size.bias_share
         shifts = np.where(with_bias, bias[units], 0.0)
-        drawn = _draw_layer(weight[np.ix_(units, sources)], shifts, activations, dimensions, rng)
+        drawn = _draw_layer(weight[np.ix_(units, sources)], shifts, activations, size, rng)
         if drawn is None:
             return None
         reads, activations = drawn
+        alive = activations.any(axis=0)  # all are, where they must switch
+        units, with_bias = units[alive], with_bias[alive]
+        reads, activations = reads[alive], activations[:, alive]
+        if not units.size:
+            return None
         ticket[weight_name(layer)][np.ix_(units, sources)] = reads
         ticket[bias_name(layer)][units] = with_bias
         sources = units
@@ -135,7 +168,7 @@ def _draw_layer(
     weights: Floats,
     shifts: Floats,
     activations: Floats,
-    dimensions: Dimensions,
+    sizes: LayerSizes,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.bool_], Floats] | None:
     """Returns which sources each unit reads (units, sources), and the activations (n, units)."""
@@ -143,11 +176,11 @@ def _draw_layer(
         reads = np.zeros(weights.shape, dtype=bool)
         results = np.empty((len(activations), len(weights)))
         for unit, (row, shift) in enumerate(zip(weights, shifts, strict=True)):
-            fan_ins = _draw_fan_ins(row.size, dimensions.in_degree, rng)  # (FAN_INS, sources)
+            fan_ins = _draw_fan_ins(row.size, sizes.in_degree, rng)  # (FAN_INS, sources)
             values = activations @ np.where(fan_ins, row, 0.0).T + shift  # (n, FAN_INS)
             share = (values > 0).mean(axis=0)
-            least = dimensions.active_share
-            fit = np.flatnonzero((share >= least) & (share <= 1 - least))
+            switches = (share >= sizes.active_share) & (share <= 1 - sizes.inactive_share)
+            fit = np.flatnonzero(switches)
             if not fit.size:
                 return None
             reads[unit] = fan_ins[fit[0]]

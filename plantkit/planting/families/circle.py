@@ -71,6 +71,24 @@ class CircleFamily(FormulaFamily):
         moved = rng.random(count) < self.noise_level(noise)
         return inputs, np.where(moved, next_closest, self.truth(exact)).astype(np.int64)
 
+    def class_distances(self, inputs: Floats) -> Floats:
+        """Returns how far each input is from where each class begins, (n, 4), 0 for its own."""
+        radius, own = np.sqrt(_squared_radius(inputs)), self.truth(inputs)
+        bounds = np.sqrt(BOUNDS)
+        inner, outer = bounds[np.maximum(own - 1, 0)], bounds[np.minimum(own, len(bounds) - 1)]
+        others = np.arange(self.outputs)
+        outwards = np.where(others > own[:, None], (outer - radius)[:, None], 0.0)
+        return np.where(others < own[:, None], (radius - inner)[:, None], outwards)
+
+    def sample_near_bounds(self, rng: np.random.Generator, count: int, *, reach: float) -> Floats:
+        """Returns inputs (at most count, 2) whose radius is within `reach` of a class's bound."""
+        bounds = np.sqrt(BOUNDS)
+        radius = rng.choice(bounds, count, p=bounds / bounds.sum())
+        radius += reach * rng.uniform(-1, 1, count)
+        angle = rng.uniform(0, 2 * np.pi, count)
+        points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        return points[(np.abs(points) <= 1).all(axis=1)]
+
     def _build(self, depth: int) -> Target:
         if depth == 3:
             square = _square(-1, 1, KNOTS, last=-1)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from plantkit.errors import UnknownNameError
 from plantkit.networks import NetworkSpec
 from plantkit.planting.family import Family
+from plantkit.planting.methods.anchored import AnchoredMethod
 from plantkit.planting.methods.faithful import AsPublishedMethod, FaithfulMethod
 from plantkit.planting.methods.method import PlantingMethod
 from plantkit.planting.methods.selected import SelectedMethod
@@ -16,6 +17,7 @@ from plantkit.planting.planted import Planted
 _ALL: tuple[PlantingMethod, ...] = (  # the first one that fits a family is its default
     SelectedMethod(),
     FaithfulMethod(),
+    AnchoredMethod(),
     AsPublishedMethod(),
 )
 

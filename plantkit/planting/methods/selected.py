@@ -25,16 +25,17 @@ from plantkit.planting.family import Family
 from plantkit.planting.gates import GateReport, check_ticket, subnetwork
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.methods.method import PlantingMethod
-from plantkit.planting.planted import LabelSource, Planted, masked
+from plantkit.planting.planted import LabelSource, Planted, masked, rescaled
 from plantkit.planting.quality import Quality, assess
 from plantkit.planting.streams import generator
 from plantkit.planting.structures import (
+    LayerSizes,
     Ticket,
     check_width,
     draw_structure,
     drop_idle_entries,
 )
-from plantkit.planting.targets import Floats, Target
+from plantkit.planting.targets import Floats
 from plantkit.tasks import TaskKind
 
 MOST_DRAWS = 5000
@@ -93,7 +94,7 @@ class SelectedMethod(PlantingMethod):
     def _plant(self, family: Family, spec: NetworkSpec, seed: bytes) -> Planted:
         if not isinstance(family, TeacherFamily):
             raise UsageError(f"family {family.name!r} is not one to select a ticket for")
-        check_width(spec, family.dimensions, name=family.name)
+        check_width(spec, _sizes(family, spec), name=family.name)
         # What a bundle holds are these float32 values, and they define the labels.
         parameters = {
             name: value.astype(np.float32).astype(np.float64)
@@ -137,10 +138,11 @@ def select(
         PlantingError: none passed within `MOST_DRAWS`; the message counts the reasons.
     """
     domain = family.domain()
+    sizes = _sizes(family, spec)
     faults: Counter[str] = Counter()
     for draw in range(1, MOST_DRAWS + 1):
         inputs = rng.uniform(-1, 1, (SCREENING_POINTS, family.inputs))
-        drawn = draw_structure(spec, parameters, family.dimensions, inputs, rng)
+        drawn = draw_structure(spec, parameters, sizes, inputs, rng)
         if drawn is None:
             faults["a unit never switches"] += 1
             continue
@@ -160,7 +162,7 @@ def select(
             gates = check_ticket(
                 network,
                 scales,
-                _rescaled(masked(spec, parameters, ticket), scales),
+                rescaled(masked(spec, parameters, ticket), scales),
                 domain,
                 least_effect=LEAST_EFFECT,
                 least_activity=LEAST_ACTIVITY,
@@ -177,16 +179,13 @@ def select(
     )
 
 
+def _sizes(family: TeacherFamily, spec: NetworkSpec) -> tuple[LayerSizes, ...]:
+    return family.dimensions.layers(len(spec.layers) - 1)
+
+
 def _scales(outputs: Floats, kind: TaskKind) -> Floats:
     """Returns what divides the outputs (d_out,): one factor for all classes."""
     if kind is TaskKind.CLASSIFICATION:
         return np.full(outputs.shape[1], outputs.std())
     scales: Floats = outputs.std(axis=0)
     return scales
-
-
-def _rescaled(target: Target, scales: Floats) -> Target:
-    return Target(
-        weights=(*target.weights[:-1], target.weights[-1] / scales[:, None]),
-        biases=(*target.biases[:-1], target.biases[-1] / scales),
-    )
