@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from plantkit.cli.options import dial_option, parse_dials
+
 
 @click.command()
 @click.argument("subject", metavar="FAMILY|PATH")
-@click.option("--planting", metavar="NAME", help="Planting method.  [default: faithful]")
+@click.option("--planting", metavar="NAME", help="Planting method.  [default: faithful if it fits]")
+@dial_option
 @click.option("--depth", type=int, help="Layers of neurons.  [default: 5]")
 @click.option("--width", type=int, help="Units a hidden layer.  [default: 100]")
 @click.option(
@@ -64,6 +67,7 @@ def command(
     ctx: click.Context,
     subject: str,
     planting: str | None,
+    dials: tuple[str, ...],
     depth: int | None,
     width: int | None,
     train_networks: int,
@@ -89,6 +93,8 @@ def command(
     Examples:
       plantkit audit circle --depth 5 --width 100 --cache audits
       plantkit audit helix --train 20 --test 20 --no-curve --format json -o helix.json
+      plantkit audit circle --planting anchored --no-curve
+      plantkit audit teacher --dial units=8
       plantkit audit challenges/circle-5x100
     """
     import json
@@ -111,6 +117,7 @@ def command(
         subject,
         Inspection(
             method=planting,
+            dials=parse_dials(dials),
             depth=depth,
             width=width,
             train_networks=train_networks,
