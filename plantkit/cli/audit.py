@@ -61,6 +61,11 @@ from plantkit.cli.options import dial_option, parse_dials
     default="markdown",
     show_default=True,
 )
+@click.option(
+    "--summary",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Writes a summary too: as audit.json in a bundle's directory, `show` prints it.",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
 @click.pass_context
 def command(
@@ -79,6 +84,7 @@ def command(
     cache: Path | None,
     seed_hex: str | None,
     output_format: str,
+    summary: Path | None,
     output: Path | None,
 ) -> None:
     """Attack a planting with weights alone, and say how much of the ticket that finds.
@@ -97,10 +103,12 @@ def command(
       plantkit audit teacher --dial units=8
       plantkit audit challenges/circle-5x100
     """
+    import datetime
     import json
 
     from plantkit.audit.inspection import Inspection, inspect
     from plantkit.audit.report import report_json, report_markdown
+    from plantkit.audit.summary import summarise
     from plantkit.cli import write_output
     from plantkit.errors import UsageError
     from plantkit.planting import fresh_seed
@@ -131,6 +139,9 @@ def command(
         seed=seed,
         progress=lambda line: click.echo(line, err=True),
     )
+    if summary is not None:
+        found = summarise(report_json(report), datetime.datetime.now(datetime.UTC).date())
+        write_output(json.dumps(found, indent=2) + "\n", summary)
     if output_format == "json":
         text = json.dumps(report_json(report), indent=2) + "\n"
     else:

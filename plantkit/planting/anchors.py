@@ -150,7 +150,7 @@ class ReluAnchor(_ValueAnchor):
     as scoring fits a factor to every output of a regression.
     """
 
-    hidden = True
+    hidden = False
     bound = 1e-10
     minimum_depth = 3
     family = ReluFamily()
