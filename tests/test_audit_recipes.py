@@ -6,6 +6,8 @@ import pytest
 
 from plantkit.audit.recipes import PlantingRecipe, plant_samples, sample_of
 from plantkit.audit.samples import fingerprint
+from plantkit.bundles import load
+from plantkit.catalog import shipped_directory
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import NetworkSpec
 
@@ -75,3 +77,31 @@ def test_names_that_do_not_exist():
 def test_counts_are_positive(recipe, count, jobs):
     with pytest.raises(UsageError, match="at least 1 of each"):
         plant_samples(recipe, count, role="train", seed=b"a", jobs=jobs)
+
+
+def test_dials_are_part_of_a_recipe(tmp_path):
+    spec = NetworkSpec.uniform(depth=3, width=20, inputs=2, outputs=1)
+    dials = {"inputs": "2", "units": "5", "in_degree": "2"}
+    few = PlantingRecipe(family="teacher", spec=spec, method="selected", dials=dials)
+    more = PlantingRecipe(
+        family="teacher", spec=spec, method="selected", dials=dials | {"units": "8"}
+    )
+    assert few.to_json()["dials"]["units"] == 5
+    kept = [
+        int(
+            plant_samples(one, 1, role="a", seed=b"a", cache=tmp_path)[0]
+            .ticket["layers.1.weight"]
+            .sum()
+        )
+        for one in (few, more)
+    ]
+    assert kept[0] <= 5
+    assert kept[1] <= 8
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(UsageError, match="no dial 'unit'"):
+        PlantingRecipe(family="teacher", spec=spec, method="selected", dials={"unit": "5"})
+
+
+def test_a_recipe_of_an_anchored_bundle_is_its_own():
+    recipe = PlantingRecipe.of(load(shipped_directory() / "circle-5x100"))
+    assert (recipe.family, recipe.method, recipe.dials) == ("circle", "anchored", {})

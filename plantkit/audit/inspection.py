@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,12 +15,13 @@ from plantkit.audit.report import AuditReport
 from plantkit.bundles import MANIFEST, load
 from plantkit.errors import UsageError
 from plantkit.networks import NetworkSpec
-from plantkit.planting import FAMILIES, find_family
+from plantkit.planting import FAMILIES, default_method, find_family, find_method
 
 AUC_LIMITS: Mapping[str, float] = MappingProxyType({"selected": 0.55, "anchored": 0.58})
 """Largest AUC within strata that a hidden planting of this method may show; others: 0.55."""
 
 DEFAULT_METHOD = "faithful"
+"""Of families that it can plant; the others are audited in their own default planting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class Inspection:
     """What is to be audited, and how.
 
     Attributes:
-        method, depth, width: of the planting; None for `faithful`, 5 and 100. With a bundle
+        method, depth, width: of the planting; None for `faithful`
+            (or the family's own, where that does not fit), 5 and 100. With a bundle
             they come from its manifest and must be None.
         train_networks: networks to train attackers on, 4 or more.
         test_networks: networks to test them on, 1 or more.
@@ -42,6 +44,7 @@ class Inspection:
     method: str | None = None
     depth: int | None = None
     width: int | None = None
+    dials: Mapping[str, str] = field(default_factory=dict)
     train_networks: int = 100
     test_networks: int = 50
     curve: bool = True
@@ -76,10 +79,11 @@ def inspect(
     tell = progress or (lambda _: None)
     challenge = None
     if subject not in FAMILIES and (Path(subject) / MANIFEST).is_file():
-        if (inspection.method, inspection.depth, inspection.width) != (None, None, None):
+        given = (inspection.method, inspection.depth, inspection.width)
+        if inspection.dials or given != (None, None, None):
             raise UsageError(
                 f"{subject} is a bundle and says itself how it was planted; leave the planting, "
-                "the depth and the width out"
+                "the dials, the depth and the width out"
             )
         challenge = load(Path(subject))
         recipe = PlantingRecipe.of(challenge)
@@ -120,11 +124,18 @@ def inspect(
 def _recipe(name: str, inspection: Inspection) -> PlantingRecipe:
     if Path(name).exists():
         raise UsageError(f"{name} is no bundle: it has no {MANIFEST}")
-    family = find_family(name)
+    family = find_family(name).with_dials(inspection.dials)
     spec = NetworkSpec.uniform(
         depth=5 if inspection.depth is None else inspection.depth,
         width=100 if inspection.width is None else inspection.width,
         inputs=family.inputs,
         outputs=family.outputs,
     )
-    return PlantingRecipe(family=name, spec=spec, method=inspection.method or DEFAULT_METHOD)
+    usual = find_method(DEFAULT_METHOD)
+    method = usual if usual.fits(family) else default_method(family)
+    return PlantingRecipe(
+        family=name,
+        spec=spec,
+        method=inspection.method or method.name,
+        dials=inspection.dials,
+    )

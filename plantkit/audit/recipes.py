@@ -5,39 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save
 
 import plantkit.planting
-from plantkit.audit.samples import PlantedNetwork, Sample
+from plantkit.audit.samples import Sample
 from plantkit.bundles import Challenge
-from plantkit.errors import UnknownNameError, UsageError
+from plantkit.errors import UsageError
 from plantkit.networks import NetworkSpec
-from plantkit.planting import METHODS, PlantingMethod, find_family
-
-Planter = Callable[[str, NetworkSpec, bytes], PlantedNetwork]
+from plantkit.planting import find_family, find_method
 
 _TICKET = "ticket."
-
-
-def _planter(method: PlantingMethod) -> Planter:
-    def plant(family: str, spec: NetworkSpec, seed: bytes) -> PlantedNetwork:
-        return method.plant(find_family(family), spec, seed=seed)
-
-    return plant
-
-
-PLANTERS: Mapping[str, Planter] = MappingProxyType(
-    {name: _planter(method) for name, method in METHODS.items()}
-)
-"""Planting methods that can be audited, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,36 +32,51 @@ class PlantingRecipe:
         family: name of the family.
         spec: the mother network.
         method: name of the planting method.
+        dials: of the family, name to text; those left out are as the family has them.
 
     Raises:
         UnknownNameError: no such family or method.
+        UsageError: no such dial.
     """
 
     family: str
     spec: NetworkSpec
     method: str = "faithful"
+    dials: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        find_family(self.family)
-        if self.method not in PLANTERS:
-            raise UnknownNameError("planting", self.method, PLANTERS)
+        find_family(self.family).with_dials(self.dials)
+        find_method(self.method)
 
     @classmethod
     def of(cls, challenge: Challenge) -> PlantingRecipe:
         """Returns the recipe of a bundle, from its manifest."""
-        method = challenge.manifest["planting"]["method"]
-        return cls(family=challenge.family, spec=challenge.network, method=method)
+        planting = challenge.manifest["planting"]
+        dials = {name: str(value) for name, value in planting.get("dials", {}).items()}
+        return cls(
+            family=challenge.family,
+            spec=challenge.network,
+            method=planting["method"],
+            dials=dials,
+        )
 
     @property
     def title(self) -> str:
-        return f"{self.family}-{self.spec.label}, {self.method} planting"
+        dials = "".join(f", {name}={value}" for name, value in self.dials.items())
+        return f"{self.family}-{self.spec.label}, {self.method} planting{dials}"
 
     def plant(self, seed: bytes) -> Sample:
         """Returns one planted network; the same seed gives the same."""
-        return Sample.of(PLANTERS[self.method](self.family, self.spec, seed))
+        family = find_family(self.family).with_dials(self.dials)
+        return Sample.of(find_method(self.method).plant(family, self.spec, seed=seed))
 
     def to_json(self) -> dict[str, Any]:
-        return {"family": self.family, "network": self.spec.to_json(), "method": self.method}
+        return {
+            "family": self.family,
+            "network": self.spec.to_json(),
+            "method": self.method,
+            "dials": dict(find_family(self.family).with_dials(self.dials).dials),
+        }
 
 
 def sample_of(challenge: Challenge) -> Sample:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from plantkit.cli.options import dial_option, parse_dials
+
 
 @click.command()
 @click.argument("subject", metavar="FAMILY|PATH")
-@click.option("--planting", metavar="NAME", help="Planting method.  [default: faithful]")
+@click.option("--planting", metavar="NAME", help="Planting method.  [default: faithful if it fits]")
+@dial_option
 @click.option("--depth", type=int, help="Layers of neurons.  [default: 5]")
 @click.option("--width", type=int, help="Units a hidden layer.  [default: 100]")
 @click.option(
@@ -58,12 +61,18 @@ import click
     default="markdown",
     show_default=True,
 )
+@click.option(
+    "--summary",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Writes a summary too: as audit.json in a bundle's directory, `show` prints it.",
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
 @click.pass_context
 def command(
     ctx: click.Context,
     subject: str,
     planting: str | None,
+    dials: tuple[str, ...],
     depth: int | None,
     width: int | None,
     train_networks: int,
@@ -75,6 +84,7 @@ def command(
     cache: Path | None,
     seed_hex: str | None,
     output_format: str,
+    summary: Path | None,
     output: Path | None,
 ) -> None:
     """Attack a planting with weights alone, and say how much of the ticket that finds.
@@ -89,12 +99,16 @@ def command(
     Examples:
       plantkit audit circle --depth 5 --width 100 --cache audits
       plantkit audit helix --train 20 --test 20 --no-curve --format json -o helix.json
+      plantkit audit circle --planting anchored --no-curve
+      plantkit audit teacher --dial units=8
       plantkit audit challenges/circle-5x100
     """
+    import datetime
     import json
 
     from plantkit.audit.inspection import Inspection, inspect
     from plantkit.audit.report import report_json, report_markdown
+    from plantkit.audit.summary import summarise
     from plantkit.cli import write_output
     from plantkit.errors import UsageError
     from plantkit.planting import fresh_seed
@@ -111,6 +125,7 @@ def command(
         subject,
         Inspection(
             method=planting,
+            dials=parse_dials(dials),
             depth=depth,
             width=width,
             train_networks=train_networks,
@@ -124,6 +139,9 @@ def command(
         seed=seed,
         progress=lambda line: click.echo(line, err=True),
     )
+    if summary is not None:
+        found = summarise(report_json(report), datetime.datetime.now(datetime.UTC).date())
+        write_output(json.dumps(found, indent=2) + "\n", summary)
     if output_format == "json":
         text = json.dumps(report_json(report), indent=2) + "\n"
     else:

@@ -97,3 +97,29 @@ class Density(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if not 0.0 < density <= 1.0:
             self.fail(f"{value} is out of range; expected a number in (0, 1] or 'planted'")
         return density
+
+
+dial_option = click.option(
+    "--dial",
+    "dials",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Sets a dial of the family, such as in_degree=6; may be given again.",
+)
+
+
+def parse_dials(texts: tuple[str, ...]) -> dict[str, str]:
+    """Returns dials, name to text, of texts such as `units=8`.
+
+    Raises:
+        UsageError: a text is not NAME=VALUE, or a name comes twice.
+    """
+    from plantkit.errors import UsageError
+
+    dials: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value) or name in dials:
+            raise UsageError(f"dial is {text!r}; expected NAME=VALUE, each name once")
+        dials[name] = value
+    return dials

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import key_option
+from plantkit.cli.options import dial_option, key_option, parse_dials
 
 
 @click.command()
@@ -22,13 +22,7 @@ from plantkit.cli.options import key_option
     is_flag=True,
     help="Faithful with the slips of the published implementation, for comparison.",
 )
-@click.option(
-    "--dial",
-    "dials",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="Sets a dial of the family, such as in_degree=6; may be given again.",
-)
+@dial_option
 @click.option("--depth", type=int, default=5, show_default=True, help="Layers of neurons.")
 @click.option(
     "--width",
@@ -81,12 +75,13 @@ def command(
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
-    Families: circle, helix, relu (planted faithfully), teacher (selected). The seed comes from
-    the system and is kept only in the bundle's truth.
+    Families: circle, helix, relu (planted faithfully, or anchored), teacher (selected). The seed
+    comes from the system and is kept only in the bundle's truth.
 
     \b
     Examples:
       plantkit plant circle --depth 5 --width 100 --out my_challenges
+      plantkit plant circle --planting anchored --variant b
       plantkit plant helix --depth 10 --noise 0
       plantkit plant teacher --planting selected --dial outputs=4 --dial kind=classification
       plantkit plant teacher --seal --key contest.key.pub
@@ -113,7 +108,7 @@ def command(
         width=width,
         variant=variant.lower(),
         planting="as-published" if as_published else planting,
-        dials=_parse_dials(dials),
+        dials=parse_dials(dials),
         noise=noise,
         overlap_scored=overlap_scored,
     )
@@ -146,18 +141,6 @@ def command(
             "warning: this planting can be read off the weights; do not use it for a contest",
             err=True,
         )
-
-
-def _parse_dials(texts: tuple[str, ...]) -> dict[str, str]:
-    from plantkit.errors import UsageError
-
-    dials: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value) or name in dials:
-            raise UsageError(f"dial is {text!r}; expected NAME=VALUE, each name once")
-        dials[name] = value
-    return dials
 
 
 def _parse_seed(text: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,13 +31,18 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
     """
     from plantkit import catalog, manifests
 
-    found = catalog.find_without_torch(challenge_directories)
-    manifest, digest = manifests.read_manifest(found.bundle(challenge))
+    path = catalog.find_without_torch(challenge_directories).bundle(challenge)
+    manifest, digest = manifests.read_manifest(path)
     if output_format == "json":
         click.echo(json.dumps(manifest, indent=2))
         return
     from tabulate import tabulate
 
+    from plantkit.audit.summary import describe, read_summary
+
+    audit = read_summary(path, manifest)
+    planting = manifest["planting"]
+    distance, others = planting.get("distance"), planting.get("alternatives")
     ticket, reference = manifest["ticket"], manifest["reference"]
     training = manifest["protocol"]["training"]
     rows = [
@@ -52,6 +58,18 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
         ),
         ("planting", manifest["planting"]["method"]),
         ("hidden", "yes" if manifest["planting"]["hidden"] else "no: not for contests"),
+        ("audit", "none recorded" if audit is None else describe(audit)),
+        *(
+            []
+            if distance is None
+            else [
+                (
+                    "against the formula",
+                    f"{distance['measure']} {distance['value']:.3g} (bound {distance['bound']:g})",
+                )
+            ]
+        ),
+        *([] if others is None else [("other tickets", _others(others))]),
         ("overlap scored", "yes" if manifest["overlap_scored"] else "no"),
         (
             "data",
@@ -84,3 +102,8 @@ def _network_words(widths: list[int]) -> str:
         f"{'-'.join(map(str, widths))}, depth {len(widths)} "
         f"({len(widths)} layers of neurons: input, {hidden} hidden, output)"
     )
+
+
+def _others(alternatives: dict[str, Any]) -> str:
+    count = alternatives.get("count")
+    return str(alternatives["basis"] if count is None else f"{count}: {alternatives['basis']}")

@@ -20,7 +20,7 @@ from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.families.circle import CircleFamily
 from plantkit.planting.families.helix import HelixFamily
 from plantkit.planting.families.relu import ReluFamily
-from plantkit.planting.family import FormulaFamily
+from plantkit.planting.family import LineFamily
 from plantkit.planting.fitting import Schedule, fit
 from plantkit.planting.gates import subnetwork
 from plantkit.planting.objectives import (
@@ -132,7 +132,7 @@ class _ValueAnchor(Anchor):
 
     measure = "mse"
     common_factor = False
-    family: FormulaFamily
+    family: LineFamily
 
     def factors(self, outputs: Floats, inputs: Floats) -> Floats:
         return 1 / best_scaled_error(outputs, self.family.truth(inputs))[1]
@@ -150,7 +150,7 @@ class ReluAnchor(_ValueAnchor):
     as scoring fits a factor to every output of a regression.
     """
 
-    hidden = True
+    hidden = False
     bound = 1e-10
     minimum_depth = 3
     family = ReluFamily()

@@ -145,6 +145,10 @@ class LineFamily(FormulaFamily):
     kind = TaskKind.REGRESSION
     domain_points = 2001
 
+    @abstractmethod
+    def truth(self, inputs: Floats) -> Floats:
+        """Returns the formula's values (n, d_out)."""
+
     def domain(self) -> Floats:
         return np.linspace(-1, 1, self.domain_points)[:, None]
 

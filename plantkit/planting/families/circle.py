@@ -78,7 +78,8 @@ class CircleFamily(FormulaFamily):
         inner, outer = bounds[np.maximum(own - 1, 0)], bounds[np.minimum(own, len(bounds) - 1)]
         others = np.arange(self.outputs)
         outwards = np.where(others > own[:, None], (outer - radius)[:, None], 0.0)
-        return np.where(others < own[:, None], (radius - inner)[:, None], outwards)
+        distances: Floats = np.where(others < own[:, None], (radius - inner)[:, None], outwards)
+        return distances
 
     def sample_near_bounds(self, rng: np.random.Generator, count: int, *, reach: float) -> Floats:
         """Returns inputs (at most count, 2) whose radius is within `reach` of a class's bound."""
@@ -87,7 +88,8 @@ class CircleFamily(FormulaFamily):
         radius += reach * rng.uniform(-1, 1, count)
         angle = rng.uniform(0, 2 * np.pi, count)
         points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
-        return points[(np.abs(points) <= 1).all(axis=1)]
+        inside: Floats = points[(np.abs(points) <= 1).all(axis=1)]
+        return inside
 
     def _build(self, depth: int) -> Target:
         if depth == 3:

@@ -1,0 +1,95 @@
+"""What an audit says of a bundle in one glance: `audit.json`, beside its manifest.
+
+It is no part of the bundle: the digest does not cover it, and no score depends on it. An audit
+can be repeated with better attackers, and the challenge stays the same.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plantkit.bundle_files import parse_json, read_bounded
+from plantkit.errors import BundleError, UsageError
+from plantkit.schemas import violations
+
+SUMMARY = "audit.json"
+SCHEMA_VERSION = 1
+_MOST_BYTES = 64 * 1024
+
+
+def summarise(report: Mapping[str, Any], date: datetime.date) -> dict[str, Any]:
+    """Returns the summary, as its JSON Schema says, of a report as `report_json` gives it.
+
+    Args:
+        report: of an audit.
+        date: when it was made.
+
+    Raises:
+        UsageError: no attacker had anything to go by.
+    """
+    strongest = report["attackers"][0]
+    if strongest["overall"] is None:
+        raise UsageError("the audit found nothing to tell apart; there is nothing to summarise")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "plantkit_version": report["plantkit_version"],
+        "date": date.isoformat(),
+        "planting": {"dials": {}, **report["planting"]},
+        "attackers": [attacker["name"] for attacker in report["attackers"]],
+        "training_networks": report["training_networks"],
+        "test_networks": report["test_networks"],
+        "auc": strongest["overall"]["auc"],
+        "auc_limit": report["limits"]["auc"],
+        "lift": strongest["overall"]["lift"],
+        "lift_limit": report["limits"]["lift"],
+        "strata": {name: found["auc"] for name, found in strongest["strata"].items()},
+        "verdict": report["verdict"],
+    }
+
+
+def read_summary(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the summary beside the manifest of the bundle in `directory`, None without one.
+
+    Raises:
+        BundleError: it breaks its schema, or is of another planting than the manifest's.
+    """
+    path = directory / SUMMARY
+    if not path.is_file():
+        return None
+    summary: dict[str, Any] = parse_json(path, read_bounded(path, _MOST_BYTES, missing="is gone"))
+    broken = violations(summary, "audit-summary")
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    stated = {
+        "family": manifest["family"],
+        "network": manifest["network"],
+        "method": manifest["planting"]["method"],
+        "dials": manifest["planting"].get("dials", {}),
+    }
+    for name, value in stated.items():
+        if summary["planting"][name] != value:
+            raise BundleError(
+                path,
+                f"is an audit of {name} {summary['planting'][name]}; the bundle's is {value}: "
+                "audit the bundle's own planting",
+            )
+    return summary
+
+
+def describe(summary: Mapping[str, Any]) -> str:
+    """Returns one line for people."""
+    auc, lift = (_estimate(summary[name]) for name in ("auc", "lift"))
+    return (
+        f"{summary['verdict']}: AUC within strata {auc} (limit {summary['auc_limit']:g}), "
+        f"precision at k over chance {lift}; {summary['training_networks']} training and "
+        f"{summary['test_networks']} test networks, {summary['date']}"
+    )
+
+
+def _estimate(value: Mapping[str, float | None]) -> str:
+    if value["low"] is None or value["high"] is None:
+        return f"{value['value']:.3f}"
+    return f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"

@@ -1,0 +1,92 @@
+"""Audit summaries: what a report gives, and what `show` refuses."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+
+import pytest
+
+from plantkit.audit.summary import SUMMARY, describe, read_summary, summarise
+from plantkit.bundles import load, read_manifest
+from plantkit.catalog import shipped_directory
+from plantkit.errors import BundleError, UsageError
+from plantkit.schemas import violations
+
+ESTIMATE = {"value": 0.52, "low": 0.5, "high": 0.54}
+LIFT = {"value": 1.5, "low": None, "high": None}
+
+
+def report_of(manifest, **changes):
+    return {
+        "plantkit_version": "0.1.0",
+        "planting": {
+            "family": manifest["family"],
+            "network": manifest["network"],
+            "method": manifest["planting"]["method"],
+        },
+        "limits": {"auc": 0.58, "lift": 2.0},
+        "training_networks": 100,
+        "test_networks": 25,
+        "verdict": "hidden",
+        "attackers": [
+            {
+                "name": "strongest",
+                "overall": {"auc": ESTIMATE, "lift": LIFT},
+                "strata": {"layers.0.weight": {"auc": ESTIMATE, "lift": LIFT}},
+            }
+        ],
+    } | changes
+
+
+@pytest.fixture
+def bundle(tiny_challenges, tmp_path):
+    return shutil.copytree(tiny_challenges / "circle-3x60", tmp_path / "circle-3x60")
+
+
+def write(bundle, summary):
+    (bundle / SUMMARY).write_text(json.dumps(summary))
+
+
+def test_a_summary_stands_beside_a_bundle_and_leaves_its_digest_alone(bundle):
+    manifest, digest = read_manifest(bundle)
+    assert read_summary(bundle, manifest) is None
+    summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
+    assert violations(summary, "audit-summary") == []
+    write(bundle, summary)
+    assert read_summary(bundle, manifest) == summary
+    assert load(bundle).digest == digest
+    line = describe(summary)
+    assert line.startswith("hidden: AUC within strata 0.520 [0.500, 0.540] (limit 0.58)")
+    assert "over chance 1.500; 100 training and 25 test networks, 2026-01-02" in line
+
+
+@pytest.mark.parametrize(("name", "value"), [("method", "anchored"), ("family", "helix")])
+def test_an_audit_of_another_planting_is_refused(bundle, name, value):
+    manifest, _ = read_manifest(bundle)
+    summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
+    write(bundle, summary | {"planting": summary["planting"] | {name: value}})
+    with pytest.raises(BundleError, match=f"is an audit of {name} {value}"):
+        read_summary(bundle, manifest)
+
+
+def test_a_broken_summary_is_named(bundle):
+    manifest, _ = read_manifest(bundle)
+    write(bundle, summarise(report_of(manifest), datetime.date(2026, 1, 2)) | {"verdict": "good"})
+    with pytest.raises(BundleError, match="breaks its schema"):
+        read_summary(bundle, manifest)
+
+
+def test_an_audit_without_figures_has_no_summary(bundle):
+    manifest, _ = read_manifest(bundle)
+    empty = report_of(manifest, attackers=[{"name": "strongest", "overall": None, "strata": {}}])
+    with pytest.raises(UsageError, match="nothing to tell apart"):
+        summarise(empty, datetime.date(2026, 1, 2))
+
+
+def test_shipped_summaries_hold_for_their_bundles():
+    found = list(shipped_directory().glob(f"*/{SUMMARY}"))
+    for path in found:
+        manifest, _ = read_manifest(path.parent)
+        assert read_summary(path.parent, manifest) is not None
