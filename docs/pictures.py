@@ -1,6 +1,7 @@
 """Draws the pictures of the documentation:  python docs/pictures.py
 
-The masks drawn are those that the reference pruners give; nothing is drawn by hand.
+The masks drawn are those that the reference pruners give, and the histograms are of networks
+planted here and now; nothing is drawn by hand.
 """
 
 from __future__ import annotations
@@ -8,16 +9,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from plantkit import Mask, NetworkSpec, bundles
 from plantkit.networks import weight_name
+from plantkit.planting import METHODS, find_family
+from plantkit.planting.initialization import standard_deviations
 from plantkit.plugins import load_installed
 
+Values = NDArray[np.float64]
 HERE = Path(__file__).parent
 TICKET, USEFUL, WASTED = "#b9c0c7", "#1f6fb4", "#e8891c"
 
@@ -70,9 +76,46 @@ def draw(axes: Axes, spec: NetworkSpec, ticket: Mask, mask: Mask, title: str) ->
     axes.set_axis_off()
 
 
+def entries(family: str, method: str, count: int, kind: str) -> tuple[Values, Values]:
+    """Returns ticket entries and the others of `count` plantings, in initial deviations."""
+    found = find_family(family)
+    spec = NetworkSpec.uniform(depth=5, width=100, inputs=found.inputs, outputs=found.outputs)
+    deviations = standard_deviations(spec)
+    inside, outside = [], []
+    for number in range(count):
+        planted = METHODS[method].plant(found, spec, seed=b"picture%d" % number)
+        for name, value in planted.parameters.items():
+            if name.endswith(kind) and planted.ticket[name].any():
+                inside.append(value[planted.ticket[name]] / deviations[name])
+                outside.append(value[~planted.ticket[name]] / deviations[name])
+    return np.concatenate(inside), np.concatenate(outside)
+
+
+def draw_plantings() -> None:
+    """Draws histograms of what is in the ticket against what is not, per planting."""
+    plantings = (("circle", "faithful"), ("circle", "anchored"), ("helix", "faithful"))
+    plantings += (("helix", "anchored"), ("teacher", "selected"))
+    figure, rows = plt.subplots(
+        len(plantings), 2, figsize=(8, 2.1 * len(plantings)), constrained_layout=True
+    )
+    for row, (family, method) in zip(rows, plantings, strict=True):
+        for axes, kind in zip(row, ("weight", "bias"), strict=True):
+            inside, outside = entries(family, method, 6, kind)
+            options = {"bins": np.linspace(-3, 3, 41), "density": True}
+            axes.hist(outside, color=TICKET, label="outside of the ticket", **options)
+            axes.hist(inside, histtype="step", color=WASTED, label="ticket", **options)
+            axes.set_title(f"{family}, {method}: {kind}, {inside.size} ticket entries", fontsize=9)
+            axes.set_ylim(0, 0.9)
+            axes.tick_params(labelsize=7)
+    handles, labels = rows[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    figure.savefig(HERE / "images" / "planting.svg", metadata={"Date": None})
+
+
 def main() -> None:
     mpl.rcParams["svg.hashsalt"] = "plantkit"
     torch.set_num_threads(1)
+    draw_plantings()
     challenge = bundles.load(HERE.parent / "challenges" / "circle-5x100")
     pruners = {entry.name: entry.pruner for entry in load_installed().pruners()}
     figure, panels = plt.subplots(1, 2, figsize=(10, 5), constrained_layout=True)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from plantkit import catalog
+from plantkit.bundles import read_manifest
 from plantkit.errors import BundleError, UnknownNameError, UsageError
 
 
@@ -19,8 +20,23 @@ def test_shipped_challenges_and_suites(tmp_path, monkeypatch):
     assert {"relu-5x100", "circle-5x100", "helix-5x100"} <= set(starter.challenges)
     assert set(starter.challenges) <= set(found.bundles)
     assert starter.protocol.densities == ("planted", 0.01, 0.1)
-    for name in ("starter", "hidden"):
+    for name in ("starter", "hidden", "paper", "contest"):
+        assert set(found.suite(name).challenges) <= set(found.bundles)
         assert found.suite(name).baselines == ("random", "magnitude", "snip", "grasp", "synflow")
+
+
+def test_suites_hold_what_their_titles_say():
+    found = catalog.find()
+    plantings = {
+        name: {
+            read_manifest(found.bundle(one))[0]["planting"]["method"] for one in suite.challenges
+        }
+        for name, suite in found.suites.items()
+    }
+    assert plantings["paper"] == {"faithful"}
+    assert plantings["contest"] == {"anchored", "selected"}
+    hidden = [read_manifest(found.bundle(one))[0] for one in found.suite("contest").challenges]
+    assert all(manifest["planting"]["hidden"] for manifest in hidden)
 
 
 def test_a_suite_may_name_its_baselines_or_none(tiny_challenges, tmp_path):
