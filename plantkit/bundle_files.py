@@ -12,13 +12,12 @@ import math
 import os
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from plantkit.errors import BundleError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Most bytes of the header of a safetensors file; a network of 200 layers needs 60 KiB.
 MOST_HEADER_BYTES = 1 << 20
@@ -89,6 +88,9 @@ def parse_tensors(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[s
     Raises:
         BundleError: it is no safetensors file, or a key in its header comes twice.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as load_tensors
+
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or length > min(MOST_HEADER_BYTES, len(content) - 8):
         raise BundleError(

@@ -13,7 +13,6 @@ challenge has one digest, sealed or not, and no key is needed to compute it.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import shutil
 import tempfile
@@ -29,29 +28,42 @@ from torch import Tensor
 from plantkit import sealing
 from plantkit.bundle_files import (
     MOST_HEADER_BYTES,
-    parse_json,
     parse_tensors,
-    read_bounded,
     read_digested,
 )
 from plantkit.errors import BundleError, SealedTruthError, UsageError
+from plantkit.manifests import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    SEALED,
+    TRAIN,
+    TRUTH,
+    WEIGHTS,
+    plain_manifest,
+    read_manifest,
+    render_manifest,
+)
 from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
 from plantkit.performance import Performances
 from plantkit.problem import Problem
-from plantkit.schemas import violations
 from plantkit.tasks import Task, TaskKind, task_from_json
 from plantkit.training import Recipe, Samples
 
-SCHEMA_VERSION = 1
-MANIFEST = "challenge.json"
-WEIGHTS = "weights.safetensors"
-TRAIN = "train.safetensors"
-TRUTH = "truth.safetensors"
-SEALED = "truth.sealed"
+#: What belongs to manifests, for those who load bundles, too.
+__all__ = [
+    "MANIFEST",
+    "SEALED",
+    "TRAIN",
+    "TRUTH",
+    "WEIGHTS",
+    "plain_manifest",
+    "read_manifest",
+    "render_manifest",
+]
+
 PLANTED = "planted"
 
-_MOST_MANIFEST_BYTES = 64 * 1024
 _COMMITMENT_DOMAIN = b"plantkit-truth-1\n"
 
 
@@ -221,23 +233,6 @@ def seal_contents(
     return {**manifest, "files": entries, "truth": truth}, {**renamed, SEALED: sealed}
 
 
-def plain_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the manifest that a bundle has with its truth in the clear."""
-    if manifest["truth"]["storage"] == "plain":
-        return dict(manifest)
-    entries = {
-        TRUTH if name == SEALED else name: manifest["truth"]["plain"] if name == SEALED else entry
-        for name, entry in manifest["files"].items()
-    }
-    truth = {"storage": "plain", "commitment": manifest["truth"]["commitment"]}
-    return {**manifest, "files": entries, "truth": truth}
-
-
-def render_manifest(manifest: Mapping[str, Any]) -> bytes:
-    """Returns the bytes of `challenge.json` as plantkit writes it."""
-    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
-
-
 def load(directory: Path, *, key: sealing.SecretKey | None = None) -> Challenge:
     """Returns the challenge in `directory`, every byte of it checked.
 
@@ -338,51 +333,6 @@ def with_truth(public: PublicChallenge, content: bytes, path: Path) -> Challenge
             )
     shared = {field.name: getattr(public, field.name) for field in fields(PublicChallenge)}
     return Challenge(**shared, truth=truth)
-
-
-def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
-    """Returns the validated manifest of a bundle and the challenge's digest, reading no other
-    file.
-
-    Raises:
-        BundleError: it is missing, no JSON, or breaks its schema.
-    """
-    path = directory / MANIFEST
-    content = read_bounded(
-        path,
-        _MOST_MANIFEST_BYTES,
-        missing=f"is missing; expected a bundle directory with a {MANIFEST}",
-    )
-    manifest = parse_json(path, content)
-    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
-    if isinstance(version, int) and version != SCHEMA_VERSION:
-        raise BundleError(
-            path,
-            f"schema_version is {version}; this plantkit reads {SCHEMA_VERSION}: "
-            + ("update plantkit" if version > SCHEMA_VERSION else "freeze the bundle again"),
-        )
-    try:
-        broken = violations(manifest, "challenge")
-    except RecursionError as error:
-        raise BundleError(path, "is nested too deeply") from error
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
-    checked: dict[str, Any] = manifest
-    storage = checked["truth"]["storage"]
-    stored = TRUTH if storage == "plain" else SEALED
-    if set(checked["files"]) != {WEIGHTS, TRAIN, stored}:
-        raise BundleError(
-            path,
-            f"truth.storage is {storage!r}, and files are {', '.join(checked['files'])}; "
-            f"expected {WEIGHTS}, {TRAIN}, {stored}",
-        )
-    if ("plain" in checked["truth"]) != (storage == "sealed"):
-        raise BundleError(path, "truth.plain is there if and only if truth.storage is 'sealed'")
-    if storage == "sealed":
-        if content != render_manifest(checked):  # the digest is of what it stands for
-            raise BundleError(path, "is not laid out as plantkit writes it: get it again")
-        content = render_manifest(plain_manifest(checked))
-    return checked, hashlib.sha256(content).hexdigest()
 
 
 def _most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plantkit import bundles
+from plantkit import manifests
 from plantkit.bundle_files import read_bounded
 from plantkit.errors import BundleError, UnknownNameError, UsageError
+from plantkit.hookspecs import PROJECT
+from plantkit.plugins import load_installed
 from plantkit.schemas import violations
 
 SUITES_FILE = "suites.toml"
@@ -73,15 +75,15 @@ class Catalog:
         """
         if name in self.bundles:
             path = self.bundles[name]
-            found = bundles.read_manifest(path)[0]["id"]
+            found = manifests.read_manifest(path)[0]["id"]
             if found != name:
                 raise BundleError(
-                    path / bundles.MANIFEST,
+                    path / manifests.MANIFEST,
                     f"says that the challenge is {found!r}; expected the directory's name {name!r}",
                 )
             return path
         path = Path(name)
-        if (path / bundles.MANIFEST).is_file():
+        if (path / manifests.MANIFEST).is_file():
             return path
         raise UnknownNameError(
             "challenge", name, self.bundles, hint="see: plantkit list challenges"
@@ -125,7 +127,7 @@ def find(given: Sequence[Path] = (), *, plugins: Sequence[Path] = ()) -> Catalog
     shadowed: list[tuple[Path, Path]] = []
     suites: dict[str, Suite] = {}
     for root in dict.fromkeys(path.resolve() for path in roots if path.is_dir()):
-        for directory in sorted(path.parent for path in root.glob(f"*/{bundles.MANIFEST}")):
+        for directory in sorted(path.parent for path in root.glob(f"*/{manifests.MANIFEST}")):
             first = found.setdefault(directory.name, directory)
             if _same_manifest(first, directory):
                 continue
@@ -139,6 +141,16 @@ def find(given: Sequence[Path] = (), *, plugins: Sequence[Path] = ()) -> Catalog
             for name, suite in read_suites(root / SUITES_FILE).items():
                 suites.setdefault(name, suite)
     return Catalog(bundles=found, suites=suites, shadowed=shadowed)
+
+
+def find_without_torch(given: Sequence[Path] = ()) -> Catalog:
+    """Returns what `find` does with the challenges of all plugins but plantkit's own, which have
+    none, and take seconds to import since they are pruners.
+
+    Raises: as `find`.
+    """
+    directories = load_installed(without=PROJECT).challenge_directories()
+    return find(given, plugins=directories)
 
 
 def read_suites(path: Path) -> dict[str, Suite]:
@@ -178,7 +190,7 @@ def _suite(name: str, entry: Mapping[str, Any], path: Path) -> Suite:
 
 def _same_manifest(one: Path, other: Path) -> bool:
     """Whether two bundles hold one challenge, be it sealed in one of them."""
-    return one == other or bundles.read_manifest(one)[1] == bundles.read_manifest(other)[1]
+    return one == other or manifests.read_manifest(one)[1] == manifests.read_manifest(other)[1]
 
 
 def _finite(text: str) -> float:

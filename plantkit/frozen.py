@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from plantkit.networks import flatten, unflatten
 from plantkit.problem import Problem
@@ -28,6 +29,7 @@ class FrozenNetwork:
         self.spec = problem.network
         self.weights = flatten(self.spec, problem.weights)
         self.log_sharpness = torch.zeros((), requires_grad=True)
+        self._module = problem.module()
         self._task = problem.task
         self._train = problem.train
 
@@ -40,8 +42,9 @@ class FrozenNetwork:
 
         kept: (total,), 0 or 1, or anything between.
         """
-        named = self.named((self.weights * kept).unsqueeze(0))
-        return self.spec.forward_runs(named, inputs)[0]
+        parameters = self.named(self.weights * kept)
+        outputs: Tensor = functional_call(self._module, parameters, (inputs,))
+        return outputs
 
     def loss(self, kept: Tensor, batch: Samples) -> Tensor:
         """Returns the loss () of the masked network on `batch`, whatever its outputs' scale.

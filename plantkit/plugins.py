@@ -150,16 +150,19 @@ class Registry:
             self.failures.append(error)
 
 
-def load_installed(only: str | None = None) -> Registry:
+def load_installed(only: str | None = None, *, without: str | None = None) -> Registry:
     """Returns the installed plugins, loaded by entry point in the order of their names.
 
     Args:
         only: the name of the one entry point to load; all if None.
+        without: the distribution whose entry points are left out; none if None.
     """
     registry = Registry()
     points = sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda point: point.name)
     for point in points:
         if only is not None and point.name != only:
+            continue
+        if without is not None and point.dist is not None and point.dist.name == without:
             continue
         try:
             plugin = point.load()

@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from plantkit.isolation.client import Isolation, Outcome, PrunerServer, Scratch, run_pruner
+from plantkit.isolation.leftovers import make_scratch
 from plantkit.isolation.levels import AUTO, choose
 from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.wire import Limits, PrunerSource
@@ -58,7 +59,7 @@ class RemoteServers:
     """The warm servers of one worker process, one for each thread that prunes, and their files."""
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="plantkit-worker-"))
+        self._directory = make_scratch()
         self._scratch = Scratch(self._directory / "cells")
         self._idle: dict[str, SimpleQueue[PrunerServer]] = {}
         self._servers: list[PrunerServer] = []

@@ -16,9 +16,9 @@ from plantkit.isolation.client import (
     Scratch,
     server_pool,
 )
+from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.levels import AUTO, choose
 from plantkit.isolation.probe import probe_machine
-from plantkit.isolation.scratch import scratch_directory
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
 from plantkit.participants import Installed, load_submissions, with_unique_labels

@@ -106,6 +106,11 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     notes = [f"Densities {densities}; {protocol.seeds} seed{'s' if protocol.seeds != 1 else ''}."]
     if protocol.seeds == 1:
         notes.append("One seed says nothing of the spread: ranks are by score alone.")
+    ranks = [standing.rank for standing in evaluation.standings]
+    if protocol.seeds > 1 and len(set(ranks)) < len(ranks):
+        notes.append(
+            "Pruners share a rank where the difference of their scores is within chance (95%)."
+        )
     scores = [
         ticket_score(
             challenge, protocol, [density for density, _ in resolve_densities(challenge, protocol)]

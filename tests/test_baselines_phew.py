@@ -30,7 +30,7 @@ def test_a_unit_that_only_zeros_leave_goes_on_anywhere():
 @pytest.mark.parametrize("seed", range(3))
 def test_all_but_the_last_walk_lie_on_paths(seed):
     problem = tiny_problem(widths=(3, 30, 30, 30, 4), density=0.02)
-    mask = PhewPruner().prune(problem, 0.02, seed=seed)
+    mask = PhewPruner(biases=False).prune(problem, 0.02, seed=seed)
     assert mask.kept == problem.budget
     effective = connectivity(problem.network, mask).effective_density * problem.network.total
     assert round(effective) > problem.budget - 4  # a walk takes four steps
@@ -44,8 +44,20 @@ def test_a_network_of_one_path_is_walked_along_it():
     weights["layers.0.weight"][2, 0] = -1.0
     weights["layers.1.weight"][4, 2] = 0.5
     weights["layers.2.weight"][0, 4] = 3.0
-    mask = PhewPruner().prune(problem.with_weights(weights), 3 / 46, seed=0)
+    mask = PhewPruner(biases=False).prune(problem.with_weights(weights), 3 / 46, seed=0)
     assert all(torch.equal(mask[name], value != 0) for name, value in weights.items())
+
+
+def test_walks_take_the_biases_of_the_units_that_they_reach_along():
+    problem = tiny_problem("regression", widths=(1, 5, 5, 1), density=6 / 46)
+    weights = {name: torch.zeros_like(value) for name, value in problem.weights.items()}
+    weights["layers.0.weight"][2, 0] = weights["layers.1.weight"][4, 2] = 1.0
+    weights["layers.2.weight"][0, 4] = 1.0
+    mask = PhewPruner().prune(problem.with_weights(weights), 6 / 46, seed=0)
+    for layer, unit in enumerate((2, 4, 0)):
+        name = f"layers.{layer}"
+        assert torch.equal(mask[f"{name}.weight"], weights[f"{name}.weight"] != 0)
+        assert mask[f"{name}.bias"].nonzero().tolist() == [[unit]]
 
 
 def test_walks_in_kernels_go_along_one_entry_by_hand():
@@ -70,7 +82,7 @@ def test_a_channel_stands_for_its_pixels():
 def test_walks_through_convolutions_lie_on_paths():
     problem = make_problem("convolution")
     budget = 40
-    mask = PhewPruner().prune(problem, budget / problem.network.total, seed=0)
+    mask = PhewPruner(biases=False).prune(problem, budget / problem.network.total, seed=0)
     assert mask.kept == budget
     assert all(bool(mask[f"layers.{layer}.weight"].any()) for layer in problem.network.layers)
     assert not any(bool(mask[f"layers.{layer}.bias"].any()) for layer in problem.network.layers)

@@ -90,6 +90,7 @@ def test_ntk_sap_drops_nothing_that_it_needs_later():
         (ProsprPruner, {"steps": -1}, "steps is -1; expected 0 or more"),
         (ProsprPruner, {"learning_rate": 0.0}, "expected a positive number"),
         (NtkSapPruner, {"iterations": 0}, "iterations is 0; expected at least 1"),
+        (NtkSapPruner, {"draws": 0}, "draws is 0; expected at least 1"),
         (NtkSapPruner, {"epsilon": 0.0}, "expected a positive number"),
     ],
 )

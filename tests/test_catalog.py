@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -17,7 +19,7 @@ def test_shipped_challenges_and_suites(tmp_path, monkeypatch):
     starter = found.suite("starter")
     assert {"relu-5x100", "circle-5x100", "helix-5x100"} <= set(starter.challenges)
     assert set(starter.challenges) <= set(found.bundles)
-    assert starter.protocol.densities == ("planted", 0.01, 0.1, 0.5)
+    assert starter.protocol.densities == ("planted", 0.01, 0.1)
     for name in ("starter", "hidden", "paper", "contest"):
         assert set(found.suite(name).challenges) <= set(found.bundles)
         assert found.suite(name).baselines == ("random", "magnitude", "snip", "grasp", "synflow")
@@ -109,3 +111,20 @@ def test_broken_suites(tmp_path, text, expected):
     with pytest.raises(BundleError) as error:
         catalog.read_suites(tmp_path / "suites.toml")
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["list suites", "list challenges", "show circle-5x100", "--help"]
+)
+def test_what_is_listed_needs_no_torch(arguments, tmp_path):
+    code = (
+        "import sys; from plantkit.cli import main\n"
+        f"try: main({arguments.split()!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout

@@ -159,6 +159,7 @@ def test_the_command_takes_a_key_by_name_only(
         assert sum(name.endswith(KEY_FILE) for name in names) == expected
 
 
+@pytest.mark.slow
 def test_both_programs_score_a_sealed_challenge_as_the_open_one(
     tmp_path: Path,
     sealed_challenges: Path,

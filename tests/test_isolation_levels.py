@@ -15,14 +15,9 @@ from plantkit.errors import IsolationError
 from plantkit.isolation import kernel, probe
 from plantkit.isolation.client import Isolation, PrunerServer, Scratch, run_pruner, write_problem
 from plantkit.isolation.files import readable_paths
+from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.levels import Check, Level, Offer, choose
-from plantkit.isolation.scratch import (
-    NotRegularError,
-    read_regular,
-    remove_tree,
-    scratch_directory,
-    used_bytes,
-)
+from plantkit.isolation.scratch import NotRegularError, read_regular, remove_tree, used_bytes
 from plantkit.isolation.wire import Limits, PrunerSource, Status, plain_text
 
 

@@ -21,6 +21,7 @@ from plantkit.ranking import rank
 from plantkit.reporters import FORMATS, built_in, find_reporters
 from plantkit.schemas import violations
 from plantkit.scoring import Attempt, score_attempts
+from plantkit.tables import standings_table
 
 BAD_LABEL = "bro|ken:<b>=x"
 HOSTILE = "bad | <b>&amp; \\end{tabular} ünï"
@@ -192,3 +193,15 @@ def test_latex_specials_are_escaped(evaluation):
     text = built_in("latex").render(evaluation)
     assert "\\textbackslash end\\{tabular\\}" in text
     assert text.count("\\begin{tabular}") == text.count("\\end{tabular}") == 3
+
+
+def test_a_shared_rank_is_explained_where_there_is_one(evaluation):
+    def notes(*ranks: int) -> str:
+        standings = [
+            replace(standing, rank=number)
+            for standing, number in zip(evaluation.standings, ranks, strict=False)
+        ]
+        return " ".join(standings_table(replace(evaluation, standings=standings)).notes)
+
+    assert "share a rank" in notes(1, 1)
+    assert "share a rank" not in notes(1, 2)

@@ -297,7 +297,7 @@ def test_the_plugin_is_installed_and_listed_and_its_tests_pass(made, tmp_path):
         for entry in json.loads(run(*cli, "list", "pruners", "--format", "json"))
     }
     assert listed["gradient"]["plugin"] == "gradient"
-    assert listed["gradient"]["options"] == "scope=global, power=1.0"
+    assert {"scope=global", "power=1.0"} <= set(listed["gradient"]["options"].split(", "))
     assert f"gradient: {len(CHECKS)} ok" in run(*cli, "check", "gradient:power=2")
     assert f"{len(CHECKS) + 2} passed" in run("-m", "pytest", "-q")
 

@@ -188,6 +188,8 @@ def test_a_killed_run_goes_on_where_it_was(toy: ToyStudy, tmp_path: Path) -> Non
     process = subprocess.Popen(script, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()  # the first unit is on disk
+    with pytest.raises(UsageError, match="in use by another run"):
+        StudyDirectory(tmp_path / "run", "toy", resume=True)
     time.sleep(random.uniform(0, 0.6))
     process.kill()
     process.communicate()

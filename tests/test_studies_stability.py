@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from plantkit.networks import NetworkSpec, flatten
-from plantkit.studies import digits, stability, tickets
+from plantkit.studies import digits, instability, stability, tickets
 from plantkit.studies.calibration import Calibration
 from plantkit.studies.claims import Verdict
+from plantkit.studies.instability import angle, distance, error_barrier
 from plantkit.studies.records import Records, StudyRecord
 from plantkit.studies.runner import run_study
-from plantkit.studies.stability import STUDY, angle, distance, error_barrier
+from plantkit.studies.stability import STUDY
 from plantkit.studies.study import Selection, Unit
 from plantkit.training import Samples
 
@@ -43,7 +44,7 @@ def test_only_kept_weights_are_measured():
     mask["layers.0.weight"][0, 1] = mask["layers.1.weight"][3, 0] = True
     mask["layers.0.bias"][:] = True
     numbers = torch.arange(float(network.total))  # weights 0 1, bias 2, weights 3 to 12
-    assert stability.kept_weights(network, numbers, mask).tolist() == [1.0, 6.0]
+    assert instability.kept_weights(network, numbers, mask).tolist() == [1.0, 6.0]
 
 
 def test_errors_along_a_line_between_opposite_networks():
@@ -54,8 +55,8 @@ def test_errors_along_a_line_between_opposite_networks():
     weights["layers.0.bias"][:2] = torch.tensor([0.0, 1.0])  # says class 1
     wrong = flatten(network, weights)
     data = Samples(inputs=torch.zeros(4, 1), targets=torch.zeros(4, dtype=torch.int64))
-    errors = stability.errors_along(network, right, wrong, data)
-    assert len(errors) == stability.ALPHAS == 30
+    errors = instability.errors_along(network, right, wrong, data)
+    assert len(errors) == instability.ALPHAS == 30
     assert errors == [0.0] * 15 + [1.0] * 15  # no point lies on the middle of the line
     assert error_barrier(errors) == 0.5
 
@@ -204,6 +205,6 @@ def test_the_mask_is_the_same_for_both_orders():
     split = digits.load_split(0)
     mask = tickets.everything(network)
     start = flatten(network, digits.glorot(network, 0))
-    values = stability.measures(network, split, mask, [start, start], start)
+    values = instability.measures(network, split, mask, [start, start], start)
     assert [values[name] for name in ("order_l2", "prune_l2", "barrier")] == [0.0, 0.0, 0.0]
     assert values["order_angle"] == pytest.approx(0.0, abs=1e-4)

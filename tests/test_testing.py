@@ -13,6 +13,8 @@ import pytest
 
 from plantkit.cli.check import command
 from plantkit.errors import PluginError, UnknownNameError, UsageError
+from plantkit.isolation.client import Isolation
+from plantkit.isolation.levels import Level
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.schemas import violations
 from plantkit.testing import (
@@ -384,3 +386,23 @@ def test_check_lists_the_checks(plantkit_cli):
     outcome = plantkit_cli("check", "--list")
     assert all(check.description in outcome.out for check in CHECKS)
     assert command.help
+
+
+def test_at_the_level_none_a_pruner_is_still_observed(write):
+    isolation = Isolation(level=Level.NONE)
+    with Laboratory(isolation=isolation) as laboratory:
+        results = run_checks(
+            PrunerSource(path=str(write(GOOD))),
+            laboratory,
+            leave_out=[check.name for check in CHECKS[2:]],
+        )
+        assert [(one.check, one.status) for one in results] == [
+            ("loads", "ok"),
+            ("returns-mask", "ok"),
+        ]
+
+
+def test_check_cannot_do_without_processes(plantkit_cli):
+    outcome = plantkit_cli("check", "magnitude", "--isolation", "none")
+    assert outcome.code == 2
+    assert "'none' is not one of 'auto', 'full', 'process'" in outcome.err

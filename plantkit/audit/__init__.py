@@ -20,16 +20,20 @@ takes anything with these three attributes. Needs scikit-learn: `pip install 'pl
 
 from __future__ import annotations
 
-from plantkit.audit.assessment import (
-    AttackFigures,
-    Audit,
-    FeatureFigures,
-    Limits,
-    Verdict,
-    audit_plantings,
-)
-from plantkit.audit.figures import Estimate, Figures
-from plantkit.audit.samples import Sample
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plantkit.audit.assessment import (
+        AttackFigures,
+        Audit,
+        FeatureFigures,
+        Limits,
+        Verdict,
+        audit_plantings,
+    )
+    from plantkit.audit.figures import Estimate, Figures
+    from plantkit.audit.samples import Sample
 
 __all__ = [
     "AttackFigures",
@@ -42,3 +46,13 @@ __all__ = [
     "Verdict",
     "audit_plantings",
 ]
+
+_HOMES = {"Estimate": "figures", "Figures": "figures", "Sample": "samples"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is asked for, so that reading an audit summary needs no scikit-learn."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'assessment')}")
+    return getattr(home, name)

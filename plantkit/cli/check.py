@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plantkit.cli.options import (
-    isolation_option,
     memory_limit_option,
+    process_isolation_option,
     result_file_option,
     time_limit_option,
 )
@@ -39,7 +39,7 @@ _TEXT_WIDTH = 76
 @result_file_option
 @time_limit_option(60.0)
 @memory_limit_option(4096)
-@isolation_option
+@process_isolation_option
 @click.option(
     "--trusted",
     "is_trusted",

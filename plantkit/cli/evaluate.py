@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,6 +16,7 @@ from plantkit.cli.options import (
     result_file_option,
     time_limit_option,
 )
+from plantkit.cli.progress import ProgressBar
 from plantkit.reporters import FORMATS
 
 
@@ -188,33 +187,3 @@ def command(
         click.echo(f"results written to {output}", err=True)
     if result.failed:
         ctx.exit(1)
-
-
-class ProgressBar:
-    """A progress bar on standard error, one a phase; silent where that is no terminal."""
-
-    def __init__(self) -> None:
-        self._label = ""
-        self._bar: Any = None
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._close()
-
-    def show(self, label: str, done: int, total: int) -> None:
-        stream = sys.stderr
-        if stream is None or not stream.isatty():
-            return
-        if label != self._label:
-            self._close()
-            self._label = label
-            self._bar = click.progressbar(length=total, label=label, file=stream, width=30)
-            self._bar.render_progress()
-        self._bar.update(done - self._bar.pos)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
-            self._bar = None

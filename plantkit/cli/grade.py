@@ -96,7 +96,7 @@ def command(
             "sets; leave --github out elsewhere",
             ctx,
         )
-    from plantkit.cli.evaluate import ProgressBar
+    from plantkit.cli.progress import ProgressBar
     from plantkit.grading.grader import HiddenMode, grade_submission
     from plantkit.grading.outputs import github as actions
     from plantkit.grading.outputs import table

@@ -80,16 +80,15 @@ def _plugins() -> Rows:
 
 
 def _challenges(directories: Sequence[Path]) -> Rows:
-    from plantkit import bundles, catalog
+    from plantkit import catalog, manifests
     from plantkit.cli import warn
     from plantkit.errors import BundleError
-    from plantkit.plugins import load_installed
 
-    found = catalog.find(directories, plugins=load_installed().challenge_directories())
+    found = catalog.find_without_torch(directories)
     rows = []
     for name, path in found.bundles.items():
         try:
-            manifest, _ = bundles.read_manifest(path)
+            manifest, _ = manifests.read_manifest(path)
         except BundleError as error:
             warn(error)
             continue
@@ -108,9 +107,8 @@ def _challenges(directories: Sequence[Path]) -> Rows:
 
 def _suites(directories: Sequence[Path]) -> Rows:
     from plantkit import catalog
-    from plantkit.plugins import load_installed
 
-    found = catalog.find(directories, plugins=load_installed().challenge_directories())
+    found = catalog.find_without_torch(directories)
     rows = [
         (
             suite.name,

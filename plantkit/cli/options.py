@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from plantkit.isolation.levels import AUTO, REQUESTS
+from plantkit.isolation.levels import AUTO, REQUESTS, Level
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -29,13 +29,20 @@ key_option = click.option(
     help="File with the key of sealed challenges.  [default: the variable PLANTKIT_KEY]",
 )
 
-isolation_option = click.option(
-    "--isolation",
-    type=click.Choice(REQUESTS),
-    default=AUTO,
-    show_default=True,
-    help="How far pruners are locked away; see: plantkit doctor.",
-)
+
+def _isolation(requests: Sequence[str]) -> Decorator:
+    return click.option(
+        "--isolation",
+        type=click.Choice(requests),
+        default=AUTO,
+        show_default=True,
+        help="How far pruners are locked away; see: plantkit doctor.",
+    )
+
+
+isolation_option = _isolation(REQUESTS)
+#: For what is observed from outside, which takes a process of its own.
+process_isolation_option = _isolation([one for one in REQUESTS if one != Level.NONE])
 
 jobs_option = click.option(
     "--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]"

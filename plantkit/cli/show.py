@@ -29,12 +29,10 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
       plantkit show circle-5x100
       plantkit show circle-5x100 --format json
     """
-    from plantkit import bundles, catalog
-    from plantkit.plugins import load_installed
+    from plantkit import catalog, manifests
 
-    found = catalog.find(challenge_directories, plugins=load_installed().challenge_directories())
-    path = found.bundle(challenge)
-    manifest, digest = bundles.read_manifest(path)
+    path = catalog.find_without_torch(challenge_directories).bundle(challenge)
+    manifest, digest = manifests.read_manifest(path)
     if output_format == "json":
         click.echo(json.dumps(manifest, indent=2))
         return
@@ -51,7 +49,7 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
         ("id", manifest["id"]),
         ("title", manifest["title"]),
         ("task", f"{manifest['task']['kind']}, {manifest['task']['outputs']} outputs"),
-        ("network", "-".join(str(width) for width in manifest["network"]["widths"])),
+        ("network", _network_words(manifest["network"]["widths"])),
         ("parameters", f"{ticket['total']}, of them weights {ticket['total_weights']}"),
         ("ticket", f"{ticket['kept']} parameters, of them weights {ticket['kept_weights']}"),
         (
@@ -95,6 +93,15 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
         ("digest", digest),
     ]
     click.echo(tabulate(rows, tablefmt="plain", disable_numparse=True))
+
+
+def _network_words(widths: list[int]) -> str:
+    """Returns the widths, and the depth as the paper counts it."""
+    hidden = len(widths) - 2
+    return (
+        f"{'-'.join(map(str, widths))}, depth {len(widths)} "
+        f"({len(widths)} layers of neurons: input, {hidden} hidden, output)"
+    )
 
 
 def _others(alternatives: dict[str, Any]) -> str:

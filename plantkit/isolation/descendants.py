@@ -97,19 +97,19 @@ def _parents() -> dict[int, int]:
     """Returns the parent of every process that is not a zombie."""
     found = {}
     for pid in _pids():
-        fields = _stat(pid)
+        fields = process_fields(pid)
         if fields and fields[0] not in {"Z", "X"}:
             found[pid] = int(fields[1])
     return found
 
 
 def _threads(pid: int) -> int:
-    fields = _stat(pid)
+    fields = process_fields(pid)
     return int(fields[17]) if fields else 0
 
 
-def _stat(pid: int) -> list[str]:
-    """Returns the fields of /proc/pid/stat from the state on."""
+def process_fields(pid: int) -> list[str]:
+    """Returns the fields of /proc/pid/stat from the state on; none where there is no process."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:

@@ -118,7 +118,7 @@ def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
     """Returns what went wrong when a confined child ran `attempt(secret, scratch)`, or ""."""
     from plantkit.isolation.confinement import confine, prepare
     from plantkit.isolation.descendants import end_descendants
-    from plantkit.isolation.scratch import scratch_directory
+    from plantkit.isolation.leftovers import scratch_directory
 
     with scratch_directory() as root:
         secret, cell = root / "secret", root / "cell"

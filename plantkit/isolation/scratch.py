@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 _BLOCK = 512
@@ -19,16 +16,6 @@ _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0
 
 class NotRegularError(OSError):
     """Something else lies where a regular file was expected."""
-
-
-@contextmanager
-def scratch_directory() -> Iterator[Path]:
-    """Makes a directory that only this user can enter, and removes it with the block."""
-    path = Path(tempfile.mkdtemp(prefix="plantkit-"))
-    try:
-        yield path
-    finally:
-        remove_tree(path)
 
 
 def read_regular(path: Path, most: int, *, from_end: bool = False) -> bytes:

@@ -16,7 +16,7 @@ alike in the convolutional network, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
@@ -28,8 +28,7 @@ from torch import Tensor
 from plantkit.budgets import Scope
 from plantkit.networks import unflatten, weight_name
 from plantkit.studies import digits, tickets
-from plantkit.studies.claims import Claim, Evidence, Figure
-from plantkit.studies.intervals import Interval, by_seed, differences
+from plantkit.studies.lottery_claims import LEAST, PAPER, SMALLER, claims_of
 from plantkit.studies.plotting import Line, Panel, draw_panels
 from plantkit.studies.records import Coordinates, Records, StudyRecord
 from plantkit.studies.study import Plot, Study, Unit
@@ -39,15 +38,10 @@ from plantkit.training import Run, trace
 if TYPE_CHECKING:
     from plantkit.studies.calibration import Calibration
 
-_PAPER = "arXiv 1803.03635"
 #: Steps between two looks at the validation data.
 _EVERY = 10
 #: Levels at which all methods are compared; every other level is trained for its mask only.
 _COMPARED = range(1, 100, 2)
-#: Levels of the claims: 21.0%, 13.4%, 3.5% and 2.3% of the weights.
-_SMALL, _SMALLER, _TINY, _LEAST = 7, 9, 15, 17
-#: How much less accurate a network may be that still matches, in accuracy.
-MARGIN = 0.01
 #: The methods of pruning and the controls, as tables and plots call them.
 METHODS: Mapping[str, str] = MappingProxyType(
     {
@@ -58,7 +52,6 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "random": "random mask",
     }
 )
-_NETWORKS = {"fc": "the fully connected network", "conv": "the convolutional network"}
 
 
 class Bench:
@@ -122,175 +115,18 @@ class Bench:
         }
 
 
-Judge = Callable[[Records], Evidence]
-#: A network of the study: its method and level; ("dense", 0) is the dense one.
-Place = tuple[str, int]
-DENSE: Place = ("dense", 0)
-
-
-def compare(
-    network: str,
-    value: str,
-    first: Place,
-    second: Place,
-    label: str,
-    is_met: Callable[[Interval], bool],
-) -> Judge:
-    """Returns a judge: the 95% interval, over seeds, of a value's difference meets `is_met`."""
-
-    def judge(records: Records) -> Evidence:
-        here = records.where(network=network)
-        ends = [
-            by_seed(here.where(method=method, level=level), value)
-            for method, level in (first, second)
-        ]
-        interval = Interval.of(differences(ends[0], ends[1]))
-        if interval is None:
-            return Evidence(holds=None)
-        return Evidence(holds=is_met(interval), figures=(interval.figure(label),))
-
-    return judge
-
-
-def _above(interval: Interval) -> bool:
-    return interval.low > 0
-
-
-def _below(interval: Interval) -> bool:
-    return interval.high < 0
-
-
-def _not_worse(interval: Interval) -> bool:
-    return interval.low > -MARGIN
-
-
-def _moves_most(network: str) -> Judge:
-    def judge(records: Records) -> Evidence:
-        here = records.where(network=network, method="movement", level=_SMALL)
-        inside, outside = by_seed(here, "inside"), by_seed(here, "outside")
-        ratio = Interval.of([value / outside[seed] for seed, value in inside.items()])
-        if ratio is None:
-            return Evidence(holds=None)
-        figures: tuple[Figure, ...] = (ratio.figure("movement in the ticket / beside it"),)
-        return Evidence(holds=ratio.low > 1, figures=figures)
-
-    return judge
-
-
-def claims_of(network: str) -> list[Claim]:
-    """Returns the paper's claims as they are judged on one of the study's networks."""
-
-    def claim(id_: str, text: str, where: str, criterion: str, judge: Judge) -> Claim:
-        return Claim(
-            id=f"{network}-{id_}",
-            claim=f"{_NETWORKS[network].capitalize()}: {text}",
-            source=f"{_PAPER}, {where}",
-            criterion=criterion,
-            judge=judge,
-        )
-
-    def accuracy(first: Place, second: Place, is_met: Callable[[Interval], bool]) -> Judge:
-        label = f"accuracy, {_said(first)} - {_said(second)}"
-        return compare(network, "early_accuracy", first, second, label, is_met)
-
-    def iteration(first: Place, second: Place, is_met: Callable[[Interval], bool]) -> Judge:
-        label = f"iteration, {_said(first)} - {_said(second)}"
-        return compare(network, "early_iteration", first, second, label, is_met)
-
-    small, smaller = ("imp", _SMALL), ("imp", _SMALLER)
-    paired = "paired over seeds, the 95% interval of the difference"
-    return [
-        claim(
-            "matches",
-            "winning tickets match the dense network's accuracy at 21% of the weights",
-            "sections 2 and 3",
-            f"{paired} in accuracy is above -{MARGIN}",
-            accuracy(small, DENSE, _not_worse),
-        ),
-        claim(
-            "more-accurate",
-            "winning tickets are more accurate than the dense network at 13%",
-            "sections 2 and 3",
-            f"{paired} in accuracy is above 0",
-            accuracy(smaller, DENSE, _above),
-        ),
-        claim(
-            "sooner",
-            "winning tickets reach their least validation loss sooner, at 21%",
-            "sections 2 and 3",
-            f"{paired} in early-stopping iterations is below 0",
-            iteration(small, DENSE, _below),
-        ),
-        claim(
-            "reinitialised-worse",
-            "reinitialised, a ticket is less accurate, at 21%",
-            "sections 2 and 3",
-            f"{paired} in accuracy, ticket - reinitialised, is above 0",
-            accuracy(small, ("reinitialised", _SMALL), _above),
-        ),
-        claim(
-            "reinitialised-slower",
-            "reinitialised, a ticket learns more slowly, at 21%",
-            "sections 2 and 3",
-            f"{paired} in iterations, ticket - reinitialised, is below 0",
-            iteration(small, ("reinitialised", _SMALL), _below),
-        ),
-        claim(
-            "random-worse",
-            "a random mask of the same layer sizes is less accurate, at 21%",
-            "section 1",
-            f"{paired} in accuracy, ticket - random, is above 0",
-            accuracy(small, ("random", _SMALL), _above),
-        ),
-        claim(
-            "one-shot-larger",
-            "iterative pruning finds smaller winning tickets than one-shot",
-            "sections 2 and 3",
-            f"{paired} in accuracy at 3.5%, iterative - one-shot, is above 0",
-            accuracy(("imp", _TINY), ("one-shot", _TINY), _above),
-        ),
-        claim(
-            "limit",
-            "at a few percent tickets fall below the dense network",
-            "section 2",
-            f"{paired} in accuracy at 2.3% is below 0",
-            accuracy(("imp", _LEAST), DENSE, _below),
-        ),
-        claim(
-            "global",
-            "global pruning finds smaller winning tickets than layerwise (said of deep networks)",
-            "section 4",
-            f"{paired} in accuracy at 3.5%, global - layerwise, is above 0",
-            accuracy(("imp-global", _TINY), ("imp", _TINY), _above),
-        ),
-        claim(
-            "moves-most",
-            "weights of winning tickets move more in training than others",
-            "appendix",
-            "over seeds, the 95% interval of the ratio of mean movements in the "
-            "dense training, in the ticket of 21% against beside it, is above 1",
-            _moves_most(network),
-        ),
-    ]
-
-
-def _said(place: Place) -> str:
-    method, level = place
-    return "dense" if method == "dense" else f"{method} at {100 * 0.8**level:.1f}%"
-
-
 class Lottery(Study):
     """See the module."""
 
     name = "lottery"
     title = "The Lottery Ticket Hypothesis, on 8x8 digits"
-    reference = _PAPER
+    reference = PAPER
     choices = MappingProxyType({"network": "Network to train."})
     claims = tuple(claim for network in digits.NETWORKS for claim in claims_of(network))
 
     def units(self, *, quick: bool, seeds: int | None) -> list[Unit]:
         count = (3 if quick else 5) if seeds is None else seeds
-        levels = _SMALLER if quick else _LEAST
+        levels = SMALLER if quick else LEAST
         return [
             Unit(
                 study=self.name,

@@ -7,6 +7,7 @@ line is dropped when the directory is opened again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,11 @@ from typing import Any
 import plantkit
 from plantkit.errors import ResultsError, UsageError
 
+with contextlib.suppress(ImportError):  # Windows has no such locks: nothing is locked there
+    import fcntl
+
 STUDY_FILE = "study.json"
+LOCK_FILE = "lock"
 RECORDS_FILE = "records.jsonl"
 
 Coordinate = str | int | float | bool
@@ -130,13 +135,24 @@ class StudyDirectory:
         results: those of earlier runs, by unit; failed ones are left out, to be tried again.
 
     Raises:
-        UsageError: the directory holds results while `resume` is False, or of another study.
+        UsageError: the directory holds results while `resume` is False, or of another study, or
+            another process is at work on it.
         ResultsError: its files cannot be read.
     """
 
     def __init__(self, path: Path, study: str, *, resume: bool) -> None:
         self.path = path
         self.results: dict[str, UnitResult] = {}
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(path / LOCK_FILE)
+        try:
+            self._open(study, resume=resume)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, study: str, *, resume: bool) -> None:
+        path = self.path
         identity = {"study": study, "plantkit_version": plantkit.__version__}
         study_file = path / STUDY_FILE
         if study_file.exists():
@@ -152,10 +168,13 @@ class StudyDirectory:
                 )
             self._load()
         else:
-            path.mkdir(parents=True, exist_ok=True)
             temporary = study_file.with_suffix(".tmp")
             temporary.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
             temporary.replace(study_file)
+
+    def close(self) -> None:
+        """Lets other processes use the directory."""
+        os.close(self._lock)
 
     def append(self, result: UnitResult) -> None:
         """Saves `result`; it is on disk when this returns."""
@@ -188,6 +207,21 @@ class StudyDirectory:
             encoding="utf-8",
         )
         temporary.replace(file)
+
+
+def _locked(path: Path) -> int:
+    """Returns the descriptor of a file that this process alone has locked, until it ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        # A lock that processes forked from this one do not share: they may outlive it a little.
+        if "fcntl" in globals():
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise UsageError(
+            f"{path.parent} is in use by another run; wait for it, or give another --run-dir"
+        ) from error
+    return descriptor
 
 
 def _read_json(path: Path) -> Any:

@@ -80,24 +80,28 @@ def run_study(
     """
     units = study.select(selection)
     saved = None if directory is None else StudyDirectory(directory, study.name, resume=resume)
-    known = {} if saved is None else dict(saved.results)
-    missing = [unit for unit in units if unit.id not in known]
-    cost = Cost(
-        units=len(missing),
-        known_units=len(units) - len(missing),
-        cpu_seconds=_seconds(study, missing, calibration),
-    )
-    on_cost(cost)
-    found: dict[str, UnitResult] = {}
+    try:
+        known = {} if saved is None else dict(saved.results)
+        missing = [unit for unit in units if unit.id not in known]
+        cost = Cost(
+            units=len(missing),
+            known_units=len(units) - len(missing),
+            cpu_seconds=_seconds(study, missing, calibration),
+        )
+        on_cost(cost)
+        found: dict[str, UnitResult] = {}
 
-    def keep(result: UnitResult) -> None:
-        found[result.unit] = result
+        def keep(result: UnitResult) -> None:
+            found[result.unit] = result
+            if saved is not None:
+                saved.append(result)
+            on_result(result, len(found), len(missing))
+
+        with LocalExecutor(jobs) as executor:
+            executor.map(run_unit, missing, on_result=keep)
+    finally:
         if saved is not None:
-            saved.append(result)
-        on_result(result, len(found), len(missing))
-
-    with LocalExecutor(jobs) as executor:
-        executor.map(run_unit, missing, on_result=keep)
+            saved.close()
     results = known | found
     order = {unit.id: number for number, unit in enumerate(units)}
     return Outcome(

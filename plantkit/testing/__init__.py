@@ -10,7 +10,7 @@
 processes. Whatever looks inside such a process (`plantkit.testing.probe`) runs beside the
 pruner and could be lied to: the checks find mistakes, not cheats. Scores do not rest on them.
 
-Networks are multilayer perceptrons, the only kind that plantkit has so far; another kind adds
+Problems are of both kinds of networks, multilayer perceptrons and convolutions; another kind adds
 its problems to `plantkit.testing.problems` and its checks to `plantkit.testing.checks`.
 """
 

@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +32,8 @@ from plantkit.isolation.client import (
     run_pruner,
     write_problem,
 )
+from plantkit.isolation.leftovers import make_scratch
+from plantkit.isolation.levels import Level
 from plantkit.isolation.wire import ANSWER_FILE, Limits, PrunerSource
 from plantkit.testing.probe import MARK
 
@@ -78,14 +79,17 @@ class Observation:
 class Laboratory:
     """The processes and files that checks share; a context manager.
 
-    Without an `isolation` it is the best that the machine offers.
+    Without an `isolation` it is the best that the machine offers. What a pruner does is observed
+    from outside: at the level `none` it still gets processes of its own.
     Without `with`, everything ends when the laboratory is collected or Python exits.
     """
 
     def __init__(self, *, limits: Limits | None = None, isolation: Isolation | None = None) -> None:
         self.limits = Limits(time_seconds=60.0) if limits is None else limits
-        self._root = Path(tempfile.mkdtemp(prefix="plantkit-check-"))
+        self._root = make_scratch()
         self._scratch = Scratch(self._root / "cells")
+        if isolation is not None and isolation.level is Level.NONE:
+            isolation = replace(isolation, level=Level.PROCESS)
         self._servers = (PrunerServer(isolation), PrunerServer(isolation))
         self._plain: list[subprocess.Popen[str]] = []
         self._problems: dict[str, tuple[Problem, Path]] = {}

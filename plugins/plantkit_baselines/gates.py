@@ -125,7 +125,8 @@ class GatesPruner:
                 network.loss(gates, batch), parameters, allow_unused=True
             )
             for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = gradient
+                # Where nearly all gates are shut, outputs vanish and their gradients overflow.
+                parameter.grad = None if gradient is None else gradient.nan_to_num(0.0, 0.0, 0.0)
             optimizer.step()
             with torch.no_grad():
                 reach = FARTHEST / self.sharpness

@@ -13,7 +13,8 @@ Differs from the paper: the budget is met exactly, so that of the last walk only
 may be kept. In convolutions a walk goes from channel to channel, with the sum of a kernel's
 magnitudes for the weight's, and along one entry of the kernel, drawn in proportion to its own
 magnitude; on its way into a linear layer a channel stands for all of its pixels in the same
-manner. Biases cannot be walked along and are dropped. Where walks find nothing new any more,
+manner. A walk takes the biases of the units that it reaches along, since they are prunable here:
+a network without any cannot tell rings around zero apart. Where walks find nothing new any more,
 the largest weights fill up the budget, and biases come last.
 """
 
@@ -88,6 +89,9 @@ class PhewPruner:
     name = "phew"
     reference = "arXiv 2010.11354"
 
+    #: Whether walks take the biases of the units that they reach along.
+    biases: bool = True
+
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
         problem = problem.at(density=density, seed=seed)
         generator, layers = problem.generator, list(problem.network.layers)
@@ -104,14 +108,18 @@ class PhewPruner:
             forwards = walk(magnitudes, WALKS, generator)
             backwards = list(reversed(walk(reverse, WALKS, generator)))
             walked = [
-                entries_walked(kernels, visited, generator) for visited in (forwards, backwards)
+                (visited, entries_walked(kernels, visited, generator))
+                for visited in (forwards, backwards)
             ]
             before = left
             for index in range(WALKS):
-                for places in walked:
-                    steps = [
-                        (f"layers.{layer}.weight", int(places[layer][index])) for layer in layers
-                    ]
+                for visited, places in walked:
+                    steps = []
+                    for layer in layers:
+                        steps.append((f"layers.{layer}.weight", int(places[layer][index])))
+                        if self.biases:
+                            unit = int(visited[layer + 1][index])
+                            steps.append((f"layers.{layer}.bias", unit))
                     new = [(name, place) for name, place in steps if not kept[name].view(-1)[place]]
                     for name, place in new[:left]:
                         kept[name].view(-1)[place] = True

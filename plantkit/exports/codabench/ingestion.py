@@ -18,7 +18,7 @@ from plantkit.isolation.client import (
     describe_pruners,
     run_pruner,
 )
-from plantkit.isolation.scratch import scratch_directory
+from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.server import load_problem
 from plantkit.isolation.wire import MASK_PREFIX, Limits, PrunerSource
 from plantkit.masks import budget_of

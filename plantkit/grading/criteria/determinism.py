@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from plantkit.grading.criteria import Bench, Measured, fault_of
 from plantkit.isolation.client import PrunerServer, Scratch, run_pruner, write_problem
-from plantkit.isolation.scratch import scratch_directory
+from plantkit.isolation.leftovers import scratch_directory
 from plantkit.masks import budget_of
 
 if TYPE_CHECKING:

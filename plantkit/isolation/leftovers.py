@@ -1,0 +1,131 @@
+"""Scratch directories in the system's temporary directory, and those that dead owners left.
+
+A directory's name says who owns it: `plantkit-<pid>-<start>-<machine>-<random>`, where `start`
+is the owner's start in clock ticks since boot, so that a pid that was given out again is not
+taken for the owner, and `machine` is a digest of boot and pid namespace: a pid means nothing
+to another machine or container that shares the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from plantkit.isolation.descendants import process_fields
+from plantkit.isolation.scratch import remove_tree
+
+_NAME = re.compile(r"plantkit-([1-9][0-9]{0,9})-([0-9]{1,19})-([0-9a-f]{12})-[a-z0-9_]{8}")
+#: Most entries of the temporary directory that are looked at, and leftovers that are removed.
+_MOST_ENTRIES = 10_000
+_MOST_LEFTOVERS = 100
+#: Where in the fields of /proc/pid/stat from the state on the start is.
+_START_FIELD = 19
+
+
+def make_scratch() -> Path:
+    """Returns a new directory that only this user can enter; leftovers of others go first."""
+    root = Path(tempfile.gettempdir())
+    remove_leftovers(root)
+    return _new_directory(root)
+
+
+@contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """Makes a directory that only this user can enter, and removes it with the block."""
+    path = make_scratch()
+    try:
+        yield path
+    finally:
+        remove_tree(path)
+
+
+def remove_leftovers(root: Path) -> list[str]:
+    """Removes scratch directories in `root` whose owners are dead, and returns their names.
+
+    Only real directories of this user whose names are exactly those of `make_scratch` are
+    touched. Each is first moved, in one step, into a new scratch directory: of several
+    processes that clean up one gets it, and what was swapped for it in between is looked at
+    again there, and given back.
+    """
+    removed: list[str] = []
+    for name in _leftovers(root):
+        try:
+            claim = _new_directory(root)
+            try:
+                taken = claim / "taken"
+                os.rename(root / name, taken)  # noqa: PTH104 - moves a link, not its target
+                if _is_own_directory(taken.lstat()):
+                    remove_tree(taken)
+                    removed.append(name)
+                else:  # swapped: give it back
+                    os.rename(taken, root / name)  # noqa: PTH104
+            finally:
+                claim.rmdir()
+        except OSError:
+            continue  # another process was faster, or it cannot be removed
+    return removed
+
+
+def _new_directory(root: Path) -> Path:
+    pid = os.getpid()
+    prefix = f"plantkit-{pid}-{_start_of(pid) or 0}-{_machine()}-"
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=root))
+
+
+def _leftovers(root: Path) -> list[str]:
+    found: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for number, entry in enumerate(entries):
+            if number >= _MOST_ENTRIES or len(found) >= _MOST_LEFTOVERS:
+                break
+            matched = _NAME.fullmatch(entry.name)
+            if matched is None or matched[3] != _machine():
+                continue
+            with contextlib.suppress(OSError):
+                is_own = _is_own_directory(entry.stat(follow_symlinks=False))
+                if is_own and not _is_alive(int(matched[1]), int(matched[2])):
+                    found.append(entry.name)
+    return found
+
+
+def _is_own_directory(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _is_alive(pid: int, start: int) -> bool:
+    """Whether the process `pid` that started at `start` runs; in doubt it does."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OverflowError, PermissionError):
+        return True
+    found = _start_of(pid)
+    return start == 0 or found is None or found == start
+
+
+def _start_of(pid: int) -> int | None:
+    """Returns when a process started, in clock ticks since boot; -1 for a dead one that its
+    parent has not noticed yet, None where that cannot be known."""
+    fields = process_fields(pid)
+    if not fields:
+        return None
+    return -1 if fields[0] in {"Z", "X"} else int(fields[_START_FIELD])
+
+
+@functools.cache
+def _machine() -> str:
+    """Returns 12 hexadecimal digits that differ between boots and between pid namespaces."""
+    boot = namespace = ""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(f"{boot}\n{namespace}".encode()).hexdigest()[:12]
