@@ -15,7 +15,7 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
 @click.option(
     "--planting",
     type=click.Choice(["faithful", "selected", "anchored"]),
-    help="How the ticket gets in.  [default: the hidden one that fits the family, else faithful]",
+    help="How the ticket gets in.  [default: selected if it fits the family, else faithful]",
 )
 @click.option(
     "--as-published",
