@@ -22,6 +22,9 @@ from typing import Any, Protocol, TypeVar
 
 from plantkit.errors import ExecutorError
 
+#: Most seconds that the end of a pool's own thread is waited for.
+_MANAGER_SECONDS = 5.0
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -96,11 +99,16 @@ class LocalExecutor:
             return
         # Where processes are spawned, the pool starts them as work comes: it knows of more.
         self._processes = list({*self._processes, *(pool._processes or {}).values()})
+        manager = getattr(pool, "_executor_manager_thread", None)
         pool.shutdown(wait=False, cancel_futures=True)
         for process in self._processes:
             process.kill()  # at once: what it holds is dropped anyway
         for process in self._processes:
             process.join()
+        # The pool's own thread waits for the processes too. Until it has taken note of their end
+        # they are counted among this process's children.
+        if manager is not None:
+            manager.join(_MANAGER_SECONDS)
 
     def map(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from plantkit import bundles
 from plantkit.bundles import Challenge, freeze
@@ -14,6 +15,8 @@ from plantkit.drafting import Order, draft_challenge
 from plantkit.isolation.client import Isolation, PrunerServer
 from plantkit.isolation.levels import Level
 from plantkit.training import Recipe
+
+torch.set_num_threads(1)  # test processes run side by side, and share the cores
 
 TINY_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.01)
 SUITES = """

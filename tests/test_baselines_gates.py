@@ -77,6 +77,7 @@ def test_finds_the_one_parameter_that_is_right(kind, seed):
     assert mask["layers.0.bias"].tolist() == [False]
 
 
+@pytest.mark.slow
 def test_a_longer_search_fits_the_training_data_better_than_chance():
     problem = tiny_problem("classification", widths=(2, 20, 20, 3), density=0.15, count=200)
     network = FrozenNetwork(problem)

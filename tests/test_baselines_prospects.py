@@ -64,6 +64,7 @@ def test_ntk_sap_by_hand():
     assert float(found["layers.0.bias"]) == 0.0
 
 
+@pytest.mark.slow
 def test_ntk_sap_uses_neither_data_nor_weights():
     problem = tiny_problem(widths=WIDTHS, count=20)
     negated = {name: -value for name, value in problem.weights.items()}

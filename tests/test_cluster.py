@@ -107,6 +107,7 @@ def test_results_on_a_cluster_equal_those_on_this_machine(
     assert json.dumps(results(there)) == json.dumps(results(here))
 
 
+@pytest.mark.slow
 def test_a_submission_runs_in_a_child_of_the_worker(
     two_workers, tiny_challenges, plantkit_cli, write, tmp_path
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -51,13 +52,13 @@ def test_an_error_is_raised_and_ends_the_processes(jobs):
         with pytest.raises(ValueError, match="invalid literal"):
             executor.map(int, ["1", "x", "2"])
         assert executor.map(int, ["1", "2"]) == [1, 2]  # and it can be used again
-    assert not any(process.is_alive() for process in executor._processes)
+    assert not multiprocessing.active_children()
 
 
 def test_a_process_that_dies_is_an_error():
     with LocalExecutor(2) as executor, pytest.raises(ExecutorError, match="training process died"):
         executor.map(os._exit, [3, 3])
-    assert not any(process.is_alive() for process in executor._processes)
+    assert not multiprocessing.active_children()
 
 
 def test_processes_end_when_their_parent_is_killed():

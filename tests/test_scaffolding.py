@@ -94,6 +94,7 @@ def test_the_code_is_clean(project, made):
         )
 
 
+@pytest.mark.slow
 def test_the_pruners_pass_every_check(made, tmp_path):
     (own,) = new_pruner(tmp_path / "deep" / "mine.py")
     plugin = made / "plantkit-gradient/src/plantkit_gradient/__init__.py"

@@ -369,7 +369,7 @@ def test_check_of_a_broken_file_is_a_table_too(plantkit_cli, write):
         ([], "missing argument PRUNER"),
         (["sinflow"], "did you mean 'synflow'"),
         (["nowhere.py"], "nowhere.py does not exist"),
-        (["synflow:rounds=1"], "no option of pruner 'synflow' is named 'rounds'"),
+        (["synflow:turns=1"], "no option of pruner 'synflow' is named 'turns'"),
         (["synflow", "-o", "nowhere/checks.json"], "nowhere is not a directory"),
     ],
 )
