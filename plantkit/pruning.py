@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,9 +17,6 @@ from plantkit.isolation.wire import Limits, Status
 from plantkit.masks import budget_of
 from plantkit.remote import PruneJob, RemotePruning, read_directory
 from plantkit.scoring import Attempt
-
-#: About what it takes to start a server: to import torch.
-SERVER_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,26 +72,15 @@ class Pruning:
     def _run_here(
         self, cells: Sequence[Cell], on_result: Callable[[Outcome], None]
     ) -> list[Outcome]:
-        """Runs the cells on all servers side by side.
-
-        A server that does not run yet is started only when the others have been at work for as
-        long as that takes: short work would be over before.
-        """
+        """Runs the cells on all servers side by side."""
         idle: SimpleQueue[PrunerServer] = SimpleQueue()
-        useful = list(self.servers[: len(cells)])
-        asleep = [server for server in useful[1:] if not server.is_running]
-        awake = [server for server in useful if server not in asleep]
-        for server in awake:
+        for server in self.servers[: len(cells)]:
             server.start()  # here, since a server ends with the thread that started it
             idle.put(server)
-        interrupted = threading.Event()
-        patience = SERVER_SECONDS - sum(server.busy_seconds for server in awake)
 
         def run(cell: Cell) -> Outcome:
             server = idle.get()
             try:
-                if interrupted.is_set():
-                    raise CancelledError
                 return run_pruner(
                     server,
                     self.scratch,
@@ -111,19 +96,12 @@ class Pruning:
                 idle.put(server)
 
         outcomes = []
-        with ThreadPoolExecutor(max(1, len(useful))) as pool:
+        with ThreadPoolExecutor(min(len(self.servers), max(1, len(cells)))) as pool:
             try:
-                futures = [pool.submit(run, cell) for cell in cells]
-                if asleep:
-                    wait(futures, timeout=max(0.0, patience))
-                    for server in asleep if not all(map(Future.done, futures)) else ():
-                        server.start()
-                        idle.put(server)
-                for future in futures:
-                    outcomes.append(future.result())
-                    on_result(outcomes[-1])
+                for outcome in pool.map(run, cells):
+                    outcomes.append(outcome)
+                    on_result(outcome)
             except BaseException:  # an interrupt must not wait for the runs under way
-                interrupted.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 for server in self.servers:
                     server.stop()

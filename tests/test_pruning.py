@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -52,42 +51,3 @@ def test_a_pruner_without_use_for_the_seed_runs_once_a_density(
     ]
     expected = [10 * cell.density + (cell.seed if is_seeded else 0) for cell in cells]
     assert [attempt.seconds for attempt in attempts] == expected
-
-
-@pytest.mark.parametrize(("patience", "started"), [(0.05, ["first", "second"]), (60, ["first"])])
-def test_a_second_server_starts_only_when_the_work_takes_longer_than_its_start(
-    patience, started, circle, tmp_path, monkeypatch
-):
-    class Server:
-        busy_seconds = 0.0
-
-        def __init__(self, name: str, *, is_running: bool) -> None:
-            self.name, self.is_running = name, is_running
-
-        def start(self) -> None:
-            begun.append(self.name)
-
-    begun: list[str] = []
-    used: set[str] = set()
-
-    def run_pruner(server, *_, **__):
-        used.add(server.name)
-        time.sleep(0.02)
-        mask = Mask.full(circle.network)
-        return Outcome(status=Status.OK, mask=mask, error="", seconds=0.0, peak_rss_mib=None)
-
-    monkeypatch.setattr(pruning, "run_pruner", run_pruner)
-    monkeypatch.setattr(pruning, "SERVER_SECONDS", patience)
-    made = Pruning(
-        challenge=circle,
-        limits=Limits(),
-        isolation="process",
-        problem_directory=Path(tmp_path),
-        servers=[Server("first", is_running=True), Server("second", is_running=False)],
-        scratch=Scratch(tmp_path / "cells"),
-    )
-    entries = [Entry(label="one", source=PrunerSource(name="one"))]
-    cells = cells_of(entries, circle, Protocol(densities=(1.0,), seeds=20))
-    assert len(made.attempts(cells)) == 20
-    assert begun == started
-    assert used == set(started)

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 #: Seconds that the server may take beyond a run's time limit before it is killed.
 GRACE_SECONDS = 15.0
 #: Servers that start before there is work for them; each holds about 150 MB.
-_EAGER_SERVERS = 1
+_EAGER_SERVERS = 2
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
 #: Seconds that a server may take to end itself before it is killed.
@@ -112,9 +112,6 @@ class PrunerServer:
 
     A server handles one request at a time. When it dies or hangs it is replaced. Without an
     `isolation` it is the best that the machine offers.
-
-    Attributes:
-        busy_seconds: how long it has worked on requests.
     """
 
     def __init__(self, isolation: Isolation | None = None) -> None:
@@ -122,7 +119,6 @@ class PrunerServer:
         self._process: subprocess.Popen[str] | None = None
         self._ready = False
         self._marker = ""
-        self.busy_seconds = 0.0
 
     def __enter__(self) -> PrunerServer:
         self.start()
@@ -137,11 +133,6 @@ class PrunerServer:
             level, _ = choose(AUTO, probe_machine())
             self._isolation = Isolation(level=level)
         return self._isolation
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its process has been started and has not ended."""
-        return self._process is not None and self._process.poll() is None
 
     def hide(self, paths: Iterable[Path]) -> None:
         """Adds to what no pruner may read, from the next request on."""
@@ -193,13 +184,6 @@ class PrunerServer:
         """
         if self.isolation.level is Level.NONE:
             return _run_here(cell)
-        started = time.monotonic()
-        try:
-            return self._request_again(cell, limits)
-        finally:
-            self.busy_seconds += time.monotonic() - started
-
-    def _request_again(self, cell: Path, limits: Limits) -> Exit:
         found = self._request(cell, limits)
         if found.signal == "SIGKILL" and not os.path.lexists(cell / OUTPUT_FILE):
             # The server died before the run began, as it does when the thread that started it
