@@ -94,6 +94,6 @@ def _below(
         ]
     )
     return {
-        name: torch.where(mask[name], value, (lowest - gone[name]).to(value.dtype))
+        name: torch.where(mask[name], value.double(), lowest - gone[name].double())
         for name, value in saliency.items()
     }

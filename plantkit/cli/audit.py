@@ -139,13 +139,13 @@ def command(
         seed=seed,
         progress=lambda line: click.echo(line, err=True),
     )
-    if summary is not None:
-        found = summarise(report_json(report), datetime.datetime.now(datetime.UTC).date())
-        write_output(json.dumps(found, indent=2) + "\n", summary)
     if output_format == "json":
         text = json.dumps(report_json(report), indent=2) + "\n"
     else:
         text = report_markdown(report)
     write_output(text, output)
+    if summary is not None:  # last: whatever becomes of it, the report has been written
+        found = summarise(report_json(report), datetime.datetime.now(datetime.UTC).date())
+        write_output(json.dumps(found, indent=2) + "\n", summary)
     if not report.audit.passed:
         ctx.exit(1)

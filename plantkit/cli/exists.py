@@ -6,6 +6,8 @@ import math
 
 import click
 
+from plantkit.cli.options import FiniteRange
+
 
 @click.command()
 @click.argument("family")
@@ -13,14 +15,14 @@ import click
 @click.option("--width", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option(
     "--epsilon",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=0.01,
     show_default=True,
     help="Error allowed at the outputs, in their units.",
 )
 @click.option(
     "--probability",
-    type=click.FloatRange(min=0, max=1, min_open=True, max_open=True),
+    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
     help="For the width that would do.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,19 @@ import click
 from plantkit.isolation.levels import AUTO, REQUESTS, Level
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class FiniteRange(click.FloatRange):
+    """A range of floats that `nan` and `inf` are not in."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not finite; expected a number")
+        return number
+
 
 challenges_option = click.option(
     "--challenges",
@@ -60,7 +74,7 @@ def time_limit_option(default: float) -> Decorator:
     """Returns the option for the wall time of one run, in seconds; it arrives as `time_limit`."""
     return click.option(
         "--time-limit",
-        type=click.FloatRange(min=0, min_open=True, max=1e7),
+        type=FiniteRange(min=0, min_open=True, max=1e7),
         default=default,
         show_default=True,
         metavar="SECONDS",

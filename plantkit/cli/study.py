@@ -132,6 +132,8 @@ def _run(
     )
     if resume and run_dir is None:
         raise UsageError("--resume needs the --run-dir to go on with")
+    if output is not None and not output.parent.is_dir():
+        raise UsageError(f"--output: {output.parent} is not a directory")
     if cost:
         click.echo(estimate(study, selection))
         return

@@ -132,11 +132,13 @@ def grade_submission(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """directories: of all bundles, those of the run first. places: by criterion, positions in
+    """directories: of all bundles, those of the run first. plugin_directories: where plugins
+    keep bundles. places: by criterion, positions in
     `directories`. fresh: what fresh instances are like, by criterion. protocol: of the run;
     `densities` has those that only criteria name, too."""
 
     directories: Sequence[Path]
+    plugin_directories: Sequence[Path]
     run_count: int
     places: Mapping[int, Sequence[int]]
     fresh: Mapping[Criterion, Path]
@@ -179,6 +181,7 @@ def _plan(
     extra = [c.density for c in active if c.density is not None]
     return _Plan(
         directories=list(directories.values()),
+        plugin_directories=registry.challenge_directories(),
         run_count=run_count,
         places=places,
         fresh=fresh,
@@ -260,7 +263,7 @@ def _bench(
         limits=Limits(time_seconds=rubric.run.time_seconds, memory_mib=rubric.run.memory_mib),
         isolation=Isolation(
             level=Level(evaluation.settings.isolation),
-            hidden=(*challenge_directories, *plan.directories),
+            hidden=(*challenge_directories, *plan.plugin_directories, *plan.directories),
         ),
     )
 

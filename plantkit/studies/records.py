@@ -8,6 +8,7 @@ line is dropped when the directory is opened again.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -217,6 +218,8 @@ def _locked(path: Path) -> int:
         if "fcntl" in globals():
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EAGAIN}:
+            return descriptor  # a file system without locks
         os.close(descriptor)
         raise UsageError(
             f"{path.parent} is in use by another run; wait for it, or give another --run-dir"

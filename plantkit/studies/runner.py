@@ -45,7 +45,12 @@ class Outcome:
     @property
     def records(self) -> Records:
         """The records of all units, in the order of the study's grid."""
-        return Records([record for result in self.results for record in result.records])
+        found = {
+            tuple(sorted(record.coordinates.items())): record
+            for result in self.results
+            for record in result.records
+        }  # units may overlap, as a small grid and a large one do: the same run counts once
+        return Records(list(found.values()))
 
     @property
     def failures(self) -> list[UnitResult]:

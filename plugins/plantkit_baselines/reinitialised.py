@@ -26,10 +26,14 @@ import torch
 
 from plantkit import Problem, Pruner, hookimpl
 
+#: Far from the seeds that evaluations use.
+OTHER_SEED = 2**32
+
 
 def other_weights(problem: Problem) -> dict[str, torch.Tensor]:
     """Returns normal draws of the same root mean squares, name to float32 tensor."""
-    generator = problem.generator
+    # Of another seed, so that these draws and the method's own are independent.
+    generator = problem.at(density=problem.density, seed=problem.seed + OTHER_SEED).generator
     return {
         name: torch.randn(value.shape, generator=generator) * value.square().mean().sqrt()
         for name, value in problem.weights.items()

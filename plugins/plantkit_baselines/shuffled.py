@@ -22,6 +22,9 @@ import torch
 from plantkit import Mask, Problem, hookimpl
 from plantkit_baselines.reinitialised import reference_pruner
 
+#: Far from the seeds that evaluations use.
+OTHER_SEED = 2**32
+
 
 @dataclass(frozen=True, kw_only=True)
 class ShuffledPruner:
@@ -39,7 +42,8 @@ class ShuffledPruner:
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
         problem = problem.at(density=density, seed=seed)
         found = reference_pruner(self.method).prune(problem, density, seed=seed)
-        generator = problem.generator
+        # Of another seed, so that the order and the method's own draws are independent.
+        generator = problem.at(density=density, seed=seed + OTHER_SEED).generator
         shuffled = {}
         for name, value in found.items():
             order = torch.randperm(value.numel(), generator=generator)

@@ -95,6 +95,7 @@ def export(
         _write_yaml(root / "competition.yaml", _competition(competition, title, challenges))
         staged = Path(scratch) / "bundle.zip"
         _zip(root, staged)
+        staged.chmod(0o600)  # it holds the truth, or the key to it
         staged.replace(output)
     return [challenge.id for challenge in challenges]
 

@@ -65,7 +65,10 @@ class PlantNSeek(Study):
         return _PLANTING_SECONDS + _TRAININGS[schedule] * training
 
     def run(self, unit: Unit) -> list[StudyRecord]:
-        return run_coordinates(unit.coordinates, Cache())
+        cache = Cache()
+        records = run_coordinates(unit.coordinates, cache)
+        cache.trim()  # the answers of wide networks are large
+        return records
 
     def tables(self, records: Records) -> list[Table]:
         return tables(records)
