@@ -41,8 +41,10 @@ class Scope(enum.StrEnum):
     LTH = "lth"
 
     @classmethod
-    def _missing_(cls, value: object) -> Scope | None:
-        return cls.LAYERWISE if value == "uniform" else None
+    def _missing_(cls, value: object) -> Scope:
+        if value == "uniform":
+            return cls.LAYERWISE
+        raise ValueError(f"scope is {value!r}; expected one of {', '.join(cls)}, uniform")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

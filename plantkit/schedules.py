@@ -33,6 +33,10 @@ class Schedule(enum.StrEnum):
     MULTISHOT = "multishot"
     ITERATED = "iterated"
 
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"schedule is {value!r}; expected one of {', '.join(cls)}")
+
 
 def follow(
     schedule: Schedule | str,

@@ -194,3 +194,10 @@ def test_only_training_makes_a_mask_depend_on_the_seed():
 def test_impossible_schedules_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Magnitude(**options)
+
+
+def test_a_wrong_schedule_or_scope_is_told_with_what_there_is():
+    with pytest.raises(ValueError, match="schedule is 'twice'; expected one of single, multishot"):
+        Schedule("twice")
+    with pytest.raises(ValueError, match="scope is 'local'; expected one of global, layerwise"):
+        Scope("local")

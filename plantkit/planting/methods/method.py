@@ -43,7 +43,10 @@ class PlantingMethod(ABC):
             PlantingError: no ticket passed the gates.
         """
         if not self.fits(family):
-            raise UsageError(f"planting {self.name!r} cannot plant family {family.name!r}")
+            raise UsageError(
+                f"planting {self.name!r} cannot plant family {family.name!r}; leave --planting "
+                "out for the family's own, or give another method"
+            )
         if (spec.inputs, spec.outputs) != (family.inputs, family.outputs):
             raise UsageError(
                 f"network {spec.label} has {spec.inputs} inputs and {spec.outputs} outputs; "
