@@ -1,0 +1,109 @@
+"""What an anchor must give, and how far its ticket is from the formula."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from plantkit.networks import NetworkSpec
+from plantkit.planting.family import LineFamily
+from plantkit.planting.objectives import best_scaled_error
+from plantkit.planting.structures import LayerSizes, Ticket
+from plantkit.planting.targets import Floats
+
+LEAST_EFFECT = 0.0005
+"""Least error, root mean square over standard deviation, that dropping any one entry makes."""
+
+DROP_BELOW = 0.0007
+"""Entries that matter less are dropped from a ticket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Anchored:
+    """A network whose ticket has been moved: parameters and ticket, by name."""
+
+    parameters: Mapping[str, Floats]
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distance:
+    """Between a ticket and its family's formula.
+
+    Attributes:
+        measure: `agreement`, the share of the domain where both have the same argmax; or `mse`,
+            the mean squared error after the best factor an output.
+        value: what was measured on the family's domain.
+        bound: what it may be: agreement at least, mse at most.
+    """
+
+    measure: str
+    value: float
+    bound: float
+
+    @property
+    def is_met(self) -> bool:
+        return self.value >= self.bound if self.measure == "agreement" else self.value <= self.bound
+
+    def to_json(self) -> dict[str, object]:
+        return {"measure": self.measure, "value": self.value, "bound": self.bound}
+
+
+class Anchor(ABC):
+    """One family's way of anchoring.
+
+    Attributes:
+        measure, bound: of the distance to the formula, as `Distance` has them.
+        minimum_depth: in layers of neurons.
+        common_factor: whether all outputs must share one factor, as classes must.
+        hidden: whether the audit's limits are kept; measured, see docs/audit.md.
+    """
+
+    hidden: ClassVar[bool]
+    measure: ClassVar[str]
+    bound: ClassVar[float]
+    minimum_depth: ClassVar[int]
+    common_factor: ClassVar[bool]
+
+    @abstractmethod
+    def sizes(self, hidden: int) -> tuple[LayerSizes, ...]:
+        """Returns the structure's sizes in a network of `hidden` hidden layers."""
+
+    @abstractmethod
+    def anchor(
+        self, spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+    ) -> Anchored | None:
+        """Returns the network with a random ticket moved into place, None if that failed.
+
+        Args:
+            spec: the network.
+            parameters: name to float64, as drawn; not altered.
+            rng: source of all choices.
+        """
+
+    @abstractmethod
+    def factors(self, outputs: Floats, inputs: Floats) -> Floats:
+        """Returns what the ticket's outputs (n, d_out) are over the formula's, (d_out,)."""
+
+    @abstractmethod
+    def distance(self, outputs: Floats, inputs: Floats) -> Distance:
+        """Returns how far outputs (n, d_out) of inputs (n, d_in) are from the formula."""
+
+
+class ValueAnchor(Anchor):
+    """What anchors of regression families share."""
+
+    measure = "mse"
+    common_factor = False
+    family: LineFamily
+
+    def factors(self, outputs: Floats, inputs: Floats) -> Floats:
+        return 1 / best_scaled_error(outputs, self.family.truth(inputs))[1]
+
+    def distance(self, outputs: Floats, inputs: Floats) -> Distance:
+        error = best_scaled_error(outputs, self.family.truth(inputs))[0]
+        return Distance(measure=self.measure, value=error, bound=self.bound)
