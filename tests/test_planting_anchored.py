@@ -8,6 +8,7 @@ import pytest
 from plantkit.errors import UsageError, WidthError
 from plantkit.networks import NetworkSpec
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, generator
+from plantkit.planting.anchors.relu import count_entries, layer_sides
 from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.families.circle import CircleFamily
 from plantkit.planting.initialization import draw_parameters, standard_deviations
@@ -113,7 +114,7 @@ def test_relu_is_exact_and_moves_output_weights_alone(depth: int, number: int) -
     for name, value in draw.items():
         assert name == last or (planted.parameters[name] == value.astype(np.float32)).all()
         assert name.endswith("weight") or not planted.ticket[name].any()
-    assert planted.count.total <= 4 + 12 * (depth - 3) + 4
+    assert planted.count.total == count_entries(layer_sides(depth - 2)) <= 10 * (depth - 1)
     assert planted.alternatives.count is not None
 
 

@@ -80,15 +80,15 @@ class LayerSizes:
     inactive_share: float = 0.08
 
 
-def check_width(spec: NetworkSpec, sizes: Sequence[LayerSizes], *, name: str) -> None:
-    """Checks that every hidden layer holds the structure's units.
+def check_width(spec: NetworkSpec, units: Sequence[int], *, name: str) -> None:
+    """Checks that every hidden layer holds the `units` of a structure.
 
     Raises:
         WidthError: one does not; hidden layers count from 1.
     """
-    for layer, (width, size) in enumerate(zip(spec.widths[1:-1], sizes, strict=True), start=1):
-        if width < size.units:
-            raise WidthError(layer=layer, needed=size.units, width=width, target=name)
+    for layer, (width, needed) in enumerate(zip(spec.widths[1:-1], units, strict=True), start=1):
+        if width < needed:
+            raise WidthError(layer=layer, needed=needed, width=width, target=name)
 
 
 def draw_structure(

@@ -12,7 +12,7 @@ import numpy as np
 from plantkit.networks import NetworkSpec
 from plantkit.planting.family import LineFamily
 from plantkit.planting.objectives import best_scaled_error
-from plantkit.planting.structures import LayerSizes, Ticket
+from plantkit.planting.structures import Ticket
 from plantkit.planting.targets import Floats
 
 LEAST_EFFECT = 0.0005
@@ -70,8 +70,8 @@ class Anchor(ABC):
     common_factor: ClassVar[bool]
 
     @abstractmethod
-    def sizes(self, hidden: int) -> tuple[LayerSizes, ...]:
-        """Returns the structure's sizes in a network of `hidden` hidden layers."""
+    def units(self, hidden: int) -> tuple[int, ...]:
+        """Returns how many units of each of `hidden` hidden layers a ticket needs."""
 
     @abstractmethod
     def anchor(

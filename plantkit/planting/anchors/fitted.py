@@ -14,7 +14,7 @@ from plantkit.planting.fitting import Schedule, fit
 from plantkit.planting.gates import subnetwork
 from plantkit.planting.objectives import Objective
 from plantkit.planting.rescaling import draw_scales
-from plantkit.planting.structures import Ticket, draw_structure, drop_idle_entries
+from plantkit.planting.structures import LayerSizes, Ticket, draw_structure, drop_idle_entries
 from plantkit.planting.targets import Floats
 
 EFFECT_POINTS = 700
@@ -32,6 +32,13 @@ class FittedAnchor(Anchor):
 
     schedule: Schedule
     refit: Schedule
+
+    @abstractmethod
+    def sizes(self, hidden: int) -> tuple[LayerSizes, ...]:
+        """Returns the structure's sizes in a network of `hidden` hidden layers."""
+
+    def units(self, hidden: int) -> tuple[int, ...]:
+        return tuple(size.units for size in self.sizes(hidden))
 
     @abstractmethod
     def objective(self, coordinates: Coordinates, start: Floats, *, again: bool) -> Objective:

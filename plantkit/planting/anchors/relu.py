@@ -1,62 +1,150 @@
-"""How relu is anchored: exactly, by its output weights alone."""
+"""How relu is anchored: exactly, by its output weights alone.
+
+Without biases a ReLU network is a multiple of x on either side of zero. Its ticket here is two
+streams that meet in the output alone: units that are active for x > 0 and read only such units,
+and units that are active for x < 0. So a unit must satisfy one inequality, and not two:
+the sum of its weights times its sources' activations must be positive. Which units of the
+network do is looked up, and a preference for small sums of weights among them makes up for
+what the inequality says of the weights' signs.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plantkit.networks import NetworkSpec, weight_name
 from plantkit.planting.anchors.anchor import DROP_BELOW, Anchored, ValueAnchor
 from plantkit.planting.families.relu import ReluFamily
-from plantkit.planting.gates import subnetwork
-from plantkit.planting.structures import LayerSizes, draw_structure, drop_idle_entries
+from plantkit.planting.initialization import standard_deviations
+from plantkit.planting.structures import Ticket, drop_idle_entries
 from plantkit.planting.targets import Floats
 
-ROUNDING = 1e-9
-"""A weight that projection leaves less of, relatively, is rounding error."""
+MOST_ENTRIES = 10
+"""Ticket entries a layer of weights, on average, at most; the paper's ticket has one."""
+
+COUNTERWEIGHT = 1.9
+"""Preference against a unit's sum of weights, in initial standard deviations, over the square
+root of their number: with it the weights' mean is near 0 (0.02 and 0.07 in two layers at 5x100,
+140 plantings), without it 0.4."""
+
+FULL = (3, 3)
+NARROW = (2, 2)
+LAST = (1, 3)
+"""Units of a hidden layer that are active for x > 0, and for x < 0.
+
+In the last one the negative stream has to cancel, and every unit more leaves its weights freer.
+"""
+
+Indices = NDArray[np.intp]
 
 
 class ReluAnchor(ValueAnchor):
-    """Four units a layer, three of them read by each, no biases; only the output weights move.
+    """Two streams of a few units a layer, no biases; only the output weights move.
 
-    Such a network is a multiple of x on either side of zero. Projecting the output weights
-    onto those that give 0 at x = -1 makes it a multiple of max(0, x), whose sign is free,
-    as scoring fits a factor to every output of a regression.
+    Projecting the output weights of the negative stream onto those that give 0 makes the
+    network a multiple of max(0, x), whose sign is free, as scoring fits a factor to every
+    output of a regression.
     """
 
-    hidden = False
+    hidden = True
     bound = 1e-10
     minimum_depth = 3
     family = ReluFamily()
 
-    def sizes(self, hidden: int) -> tuple[LayerSizes, ...]:
-        return (LayerSizes(units=4, in_degree=3, bias_share=0.0, inactive_share=0.0),) * hidden
+    def units(self, hidden: int) -> tuple[int, ...]:
+        return tuple(sum(sides) for sides in layer_sides(hidden))
 
     def anchor(
         self, spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
     ) -> Anchored | None:
-        domain = self.family.domain()
-        sizes = self.sizes(len(spec.layers) - 1)
-        ticket = draw_structure(spec, parameters, sizes, domain, rng)
-        if ticket is None:
+        found = draw_streams(spec, parameters, rng)
+        if found is None:
             return None
-        network = subnetwork(spec, parameters, ticket)
-        left = np.maximum(network.preactivations(-np.ones((1, 1)))[-2][0], 0)
-        power = float(left @ left)
+        ticket, left = found
         name = weight_name(spec.layers[-1])
         moved = {key: np.array(value) for key, value in parameters.items()}
-        row = moved[name][0, ticket[name][0]]
-        if power > 0:
-            projected = row - left * (left @ row) / power
-            # One unit alone on the left has nothing to cancel with, so its weight goes.
-            projected[np.abs(projected) < ROUNDING * np.abs(row)] = 0
-            moved[name][0, ticket[name][0]] = projected
-            ticket[name] &= moved[name] != 0
-        if not subnetwork(spec, moved, ticket).forward(np.ones((1, 1))).all():
+        row = moved[name][0]
+        read = ticket[name][0]
+        row[read] -= left[read] * (left[read] @ row[read]) / (left @ left)
+        # The factor of the output is free: it gives back what the projection took.
+        row[read] *= np.sqrt(read.sum() / (read.sum() - 1))
+        kept = drop_idle_entries(spec, moved, ticket, self.family.domain(), least_effect=DROP_BELOW)
+        if any((kept[key] != ticket[key]).any() for key in ticket):
             return None
-        kept = drop_idle_entries(spec, moved, ticket, domain, least_effect=DROP_BELOW)
-        if not kept[name].any():
-            return None
-        moved[name] = np.where(kept[name], moved[name], parameters[name])
-        return Anchored(parameters=moved, ticket=kept)
+        return Anchored(parameters=moved, ticket=ticket)
+
+
+def layer_sides(hidden: int) -> tuple[tuple[int, int], ...]:
+    """Returns the units of each stream in each of `hidden` layers.
+
+    As many layers as `MOST_ENTRIES` allows are full, the first ones before the others.
+    """
+    if hidden == 1:
+        return (LAST,)
+    for full in range(hidden - 1, 0, -1):
+        layers = (FULL,) * full + (NARROW,) * (hidden - 1 - full) + (LAST,)
+        if count_entries(layers) <= MOST_ENTRIES * (hidden + 1):
+            return layers
+    return (FULL,) + (NARROW,) * (hidden - 2) + (LAST,)
+
+
+def count_entries(layers: tuple[tuple[int, int], ...]) -> int:
+    """Returns the weights of streams in which every unit reads all units before it."""
+    inner = sum(
+        sum(here * before for here, before in zip(after, sides, strict=True))
+        for sides, after in itertools.pairwise(layers)
+    )
+    return sum(layers[0]) + inner + sum(layers[-1])
+
+
+def draw_streams(
+    spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+) -> tuple[Ticket, Floats] | None:
+    """Returns a random ticket of two streams, and its last hidden units' activations at x = -1.
+
+    The activations are (width,), zero outside of the negative stream. None if a layer has not
+    enough units of a kind.
+
+    Args:
+        spec: a network with one input and one output.
+        parameters: name to float64; looked at, never altered.
+        rng: source of all choices.
+    """
+    sides = layer_sides(len(spec.layers) - 1)
+    ticket: Ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
+    deviations = standard_deviations(spec)
+    streams = [(np.zeros(1, dtype=np.intp), np.array([sign])) for sign in (1.0, -1.0)]
+    for layer, counts in zip(spec.layers[:-1], sides, strict=True):
+        name = weight_name(layer)
+        taken = np.zeros(spec.widths[layer + 1], dtype=bool)
+        for stream in rng.permutation(2):
+            sources, activations = streams[stream]
+            weights = parameters[name][:, sources]
+            values = weights @ activations
+            # In the first layer a sum of weights is the sign that the stream asks for.
+            pull = COUNTERWEIGHT if layer else 0.0
+            sums = weights.sum(axis=1) / deviations[name]
+            fit = np.flatnonzero((values > 0) & ~taken)
+            units = _draw_units(-pull * sums[fit] / np.sqrt(sources.size), counts[stream], rng)
+            if units is None:
+                return None
+            units = fit[units]
+            taken[units] = True
+            ticket[name][np.ix_(units, sources)] = True
+            streams[stream] = (units, values[units])
+    for units, _ in streams:
+        ticket[weight_name(spec.layers[-1])][0, units] = True
+    left = np.zeros(spec.widths[-2])
+    left[streams[1][0]] = streams[1][1]
+    return ticket, left
+
+
+def _draw_units(preferences: Floats, count: int, rng: np.random.Generator) -> Indices | None:
+    """Returns `count` places drawn by exp(preferences), none twice; None if there are fewer."""
+    if preferences.size < count:
+        return None
+    return np.argsort(-(preferences + rng.gumbel(size=preferences.size)))[:count]

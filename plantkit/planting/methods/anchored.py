@@ -81,7 +81,7 @@ class AnchoredMethod(PlantingMethod):
                 f"anchored planting of {family.name!r} needs a depth of at least "
                 f"{anchor.minimum_depth} layers of neurons; got {spec.depth}"
             )
-        check_width(spec, anchor.sizes(len(spec.layers) - 1), name=family.name)
+        check_width(spec, anchor.units(len(spec.layers) - 1), name=family.name)
         drawn = draw_parameters(spec, generator(seed, "initialization"))
         rng = generator(seed, "anchoring")
         domain = family.domain()

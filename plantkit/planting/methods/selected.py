@@ -94,7 +94,7 @@ class SelectedMethod(PlantingMethod):
     def _plant(self, family: Family, spec: NetworkSpec, seed: bytes) -> Planted:
         if not isinstance(family, TeacherFamily):
             raise UsageError(f"family {family.name!r} is not one to select a ticket for")
-        check_width(spec, _sizes(family, spec), name=family.name)
+        check_width(spec, [size.units for size in _sizes(family, spec)], name=family.name)
         # What a bundle holds are these float32 values, and they define the labels.
         parameters = {
             name: value.astype(np.float32).astype(np.float64)
