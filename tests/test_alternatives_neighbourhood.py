@@ -89,6 +89,7 @@ def test_two_identical_units_can_stand_in_for_each_other():
 def test_two_different_units_cannot():
     found = explore(two_units(-1.0))
     assert found.measured == 4
+    assert found.spare == 0
     for most in (NO_LOSS, 0.01, 0.2):
         assert found.exchangeable(most) == 0
         assert found.tickets(most) == 0
@@ -118,6 +119,7 @@ def test_an_entry_that_does_nothing_can_be_dropped():
     found = explore(two_units(-1.0, ticket=ticket))
     assert found.smallest_effect == 0
     assert found.droppable(NO_LOSS) == pytest.approx(2 / 6)
+    assert found.spare == found.spare_without_loss == 2
     assert found.exchangeable(NO_LOSS) == pytest.approx(2 / 6)
 
 
@@ -203,3 +205,26 @@ def test_a_ticket_that_keeps_nothing_has_no_neighbours():
     challenge = two_units(1.0)
     with pytest.raises(UsageError, match="keeps nothing"):
         explore(replace(challenge, truth=replace(challenge.truth, ticket=empty)))
+
+
+def test_entries_that_stand_in_for_each_other_cannot_be_dropped_together():
+    """Output 0 reads both units, which are the same: one of the two is enough, up to a factor."""
+    ticket = Mask(
+        {
+            "layers.0.weight": torch.ones(2, 1),
+            "layers.0.bias": torch.zeros(2),
+            "layers.1.weight": torch.tensor([[1, 1], [0, 1]]),
+            "layers.1.bias": torch.zeros(2),
+        }
+    )
+    found = explore(two_units(1.0, ticket=ticket))
+    by_place = {(e.parameter, e.row, e.column): e.is_droppable(NO_LOSS) for e in found.entries}
+    assert by_place == {
+        ("layers.0.weight", 0, 0): True,  # output 0 then reads unit 1 alone
+        ("layers.0.weight", 1, 0): False,  # output 1 has nothing else
+        ("layers.1.weight", 0, 0): True,
+        ("layers.1.weight", 0, 1): True,
+        ("layers.1.weight", 1, 1): False,
+    }
+    assert found.droppable(NO_LOSS) == 3 / 5
+    assert found.spare_without_loss == 2  # unit 0 and what reads it

@@ -113,10 +113,11 @@ def neighbourhood_json(found: Neighbourhood) -> dict[str, Any]:
                 "droppable": found.droppable(most),
                 "exchangeable": found.exchangeable(most),
                 "tickets": found.tickets(most),
+                "spare": spare,
             }
-            for name, most in (
-                ("within_tolerance", found.effort.tolerance),
-                ("without_loss", NO_LOSS),
+            for name, most, spare in (
+                ("within_tolerance", found.effort.tolerance, found.spare),
+                ("without_loss", NO_LOSS, found.spare_without_loss),
             )
         },
     }

@@ -97,11 +97,15 @@ class Neighbourhood:
     """What the search around a ticket found, entry by entry.
 
     screened: exchanges that were screened.
+    spare: entries that were dropped together and lost at most the tolerance.
+    spare_without_loss: likewise without any loss.
     """
 
     effort: Effort
     entries: tuple[EntryLosses, ...]
     screened: int
+    spare: int
+    spare_without_loss: int
 
     @property
     def measured(self) -> int:
@@ -149,59 +153,47 @@ def explore(
         UsageError: the ticket keeps nothing.
     """
     effort = Effort() if effort is None else effort
-    ticket = _Ticket(challenge)
-    training, test = challenge.train, challenge.truth.test
-    screening = Samples(
-        inputs=training.inputs[: effort.screening], targets=training.targets[: effort.screening]
-    )
     generator = torch.Generator().manual_seed(int(challenge.digest[:12], 16))
-    found: list[EntryLosses] = []
-    screened = 0
     with torch.no_grad(), single_threaded():
-        few, all_training, tested = (ticket.traced(data) for data in (screening, training, test))
-
-        def losses(layer: int, out: _Places, into: _Places | None) -> list[float]:
-            factors = ticket.factors(all_training, training, layer, out, into)
-            outputs = ticket.outputs(tested, layer, out, into)
-            reached = challenge.task.performance(outputs * factors.unsqueeze(1), test.targets)
-            lost = (whole - reached) / (whole - challenge.trivial)
-            return [float(loss) for loss in lost.nan_to_num(nan=_MOST_LOSS).clamp(max=_MOST_LOSS)]
-
-        everything = challenge.task.output_factors(
-            all_training.outputs.unsqueeze(0), training.targets
-        )
-        exact = tested.outputs.unsqueeze(0) * everything.unsqueeze(1)
-        whole = challenge.task.performance(exact, test.targets)
-        spread = (tested.outputs - tested.outputs.mean(dim=0)).double().square().sum()
+        ticket = _Ticket(challenge)
+        judged = _Judged(challenge, ticket)
+        screening = _first(challenge.train, effort.screening)
+        few = ticket.traced(screening)
+        found: list[EntryLosses] = []
+        screened = 0
         for done, (layer, row, column) in enumerate(ticket.entries, start=1):
             out = torch.tensor([[row, column]])
-            dropped = ticket.outputs(tested, layer, out, None)[0]
-            change = (dropped - tested.outputs).double().square().sum()
             candidates = ticket.live[layer]
             if len(candidates) > effort.candidates:
                 drawn = torch.randperm(len(candidates), generator=generator)
                 candidates = candidates[drawn[: effort.candidates]]
             best = ticket.screen(few, screening, layer, out, candidates)[: effort.measured]
+            is_bias = column == ticket.widths[layer]
             screened += len(candidates)
             found.append(
                 EntryLosses(
-                    parameter=weight_name(layer)
-                    if column < ticket.widths[layer]
-                    else bias_name(layer),
+                    parameter=bias_name(layer) if is_bias else weight_name(layer),
                     row=int(ticket.units[layer + 1][row]),
-                    column=int(ticket.units[layer][column])
-                    if column < ticket.widths[layer]
-                    else None,
-                    effect=float((change / spread).sqrt()),
-                    dropped=losses(layer, out, None)[0],
-                    exchanged=tuple(losses(layer, out, best)) if len(best) else (),
+                    column=None if is_bias else int(ticket.units[layer][column]),
+                    effect=judged.effect(layer, out),
+                    dropped=judged.losses(layer, out, None)[0],
+                    exchanged=tuple(judged.losses(layer, out, best)) if len(best) else (),
                 )
             )
             progress(f"{challenge.id}: exchanging entries", done, len(ticket.entries))
-    return Neighbourhood(effort=effort, entries=tuple(found), screened=screened)
+        alone = [(entry.dropped, place) for entry, place in zip(found, ticket.entries, strict=True)]
+        return Neighbourhood(
+            effort=effort,
+            entries=tuple(found),
+            screened=screened,
+            spare=judged.spare(alone, effort.tolerance),
+            spare_without_loss=judged.spare(alone, NO_LOSS),
+        )
 
 
-#: (count, 2): row and column of entries of one layer; the column after the last is the bias.
+#: Layer, row and column of an entry; the column after the last is the bias.
+_Place = tuple[int, int, int]
+#: (count, 2): row and column of entries of one layer.
 _Places = Tensor
 
 
@@ -269,10 +261,14 @@ class _Ticket:
             for layer, mask in enumerate(kept)
         ]
 
-    def traced(self, data: Samples) -> _Trace:
+    def traced(self, data: Samples, *, without: Sequence[_Place] = ()) -> _Trace:
+        """Returns what goes through the ticket less some entries."""
+        left = [values.clone() for values in self._masked]
+        for layer, row, column in without:
+            left[layer][row, column] = 0
         sources, preactivations = [], []
         below = data.inputs
-        for values in self._masked:
+        for values in left:
             source = torch.cat([below, below.new_ones(len(below), 1)], dim=1)
             sources.append(source)
             preactivations.append(source @ values.T)
@@ -286,8 +282,10 @@ class _Ticket:
         """
         source = trace.sources[layer]
         [[row, column]] = out.tolist()
+        left = self._masked[layer][row].clone()
+        left[column] = 0
         base = trace.preactivations[layer].clone()
-        base[:, row] -= self._values[layer][row, column] * source[:, column]
+        base[:, row] = source @ left  # to take it from the sum would leave rounding errors
         changed = base.unsqueeze(0)
         if into is not None:
             rows, columns = into.unbind(dim=1)
@@ -297,11 +295,6 @@ class _Ticket:
         for values in self._masked[layer + 1 :]:
             changed = functional.linear(torch.relu_(changed), values[:, :-1], values[:, -1])
         return changed
-
-    def factors(
-        self, trace: _Trace, data: Samples, layer: int, out: _Places, into: _Places | None
-    ) -> Tensor:
-        return self._task.output_factors(self.outputs(trace, layer, out, into), data.targets)
 
     def screen(
         self, trace: _Trace, data: Samples, layer: int, out: _Places, candidates: _Places
@@ -321,8 +314,67 @@ class _Ticket:
             )
             changes.append((outputs - trace.outputs).square().sum(dim=(1, 2)))
         nearest = torch.cat(changes).argsort(stable=True)
-        best = torch.cat(performances)[nearest].argsort(stable=True, descending=True)
+        reached = torch.cat(performances).nan_to_num(nan=-torch.inf)
+        best = reached[nearest].argsort(stable=True, descending=True)
         return candidates[nearest[best]]
+
+
+class _Judged:
+    """Tickets next to a ticket, measured as scoring measures."""
+
+    def __init__(self, challenge: Challenge, ticket: _Ticket) -> None:
+        self._challenge = challenge
+        self._ticket = ticket
+        self._training = ticket.traced(challenge.train)
+        self._test = ticket.traced(challenge.truth.test)
+        self._whole = self._performances(
+            self._training.outputs.unsqueeze(0), self._test.outputs.unsqueeze(0)
+        )
+        outputs = self._test.outputs.double()
+        self._deviations = (outputs - outputs.mean(dim=0)).square().sum()
+
+    def losses(self, layer: int, out: _Places, into: _Places | None) -> list[float]:
+        """Returns what the ticket less `out` loses with each of `into`; see `_Ticket.outputs`."""
+        return self._losses(
+            self._ticket.outputs(self._training, layer, out, into),
+            self._ticket.outputs(self._test, layer, out, into),
+        )
+
+    def effect(self, layer: int, out: _Places) -> float:
+        """Returns the change of the outputs without `out`, over their standard deviation."""
+        outputs = self._ticket.outputs(self._test, layer, out, None)[0]
+        changes = (outputs - self._test.outputs).double().square().sum()
+        return float((changes / self._deviations).sqrt())
+
+    def spare(self, alone: Sequence[tuple[float, _Place]], most: float) -> int:
+        """Returns how many entries were dropped together and lost at most `most`.
+
+        alone: what each entry loses when it is dropped alone, and where it is.
+        """
+        dropped: list[_Place] = []
+        for loss, place in sorted(alone):
+            if loss > most:
+                break
+            tried = [*dropped, place]
+            [together] = self._losses(
+                self._ticket.traced(self._challenge.train, without=tried).outputs.unsqueeze(0),
+                self._ticket.traced(self._challenge.truth.test, without=tried).outputs.unsqueeze(0),
+            )
+            if together <= most:
+                dropped = tried
+        return len(dropped)
+
+    def _losses(self, training: Tensor, test: Tensor) -> list[float]:
+        lost = self._whole - self._performances(training, test)
+        shares = lost / (self._whole - self._challenge.trivial)
+        return [float(share) for share in shares.nan_to_num(_MOST_LOSS).clamp(max=_MOST_LOSS)]
+
+    def _performances(self, training: Tensor, test: Tensor) -> Tensor:
+        """Returns the test performance (count,) of outputs (count, n, d_out) on both data."""
+        challenge = self._challenge
+        factors = challenge.task.output_factors(training, challenge.train.targets)
+        targets = challenge.truth.test.targets
+        return challenge.task.performance(test * factors.unsqueeze(1), targets)
 
 
 def _touched_units(spec: NetworkSpec, ticket: Mapping[str, Tensor]) -> list[Tensor]:
@@ -336,3 +388,7 @@ def _touched_units(spec: NetworkSpec, ticket: Mapping[str, Tensor]) -> list[Tens
         read = ticket[weight_name(layer + 1)].any(dim=0)
         units.append((fed | read).nonzero().squeeze(1))
     return [*units, torch.arange(spec.outputs)]
+
+
+def _first(data: Samples, count: int) -> Samples:
+    return Samples(inputs=data.inputs[:count], targets=data.targets[:count])

@@ -69,8 +69,8 @@ def describe_neighbourhood(record: Mapping[str, Any]) -> str:
     within, without = found["within_tolerance"], found["without_loss"]
     return (
         f"within {record['tolerance']:.2g} of the ticket's gain {within['droppable']:.0%} of its "
-        f"entries can be dropped alone, {within['exchangeable']:.0%} exchanged alone (at least "
-        f"{within['tickets']} other tickets); with no loss {without['droppable']:.0%} and "
-        f"{without['exchangeable']:.0%}; the least entry changes outputs by "
-        f"{found['smallest_effect']:.2g} of their deviation"
+        f"entries can be dropped alone ({within['spare']} together), {within['exchangeable']:.0%} "
+        f"exchanged alone (at least {within['tickets']} other tickets); with no loss "
+        f"{without['droppable']:.0%} ({without['spare']}) and {without['exchangeable']:.0%}; the "
+        f"least entry changes outputs by {found['smallest_effect']:.2g} of their deviation"
     )

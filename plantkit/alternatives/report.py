@@ -17,6 +17,7 @@ HEADERS = (
     "as good",
     "least effect",
     "droppable",
+    "together",
     "exchangeable",
     "tickets",
     "exchangeable, no loss",
@@ -26,9 +27,11 @@ _NOTES = (
     "found without it, at most as many entries. as good: such masks, of all runs, that lose at "
     "most {tolerance} of the ticket's gain.",
     "least effect: of dropping one ticket entry, on the outputs, in their standard deviations. "
-    "droppable, exchangeable: share of ticket entries that alone can be left out, or exchanged "
-    "for another parameter of the layer, and lose at most {tolerance}. tickets: such exchanges "
-    "that were measured. Shares of exchanges and tickets are lower bounds.",
+    "droppable: share of ticket entries any one of which can be left out and loses at most "
+    "{tolerance}; together: that can be left out all at once. exchangeable: share any one of which "
+    "can be exchanged for another parameter of its layer and loses at most {tolerance}, be it for "
+    "one that does nothing. tickets: such exchanges, for one that does something. together, "
+    "exchangeable and tickets are lower bounds.",
 )
 
 
@@ -60,6 +63,7 @@ def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
         f"{search['as_good']} of {runs}",
         f"{around['smallest_effect']:.2g}",
         f"{within['droppable']:.0%}",
+        f"{within['spare'] / record['ticket']['kept']:.0%}",
         f"{within['exchangeable']:.0%}",
         str(within["tickets"]),
         f"{without['exchangeable']:.0%}",
