@@ -228,3 +228,20 @@ def test_entries_that_stand_in_for_each_other_cannot_be_dropped_together():
     }
     assert found.droppable(NO_LOSS) == 3 / 5
     assert found.spare_without_loss == 2  # unit 0 and what reads it
+
+
+@pytest.mark.parametrize(
+    ("kept", "screened"),
+    [
+        # Unit 1 is read and gets nothing: for the first entry there is what would feed it; for
+        # the other two, output 1 reading unit 0, and not output 0 reading unit 1.
+        ([("layers.0.weight", 0), ("layers.1.weight", 0), ("layers.1.weight", 3)], 1 + 1 + 1),
+        # Unit 1 has a bias and nobody reads it: nothing to feed there, and three ways to read.
+        ([("layers.0.weight", 0), ("layers.0.bias", 1), ("layers.1.weight", 0)], 0 + 0 + 3),
+    ],
+)
+def test_what_leads_nowhere_or_comes_from_nowhere_is_not_tried(kept, screened):
+    values = {name: torch.zeros(shape) for name, shape in SPEC.shapes.items()}
+    for name, place in kept:
+        values[name].view(-1)[place] = 1
+    assert explore(two_units(-1.0, ticket=Mask(values))).screened == screened
