@@ -167,7 +167,7 @@ class PruneRequest:
 
     pruner: str
     challenge: str
-    out: Path
+    out: Path | None = None
     challenge_directories: Sequence[Path] = ()
     densities: Sequence[float | str] = ()
     seeds: int = 1
@@ -182,7 +182,7 @@ def run_pruning(
 ) -> Sequence[Attempt]:
     """Returns what came of one pruner on one challenge, and saves its masks. No truth is read.
 
-    A mask is saved as `<out>/<sha256>.safetensors`, under its own digest.
+    A mask is saved as `<out>/<sha256>.safetensors`, under its own digest; not where `out` is None.
 
     Raises: as `run_evaluation`.
     """
@@ -225,7 +225,7 @@ def run_pruning(
             progress=progress,
         )
         for attempt in attempts:
-            if attempt.mask is not None:
+            if request.out is not None and attempt.mask is not None:
                 save_mask(request.out, attempt.mask)
     return attempts
 

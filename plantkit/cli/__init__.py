@@ -18,6 +18,7 @@ from plantkit.errors import PlantkitError, UsageError, did_you_mean
 
 #: Command name to module; each module defines `command`.
 COMMANDS = {
+    "alternatives": "plantkit.cli.alternatives",
     "audit": "plantkit.cli.audit",
     "check": "plantkit.cli.check",
     "doctor": "plantkit.cli.doctor",
@@ -142,11 +143,12 @@ def warn(message: object) -> None:
     click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
 
 
-def write_output(text: str, output: Any) -> None:
+def write_output(text: str, output: Any, *, option: str = "--output") -> None:
     """Writes to a file, all or nothing, or to standard output where `output` is None.
 
     What exists and is no regular file, such as a device, is written to and never replaced.
-    Text that cannot be written is printed instead: nothing is lost.
+    Text that cannot be written is printed instead: nothing is lost. `option` is what asked for
+    the file, for messages.
     """
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
@@ -161,4 +163,4 @@ def write_output(text: str, output: Any) -> None:
         temporary.replace(target)
     except OSError as error:
         click.echo(text, nl=not text.endswith("\n"))
-        raise UsageError(f"--output: {output} cannot be written: {error}") from error
+        raise UsageError(f"{option}: {output} cannot be written: {error}") from error

@@ -38,9 +38,11 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
         return
     from tabulate import tabulate
 
+    from plantkit.alternatives.record import describe_neighbourhood, describe_search, read_record
     from plantkit.audit.summary import describe, read_summary
 
     audit = read_summary(path, manifest)
+    known = read_record(path, digest)
     planting = manifest["planting"]
     distance, others = planting.get("distance"), planting.get("alternatives")
     ticket, reference = manifest["ticket"], manifest["reference"]
@@ -69,7 +71,19 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
                 )
             ]
         ),
-        *([] if others is None else [("other tickets", _others(others))]),
+        *(
+            []
+            if others is None or (known is not None and others.get("count") is None)
+            else [("other tickets", _others(others))]
+        ),
+        *(
+            []
+            if known is None
+            else [
+                ("tickets found", describe_search(known)),
+                ("its entries", describe_neighbourhood(known)),
+            ]
+        ),
         ("overlap scored", "yes" if manifest["overlap_scored"] else "no"),
         (
             "data",

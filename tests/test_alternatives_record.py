@@ -1,0 +1,121 @@
+"""Records of other tickets: what is written, and what `show` prints and refuses."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+
+from plantkit.alternatives.inquiry import Inquiry, inquire
+from plantkit.alternatives.neighbourhood import explore
+from plantkit.alternatives.record import (
+    ALTERNATIVES,
+    describe_neighbourhood,
+    describe_search,
+    read_record,
+)
+from plantkit.bundles import load, read_manifest
+from plantkit.catalog import shipped_directory
+from plantkit.errors import BundleError, UsageError
+from plantkit.schemas import violations
+
+DATE = datetime.date(2026, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def record(circle):
+    warnings = []
+    inquiry = Inquiry(pruners=("magnitude", "random"), seeds=2, jobs=1, isolation="none")
+    made = inquire(circle, inquiry, date=DATE, warn=warnings.append)
+    assert warnings == []
+    return made
+
+
+def test_a_record_says_what_was_searched_and_found(record, circle):
+    assert violations(record, "alternatives") == []
+    assert record["bundle_sha256"] == circle.digest
+    assert record["date"] == "2026-01-02"
+    search = record["search"]
+    assert search["searchers"] == [
+        {"pruner": "magnitude", "runs": 2, "failed": 0},
+        {"pruner": "random", "runs": 2, "failed": 0},
+    ]
+    assert search["masks"] == 3  # magnitude does not depend on the seed
+    assert len(search["found"]) == 4
+    assert all(one["kept"] == circle.ticket_kept for one in search["found"])
+    assert search["best"]["strong"] == max(one["strong"] for one in search["found"])
+    assert search["as_good"] == 0
+    around = explore(circle)
+    found = record["neighbourhood"]
+    assert found["smallest_effect"] == around.smallest_effect > 0
+    assert found["smallest_loss"] == around.smallest_loss
+    within = found["within_tolerance"]
+    assert within["exchangeable"] == around.exchangeable(0.01) >= within["droppable"]
+    assert within["tickets"] == around.tickets(0.01) >= found["without_loss"]["tickets"]
+    assert (found["screened"], found["measured"]) == (around.screened, around.measured)
+
+
+def test_a_record_does_not_say_where_the_ticket_is(record):
+    assert "layers" not in json.dumps(record)
+
+
+def test_a_record_stands_beside_a_bundle_and_leaves_its_digest_alone(
+    record, copied_bundle, plantkit_cli
+):
+    _, digest = read_manifest(copied_bundle)
+    assert read_record(copied_bundle, digest) is None
+    assert "none was searched for" in plantkit_cli("show", copied_bundle).out
+    (copied_bundle / ALTERNATIVES).write_text(json.dumps(record))
+    assert read_record(copied_bundle, digest) == record
+    assert load(copied_bundle).digest == digest
+    outcome = plantkit_cli("show", copied_bundle)
+    assert outcome.code == 0, outcome
+    assert "none was searched for" not in outcome.out
+    assert f"tickets found    {describe_search(record)}\n" in outcome.out
+    assert f"its entries      {describe_neighbourhood(record)}\n" in outcome.out
+
+
+def test_lines_for_people(record):
+    line = describe_search(record)
+    assert line.startswith("0 of 4 masks found by magnitude (2), random (2) as good within 0.01;")
+    best = record["search"]["best"]
+    assert f"best strong {best['strong']:.4f} with {best['kept']} entries" in line
+    assert line.endswith("2026-01-02")
+    within = record["neighbourhood"]["within_tolerance"]
+    line = describe_neighbourhood(record)
+    assert f"{within['exchangeable']:.0%} exchanged alone" in line
+    assert f"(at least {within['tickets']} other tickets)" in line
+    nothing = record | {"search": record["search"] | {"best": None, "found": []}}
+    assert describe_search(nothing).startswith("none: no run of magnitude (2), random (2) gave")
+
+
+def test_a_record_of_another_bundle_is_refused(record, copied_bundle, plantkit_cli):
+    other = record | {"bundle_sha256": "0" * 64}
+    (copied_bundle / ALTERNATIVES).write_text(json.dumps(other))
+    with pytest.raises(BundleError, match=f"is of the bundle {'0' * 64}; this one's digest is"):
+        read_record(copied_bundle, read_manifest(copied_bundle)[1])
+    outcome = plantkit_cli("show", copied_bundle)
+    assert outcome.code == 4
+    assert "plantkit alternatives --write" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"tolerance": 0}, {"date": "today"}, {"search": {}}, {"more": 1}, {"schema_version": 2}],
+)
+def test_a_broken_record_is_named(change, record, copied_bundle):
+    (copied_bundle / ALTERNATIVES).write_text(json.dumps(record | change))
+    with pytest.raises(BundleError, match="breaks its schema"):
+        read_record(copied_bundle, record["bundle_sha256"])
+
+
+def test_a_pruner_given_twice_is_refused(circle):
+    with pytest.raises(UsageError, match="given twice"):
+        inquire(circle, Inquiry(pruners=("snip", "snip")), date=DATE, warn=print)
+
+
+def test_shipped_records_hold_for_their_bundles():
+    for path in shipped_directory().glob(f"*/{ALTERNATIVES}"):
+        _, digest = read_manifest(path.parent)
+        assert read_record(path.parent, digest) is not None
