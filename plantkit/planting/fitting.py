@@ -42,6 +42,8 @@ def fit(
     anchor: Floats,
     schedule: Schedule,
     rng: np.random.Generator,
+    *,
+    held: int = 0,
 ) -> tuple[Floats, float]:
     """Returns the fitted coordinates (size,) and their distance to the formula.
 
@@ -56,20 +58,24 @@ def fit(
         anchor: (size,), what to stay near to: the untouched values.
         schedule: of the tolerance.
         rng: source of the points.
+        held: leading layers whose entries stay as they are.
     """
+    free = slice(coordinates.layers[held].weights.start, coordinates.size)
     vector, damping, tolerance = start.copy(), 1e-2, schedule.start
     distance = np.inf
     for step in range(schedule.steps):
         batch = objective.draw(rng)
         weight = WEIGHT / (tolerance**2 * batch.count)
         residuals, slopes = batch.linearise(coordinates, vector)
+        slopes = slopes[:, free]
         normal = weight * (slopes.T @ slopes)
         normal[np.diag_indices_from(normal)] += 1
-        gradient = weight * (slopes.T @ residuals) + vector - anchor
+        gradient = weight * (slopes.T @ residuals) + (vector - anchor)[free]
         before = weight * float(residuals @ residuals) + float(np.square(vector - anchor).sum())
         for _ in range(TRIALS):
             damped = normal + damping * np.diag(np.diag(normal))
-            candidate = vector - np.linalg.solve(damped, gradient)
+            candidate = vector.copy()
+            candidate[free] -= np.linalg.solve(damped, gradient)
             moved = batch.residuals(coordinates, candidate)
             after = weight * float(moved @ moved) + float(np.square(candidate - anchor).sum())
             if after < before:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +16,6 @@ from plantkit.planting.targets import Floats
 
 POINTS = 300
 """Points on the line that values are fitted at, drawn anew in every step."""
-
-DAMPING = 4.0
-"""How much smaller than the untouched ticket's outputs the fitted ones are, values only.
-
-A fast oscillation is small beside what random weights of the same size add up to; asking for
-less keeps the weights as large as the initial law makes them.
-"""
 
 COARSE_POINTS = 500
 FINE_POINTS = 1600
@@ -77,15 +71,28 @@ class Batch(ABC):
 
 
 class Values(Objective):
-    """A formula's values on the line, over factors that the untouched ticket sets."""
+    """A formula's values on the line, over factors that the untouched ticket sets.
 
-    def __init__(self, family: LineFamily, coordinates: Coordinates, start: Floats) -> None:
+    Args:
+        family: has the formula.
+        coordinates, start: the ticket, untouched or from where it is fitted again.
+        damping: how much smaller the outputs are to vary than the ticket's do, (d_out,).
+    """
+
+    def __init__(
+        self,
+        family: LineFamily,
+        coordinates: Coordinates,
+        start: Floats,
+        *,
+        damping: Sequence[float],
+    ) -> None:
         self._family = family
         self._probes = np.linspace(-1, 1, 1001)[:, None]
         self._truth = family.truth(self._probes)
         outputs = coordinates.outputs(start, self._probes)
-        power = np.square(outputs).mean(axis=0)
-        self._factors = DAMPING * np.sqrt(np.square(self._truth).mean(axis=0) / power)
+        # Constants are for the outputs' biases, so it is the deviations that must be alike.
+        self._factors = np.array(damping) * self._truth.std(axis=0) / outputs.std(axis=0)
 
     def draw(self, rng: np.random.Generator) -> Batch:
         jitter = rng.uniform(-1, 1, POINTS) / POINTS

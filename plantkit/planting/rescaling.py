@@ -19,7 +19,12 @@ GRID = np.linspace(-2, 2, 161)
 
 
 def draw_scales(
-    coordinates: Coordinates, vector: Floats, rng: np.random.Generator, *, common: bool
+    coordinates: Coordinates,
+    vector: Floats,
+    rng: np.random.Generator,
+    *,
+    common: bool,
+    held: int = 0,
 ) -> Floats:
     """Returns coordinates (size,) of the same function up to its outputs' factors.
 
@@ -32,11 +37,12 @@ def draw_scales(
         vector: (size,).
         rng: source of the factors.
         common: whether all outputs must share one factor, as classes must.
+        held: leading layers whose entries, and so whose units' factors, stay as they are.
     """
     scaled = vector.copy()
     layers = coordinates.layers
     for _ in range(SWEEPS):
-        for layer, entries in enumerate(layers):
+        for layer, entries in enumerate(layers[held:], start=held):
             unit_count = entries.shape[0]
             is_last = layer == len(layers) - 1
             if is_last and common:

@@ -28,7 +28,11 @@ REFITS = 3
 
 
 class FittedAnchor(Anchor):
-    """What anchors share that fit by Levenberg-Marquardt."""
+    """What anchors share that fit by Levenberg-Marquardt.
+
+    Attributes:
+        schedule, refit: of the tolerance, at first and after idle entries were dropped.
+    """
 
     schedule: Schedule
     refit: Schedule
@@ -39,6 +43,20 @@ class FittedAnchor(Anchor):
 
     def units(self, hidden: int) -> tuple[int, ...]:
         return tuple(size.units for size in self.sizes(hidden))
+
+    def held(self, hidden: int) -> int:
+        """Returns how many of the first of `hidden` hidden layers are left as drawn."""
+        return 0
+
+    def draw(
+        self,
+        spec: NetworkSpec,
+        parameters: Mapping[str, Floats],
+        inputs: Floats,
+        rng: np.random.Generator,
+    ) -> Ticket | None:
+        """Returns a random structure that is active on `inputs`, None after a failure."""
+        return draw_structure(spec, parameters, self.sizes(len(spec.layers) - 1), inputs, rng)
 
     @abstractmethod
     def objective(self, coordinates: Coordinates, start: Floats, *, again: bool) -> Objective:
@@ -52,13 +70,16 @@ class FittedAnchor(Anchor):
         self, spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
     ) -> Anchored | None:
         inputs, wanted = self.screen(rng)
+        held = self.held(len(spec.layers) - 1)
         ticket = self._best_structure(spec, parameters, inputs, wanted, rng)
         if ticket is None:
             return None
         coordinates = Coordinates(spec, ticket, parameters, inputs)
         untouched = coordinates.read(parameters)
         objective = self.objective(coordinates, untouched, again=False)
-        vector, distance = fit(objective, coordinates, untouched, untouched, self.schedule, rng)
+        vector, distance = fit(
+            objective, coordinates, untouched, untouched, self.schedule, rng, held=held
+        )
         stride = max(1, len(objective.probes) // EFFECT_POINTS)
         probes = rng.permutation(objective.probes)[::stride]
         for _ in range(REFITS):
@@ -72,8 +93,10 @@ class FittedAnchor(Anchor):
             coordinates = Coordinates(spec, ticket, moved, inputs)
             start, untouched = coordinates.read(moved), coordinates.read(parameters)
             objective = self.objective(coordinates, start, again=True)
-            vector, distance = fit(objective, coordinates, start, untouched, self.refit, rng)
-        vector = draw_scales(coordinates, vector, rng, common=self.common_factor)
+            vector, distance = fit(
+                objective, coordinates, start, untouched, self.refit, rng, held=held
+            )
+        vector = draw_scales(coordinates, vector, rng, common=self.common_factor, held=held)
         return Anchored(parameters=coordinates.write(vector, parameters), ticket=ticket)
 
     def _best_structure(
@@ -87,7 +110,7 @@ class FittedAnchor(Anchor):
         best: Ticket | None = None
         least = np.inf
         for _ in range(STRUCTURES):
-            ticket = draw_structure(spec, parameters, self.sizes(len(spec.layers) - 1), inputs, rng)
+            ticket = self.draw(spec, parameters, inputs, rng)
             if ticket is None:
                 continue
             units = np.maximum(subnetwork(spec, parameters, ticket).preactivations(inputs)[-2], 0)

@@ -1,0 +1,154 @@
+"""Random structures with a counterweight against what the selection of units says.
+
+A unit must be active where its sources are, or its entries are idle. That alone favours
+positive weights and biases, kinks in the domain favour weights and biases of opposite signs, and
+a fit goes on in the same directions. A tilt prefers, among all units and fan-ins that will do,
+those that lean the other way, so that on average over many plantings a ticket's entries are
+neither larger nor of other signs than the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.planting.initialization import standard_deviations
+from plantkit.planting.structures import LayerSizes, Ticket
+from plantkit.planting.targets import Floats
+
+FAN_INS = 96
+"""Fan-ins that every unit of a layer is tried with."""
+
+READING_DRAWS = 20
+"""Draws of a layer's units until every source is read."""
+
+SHARED = 0.04
+"""Least share of the inputs on which a unit and each of its sources are both active."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tilt:
+    """Preferences, as log odds, in one layer; 0 for none. Values are in initial deviations.
+
+    Attributes:
+        weights: against a large sum of weights.
+        agreement: against weights of the sign of their unit's bias; negative for it. Both are
+            divided by the square root of the in-degree.
+        biases: against a large bias.
+        magnitudes: for biases far from zero.
+        sources: against sources with large biases, likewise divided.
+    """
+
+    weights: float = 0.0
+    agreement: float = 0.0
+    biases: float = 0.0
+    magnitudes: float = 0.0
+    sources: float = 0.0
+
+
+def draw_tilted_structure(
+    spec: NetworkSpec,
+    parameters: Mapping[str, Floats],
+    sizes: Sequence[LayerSizes],
+    tilts: Sequence[Tilt],
+    inputs: Floats,
+    rng: np.random.Generator,
+) -> Ticket | None:
+    """Returns a random structure in which no entry is idle by itself, None if there is none.
+
+    The outputs read every ticket unit of the last hidden layer, without biases.
+
+    Args:
+        spec: the network.
+        parameters: name to float64; looked at, never altered.
+        sizes, tilts: one a hidden layer.
+        inputs: (n, d_in) on which units must be active.
+        rng: source of all choices.
+    """
+    ticket: Ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
+    deviations = standard_deviations(spec)
+    sources = np.arange(spec.inputs)
+    source_biases = np.zeros(spec.inputs)
+    activations = inputs
+    for layer, size, tilt in zip(spec.layers[:-1], sizes, tilts, strict=True):
+        weight, bias = parameters[weight_name(layer)], parameters[bias_name(layer)]
+        with_bias = rng.random(bias.size) < size.bias_share
+        candidates = _Candidates(
+            weights=weight[:, sources],
+            shifts=np.where(with_bias, bias, 0.0),
+            weight_unit=deviations[weight_name(layer)],
+            bias_unit=deviations[bias_name(layer)],
+        )
+        drawn = candidates.draw(size, tilt, activations, source_biases, rng)
+        if drawn is None:
+            return None
+        units, reads, activations = drawn
+        ticket[weight_name(layer)][np.ix_(units, sources)] = reads
+        ticket[bias_name(layer)][units] = with_bias[units]
+        sources = units
+        source_biases = candidates.shifts[units] / candidates.bias_unit
+    ticket[weight_name(spec.layers[-1])][:, sources] = True
+    return ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Candidates:
+    """A layer's units.
+
+    Attributes:
+        weights: (units, sources).
+        shifts: (units,), biases in the ticket, 0 for others.
+        weight_unit, bias_unit: initial standard deviations.
+    """
+
+    weights: Floats
+    shifts: Floats
+    weight_unit: float
+    bias_unit: float
+
+    def draw(
+        self,
+        size: LayerSizes,
+        tilt: Tilt,
+        activations: Floats,
+        source_biases: Floats,
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], Floats] | None:
+        """Returns units (k,), what they read (k, sources), and their activations (n, k)."""
+        count, sources = self.weights.shape
+        degree = min(size.in_degree, sources)
+        order = rng.random((count, FAN_INS, sources)).argsort(axis=2).argsort(axis=2)
+        reads = order < degree  # (units, fan-ins, sources)
+        masked = np.where(reads, self.weights[:, None, :], 0.0)
+        values = activations @ masked.reshape(-1, sources).T + np.repeat(self.shifts, FAN_INS)
+        active = (values > 0).astype(np.float64)
+        share = active.mean(axis=0).reshape(count, FAN_INS)
+        together = (active.T @ (activations > 0) / len(activations)).reshape(reads.shape)
+        fit = (share >= size.active_share) & (share <= 1 - size.inactive_share)
+        if size.active_share > 0:
+            fit &= ((together >= SHARED) | ~reads).all(axis=2)
+        sums = masked.sum(axis=2) / self.weight_unit
+        biases = self.shifts / self.bias_unit
+        lean = (
+            tilt.weights * sums
+            + tilt.agreement * sums * biases[:, None]
+            + tilt.sources * (reads * source_biases).sum(axis=2)
+        ) / np.sqrt(degree)
+        preferences = np.where(fit, rng.gumbel(size=lean.shape) - lean, -np.inf)
+        chosen = preferences.argmax(axis=1)
+        usable = fit.any(axis=1)
+        if usable.sum() < size.units:
+            return None
+        odds = tilt.magnitudes * np.abs(biases) - tilt.biases * biases
+        for _ in range(READING_DRAWS):
+            ranks = np.where(usable, rng.gumbel(size=count) + odds, -np.inf)
+            units = np.argsort(-ranks)[: size.units]
+            read = reads[units, chosen[units]]
+            if read.any(axis=0).all():
+                table = values.reshape(len(activations), count, FAN_INS)
+                return units, read, np.maximum(table[:, units, chosen[units]], 0)
+        return None
