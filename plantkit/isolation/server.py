@@ -30,6 +30,7 @@ from plantkit.isolation.wire import (
     ANSWER_FILE,
     CELL_FILE,
     ERROR_FILE,
+    FAREWELL,
     MASK_PREFIX,
     MOST_TEXT_BYTES,
     OUTPUT_FILE,
@@ -69,7 +70,7 @@ def main() -> None:
     kernel.adopt_orphans()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
-    answers.write('{"ready": true}\n')
+    answers.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
     answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
@@ -82,6 +83,9 @@ def main() -> None:
         if result is None:
             break
         answers.write(json.dumps(result) + "\n")
+        answers.flush()
+    with contextlib.suppress(BrokenPipeError):
+        answers.write(FAREWELL + "\n")
         answers.flush()
     os._exit(0)
 
