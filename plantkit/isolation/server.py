@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError
 from plantkit.isolation import kernel
@@ -182,8 +183,6 @@ def find_pruner(source: PrunerSource) -> RegisteredPruner:
 
 def load_problem(directory: Path, density: float, seed: int) -> Problem:
     """Returns the problem stored in `directory`, for one density and seed."""
-    from safetensors.torch import load_file
-
     value = json.loads((directory / PROBLEM_FILE).read_text(encoding="utf-8"))
     data = load_file(directory / TRAIN_FILE)
     return Problem(
@@ -200,8 +199,6 @@ def load_problem(directory: Path, density: float, seed: int) -> Problem:
 
 def write_answer(cell: Path, mask: Mask) -> None:
     """Writes `mask`, and its saliency if it has one, as the answer of a cell."""
-    from safetensors.torch import save_file
-
     tensors = {f"{MASK_PREFIX}{name}": value for name, value in mask.items()}
     if mask.saliency is not None:
         for name, value in mask.saliency.items():
