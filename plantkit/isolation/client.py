@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the server may take beyond a run's time limit before it is killed.
 GRACE_SECONDS = 15.0
+#: Servers that are forked from one process; each takes four descriptors while it starts.
+_MOST_FORKED = 64
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
 #: Seconds that a server may take to end itself before it is killed.
@@ -287,9 +289,10 @@ def server_pool(count: int, isolation: Isolation | None = None) -> Iterator[list
         if count == 1:
             servers[0].start()
         else:
-            zygote = Zygote(count)
+            zygote = Zygote(min(count, _MOST_FORKED))
+            # Those beyond start when they get work.
             for number, (server, process) in enumerate(
-                zip(servers, zygote.servers, strict=True), start=1
+                zip(servers, zygote.servers, strict=False), start=1
             ):
                 server.adopt(process, numbered(zygote.marker, number))
     try:

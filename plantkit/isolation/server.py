@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import safetensors.torch
 import torch
-from safetensors.torch import load_file, save_file
 
 from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError
 from plantkit.isolation import kernel
@@ -184,12 +184,12 @@ def find_pruner(source: PrunerSource) -> RegisteredPruner:
 def load_problem(directory: Path, density: float, seed: int) -> Problem:
     """Returns the problem stored in `directory`, for one density and seed."""
     value = json.loads((directory / PROBLEM_FILE).read_text(encoding="utf-8"))
-    data = load_file(directory / TRAIN_FILE)
+    data = safetensors.torch.load_file(directory / TRAIN_FILE)
     return Problem(
         name=value["name"],
         network=network_from_json(value["network"]),
         task=task_from_json(value["task"]),
-        weights=load_file(directory / WEIGHTS_FILE),
+        weights=safetensors.torch.load_file(directory / WEIGHTS_FILE),
         train=Samples(inputs=data["inputs"], targets=data["targets"]),
         density=density,
         seed=seed,
@@ -203,7 +203,7 @@ def write_answer(cell: Path, mask: Mask) -> None:
     if mask.saliency is not None:
         for name, value in mask.saliency.items():
             tensors[f"{SALIENCY_PREFIX}{name}"] = value.detach().double().contiguous()
-    save_file(tensors, cell / ANSWER_FILE)
+    safetensors.torch.save_file(tensors, cell / ANSWER_FILE)
 
 
 def _child(cell: Path, limits: Limits, level: Level, hidden: Sequence[Path]) -> NoReturn:
