@@ -101,7 +101,8 @@ def score_all(
     Networks of all challenges train side by side. Equal masks with equal seeds train once, and
     not at all where `cache` knows them; it learns of each group as that has finished.
 
-    Args: as `score_attempts`.
+    Args:
+        jobs, device, executor: see `performance.measure`.
     """
     scorings = [_Scoring.of(challenge, attempts, device, cache) for challenge, attempts in batches]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import PluginError
+from plantkit.isolation import client
 from plantkit.isolation.client import (
     Isolation,
     PrunerServer,
@@ -44,9 +45,17 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 
 @pytest.fixture(scope="module")
-def pool():
-    with server_pool(2, Isolation(level=Level.PROCESS)) as servers:
-        yield servers
+def three():
+    """A pool of three servers, of which two are forked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "_MOST_FORKED", 2)
+        with server_pool(3, Isolation(level=Level.PROCESS)) as servers:
+            yield servers
+
+
+@pytest.fixture
+def pool(three):
+    return three[:2]
 
 
 @pytest.fixture
@@ -90,6 +99,12 @@ def test_servers_are_forked_from_one_process_and_lead_sessions_of_their_own(pool
     for pid in (zygote, *pids):  # its own pipes to the parent, and no other's
         opened = [int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()]
         assert sum(descriptor > 2 for descriptor in opened) <= 1
+
+
+def test_servers_beyond_those_that_are_forked_start_when_they_get_work(three, describe):
+    assert three[2]._process is None
+    assert describe(three[2], GOOD) == ""
+    assert parent_of(three[2]._process.pid) == os.getpid()
 
 
 def test_every_server_has_a_marker_of_its_own(pool, describe):
