@@ -20,7 +20,7 @@ from plantkit.isolation.wire import Limits
 from plantkit.machine import environment, git_hash
 from plantkit.metrics import Metric
 from plantkit.pruning import Pruning
-from plantkit.ranking import Standing, rank
+from plantkit.ranking import Standing, load_quantiles, rank
 from plantkit.results import RESULTS_VERSION, SCORING_VERSION, Record, RunDirectory
 from plantkit.scoring import Attempt, score_all
 
@@ -334,6 +334,7 @@ def _score(
         cache=cache,
         metrics=metrics,
         on_done=on_done,
+        meanwhile=load_quantiles,
     )
     progress(f"{label}: training", total, total)
     return records

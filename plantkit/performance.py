@@ -181,6 +181,7 @@ def measure_all(
     device: str = Device.CPU,
     executor: Executor | None = None,
     on_done: OnMeasured = lambda *_: None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> list[list[Performances]]:
     """Returns what `measure` would for each of `measurements`, all done side by side.
 
@@ -190,10 +191,13 @@ def measure_all(
     Args:
         jobs, device, executor: see `measure`.
         on_done: called as each group has finished.
+        meanwhile: called once, when the first groups are being measured.
     """
     if executor is None:
         with LocalExecutor(jobs) as local:
-            return measure_all(measurements, device=device, executor=local, on_done=on_done)
+            return measure_all(
+                measurements, device=device, executor=local, on_done=on_done, meanwhile=meanwhile
+            )
     groups = plan(
         [
             Workload(
@@ -219,7 +223,7 @@ def measure_all(
         found[group.workload].update(zip(group.runs, performances, strict=True))
         on_done(group.workload, group.runs, performances)
 
-    executor.map(_measure_numbered, units, on_result=report)
+    executor.map(_measure_numbered, units, on_result=report, meanwhile=meanwhile)
     return [[by_run[run] for run in range(len(by_run))] for by_run in found]
 
 

@@ -95,6 +95,7 @@ def score_all(
     cache: Cache | None = None,
     metrics: Sequence[Metric] = (),
     on_done: Callable[[int], None] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[list[Record]]:
     """Returns the records of each challenge's attempts, in their order.
 
@@ -103,6 +104,7 @@ def score_all(
 
     Args:
         jobs, device, executor: see `performance.measure`.
+        meanwhile: called once, while networks train.
     """
     scorings = [_Scoring.of(challenge, attempts, device, cache) for challenge, attempts in batches]
 
@@ -116,14 +118,23 @@ def score_all(
         if on_done is not None:
             on_done(len(runs))
 
+    structures: list[dict[int, _Structure]] = []
+
+    def fill_in() -> None:
+        structures.extend(scoring.structures() for scoring in scorings)
+        meanwhile()
+
     measure_all(
         [scoring.measurement() for scoring in scorings],
         jobs=jobs,
         device=device,
         executor=executor,
         on_done=keep,
+        meanwhile=fill_in,
     )
-    return [scoring.records(metrics) for scoring in scorings]
+    return [
+        scoring.records(known, metrics) for scoring, known in zip(scorings, structures, strict=True)
+    ]
 
 
 #: A mask's digest and the seed that it is trained with.
@@ -194,23 +205,33 @@ class _Scoring:
             test_data=challenge.truth.test,
         )
 
-    def records(self, metrics: Sequence[Metric]) -> list[Record]:
+    def structures(self) -> dict[int, _Structure]:
+        """Returns what can be said of each mask before it is trained, by the mask's `id`."""
+        masks = {id(attempt.mask): attempt.mask for attempt in self.attempts}
+        return {
+            key: _Structure.of(self.challenge, mask)
+            for key, mask in masks.items()
+            if mask is not None
+        }
+
+    def records(
+        self, structures: Mapping[int, _Structure], metrics: Sequence[Metric]
+    ) -> list[Record]:
         """Returns the records of the attempts once all performances are known."""
-        seen: dict[int, _Structure] = {}
-        records = []
-        for attempt, digest in zip(self.attempts, self.digests, strict=True):
-            mask = attempt.mask
-            if mask is None:
-                records.append(_failed_record(self.challenge, attempt))
-                continue
-            if id(mask) not in seen:
-                seen[id(mask)] = _Structure.of(self.challenge, mask)
-            found = self.performances[digest, attempt.seed]
-            structure = seen[id(mask)]
-            records.append(
-                _record(self.challenge, attempt, mask, digest, structure, found, metrics)
+        return [
+            _failed_record(self.challenge, attempt)
+            if attempt.mask is None
+            else _record(
+                self.challenge,
+                attempt,
+                attempt.mask,
+                digest,
+                structures[id(attempt.mask)],
+                self.performances[digest, attempt.seed],
+                metrics,
             )
-        return records
+            for attempt, digest in zip(self.attempts, self.digests, strict=True)
+        ]
 
 
 def recovery_area(points: Mapping[float, float | None]) -> float:

@@ -182,7 +182,9 @@ class Counting:
         self.calls = 0
         self._most = most
 
-    def map(self, function, items, *, on_result=None):
+    def map(self, function, items, *, on_result=None, meanwhile=None):
+        if meanwhile is not None:
+            meanwhile()
         self.calls += 1
         results = []
         for number, item in enumerate(reversed(items)):
