@@ -133,7 +133,8 @@ def parallel(arguments: argparse.Namespace) -> None:
     """Prints the gain of two jobs over one, beside what this machine allows at that moment.
 
     What it allows: two plain loops that know nothing of each other, side by side in two
-    processes, against one of them alone. A core that is shared, or missing, slows down both.
+    processes, against one of them alone. A core that is shared, or missing, slows down both;
+    the last two columns, CPU time over wall time, show the cores that there were.
     """
     challenge = bundles.load(CHALLENGES / arguments.challenge)
     recipe = Recipe(epochs=arguments.epochs)
@@ -160,9 +161,11 @@ def parallel(arguments: argparse.Namespace) -> None:
         one, cpu_of_one = seconds_in(1, measured)
         two, cpu_of_two = seconds_in(2, measured)
         bound, gain = 2 * alone / both, one / two
-        rows.append([number + 1, bound, gain, gain / bound, cpu_of_two / cpu_of_one])
+        cores = (cpu_of_one / one, cpu_of_two / two)
+        rows.append([number + 1, bound, gain, gain / bound, cpu_of_two / cpu_of_one, *cores])
     medians = [statistics.median(column) for column in list(zip(*rows, strict=True))[1:]]
     head = ["round", "the machine allows", "2 jobs against 1", "share of it", "CPU time"]
+    head += ["cores of 1 job", "cores of 2"]
     print(f"{challenge.id}, {arguments.runs} dense runs, wall time; CPU time of 2 jobs against 1")
     print(tabulate([*rows, ["median", *medians]], head, tablefmt="github", floatfmt=".2f"))
 
