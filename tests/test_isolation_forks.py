@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import PluginError
+from plantkit.executors import LocalExecutor
 from plantkit.isolation import client
 from plantkit.isolation.client import (
     Isolation,
@@ -151,6 +152,18 @@ def test_a_pool_that_ends_before_it_is_ready_leaves_nothing():
         assert started
     assert becomes_true(lambda: not any(map(is_running, started)))
     assert descendants(os.getpid()) <= before
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_that_train_do_not_keep_a_server_from_ending(describe, count):
+    with server_pool(count, Isolation(level=Level.PROCESS)) as servers:
+        assert describe(servers[0], GOOD) == ""
+        with LocalExecutor(2) as executor:
+            executor.start()  # forked with all that is open
+            begin = time.monotonic()
+            for server in reversed(servers):  # one of two has not been used yet
+                server.stop()
+            assert time.monotonic() - begin < 4
 
 
 def test_nothing_outlives_a_parent_that_is_killed(tmp_path, write):

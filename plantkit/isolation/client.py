@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from plantkit.errors import IsolationError, MaskError, PluginError
 from plantkit.isolation import kernel
 from plantkit.isolation.descendants import end_marked
-from plantkit.isolation.forks import ForkedServer, Zygote, new_marker, numbered
+from plantkit.isolation.forks import ForkedServer, Zygote, hold, new_marker, numbered
 from plantkit.isolation.launch import bootstrap, clean_environment
 from plantkit.isolation.levels import AUTO, Level, choose
 from plantkit.isolation.probe import probe_machine
@@ -161,6 +161,9 @@ class PrunerServer:
             start_new_session=True,
             text=True,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        hold(self._process.stdin, self._process.stdout)
         self._ready = False
 
     def adopt(self, process: ForkedServer, marker: str) -> None:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from typing import IO
 
 from plantkit.isolation.launch import bootstrap, clean_environment
@@ -17,6 +18,30 @@ from plantkit.isolation.wire import FAREWELL, MARKER
 
 #: Seconds that a zygote may take to end once its servers were told to.
 _STOP_SECONDS = 5.0
+
+_held: weakref.WeakSet[IO[str] | IO[bytes]] = weakref.WeakSet()
+
+
+def hold(*pipes: IO[str] | IO[bytes]) -> None:
+    """Keeps the ends of pipes to servers from every process that is forked from this one.
+
+    A server ends when its requests do, and they do not while another process holds that end.
+    """
+    _held.update(pipes)
+
+
+def _let_go() -> None:
+    if not _held:
+        return
+    null = os.open(os.devnull, os.O_RDWR)
+    for pipe in list(_held):
+        if not pipe.closed:
+            os.dup2(null, pipe.fileno(), inheritable=False)
+    os.close(null)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def new_marker(number: int = 0) -> str:
@@ -66,6 +91,8 @@ class Zygote:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+        assert self._process.stdin is not None
+        hold(self._process.stdin)
 
     def kill(self) -> None:
         """Kills the process; servers that it has forked go on."""
@@ -96,6 +123,7 @@ class ForkedServer:
         self.pid = 0
         self.returncode: int | None = None
         self._descriptor = -1
+        hold(stdin, stdout)
 
     def identify(self, pid: int) -> None:
         """Takes note of the id that the server gives when it is ready."""
