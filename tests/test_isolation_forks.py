@@ -114,6 +114,14 @@ def test_every_server_has_a_marker_of_its_own(pool, describe):
     assert pool[0]._marker != pool[1]._marker
 
 
+def test_every_server_has_random_numbers_of_its_own(pool, describe):
+    said = [
+        describe(server, "import torch\nraise ValueError(torch.initial_seed())") for server in pool
+    ]
+    assert "ValueError" in said[0]
+    assert said[0] != said[1]
+
+
 def test_garbage_is_collected_in_a_run(pool, describe):
     assert describe(pool[0], f"import gc\nassert gc.isenabled()\n{GOOD}") == ""
 

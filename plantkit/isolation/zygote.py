@@ -44,6 +44,7 @@ def _serve(number: int, requests: int, answers: int) -> NoReturn:
         os.dup2(answers, 1)
         kernel.close_descriptors()  # those of the zygote and of other servers
         mark(number)
+        torch.default_generator.seed()  # else all servers would draw the same numbers
         server.main()
     finally:
         os._exit(70)
