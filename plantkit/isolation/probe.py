@@ -39,6 +39,10 @@ _LANDLOCK = (
 _SECCOMP = "use a 64-bit Linux kernel on x86 or ARM with CONFIG_SECCOMP_FILTER"
 
 
+#: Held by the thread that waits for the trial.
+_probing = threading.Lock()
+
+
 class _LeakError(Exception):
     """Something worked that must not."""
 
@@ -58,12 +62,18 @@ def begin_probe() -> subprocess.Popen[str] | None:
     )
 
 
-@cache
 def probe_machine() -> Offer:
     """Returns what this machine offers, found out once a process; about 0.2 s.
 
-    A caller who has something else to do meanwhile calls `begin_probe` before it.
+    A caller who has something else to do meanwhile calls `begin_probe` before it. Threads that
+    ask at once get the same answer.
     """
+    with _probing:  # of two that read the trial's output one would see no isolation
+        return _end_probe()
+
+
+@cache
+def _end_probe() -> Offer:
     process = begin_probe()
     if process is None:
         reason = "this system cannot fork processes"
