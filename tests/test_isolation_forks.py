@@ -162,6 +162,21 @@ def test_a_pool_that_ends_before_it_is_ready_leaves_nothing():
     assert descendants(os.getpid()) <= before
 
 
+def test_few_descriptors_are_enough_for_many_servers():
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from plantkit.isolation.client import Isolation, server_pool
+from plantkit.isolation.levels import Level
+with server_pool(30, Isolation(level=Level.PROCESS)) as servers:
+    print([server._process is not None for server in servers].index(False))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "4\n", done.stderr
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_processes_that_train_do_not_keep_a_server_from_ending(describe, count):
     with server_pool(count, Isolation(level=Level.PROCESS)) as servers:

@@ -59,8 +59,10 @@ if TYPE_CHECKING:
 
 #: Seconds that the server may take beyond a run's time limit before it is killed.
 GRACE_SECONDS = 15.0
-#: Servers that are forked from one process; each takes four descriptors while it starts.
+#: Servers that are forked from one process; each takes four descriptors while it starts, which
+#: must leave most of those that this process may have.
 _MOST_FORKED = 64
+_DESCRIPTORS_A_FORK = 16
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
 #: Seconds that a server may take to end itself before it is killed.
@@ -275,6 +277,15 @@ def _run_here(cell: Path) -> Exit:
     )
 
 
+def _most_forked() -> int:
+    import resource
+
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST_FORKED
+    return max(1, min(_MOST_FORKED, descriptors // _DESCRIPTORS_A_FORK))
+
+
 @contextmanager
 def server_pool(count: int, isolation: Isolation | None = None) -> Iterator[list[PrunerServer]]:
     """Starts `count` servers, forks of one process, and ends them with the block.
@@ -292,7 +303,7 @@ def server_pool(count: int, isolation: Isolation | None = None) -> Iterator[list
         if count == 1:
             servers[0].start()
         else:
-            zygote = Zygote(min(count, _MOST_FORKED))
+            zygote = Zygote(min(count, _most_forked()))
             # Those beyond start when they get work.
             for number, (server, process) in enumerate(
                 zip(servers, zygote.servers, strict=False), start=1
