@@ -2,6 +2,7 @@
 
     python benchmarks/ratios.py                 the table of the README (about 2 minutes)
     python benchmarks/ratios.py scaling         runs, width, depth, jobs
+    python benchmarks/ratios.py jobs            two jobs against one, and what the machine allows
     python benchmarks/ratios.py memory          peak memory against the number of runs
     python benchmarks/ratios.py start           start-up times
     python benchmarks/ratios.py compile         whether torch.compile would pay (a minute)
@@ -124,29 +125,73 @@ def scaling(arguments: argparse.Namespace) -> None:
         spent, plain = synthetic_seconds(depth, width, count, max(2, arguments.rounds // 2))
         rows.append([f"network {depth}x{width}", f"{count} runs", f"{plain / (spent / count):.1f}"])
     print(tabulate(rows, ["what", "", "times faster than the plain loop"], tablefmt="github"))
-    gains = []
-    masks = [full] * arguments.runs
-    for _ in range(arguments.rounds):
-        times = []
-        for jobs in (1, 2):
-            with LocalExecutor(jobs) as executor:
-                executor.start()
-                begun = time.perf_counter()
-                measure(
-                    challenge.network,
-                    challenge.task,
-                    challenge.weights,
-                    masks,
-                    list(range(len(masks))),
-                    recipe,
-                    train_data=challenge.train,
-                    test_data=challenge.truth.test,
-                    executor=executor,
-                )
-                times.append(time.perf_counter() - begun)
-        gains.append(times[0] / times[1])
-    shown = ", ".join(f"{gain:.2f}" for gain in gains)
-    print(f"\n2 jobs against 1, wall time (needs two idle cores): {shown}")
+    print()
+    parallel(arguments)
+
+
+def parallel(arguments: argparse.Namespace) -> None:
+    """Prints the gain of two jobs over one, beside what this machine allows at that moment.
+
+    What it allows: two plain loops that know nothing of each other, side by side in two
+    processes, against one of them alone. A core that is shared, or missing, slows down both;
+    the last two columns, CPU time over wall time, show the cores that there were.
+    """
+    challenge = bundles.load(CHALLENGES / arguments.challenge)
+    recipe = Recipe(epochs=arguments.epochs)
+    loop = (arguments.challenge, Recipe(epochs=3 * arguments.epochs))
+    masks = [Mask.full(challenge.network)] * arguments.runs
+
+    def measured(executor: LocalExecutor) -> None:
+        measure(
+            challenge.network,
+            challenge.task,
+            challenge.weights,
+            masks,
+            list(range(len(masks))),
+            recipe,
+            train_data=challenge.train,
+            test_data=challenge.truth.test,
+            executor=executor,
+        )
+
+    rows = []
+    for number in range(arguments.rounds):
+        alone, _ = seconds_in(1, lambda executor: executor.map(plain_work, [loop]))
+        both, _ = seconds_in(2, lambda executor: executor.map(plain_work, [loop, loop]))
+        one, cpu_of_one = seconds_in(1, measured)
+        two, cpu_of_two = seconds_in(2, measured)
+        bound, gain = 2 * alone / both, one / two
+        cores = (cpu_of_one / one, cpu_of_two / two)
+        rows.append([number + 1, bound, gain, gain / bound, cpu_of_two / cpu_of_one, *cores])
+    medians = [statistics.median(column) for column in list(zip(*rows, strict=True))[1:]]
+    head = ["round", "the machine allows", "2 jobs against 1", "share of it", "CPU time"]
+    head += ["cores of 1 job", "cores of 2"]
+    print(f"{challenge.id}, {arguments.runs} dense runs, wall time; CPU time of 2 jobs against 1")
+    print(tabulate([*rows, ["median", *medians]], head, tablefmt="github", floatfmt=".2f"))
+
+
+def seconds_in(jobs: int, work: Callable[[LocalExecutor], object]) -> tuple[float, float]:
+    """Returns the wall seconds of `work` with an executor of `jobs`, and the CPU seconds of all."""
+    before = used_seconds()
+    with LocalExecutor(jobs) as executor:
+        executor.start()
+        begun = time.perf_counter()
+        work(executor)
+        wall = time.perf_counter() - begun
+    return wall, used_seconds() - before
+
+
+def plain_work(item: tuple[str, Recipe]) -> None:
+    """Trains one dense network of a challenge in the plain loop."""
+    challenge_id, recipe = item
+    challenge = bundles.load(CHALLENGES / challenge_id)
+    plain_run(challenge, Mask.full(challenge.network), 0, recipe)
+
+
+def used_seconds() -> float:
+    """Returns the CPU seconds of this process and of its children that have ended."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def memory(arguments: argparse.Namespace) -> None:
@@ -414,6 +459,7 @@ BENCHMARKS = {
     "start": start,
     "accuracy": accuracy,
     "compile": compilation,
+    "jobs": parallel,
 }
 
 if __name__ == "__main__":

@@ -204,9 +204,9 @@ def _digest(*parts: Any) -> str:
 @functools.cache
 def _surroundings() -> list[str]:
     """Everything outside of a run's inputs that its result may depend on."""
-    installed = sorted(
-        f"{found.name}=={found.version}" for found in importlib.metadata.distributions()
-    )
+    # `name` and `version` would each read the whole metadata.
+    read = [found.metadata for found in importlib.metadata.distributions()]
+    installed = sorted(f"{metadata['Name']}=={metadata['Version']}" for metadata in read)
     return [
         _files_digest(Path(plantkit.__file__).parent, "*.py"),
         hashlib.sha256("\n".join(installed).encode()).hexdigest(),

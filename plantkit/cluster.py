@@ -75,6 +75,7 @@ class DaskExecutor:
         items: Sequence[Item],
         *,
         on_result: Callable[[Result], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[Result]:
         """See `plantkit.executors.Executor.map`.
 
@@ -83,6 +84,8 @@ class DaskExecutor:
         """
         futures = [self._client.submit(function, item, pure=False) for item in items]
         try:
+            if meanwhile is not None:
+                meanwhile()
             finished: Any = distributed.as_completed(futures, loop=self._client.loop)  # type: ignore[no-untyped-call,unused-ignore]
             for future in finished:
                 result = future.result()

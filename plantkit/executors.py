@@ -44,10 +44,12 @@ class Executor(Protocol):
         items: Sequence[Item],
         *,
         on_result: Callable[[Result], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[Result]:
         """Returns the results of `function` for `items`, in the order of `items`.
 
-        `on_result` is called, in the caller's thread, with each result as it comes.
+        Both are called in the caller's thread: `on_result` with each result as it comes, and
+        `meanwhile` once, when the work has begun.
         """
         ...
 
@@ -116,6 +118,7 @@ class LocalExecutor:
         items: Sequence[Item],
         *,
         on_result: Callable[[Result], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> list[Result]:
         """See `Executor.map`.
 
@@ -123,7 +126,9 @@ class LocalExecutor:
             ExecutorError: a process died.
         """
         report = on_result or (lambda _: None)
-        if self._jobs == 1 or len(items) == 1:
+        fill_in = meanwhile or (lambda: None)
+        if self._jobs == 1 or len(items) <= 1:
+            fill_in()
             results = []
             for item in items:
                 results.append(function(item))
@@ -134,6 +139,7 @@ class LocalExecutor:
         futures: list[Future[Result]] = []
         try:
             futures = [self._pool.submit(function, item) for item in items]
+            fill_in()
             for future in as_completed(futures):
                 report(future.result())
             return [future.result() for future in futures]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,12 @@ from plantkit.isolation.wire import Limits
 from plantkit.machine import environment, git_hash
 from plantkit.metrics import Metric
 from plantkit.pruning import Pruning
-from plantkit.ranking import Standing, rank
+from plantkit.ranking import Standing, load_quantiles, rank
 from plantkit.results import RESULTS_VERSION, SCORING_VERSION, Record, RunDirectory
-from plantkit.scoring import Attempt, score_attempts
+from plantkit.scoring import Attempt, score_all
+
+#: Runs whose masks are held at once, those of one challenge at least: each may take half a MB.
+_MOST_CELLS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,27 +146,25 @@ def evaluate(
     records: list[Record] = list(run_directory.records) if run_directory else []
     done = {record.key for record in records}
     scratch = Scratch(scratch_directory / "cells")
-    for challenge in challenges:
-        cells = [
-            cell
-            for cell in cells_of(entries, challenge, protocol)
-            if (cell.entry.label, challenge.digest, cell.density, cell.seed) not in done
-        ]
-        if not cells:
-            continue
-        pruning = _pruning(
-            challenge,
-            settings=settings,
-            servers=servers,
-            scratch_directory=scratch_directory,
-            scratch=scratch,
-            executor=executor,
-            cache=cache,
-        )
-        for part, label in _parts(cells, challenge, saved=run_directory is not None):
-            report = _labelled(progress, label)
-            attempts = replace(pruning, progress=report).attempts(part)
-            new = _score(challenge, attempts, settings, executor, cache, metrics, report)
+    prunings: dict[str, Pruning] = {}
+    for window in _windows(entries, challenges, protocol, done, saved=run_directory is not None):
+        batches = []
+        for part in window:
+            pruning = prunings.get(part.challenge.digest) or _pruning(
+                part.challenge,
+                settings=settings,
+                servers=servers,
+                scratch_directory=scratch_directory,
+                scratch=scratch,
+                executor=executor,
+                cache=cache,
+            )
+            prunings[part.challenge.digest] = pruning
+            report = _labelled(progress, part.label)
+            batches.append((part.challenge, replace(pruning, progress=report).attempts(part.cells)))
+        label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
+        scored = _score(batches, label, settings, executor, cache, metrics, progress)
+        for (_, attempts), new in zip(batches, scored, strict=True):
             if run_directory is not None:
                 for attempt, record in zip(attempts, new, strict=True):
                     run_directory.save_output(record, attempt.output)
@@ -259,19 +260,49 @@ def run_identity(
     }
 
 
-def _parts(
-    cells: Sequence[Cell], challenge: Challenge, *, saved: bool
-) -> Iterator[tuple[list[Cell], str]]:
-    """Yields the cells that are run and scored together, and what to call them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Cells of one challenge that are run one after another, and what to call them."""
+
+    challenge: Challenge
+    cells: Sequence[Cell]
+    label: str
+
+
+def _windows(
+    entries: Sequence[Entry],
+    challenges: Sequence[Challenge],
+    protocol: Protocol,
+    done: Collection[tuple[str, str, float, int]],
+    *,
+    saved: bool,
+) -> Iterator[list[_Part]]:
+    """Yields the parts of the grid that are scored together, without the cells in `done`.
 
     Records that are saved are made pruner by pruner, so that little is lost when the run is
-    killed. Otherwise all go together, which trains a little faster; the results are the same.
+    killed. Otherwise as many challenges go together as memory has room for, so that trainings
+    wait for each other but once; the results are the same.
     """
-    if not saved:
-        yield list(cells), challenge.id
-        return
-    for label, part in itertools.groupby(cells, key=lambda cell: cell.entry.label):
-        yield list(part), f"{challenge.id}, {label}"
+    window: list[_Part] = []
+    for challenge in challenges:
+        cells = [
+            cell
+            for cell in cells_of(entries, challenge, protocol)
+            if (cell.entry.label, challenge.digest, cell.density, cell.seed) not in done
+        ]
+        if saved:
+            for entry, part in itertools.groupby(cells, key=lambda cell: cell.entry.label):
+                label = f"{challenge.id}, {entry}"
+                yield [_Part(challenge=challenge, cells=list(part), label=label)]
+            continue
+        held = sum(len(part.cells) for part in window)
+        if window and held + len(cells) > _MOST_CELLS:
+            yield window
+            window = []
+        if cells:
+            window.append(_Part(challenge=challenge, cells=cells, label=challenge.id))
+    if window:
+        yield window
 
 
 def _labelled(progress: Progress, label: str) -> Progress:
@@ -280,32 +311,32 @@ def _labelled(progress: Progress, label: str) -> Progress:
 
 
 def _score(
-    challenge: Challenge,
-    attempts: Sequence[Attempt],
+    batches: Sequence[tuple[Challenge, Sequence[Attempt]]],
+    label: str,
     settings: Settings,
     executor: Executor,
     cache: Cache | None,
     metrics: Sequence[Metric],
     progress: Progress,
-) -> list[Record]:
-    total, trained = len(attempts), 0
+) -> list[list[Record]]:
+    total, trained = sum(len(attempts) for _, attempts in batches), 0
 
     def on_done(count: int) -> None:
         nonlocal trained
         trained += count
-        progress(f"{challenge.id}: training", min(trained, total), total)
+        progress(f"{label}: training", min(trained, total), total)
 
-    progress(f"{challenge.id}: training", 0, total)
-    records = score_attempts(
-        challenge,
-        attempts,
+    progress(f"{label}: training", 0, total)
+    records = score_all(
+        batches,
         device=settings.device,
         executor=executor,
         cache=cache,
         metrics=metrics,
         on_done=on_done,
+        meanwhile=load_quantiles,
     )
-    progress(f"{challenge.id}: training", total, total)
+    progress(f"{label}: training", total, total)
     return records
 
 

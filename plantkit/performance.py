@@ -18,8 +18,9 @@ from plantkit.training import (
     Recipe,
     Run,
     Samples,
+    Workload,
     evaluate,
-    plan_groups,
+    plan,
     single_threaded,
     train_group,
 )
@@ -101,6 +102,34 @@ def measure_unit(unit: MeasureUnit) -> list[Performances]:
     return [Performances(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Masked networks of one challenge to be measured, each trained with its own seed.
+
+    weights: the initial ones, by parameter name. masks, seeds: one a network.
+
+    Raises:
+        ValueError: as many seeds as masks are expected.
+    """
+
+    spec: Network
+    task: Task
+    weights: Mapping[str, Tensor]
+    masks: Sequence[Mapping[str, Tensor]]
+    seeds: Sequence[int]
+    recipe: Recipe
+    train_data: Samples
+    test_data: Samples
+
+    def __post_init__(self) -> None:
+        if len(self.masks) != len(self.seeds):
+            raise ValueError(f"{len(self.masks)} masks but {len(self.seeds)} seeds")
+
+
+#: Called with a measurement's position, with positions of masks in it, and with what was found.
+OnMeasured = Callable[[int, Sequence[int], Sequence[Performances]], None]
+
+
 def measure(
     spec: Network,
     task: Task,
@@ -126,51 +155,97 @@ def measure(
         device: "cpu" or "cuda".
         on_done: called with the number of networks of each group that has finished.
     """
+    wanted = Measurement(
+        spec=spec,
+        task=task,
+        weights=weights,
+        masks=masks,
+        seeds=seeds,
+        recipe=recipe,
+        train_data=train_data,
+        test_data=test_data,
+    )
+
+    def report(_: int, positions: Sequence[int], __: Sequence[Performances]) -> None:
+        if on_done is not None:
+            on_done(len(positions))
+
+    [found] = measure_all([wanted], jobs=jobs, device=device, executor=executor, on_done=report)
+    return found
+
+
+def measure_all(
+    measurements: Sequence[Measurement],
+    *,
+    jobs: int = 1,
+    device: str = Device.CPU,
+    executor: Executor | None = None,
+    on_done: OnMeasured = lambda *_: None,
+    meanwhile: Callable[[], None] | None = None,
+) -> list[list[Performances]]:
+    """Returns what `measure` would for each of `measurements`, all done side by side.
+
+    The dearest groups are begun first, whatever challenge they are of, so that no process
+    waits for long while another finishes.
+
+    Args:
+        jobs, device, executor: see `measure`.
+        on_done: called as each group has finished.
+        meanwhile: called once, when the first groups are being measured.
+    """
     if executor is None:
         with LocalExecutor(jobs) as local:
-            return measure(
-                spec,
-                task,
-                weights,
-                masks,
-                seeds,
-                recipe,
-                train_data=train_data,
-                test_data=test_data,
-                device=device,
-                executor=local,
-                on_done=on_done,
+            return measure_all(
+                measurements, device=device, executor=local, on_done=on_done, meanwhile=meanwhile
             )
-    if len(masks) != len(seeds):
-        raise ValueError(f"{len(masks)} masks but {len(seeds)} seeds")
-    start = flatten(spec, weights).float()
-    groups = plan_groups(spec, masks, jobs=executor.jobs, device=device)
+    groups = plan(
+        [
+            Workload(
+                spec=wanted.spec,
+                masks=wanted.masks,
+                steps=wanted.recipe.steps(len(wanted.train_data)),
+            )
+            for wanted in measurements
+        ],
+        jobs=executor.jobs,
+        device=device,
+    )
+    starts = [flatten(wanted.spec, wanted.weights).float() for wanted in measurements]
     units = [
-        MeasureUnit(
-            spec=spec,
-            task=task,
-            recipe=recipe,
-            start=start,
-            masks=np.stack([np.packbits(flatten(spec, masks[i]).numpy()) for i in group]),
-            seeds=tuple(seeds[i] for i in group),
-            train_data=train_data,
-            test_data=test_data,
-            device=device,
-        )
-        for group in groups
+        (number, _unit(measurements[group.workload], starts[group.workload], group.runs, device))
+        for number, group in enumerate(groups)
     ]
+    found: list[dict[int, Performances]] = [{} for _ in measurements]
 
-    def report(found: list[Performances]) -> None:
-        if on_done is not None:
-            on_done(len(found))
+    def report(result: tuple[int, list[Performances]]) -> None:
+        number, performances = result
+        group = groups[number]
+        found[group.workload].update(zip(group.runs, performances, strict=True))
+        on_done(group.workload, group.runs, performances)
 
-    measured = executor.map(measure_unit, units, on_result=report)
-    by_position = {
-        position: performances
-        for group, found in zip(groups, measured, strict=True)
-        for position, performances in zip(group, found, strict=True)
-    }
-    return [by_position[position] for position in range(len(masks))]
+    executor.map(_measure_numbered, units, on_result=report, meanwhile=meanwhile)
+    return [[by_run[run] for run in range(len(by_run))] for by_run in found]
+
+
+def _unit(wanted: Measurement, start: Tensor, runs: Sequence[int], device: str) -> MeasureUnit:
+    """Returns some networks of a measurement as one piece of work."""
+    spec = wanted.spec
+    return MeasureUnit(
+        spec=spec,
+        task=wanted.task,
+        recipe=wanted.recipe,
+        start=start,
+        masks=np.stack([np.packbits(flatten(spec, wanted.masks[run]).numpy()) for run in runs]),
+        seeds=tuple(wanted.seeds[run] for run in runs),
+        train_data=wanted.train_data,
+        test_data=wanted.test_data,
+        device=device,
+    )
+
+
+def _measure_numbered(item: tuple[int, MeasureUnit]) -> tuple[int, list[Performances]]:
+    number, unit = item
+    return number, measure_unit(unit)
 
 
 def trivial_performance(task: Task, *, train_data: Samples, test_data: Samples) -> float:

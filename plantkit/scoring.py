@@ -15,7 +15,7 @@ from plantkit.connectivity import Connectivity, connectivity
 from plantkit.executors import Executor
 from plantkit.masks import Mask, average_precision, overlap
 from plantkit.metrics import Evidence, Metric
-from plantkit.performance import Performances, measure
+from plantkit.performance import Measurement, Performances, measure_all
 from plantkit.plugins import describe
 from plantkit.results import Record, TrackScore
 
@@ -67,59 +67,171 @@ def score_attempts(
     metrics: Sequence[Metric] = (),
     on_done: Callable[[int], None] | None = None,
 ) -> list[Record]:
-    """Returns the records of `attempts`, in their order.
+    """Returns the records of `attempts`, in their order; see `score_all`.
 
-    Equal masks with equal seeds train once, and not at all where `cache` knows them.
     `on_done` is called with the number of trained networks of each group that has finished.
 
     Args:
         jobs, device, executor: see `performance.measure`.
     """
-    distinct: dict[tuple[str, int], tuple[Mask, int]] = {}
-    for attempt in attempts:
-        if attempt.mask is not None:
-            key = (attempt.mask.digest(), attempt.seed)
-            distinct.setdefault(key, (attempt.mask, attempt.seed))
-    keys = {
-        (mask, seed): performance_key(bundle=challenge.digest, mask=mask, seed=seed, device=device)
-        for mask, seed in (distinct if cache is not None else ())
-    }
-    performances: dict[tuple[str, int], Performances] = {}
-    for run, run_key in keys.items():
-        known = cache.performances(run_key) if cache is not None else None
-        if known is not None:
-            performances[run] = known
-    missing = {run: value for run, value in distinct.items() if run not in performances}
-    measured = measure(
-        challenge.network,
-        challenge.task,
-        challenge.weights,
-        [mask for mask, _ in missing.values()],
-        [seed for _, seed in missing.values()],
-        challenge.recipe,
-        train_data=challenge.train,
-        test_data=challenge.truth.test,
+    [records] = score_all(
+        [(challenge, attempts)],
         jobs=jobs,
         device=device,
         executor=executor,
+        cache=cache,
+        metrics=metrics,
         on_done=on_done,
     )
-    for run, found in zip(missing, measured, strict=True):
-        performances[run] = found
-        if cache is not None:
-            cache.keep_performances(keys[run], found)
-    seen: dict[int, _Structure] = {}  # one mask often serves several seeds
-    records = []
-    for attempt in attempts:
-        mask = attempt.mask
-        if mask is None:
-            records.append(_failed_record(challenge, attempt))
-            continue
-        if id(mask) not in seen:
-            seen[id(mask)] = _Structure.of(challenge, mask)
-        found = performances[mask.digest(), attempt.seed]
-        records.append(_record(challenge, attempt, mask, seen[id(mask)], found, metrics))
     return records
+
+
+def score_all(
+    batches: Sequence[tuple[Challenge, Sequence[Attempt]]],
+    *,
+    jobs: int = 1,
+    device: str = "cpu",
+    executor: Executor | None = None,
+    cache: Cache | None = None,
+    metrics: Sequence[Metric] = (),
+    on_done: Callable[[int], None] | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> list[list[Record]]:
+    """Returns the records of each challenge's attempts, in their order.
+
+    Networks of all challenges train side by side. Equal masks with equal seeds train once, and
+    not at all where `cache` knows them; it learns of each group as that has finished.
+
+    Args:
+        jobs, device, executor: see `performance.measure`.
+        meanwhile: called once, while networks train.
+    """
+    scorings = [_Scoring.of(challenge, attempts, device, cache) for challenge, attempts in batches]
+
+    def keep(position: int, runs: Sequence[int], found: Sequence[Performances]) -> None:
+        scoring = scorings[position]
+        for run, performances in zip(runs, found, strict=True):
+            key = scoring.missing[run]
+            scoring.performances[key] = performances
+            if cache is not None:
+                cache.keep_performances(scoring.keys[key], performances)
+        if on_done is not None:
+            on_done(len(runs))
+
+    structures: list[dict[int, _Structure]] = []
+
+    def fill_in() -> None:
+        structures.extend(scoring.structures() for scoring in scorings)
+        meanwhile()
+
+    measure_all(
+        [scoring.measurement() for scoring in scorings],
+        jobs=jobs,
+        device=device,
+        executor=executor,
+        on_done=keep,
+        meanwhile=fill_in,
+    )
+    return [
+        scoring.records(known, metrics) for scoring, known in zip(scorings, structures, strict=True)
+    ]
+
+
+#: A mask's digest and the seed that it is trained with.
+_RunKey = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scoring:
+    """The attempts of one challenge on their way to records.
+
+    masks: the masks to be measured. keys: where the cache keeps their performances.
+    performances: those that are known, filled up as others are measured. missing: the rest.
+    """
+
+    challenge: Challenge
+    attempts: Sequence[Attempt]
+    digests: Sequence[str]
+    masks: Mapping[_RunKey, Mask]
+    keys: Mapping[_RunKey, str]
+    performances: dict[_RunKey, Performances]
+    missing: Sequence[_RunKey]
+
+    @classmethod
+    def of(
+        cls, challenge: Challenge, attempts: Sequence[Attempt], device: str, cache: Cache | None
+    ) -> _Scoring:
+        by_mask: dict[int, str] = {}  # one mask often serves several seeds
+        for attempt in attempts:
+            if attempt.mask is not None and id(attempt.mask) not in by_mask:
+                by_mask[id(attempt.mask)] = attempt.mask.digest()
+        digests = [by_mask.get(id(attempt.mask), "") for attempt in attempts]
+        masks: dict[_RunKey, Mask] = {}
+        for attempt, digest in zip(attempts, digests, strict=True):
+            if attempt.mask is not None:
+                masks.setdefault((digest, attempt.seed), attempt.mask)
+        keys: dict[_RunKey, str] = {}
+        performances: dict[_RunKey, Performances] = {}
+        if cache is not None:
+            for digest, seed in masks:
+                key = performance_key(
+                    bundle=challenge.digest, mask=digest, seed=seed, device=device
+                )
+                keys[digest, seed] = key
+                known = cache.performances(key)
+                if known is not None:
+                    performances[digest, seed] = known
+        return cls(
+            challenge=challenge,
+            attempts=attempts,
+            digests=digests,
+            masks=masks,
+            keys=keys,
+            performances=performances,
+            missing=[run for run in masks if run not in performances],
+        )
+
+    def measurement(self) -> Measurement:
+        """Returns what is to be measured, in the order of `missing`."""
+        challenge = self.challenge
+        return Measurement(
+            spec=challenge.network,
+            task=challenge.task,
+            weights=challenge.weights,
+            masks=[self.masks[run] for run in self.missing],
+            seeds=[seed for _, seed in self.missing],
+            recipe=challenge.recipe,
+            train_data=challenge.train,
+            test_data=challenge.truth.test,
+        )
+
+    def structures(self) -> dict[int, _Structure]:
+        """Returns what can be said of each mask before it is trained, by the mask's `id`."""
+        masks = {id(attempt.mask): attempt.mask for attempt in self.attempts}
+        return {
+            key: _Structure.of(self.challenge, mask)
+            for key, mask in masks.items()
+            if mask is not None
+        }
+
+    def records(
+        self, structures: Mapping[int, _Structure], metrics: Sequence[Metric]
+    ) -> list[Record]:
+        """Returns the records of the attempts once all performances are known."""
+        return [
+            _failed_record(self.challenge, attempt)
+            if attempt.mask is None
+            else _record(
+                self.challenge,
+                attempt,
+                attempt.mask,
+                digest,
+                structures[id(attempt.mask)],
+                self.performances[digest, attempt.seed],
+                metrics,
+            )
+            for attempt, digest in zip(self.attempts, self.digests, strict=True)
+        ]
 
 
 def recovery_area(points: Mapping[float, float | None]) -> float:
@@ -235,6 +347,7 @@ def _record(
     challenge: Challenge,
     attempt: Attempt,
     mask: Mask,
+    digest: str,
     structure: _Structure,
     performances: Performances,
     metrics: Sequence[Metric],
@@ -267,7 +380,7 @@ def _record(
         seconds=attempt.seconds,
         peak_rss_mib=attempt.peak_rss_mib,
         error="",
-        mask_sha256=mask.digest(),
+        mask_sha256=digest,
         metrics=_compute(metrics, evidence),
     )
 

@@ -17,8 +17,8 @@ from plantkit.isolation.client import (
     server_pool,
 )
 from plantkit.isolation.leftovers import scratch_directory
-from plantkit.isolation.levels import AUTO, choose
-from plantkit.isolation.probe import probe_machine
+from plantkit.isolation.levels import AUTO, Level, choose
+from plantkit.isolation.probe import begin_probe, probe_machine
 from plantkit.isolation.wire import Limits, PrunerSource
 from plantkit.machine import available_cores
 from plantkit.participants import Installed, load_submissions, with_unique_labels
@@ -116,17 +116,39 @@ def _run_in_pool(request: Request, warn: Warn, progress: Callable[[str, int, int
         )
     sources = [parse_pruner(text) for text in request.pruners]
     jobs = request.jobs or available_cores()
-    level, warning = choose(request.isolation, probe_machine())
-    if warning:
-        warn(warning)
     is_remote = request.executor != "local"
     with (
         scratch_directory() as scratch,
-        # Started first: they import torch while we do.
-        server_pool(1 if is_remote else jobs, Isolation(level=level)) as servers,
+        _servers(request.isolation, 1 if is_remote else jobs) as servers,
         _executor(request, jobs) as executor,
     ):
+        _isolate(servers, request.isolation, warn)
         return _run(request, sources, jobs, servers, executor, scratch, warn, progress)
+
+
+@contextmanager
+def _servers(isolation: str, count: int) -> Iterator[list[PrunerServer]]:
+    """Starts what runs pruners; `_isolate` must be called before it is used.
+
+    First of all, and before this machine is probed: they import torch while we do.
+    """
+    none = Isolation(level=Level.NONE) if isolation == Level.NONE else None
+    with server_pool(count, none) as servers:
+        begin_probe()
+        yield servers
+
+
+def _isolate(servers: Sequence[PrunerServer], isolation: str, warn: Warn) -> None:
+    """Sets the level of isolation that was asked for.
+
+    Raises:
+        IsolationError: this machine lacks what it needs.
+    """
+    level, warning = choose(isolation, probe_machine())
+    if warning:
+        warn(warning)
+    for server in servers:
+        server.isolate(level)
 
 
 @contextmanager
@@ -139,6 +161,7 @@ def _executor(request: Request, jobs: int) -> Iterator[Executor]:
     if request.executor == "local":
         if request.scheduler is not None:
             raise UsageError("--scheduler needs --executor dask")
+        from plantkit import harness  # noqa: F401 - forked with all that is imported
         from plantkit.executors import LocalExecutor
         from plantkit.training import Device
 
@@ -188,18 +211,17 @@ def run_pruning(
     """
     source = parse_pruner(request.pruner)
     jobs = request.jobs or available_cores()
-    level, warning = choose(request.isolation, probe_machine())
-    if warning:
-        warn(warning)
     with (
         scratch_directory() as scratch,
-        server_pool(jobs, Isolation(level=level)) as servers,
+        _servers(request.isolation, jobs) as servers,
     ):
         from plantkit import bundles, catalog, harness
         from plantkit.plugins import load_installed
         from plantkit.results import save_mask
 
         registry = load_installed()
+        _isolate(servers, request.isolation, warn)
+        level = servers[0].isolation.level
         limits = Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib)
         if source.path is None:
             entries = [Installed.of(registry, strict=False, warn=warn).entry(source)]

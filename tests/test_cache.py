@@ -168,13 +168,13 @@ def test_a_second_evaluation_trains_nothing_and_runs_the_submission_only(
 ):
     monkeypatch.setenv("PLANTKIT_CACHE_DIR", str(tmp_path / "cache"))
     trained: list[int] = []
-    measure = scoring.measure
+    measure_all = scoring.measure_all
 
-    def counting(*arguments, **named):
-        trained.append(len(arguments[3]))
-        return measure(*arguments, **named)
+    def counting(measurements, **named):
+        trained.extend(len(wanted.masks) for wanted in measurements)
+        return measure_all(measurements, **named)
 
-    monkeypatch.setattr(scoring, "measure", counting)
+    monkeypatch.setattr(scoring, "measure_all", counting)
     submission = write(
         "import torch\n"
         "def prune(problem, density, seed):\n"

@@ -29,6 +29,16 @@ def test_results_come_in_the_order_of_the_items(jobs):
     assert sorted(reported) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("items", [[], [-1], [-1, -2, -3]])
+def test_meanwhile_is_called_once_by_the_caller(jobs, items):
+    called: list[int] = []
+    with LocalExecutor(jobs) as executor:
+        results = executor.map(abs, items, meanwhile=lambda: called.append(os.getpid()))
+    assert results == [-item for item in items]
+    assert called == [os.getpid()]
+
+
 def test_jobs_run_side_by_side_in_other_processes():
     with LocalExecutor(2) as executor:
         found = executor.map(pid_of, [1, 2, 3, 4])

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -118,6 +119,24 @@ def test_full_isolation_that_is_missing_ends_with_code_3(
     assert done.code == 3
     assert "files: seen; mend files" in done.err
     assert "Traceback" not in done.err
+
+
+def test_threads_that_ask_at_once_get_the_same_answer():
+    program = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+from plantkit.isolation.probe import probe_machine
+def ask(number):
+    time.sleep(0.05 * number)
+    return [(check.name, check.works) for check in probe_machine().checks]
+with ThreadPoolExecutor(4) as pool:
+    first, *others = pool.map(ask, range(4))
+assert len(first) > 1 and all(found == first for found in others), (first, others)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_doctor(plantkit_cli, monkeypatch):

@@ -93,7 +93,9 @@ class Measuring:
     def __init__(self) -> None:
         self.bytes: list[int] = []
 
-    def map(self, function, items, *, on_result=None):
+    def map(self, function, items, *, on_result=None, meanwhile=None):
+        if meanwhile is not None:
+            meanwhile()
         self.bytes += [len(pickle.dumps(item)) for item in items]
         results = [function(pickle.loads(pickle.dumps(item))) for item in items]
         for result in results:

@@ -10,13 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plantkit.cache import Cache
 from plantkit.catalog import Protocol
+from plantkit.errors import ExecutorError
 from plantkit.masks import Mask
 from plantkit.scoring import (
     Attempt,
     SeedScore,
     recovered_accuracy,
     recovery_area,
+    score_all,
     score_attempts,
     seed_score,
     ticket_score,
@@ -140,13 +143,13 @@ class TestAttempts:
         trained = []
         from plantkit import scoring
 
-        real = scoring.measure
+        real = scoring.measure_all
 
-        def count(spec, task, weights, masks, seeds, recipe, **options):
-            trained.append(len(masks))
-            return real(spec, task, weights, masks, seeds, recipe, **options)
+        def count(measurements, **options):
+            trained.extend(len(wanted.masks) for wanted in measurements)
+            return real(measurements, **options)
 
-        monkeypatch.setattr(scoring, "measure", count)
+        monkeypatch.setattr(scoring, "measure_all", count)
         ticket = circle.truth.ticket
         attempts = [attempt(ticket), attempt(ticket, pruner="q"), attempt(ticket, seed=1)]
         records = score_attempts(circle, attempts)
@@ -168,6 +171,64 @@ class TestAttempts:
         perfect = Mask(ticket, saliency={name: value.float() for name, value in ticket.items()})
         [record] = score_attempts(circle, [attempt(perfect)])
         assert record.overlap["average_precision"] == 1.0
+
+
+class Counting:
+    """An executor that does the work here, in reverse, and stops after `most` pieces."""
+
+    jobs = 2
+
+    def __init__(self, most: int = 1000) -> None:
+        self.calls = 0
+        self._most = most
+
+    def map(self, function, items, *, on_result=None, meanwhile=None):
+        if meanwhile is not None:
+            meanwhile()
+        self.calls += 1
+        results = []
+        for number, item in enumerate(reversed(items)):
+            if number == self._most:
+                raise ExecutorError("the machine is gone")
+            results.append(function(item))
+            on_result(results[-1])
+        return results[::-1]
+
+
+class TestSeveralChallenges:
+    @staticmethod
+    def batches(circle, relu):
+        return [
+            (
+                challenge,
+                [
+                    attempt(mask, seed=seed)
+                    for mask in (challenge.truth.ticket, None, Mask.full(challenge.network))
+                    for seed in (1, 0)
+                ],
+            )
+            for challenge in (circle, relu)
+        ]
+
+    def test_records_are_those_of_each_alone_and_all_are_trained_side_by_side(self, circle, relu):
+        batches = self.batches(circle, relu)
+        executor = Counting()
+        together = score_all(batches, executor=executor)
+        assert together == [score_attempts(*batch) for batch in batches]
+        assert executor.calls == 1
+        assert len({record.weak.performance for record in together[0]}) > 2
+
+    def test_the_cache_learns_of_a_group_as_it_has_finished(self, circle, relu, tmp_path):
+        batches = self.batches(circle, relu)
+        cache = Cache(tmp_path)
+        with pytest.raises(ExecutorError, match="gone"):
+            score_all(batches, executor=Counting(most=1), cache=cache)
+        kept = len(list(tmp_path.glob("*/*.json")))
+        assert 0 < kept < 8
+        done: list[int] = []
+        again = score_all(batches, executor=Counting(), cache=cache, on_done=done.append)
+        assert sum(done) == 8 - kept
+        assert again == [score_attempts(*batch) for batch in batches]
 
 
 def test_seed_score_by_hand(circle):

@@ -21,8 +21,10 @@ from plantkit.training import (
     Recipe,
     Run,
     Samples,
+    Workload,
     data_order,
     evaluate,
+    plan,
     plan_groups,
     single_threaded,
     trace,
@@ -336,6 +338,29 @@ def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
         assert len(dense) == jobs
         assert max(dense) - min(dense) <= 1
     assert plan_groups(spec, []) == []
+
+
+def test_groups_of_several_networks_are_planned_together_the_dearest_first():
+    small, large = NetworkSpec(widths=(2, 16, 4)), NetworkSpec(widths=(2, 100, 100, 4))
+    work = [
+        Workload(spec=small, masks=[Mask.full(small)] * 6, steps=10),
+        Workload(spec=large, masks=[Mask.full(large)] * 8, steps=10),
+        Workload(spec=large, masks=[Mask.full(large)] * 3, steps=40),
+    ]
+    groups = plan(work, jobs=2)
+    assert [group.cost for group in groups] == sorted((g.cost for g in groups), reverse=True)
+    for position, workload in enumerate(work):
+        runs = [run for group in groups if group.workload == position for run in group.runs]
+        assert sorted(runs) == list(range(len(workload.masks)))
+    # Nobody waits for six small networks: together they cost least. The large ones are shared
+    # out, but three are too few for two groups.
+    assert [(group.workload, len(group.runs)) for group in groups] == [
+        (2, 3),
+        (1, 4),
+        (1, 4),
+        (0, 6),
+    ]
+    assert [len(group.runs) for group in plan(work[:1], jobs=2)] == [3, 3]
 
 
 def test_groups_stay_below_the_batch():

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import re
-import secrets
 import select
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from plantkit.errors import IsolationError, MaskError, PluginError
 from plantkit.isolation import kernel
 from plantkit.isolation.descendants import end_marked
+from plantkit.isolation.forks import ForkedServer, Zygote, hold, new_marker, numbered
 from plantkit.isolation.launch import bootstrap, clean_environment
 from plantkit.isolation.levels import AUTO, Level, choose
 from plantkit.isolation.probe import probe_machine
@@ -59,8 +59,10 @@ if TYPE_CHECKING:
 
 #: Seconds that the server may take beyond a run's time limit before it is killed.
 GRACE_SECONDS = 15.0
-#: Servers that start before there is work for them; each holds about 150 MB.
-_EAGER_SERVERS = 2
+#: Servers that are forked from one process; each takes four descriptors while it starts, which
+#: must leave most of those that this process may have.
+_MOST_FORKED = 64
+_DESCRIPTORS_A_FORK = 16
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
 #: Seconds that a server may take to end itself before it is killed.
@@ -116,7 +118,7 @@ class PrunerServer:
 
     def __init__(self, isolation: Isolation | None = None) -> None:
         self._isolation = isolation
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | ForkedServer | None = None
         self._ready = False
         self._marker = ""
 
@@ -134,6 +136,12 @@ class PrunerServer:
             self._isolation = Isolation(level=level)
         return self._isolation
 
+    def isolate(self, level: Level) -> None:
+        """Sets the level of isolation, from the next request on."""
+        self._isolation = Isolation(
+            level=level, hidden=self._isolation.hidden if self._isolation else ()
+        )
+
     def hide(self, paths: Iterable[Path]) -> None:
         """Adds to what no pruner may read, from the next request on."""
         self._isolation = replace(self.isolation, hidden=(*self.isolation.hidden, *paths))
@@ -144,7 +152,7 @@ class PrunerServer:
             self.stop()
         if self._process is not None or self.isolation.level is Level.NONE:
             return
-        self._marker = f"PLANTKIT_SERVER={secrets.token_hex(16)}"
+        self._marker = new_marker()
         name, _, value = self._marker.partition("=")
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-B", "-c", bootstrap("plantkit.isolation.server")],
@@ -155,7 +163,14 @@ class PrunerServer:
             start_new_session=True,
             text=True,
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        hold(self._process.stdin, self._process.stdout)
         self._ready = False
+
+    def adopt(self, process: ForkedServer, marker: str) -> None:
+        """Takes a process that was started already, with `marker` in its environment."""
+        self._process, self._marker, self._ready = process, marker, False
 
     def stop(self) -> None:
         """Ends the process, and with it anything that it still runs."""
@@ -165,11 +180,14 @@ class PrunerServer:
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()  # the server ends what it runs, then itself
+        if not self._ready:
+            process.kill()  # it runs nothing yet, and may still import for a while
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)
         if process.returncode != 0:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(process, subprocess.Popen):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.wait()
             end_marked(self._marker)
@@ -194,13 +212,16 @@ class PrunerServer:
     def _request(self, cell: Path, limits: Limits) -> Exit:
         self.start()
         if not self._ready:
-            if self._read_line(START_SECONDS) is None:
+            greeting = self._read_line(START_SECONDS)
+            if greeting is None:
                 self.stop()
                 raise IsolationError(
                     "the process that runs pruners did not start; "
                     f"check that '{sys.executable} -c \"import torch\"' works"
                 )
             self._ready = True
+            if isinstance(self._process, ForkedServer):
+                self._process.identify(greeting["pid"])
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -256,9 +277,18 @@ def _run_here(cell: Path) -> Exit:
     )
 
 
+def _most_forked() -> int:
+    import resource
+
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST_FORKED
+    return max(1, min(_MOST_FORKED, descriptors // _DESCRIPTORS_A_FORK))
+
+
 @contextmanager
 def server_pool(count: int, isolation: Isolation | None = None) -> Iterator[list[PrunerServer]]:
-    """Starts `count` servers, and ends them with the block.
+    """Starts `count` servers, forks of one process, and ends them with the block.
 
     Meanwhile processes of the same user can look neither into this process nor into the
     servers. Without isolation there is one server only: it is this process.
@@ -267,15 +297,25 @@ def server_pool(count: int, isolation: Isolation | None = None) -> Iterator[list
         count = 1
     servers = [PrunerServer(isolation) for _ in range(count)]
     was_dumpable = kernel.is_dumpable()
-    if servers[0].isolation.level is not Level.NONE:
+    zygote = None
+    if isolation is None or isolation.level is not Level.NONE:
         kernel.set_dumpable(False)
+        if count == 1:
+            servers[0].start()
+        else:
+            zygote = Zygote(min(count, _most_forked()))
+            # Those beyond start when they get work.
+            for number, (server, process) in enumerate(
+                zip(servers, zygote.servers, strict=False), start=1
+            ):
+                server.adopt(process, numbered(zygote.marker, number))
     try:
-        for server in servers[:_EAGER_SERVERS]:  # the others start when they get work
-            server.start()
         yield servers
     finally:
         for server in servers:
             server.stop()
+        if zygote is not None:
+            zygote.stop()
         kernel.set_dumpable(was_dumpable)
 
 

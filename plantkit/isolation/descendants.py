@@ -43,8 +43,10 @@ def end_descendants(root: int, *, timeout_seconds: float = 10.0) -> None:
     """Kills all processes beneath `root` and reaps those that are its children.
 
     They are stopped first, until no new ones appear, so that none can start another while it
-    is being killed.
+    is being killed. Where the kernel says that `root` has no child there is nothing beneath it.
     """
+    if not has_children(root):
+        return
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         stopped: set[int] = set()

@@ -39,14 +39,43 @@ _LANDLOCK = (
 _SECCOMP = "use a 64-bit Linux kernel on x86 or ARM with CONFIG_SECCOMP_FILTER"
 
 
+#: Held by the thread that waits for the trial.
+_probing = threading.Lock()
+
+
 class _LeakError(Exception):
     """Something worked that must not."""
 
 
 @cache
-def probe_machine() -> Offer:
-    """Returns what this machine offers, found out once a process; about 0.2 s."""
+def begin_probe() -> subprocess.Popen[str] | None:
+    """Starts what `probe_machine` waits for, once a process, and returns it; None if it cannot."""
     if not hasattr(os, "fork"):
+        return None
+    return subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", bootstrap(__name__)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+
+
+def probe_machine() -> Offer:
+    """Returns what this machine offers, found out once a process; about 0.2 s.
+
+    A caller who has something else to do meanwhile calls `begin_probe` before it. Threads that
+    ask at once get the same answer.
+    """
+    with _probing:  # of two that read the trial's output one would see no isolation
+        return _end_probe()
+
+
+@cache
+def _end_probe() -> Offer:
+    process = begin_probe()
+    if process is None:
         reason = "this system cannot fork processes"
         return Offer(
             checks=[
@@ -54,19 +83,17 @@ def probe_machine() -> Offer:
                 for level in (Level.PROCESS, Level.FULL)
             ]
         )
-    done = subprocess.run(
-        [sys.executable, "-I", "-B", "-c", bootstrap(__name__)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=clean_environment(),
-        timeout=_PROBE_SECONDS,
-        check=False,
-    )
     try:
-        found = json.loads(done.stdout)
+        output, errors = process.communicate(timeout=_PROBE_SECONDS)
+    except BaseException:
+        process.kill()
+        process.wait()
+        begin_probe.cache_clear()
+        raise
+    try:
+        found = json.loads(output)
     except ValueError:
-        detail = f"the trial ended with code {done.returncode}: {done.stderr[-500:].strip()}"
+        detail = f"the trial ended with code {process.returncode}: {errors[-500:].strip()}"
         remedy = "run plantkit doctor again, and report this"
         return Offer(
             checks=[

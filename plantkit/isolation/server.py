@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import safetensors.torch
 import torch
 
 from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError
@@ -30,6 +31,7 @@ from plantkit.isolation.wire import (
     ANSWER_FILE,
     CELL_FILE,
     ERROR_FILE,
+    FAREWELL,
     MASK_PREFIX,
     MOST_TEXT_BYTES,
     OUTPUT_FILE,
@@ -69,7 +71,7 @@ def main() -> None:
     kernel.adopt_orphans()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
-    answers.write('{"ready": true}\n')
+    answers.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
     answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
@@ -82,6 +84,9 @@ def main() -> None:
         if result is None:
             break
         answers.write(json.dumps(result) + "\n")
+        answers.flush()
+    with contextlib.suppress(BrokenPipeError):
+        answers.write(FAREWELL + "\n")
         answers.flush()
     os._exit(0)
 
@@ -178,15 +183,13 @@ def find_pruner(source: PrunerSource) -> RegisteredPruner:
 
 def load_problem(directory: Path, density: float, seed: int) -> Problem:
     """Returns the problem stored in `directory`, for one density and seed."""
-    from safetensors.torch import load_file
-
     value = json.loads((directory / PROBLEM_FILE).read_text(encoding="utf-8"))
-    data = load_file(directory / TRAIN_FILE)
+    data = safetensors.torch.load_file(directory / TRAIN_FILE)
     return Problem(
         name=value["name"],
         network=network_from_json(value["network"]),
         task=task_from_json(value["task"]),
-        weights=load_file(directory / WEIGHTS_FILE),
+        weights=safetensors.torch.load_file(directory / WEIGHTS_FILE),
         train=Samples(inputs=data["inputs"], targets=data["targets"]),
         density=density,
         seed=seed,
@@ -196,13 +199,11 @@ def load_problem(directory: Path, density: float, seed: int) -> Problem:
 
 def write_answer(cell: Path, mask: Mask) -> None:
     """Writes `mask`, and its saliency if it has one, as the answer of a cell."""
-    from safetensors.torch import save_file
-
     tensors = {f"{MASK_PREFIX}{name}": value for name, value in mask.items()}
     if mask.saliency is not None:
         for name, value in mask.saliency.items():
             tensors[f"{SALIENCY_PREFIX}{name}"] = value.detach().double().contiguous()
-    save_file(tensors, cell / ANSWER_FILE)
+    safetensors.torch.save_file(tensors, cell / ANSWER_FILE)
 
 
 def _child(cell: Path, limits: Limits, level: Level, hidden: Sequence[Path]) -> NoReturn:

@@ -26,6 +26,11 @@ ANSWER_FILE = "answer.safetensors"
 ERROR_FILE = "error.json"
 OUTPUT_FILE = "output.txt"
 
+#: The variable that marks a server's processes, so that they are found wherever they went.
+MARKER = "PLANTKIT_SERVER"
+#: The last line of a server that ends because nothing more is asked of it.
+FAREWELL = '{"ended": true}'
+
 #: Prefixes of the tensor names in an answer.
 MASK_PREFIX = "mask."
 SALIENCY_PREFIX = "saliency."

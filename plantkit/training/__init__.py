@@ -10,19 +10,17 @@ Idle units of perceptrons (`plantkit.connectivity.trainable_units`) are cut away
 and put back afterwards, which is exact and makes very sparse runs cheap. A network whose hidden
 units are all idle has a constant output and trains its output biases alone.
 
-`recipe` holds what goes in, `cutting` the idle units, `gradients` the two ways to
-backpropagate, `engine` the steps, `trainer` the rest.
+`recipe` holds what goes in, `cutting` the idle units, `groups` which runs train in one batch,
+`gradients` the two ways to backpropagate, `engine` the steps, `trainer` the rest.
 """
 
 from plantkit.training.cutting import ALIGNMENT
 from plantkit.training.engine import StepHook
+from plantkit.training.groups import BATCH_PARAMETERS, Device, Group, Workload, plan, plan_groups
 from plantkit.training.recipe import Recipe, Run, Samples, data_order
 from plantkit.training.trainer import (
-    BATCH_PARAMETERS,
     EVALUATION_BATCH,
-    Device,
     evaluate,
-    plan_groups,
     single_threaded,
     trace,
     train,
@@ -34,12 +32,15 @@ __all__ = [
     "BATCH_PARAMETERS",
     "EVALUATION_BATCH",
     "Device",
+    "Group",
     "Recipe",
     "Run",
     "Samples",
     "StepHook",
+    "Workload",
     "data_order",
     "evaluate",
+    "plan",
     "plan_groups",
     "single_threaded",
     "trace",

@@ -1,59 +1,22 @@
-"""Many runs: grouped by shape, trained group by group, evaluated."""
+"""Many runs: trained group by group, evaluated."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from plantkit.errors import UsageError
 from plantkit.networks import Network, flatten, forward_runs, unflatten
 from plantkit.tasks import Task
-from plantkit.training.cutting import CutRuns, cut_spec, width_caps
+from plantkit.training.cutting import CutRuns, width_caps
 from plantkit.training.engine import StepHook, train_rows
+from plantkit.training.groups import Device, plan_groups
 from plantkit.training.recipe import Recipe, Run, Samples
 
 #: Samples evaluated at once. Fixed, so that results do not depend on memory or settings.
 EVALUATION_BATCH = 1000
-#: Masks looked at together while runs are grouped; bounds the memory that this needs.
-_PLANNED_AT_ONCE = 64
-#: A group that is shared out among jobs is not made smaller than this: small groups are slow.
-_LEAST_RUNS = 2
-
-
-class Device(enum.StrEnum):
-    """What trains: the CPU, or a GPU that torch was built for."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
-
-    @classmethod
-    def checked(cls, name: str) -> Device:
-        """Returns the device called `name`.
-
-        Raises:
-            UsageError: an unknown name, or a GPU that torch cannot use here.
-        """
-        if name not in {device.value for device in cls}:
-            raise UsageError(
-                f"device is {name!r}; expected {' or '.join(map(repr, map(str, cls)))}"
-            )
-        device = cls(name)
-        if device is Device.CUDA and not torch.cuda.is_available():
-            raise UsageError(
-                f"device is 'cuda', but torch {torch.__version__} finds no GPU here: "
-                "use --device cpu, or install a torch that was built for CUDA"
-            )
-        return device
-
-
-#: Parameters of all runs that train side by side in one batch. On the CPU they should fit into
-#: the caches, on a GPU fill its memory but in part.
-BATCH_PARAMETERS = {Device.CPU: 260_000, Device.CUDA: 1 << 26}
 
 
 def train(
@@ -185,36 +148,6 @@ def trace_group(
         step_hook=step_hook,
     )
     return torch.stack([cut.put_back(trained, start) for trained in traced])
-
-
-def plan_groups(
-    spec: Network,
-    masks: Sequence[Mapping[str, Any]],
-    *,
-    jobs: int = 1,
-    device: str = Device.CPU,
-) -> list[list[int]]:
-    """Returns groups of run indices that train in one batch, the largest networks first.
-
-    All runs of a group are cut to the same shape, which depends on each run alone. Runs of
-    one shape are shared out evenly among `jobs` where there are enough of them.
-    """
-    by_cap: dict[int, list[int]] = {}
-    for first in range(0, len(masks), _PLANNED_AT_ONCE):
-        chunk = masks[first : first + _PLANNED_AT_ONCE]
-        caps = width_caps(spec, torch.stack([flatten(spec, mask) for mask in chunk]))
-        for position, cap in enumerate(caps, start=first):
-            by_cap.setdefault(cap, []).append(position)
-    groups: list[list[int]] = []
-    for cap in sorted(by_cap, reverse=True):
-        members = by_cap[cap]
-        most = max(1, BATCH_PARAMETERS[Device(device)] // cut_spec(spec, cap).total)
-        count = -(-len(members) // most)
-        shared = count + -count % jobs
-        if len(members) >= shared * _LEAST_RUNS:
-            count = shared
-        groups += [members[part::count] for part in range(count)]
-    return groups
 
 
 def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:

@@ -177,7 +177,7 @@ ATTACKS = (
         "score itself in place of the harness",
         """
         import plantkit.scoring, plantkit.harness
-        plantkit.scoring.score_attempts = plantkit.harness.rank = lambda *_, **__: []
+        plantkit.harness.score_all = plantkit.harness.rank = lambda *_, **__: []
         """,
         (OK,),
     ),

@@ -1,0 +1,49 @@
+"""The order of work in an evaluation, which changes no result."""
+
+from __future__ import annotations
+
+import json
+
+from plantkit import harness, scoring
+
+SUBMISSION = """
+import torch
+def prune(problem, density, seed):
+    values = torch.cat([w.abs().flatten() for w in problem.weights.values()])
+    kept = torch.zeros(len(values), dtype=torch.bool)
+    kept[values.topk(problem.budget).indices] = True
+    pieces = kept.split([w.numel() for w in problem.weights.values()])
+    return {n: p.reshape(w.shape) for (n, w), p in zip(problem.weights.items(), pieces)}
+"""
+
+
+def test_as_many_challenges_train_together_as_memory_has_room_for(
+    plantkit_cli, tiny_challenges, write, monkeypatch
+):
+    trained: list[list[int]] = []
+    measure_all = scoring.measure_all
+
+    def measure(measurements, **options):
+        trained.append([len(wanted.masks) for wanted in measurements])
+        return measure_all(measurements, **options)
+
+    def results() -> object:
+        done = plantkit_cli(
+            *("evaluate", write(SUBMISSION), "--challenges", tiny_challenges, "--suite", "tiny"),
+            *("--baselines", "random", "--density", "0.5", "--seeds", "1", "--jobs", "1"),
+            *("--format", "json", "--no-cache", "--isolation", "none"),
+        )
+        assert done.code == 0, done
+        value = json.loads(done.out)
+        for entry in [*value["records"], *value["standings"]]:
+            entry.pop("seconds")
+            entry.pop("peak_rss_mib", None)
+        return value["records"], value["standings"]
+
+    monkeypatch.setattr(scoring, "measure_all", measure)
+    together = results()
+    assert trained == [[2, 2]]
+    trained.clear()
+    monkeypatch.setattr(harness, "_MOST_CELLS", 3)  # there are two a challenge
+    assert results() == together
+    assert trained == [[2], [2]]
