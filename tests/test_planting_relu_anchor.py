@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from plantkit.networks import NetworkSpec
+from plantkit.planting import METHODS
 from plantkit.planting.anchors.relu import (
     MOST_ENTRIES,
     ReluAnchor,
@@ -13,6 +14,7 @@ from plantkit.planting.anchors.relu import (
     draw_streams,
     layer_sides,
 )
+from plantkit.planting.families.relu import ReluFamily
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 
 
@@ -71,3 +73,10 @@ def test_too_narrow_a_network_has_no_streams() -> None:
     parameters = draw_parameters(spec, rng)
     parameters["layers.0.weight"][:] = 1.0  # nothing is active for x < 0
     assert draw_streams(spec, parameters, rng) is None
+
+
+def test_ten_layers_can_be_planted() -> None:
+    planted = METHODS["anchored"].plant(
+        ReluFamily(), NetworkSpec.uniform(depth=10, width=100, inputs=1, outputs=1), seed=b"deep"
+    )
+    assert planted.count.total == 90

@@ -59,6 +59,7 @@ class Anchor(ABC):
     Attributes:
         measure, bound: of the distance to the formula, as `Distance` has them.
         minimum_depth: in layers of neurons.
+        most_attempts: structures that are moved before planting gives up.
         common_factor: whether all outputs must share one factor, as classes must.
         hidden: whether the audit's limits are kept; measured, see docs/audit.md.
     """
@@ -67,6 +68,7 @@ class Anchor(ABC):
     measure: ClassVar[str]
     bound: ClassVar[float]
     minimum_depth: ClassVar[int]
+    most_attempts: ClassVar[int] = 200
     common_factor: ClassVar[bool]
 
     @abstractmethod

@@ -31,9 +31,6 @@ from plantkit.planting.streams import generator
 from plantkit.planting.structures import Ticket, check_width
 from plantkit.planting.targets import Floats
 
-MOST_ATTEMPTS = 200
-"""Structures that are moved before planting gives up."""
-
 LEAST_ACTIVITY = 0.01
 """Least share of the domain on which every hidden unit of the ticket is active."""
 
@@ -86,7 +83,7 @@ class AnchoredMethod(PlantingMethod):
         rng = generator(seed, "anchoring")
         domain = family.domain()
         faults: Counter[str] = Counter()
-        for attempt in range(1, MOST_ATTEMPTS + 1):
+        for attempt in range(1, anchor.most_attempts + 1):
             found = anchor.anchor(spec, drawn, rng)
             if found is None:
                 faults["no structure, or no fit"] += 1
@@ -133,8 +130,8 @@ class AnchoredMethod(PlantingMethod):
             )
         reasons = ", ".join(f"{reason} ({count})" for reason, count in faults.most_common())
         raise PlantingError(
-            f"none of {MOST_ATTEMPTS} structures in {spec.label} could be anchored: {reasons}; "
-            "use another depth or width, or --planting faithful"
+            f"none of {anchor.most_attempts} structures in {spec.label} could be anchored: "
+            f"{reasons}; use another depth or width, or --planting faithful"
         )
 
 
