@@ -26,6 +26,22 @@ SEALED = "truth.sealed"
 _MOST_MANIFEST_BYTES = 64 * 1024
 
 
+def read_beside(directory: Path, name: str, schema: str, most_bytes: int) -> dict[str, Any] | None:
+    """Returns the JSON file `name` beside a manifest, which no digest covers, None without one.
+
+    Raises:
+        BundleError: it is larger than `most_bytes`, no JSON, or breaks its `schema`.
+    """
+    path = directory / name
+    if not path.is_file():
+        return None
+    value: dict[str, Any] = parse_json(path, read_bounded(path, most_bytes, missing="is gone"))
+    broken = violations(value, schema)
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    return value
+
+
 def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
     """Returns the validated manifest of a bundle and the challenge's digest, reading no other
     file.

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plantkit.bundle_files import parse_json, read_bounded
 from plantkit.errors import BundleError
-from plantkit.schemas import violations
+from plantkit.manifests import read_beside
 
 ALTERNATIVES = "alternatives.json"
 SCHEMA = "alternatives"
@@ -30,16 +29,10 @@ def read_record(directory: Path, digest: str) -> dict[str, Any] | None:
     Raises:
         BundleError: it breaks its schema, or is of another bundle.
     """
-    path = directory / ALTERNATIVES
-    if not path.is_file():
-        return None
-    record: dict[str, Any] = parse_json(path, read_bounded(path, _MOST_BYTES, missing="is gone"))
-    broken = violations(record, SCHEMA)
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
-    if record["bundle_sha256"] != digest:
+    record = read_beside(directory, ALTERNATIVES, SCHEMA, _MOST_BYTES)
+    if record is not None and record["bundle_sha256"] != digest:
         raise BundleError(
-            path,
+            directory / ALTERNATIVES,
             f"is of the bundle {record['bundle_sha256']}; this one's digest is {digest}: "
             "remove it, or search again with plantkit alternatives --write",
         )

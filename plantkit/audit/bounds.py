@@ -82,7 +82,7 @@ def expected_auc(chances: Floats) -> float:
 
     The drawn entry is the positive, all others are negatives, and ties count by half.
     """
-    values, places, counts = np.unique(chances, return_inverse=True, return_counts=True)
+    _, places, counts = np.unique(chances, return_inverse=True, return_counts=True)
     below = np.cumsum(counts) - counts
     share = (below + (counts - 1) / 2) / (chances.size - 1)
-    return float((chances * share[places]).sum() / (values * counts).sum())
+    return float((chances * share[places]).sum() / chances.sum())

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plantkit.bundle_files import parse_json, read_bounded
 from plantkit.errors import BundleError, UsageError
-from plantkit.schemas import violations
+from plantkit.manifests import read_beside
 
 SUMMARY = "audit.json"
 SCHEMA_VERSION = 1
@@ -56,13 +55,9 @@ def read_summary(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
     Raises:
         BundleError: it breaks its schema, or is of another planting than the manifest's.
     """
-    path = directory / SUMMARY
-    if not path.is_file():
+    summary = read_beside(directory, SUMMARY, "audit-summary", _MOST_BYTES)
+    if summary is None:
         return None
-    summary: dict[str, Any] = parse_json(path, read_bounded(path, _MOST_BYTES, missing="is gone"))
-    broken = violations(summary, "audit-summary")
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
     stated = {
         "family": manifest["family"],
         "network": manifest["network"],
@@ -72,7 +67,7 @@ def read_summary(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
     for name, value in stated.items():
         if summary["planting"][name] != value:
             raise BundleError(
-                path,
+                directory / SUMMARY,
                 f"is an audit of {name} {summary['planting'][name]}; the bundle's is {value}: "
                 "audit the bundle's own planting",
             )
