@@ -54,7 +54,9 @@ def faithful():
 class TestNull:
     """Random tickets in random networks: nothing to find."""
 
-    @pytest.mark.parametrize("attacker", ["strongest", "boosting", "joint", "magnitude"])
+    @pytest.mark.parametrize(
+        "attacker", ["strongest", "boosting", "second order", "joint", "magnitude"]
+    )
     def test_chance_lies_within_the_interval(self, null, attacker):
         auc = null.attacker(attacker).overall.auc
         assert auc.low < 0.5 < auc.high

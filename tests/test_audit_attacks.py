@@ -23,7 +23,7 @@ def attack(name, weight, bias):
 def cases():
     """Ten training networks: 300 ticket weights and 50 ticket biases in all."""
     labels = {WEIGHT: np.arange(100) < 30, BIAS: np.arange(10) < 5}
-    return [Case(spec=SPEC, path=Path(), labels=labels)] * 10
+    return [Case(spec=SPEC, parameters={}, path=Path(), labels=labels)] * 10
 
 
 def test_the_best_overall_acts_where_no_other_is_clearly_better(cases):

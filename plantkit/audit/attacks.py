@@ -5,16 +5,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.audit.boosting import BOLD, CAUTIOUS, EntryModels, Table, fit_models, thin_out
+from plantkit.audit.boosting import (
+    BOLD,
+    CAUTIOUS,
+    EntryModels,
+    Learner,
+    Table,
+    fit_models,
+    thin_out,
+)
 from plantkit.audit.cases import Case, CaseFile
 from plantkit.audit.features import GROUPS
 from plantkit.audit.figures import Separation, mean_auc, separate
 from plantkit.audit.joint import joint_tables, ticket_degrees
+from plantkit.audit.products import PRODUCTS
 from plantkit.audit.singles import (
     FeatureSeparations,
     choose_feature,
@@ -31,10 +39,11 @@ ROUNDS = 1
 DISTINCT = 2.0
 BOOSTING = "boosting"
 CAUTIOUS_BOOSTING = "cautious boosting"
+SECOND_ORDER = "second order"
 JOINT = "joint"
 POSITION = "position prior"
 STRONGEST = "strongest"
-LEARNERS = (BOOSTING, CAUTIOUS_BOOSTING, JOINT)
+LEARNERS = (BOOSTING, CAUTIOUS_BOOSTING, SECOND_ORDER, JOINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,13 +75,20 @@ class Attack:
 def learned_attacks(
     train: CaseFile, test: Sequence[Case], rng: np.random.Generator
 ) -> tuple[Attack, ...]:
-    """Returns the `LEARNERS`: boosting entry by entry, and the joint attacker that builds on it."""
+    """Returns the `LEARNERS`, in their order.
+
+    Three judge entry by entry; the joint attacker builds on the one of them that did best on
+    the training networks.
+    """
     cases = train.cases
     spec = cases[0].spec
-    stage = _train_stage(cases, test, Case.codes, rng)
-    boosting = _attack(BOOSTING, cases, test, stage)
-    slow = _train_stage(cases, test, Case.codes, rng, CAUTIOUS)
-    cautious = _attack(CAUTIOUS_BOOSTING, cases, test, slow)
+    stages = {
+        BOOSTING: _train_stage(cases, test, Case.codes, rng),
+        CAUTIOUS_BOOSTING: _train_stage(cases, test, Case.codes, rng, CAUTIOUS),
+        SECOND_ORDER: _train_stage(cases, test, Case.surroundings, rng, PRODUCTS),
+    }
+    alone = {name: _attack(name, cases, test, stage) for name, stage in stages.items()}
+    stage = stages[max(alone, key=lambda name: _rehearsed_auc(alone[name], cases))]
     degrees = ticket_degrees(spec, [case.labels for case in cases])
     for _ in range(ROUNDS):
         known = {
@@ -87,7 +103,7 @@ def learned_attacks(
             return joint_tables(spec, known[id(case)], case.codes(), degrees)
 
         stage = _train_stage(cases, test, tables, rng)
-    return boosting, cautious, _attack(JOINT, cases, test, stage)
+    return *alone.values(), _attack(JOINT, cases, test, stage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,14 +119,14 @@ def _train_stage(
     test: Sequence[Case],
     tables: Callable[[Case], Mapping[str, Table]],
     rng: np.random.Generator,
-    settings: Mapping[str, Any] = BOLD,
+    learner: Learner = BOLD,
 ) -> _Stage:
     spec = cases[0].spec
     lessons = [thin_out(tables(case), case.labels, len(cases), rng) for case in cases]
 
     def model(left_out: int | None) -> EntryModels:
         kept = [one for place, one in enumerate(lessons) if place % FOLDS != left_out]
-        return fit_models(spec, kept, rng, settings)
+        return fit_models(spec, kept, rng, learner)
 
     folds = [model(fold) for fold in range(FOLDS)]
     full = model(None)
@@ -209,13 +225,7 @@ def strongest_attack(attacks: Sequence[Attack], train: Sequence[Case]) -> Attack
     are not flattered by it.
     """
     positives = {name: _separable(train, name) for name in attacks[0].found}
-    weights = list(positives.values())
-
-    def overall(attack: Attack) -> float:
-        aucs = [attack.rehearsal[name] for name in positives]
-        return float(np.average(aucs, weights=weights)) if any(weights) else 0.5
-
-    general = max(attacks, key=overall)
+    general = max(attacks, key=lambda attack: _rehearsed_auc(attack, train))
     found: dict[str, Sequence[Separation | None]] = {}
     rehearsal: dict[str, float] = {}
     choices: dict[str, str] = {}
@@ -228,6 +238,13 @@ def strongest_attack(attacks: Sequence[Attack], train: Sequence[Case]) -> Attack
         rehearsal[stratum] = best.rehearsal[stratum]
         choices[stratum] = best.name
     return Attack(name=STRONGEST, found=found, rehearsal=rehearsal, choices=choices)
+
+
+def _rehearsed_auc(attack: Attack, cases: Sequence[Case]) -> float:
+    """Returns the AUC on the training networks, over all strata."""
+    weights = [_separable(cases, name) for name in attack.rehearsal]
+    aucs = list(attack.rehearsal.values())
+    return float(np.average(aucs, weights=weights)) if any(weights) else 0.5
 
 
 def _separable(cases: Sequence[Case], stratum: str) -> int:

@@ -1,4 +1,4 @@
-"""Gradient boosting on the features of entries, one model a shape.
+"""Models of entries: what is learned from, and gradient boosting, one model a shape.
 
 Strata of one shape (the hidden layers of a uniform network) share a model that knows the layer,
 so that a deep network with few ticket entries a layer is not safe for lack of examples.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ class EntryModels:
     """Trained models: log odds that an entry belongs to the ticket.
 
     Attributes:
-        models: stratum to the model of its shape, the value of its layer feature, and the log
+        models: stratum to its model, the value of its layer feature, and the log
             odds that thinning out the negatives has added.
         constants: stratum to its log odds, where there was nothing to learn.
     """
@@ -95,26 +94,51 @@ def thin_out(
     return Lesson(rows=rows, labels=answers, negatives=available)
 
 
-BOLD: Mapping[str, Any] = MappingProxyType(
-    {"learning_rate": 0.1, "max_iter": 80, "max_leaf_nodes": 12, "min_samples_leaf": 20}
-)
-"""Settings that learn intricate, strong leaks."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """A way to learn.
 
-CAUTIOUS: Mapping[str, Any] = MappingProxyType(
-    {"learning_rate": 0.04, "max_iter": 80, "max_leaf_nodes": 6, "min_samples_leaf": 200}
-)
-"""Settings that do not take noise for a leak, and so find more of weak, smooth ones."""
+    Attributes:
+        fit: from a table (entries, features), answers (entries,) and a seed to a model with
+            scikit-learn's `decision_function`.
+        by_shape: whether strata of one shape share a model, which gets the layer as its last
+            feature; or every stratum has its own.
+    """
+
+    fit: Callable[[Table, Bools, int], Any]
+    by_shape: bool
+
+
+def boosting(**settings: Any) -> Learner:
+    """Returns gradient boosting with these settings of scikit-learn's."""
+
+    def fit(table: Table, answers: Bools, seed: int) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        model = HistGradientBoostingClassifier(
+            **settings, l2_regularization=5.0, early_stopping=False, random_state=seed
+        )
+        return model.fit(table, answers)
+
+    return Learner(fit=fit, by_shape=True)
+
+
+BOLD = boosting(learning_rate=0.1, max_iter=80, max_leaf_nodes=12, min_samples_leaf=20)
+"""Learns intricate, strong leaks."""
+
+CAUTIOUS = boosting(learning_rate=0.04, max_iter=80, max_leaf_nodes=6, min_samples_leaf=200)
+"""Does not take noise for a leak, and so finds more of weak, smooth ones."""
 
 
 def fit_models(
     spec: NetworkSpec,
     lessons: Sequence[Lesson],
     rng: np.random.Generator,
-    settings: Mapping[str, Any] = BOLD,
+    learner: Learner = BOLD,
 ) -> EntryModels:
-    """Returns models trained on the lessons, one a network, with `BOLD` or `CAUTIOUS` settings."""
+    """Returns what `learner` makes of the lessons, one a network."""
     constants: dict[str, float] = {}
-    shapes: dict[tuple[int, ...], list[str]] = {}
+    groups: dict[object, list[str]] = {}
     tables = {name: np.concatenate([one.rows[name] for one in lessons]) for name in spec.shapes}
     answers = {name: np.concatenate([one.labels[name] for one in lessons]) for name in spec.shapes}
     for name, shape in spec.shapes.items():
@@ -123,13 +147,15 @@ def fit_models(
         elif not answers[name].any():
             constants[name] = -CERTAIN_LOG_ODDS
         else:
-            shapes.setdefault((*shape, tables[name].shape[1]), []).append(name)
+            key = (*shape, tables[name].shape[1]) if learner.by_shape else name
+            groups.setdefault(key, []).append(name)
     models: dict[str, tuple[Any, int, float]] = {}
-    for names in shapes.values():
+    for names in groups.values():
         rows = np.concatenate(
             [_with_layer(tables[name], place) for place, name in enumerate(names)]
         )
-        model = _fit(rows, np.concatenate([answers[name] for name in names]), rng, settings)
+        truth = np.concatenate([answers[name] for name in names])
+        model = learner.fit(rows, truth, int(rng.integers(2**31)))
         for place, name in enumerate(names):
             available = sum(one.negatives[name] for one in lessons)
             offset = math.log(available / int((~answers[name]).sum()))
@@ -157,20 +183,6 @@ def check_extra() -> None:
     """
     if any(importlib.util.find_spec(name) is None for name in ("sklearn", "threadpoolctl")):
         raise MissingExtraError(extra="audit", needed_for="the leak audit")
-
-
-def _fit(
-    table: Table, answers: Bools, rng: np.random.Generator, settings: Mapping[str, Any]
-) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    model = HistGradientBoostingClassifier(
-        **settings,
-        l2_regularization=5.0,
-        early_stopping=False,
-        random_state=int(rng.integers(2**31)),
-    )
-    return model.fit(table, answers)
 
 
 def _with_layer(table: Table, layer: int) -> Table:

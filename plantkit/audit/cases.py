@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.audit.features import Codes, extract_features
+from plantkit.audit.products import product_tables
 from plantkit.audit.samples import Sample
 from plantkit.networks import NetworkSpec
 
@@ -18,15 +20,17 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
-    """One network's features, in a file, and its labels.
+    """One network, its features, in a file, and its labels.
 
     Attributes:
         spec: the network.
+        parameters: name to float32.
         path: an .npz file, parameter name to codes (entries, features).
         labels: parameter name to (entries,) bool, True at the ticket's entries.
     """
 
     spec: NetworkSpec
+    parameters: Mapping[str, Any]
     path: Path
     labels: Mapping[str, Bools]
 
@@ -34,6 +38,10 @@ class Case:
         """Returns the codes (entries, features) of every stratum, by parameter name."""
         with np.load(self.path) as stored:
             return {name: stored[name] for name in self.spec.shapes}
+
+    def surroundings(self) -> dict[str, NDArray[np.float32]]:
+        """Returns what the second-order attacker looks at, by parameter name."""
+        return product_tables(self.spec, self.parameters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,5 +63,5 @@ def open_cases(samples: Sequence[Sample], directory: Path, prefix: str) -> CaseF
         np.savez(path, allow_pickle=False, **codes)
         features = {name: table.names for name, table in tables.items()}
         labels = {name: value.ravel() for name, value in sample.ticket.items()}
-        cases.append(Case(spec=sample.spec, path=path, labels=labels))
+        cases.append(Case(spec=sample.spec, parameters=sample.parameters, path=path, labels=labels))
     return CaseFile(cases=cases, features=features)
