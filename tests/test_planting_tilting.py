@@ -69,8 +69,8 @@ def test_a_tilt_leans_against_what_it_names() -> None:
     assert upright[0] > 0.1  # being active asks for positive weights
     assert second_layer(Tilt(weights=4.0))[0] < upright[0] - 0.1
     assert second_layer(Tilt(agreement=-4.0))[1] > upright[1] + 0.1
-    assert second_layer(Tilt(biases=1.0))[2] < upright[2] - 0.2
-    assert second_layer(Tilt(magnitudes=1.5))[3] > upright[3] + 0.1
+    assert second_layer(Tilt(units={"bias": -1.0}))[2] < upright[2] - 0.2
+    assert second_layer(Tilt(units={"|bias|": 1.5}))[3] > upright[3] + 0.1
 
 
 def test_no_structure_where_too_few_units_will_do() -> None:

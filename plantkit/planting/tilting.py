@@ -10,13 +10,14 @@ neither larger nor of other signs than the rest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks import NetworkSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
+from plantkit.planting.preferences import Preferences, draw_units, unit_odds
 from plantkit.planting.structures import LayerSizes, Ticket
 from plantkit.planting.targets import Floats
 
@@ -38,16 +39,14 @@ class Tilt:
         weights: against a large sum of weights.
         agreement: against weights of the sign of their unit's bias; negative for it. Both are
             divided by the square root of the in-degree.
-        biases: against a large bias.
-        magnitudes: for biases far from zero.
         sources: against sources with large biases, likewise divided.
+        units: for units, by what they look like.
     """
 
     weights: float = 0.0
     agreement: float = 0.0
-    biases: float = 0.0
-    magnitudes: float = 0.0
     sources: float = 0.0
+    units: Preferences = field(default_factory=dict)
 
 
 def draw_tilted_structure(
@@ -80,6 +79,7 @@ def draw_tilted_structure(
         candidates = _Candidates(
             weights=weight[:, sources],
             shifts=np.where(with_bias, bias, 0.0),
+            odds=unit_odds(spec, parameters, layer, tilt.units),
             weight_unit=deviations[weight_name(layer)],
             bias_unit=deviations[bias_name(layer)],
         )
@@ -102,11 +102,13 @@ class _Candidates:
     Attributes:
         weights: (units, sources).
         shifts: (units,), biases in the ticket, 0 for others.
+        odds: (units,), log odds by the tilt's preferences for units.
         weight_unit, bias_unit: initial standard deviations.
     """
 
     weights: Floats
     shifts: Floats
+    odds: Floats
     weight_unit: float
     bias_unit: float
 
@@ -143,10 +145,9 @@ class _Candidates:
         usable = fit.any(axis=1)
         if usable.sum() < size.units:
             return None
-        odds = tilt.magnitudes * np.abs(biases) - tilt.biases * biases
+        odds = np.where(usable, self.odds, -np.inf)
         for _ in range(READING_DRAWS):
-            ranks = np.where(usable, rng.gumbel(size=count) + odds, -np.inf)
-            units = np.argsort(-ranks)[: size.units]
+            units = draw_units(odds, size.units, rng)
             read = reads[units, chosen[units]]
             if read.any(axis=0).all():
                 table = values.reshape(len(activations), count, FAN_INS)

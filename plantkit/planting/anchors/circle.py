@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from plantkit.networks import NetworkSpec
 from plantkit.planting.anchors.anchor import Distance
 from plantkit.planting.anchors.fitted import FittedAnchor
 from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.families.circle import CircleFamily
 from plantkit.planting.fitting import Schedule
 from plantkit.planting.objectives import FINE_REACH, FIRST_REACH, Classes, Objective
-from plantkit.planting.structures import LayerSizes
+from plantkit.planting.preferences import Preferences
+from plantkit.planting.structures import LayerSizes, Ticket, draw_structure
 from plantkit.planting.targets import Floats
+
+LAST_UNITS: Preferences = {
+    "out_0": 0.14,
+    "out_1": 0.1,
+    "out_3": -0.2,
+    "|bias|": 0.14,
+    "|out_0|": -0.26,
+    "|out_1|": -0.19,
+    "|out_2|": -0.2,
+    "|out_3|": -0.45,
+    "bias*bias": -0.08,
+    "bias*out_0": -0.14,
+    "bias*out_1": -0.11,
+    "bias*out_3": 0.28,
+    "out_0*out_1": -0.28,
+    "out_0*out_2": 0.12,
+    "out_0*out_3": 0.34,
+    "out_1*out_1": 0.22,
+    "out_1*out_2": -0.21,
+    "out_1*out_3": 0.23,
+    "out_2*out_2": 0.35,
+    "out_2*out_3": -0.27,
+    "out_3*out_3": 0.11,
+}
 
 
 class CircleAnchor(FittedAnchor):
@@ -38,6 +66,17 @@ class CircleAnchor(FittedAnchor):
         if hidden == 2:
             return first, LayerSizes(units=22, in_degree=6, bias_share=0.6)
         return (first, *(middle,) * (hidden - 3), wide, last)
+
+    def draw(
+        self,
+        spec: NetworkSpec,
+        parameters: Mapping[str, Floats],
+        inputs: Floats,
+        rng: np.random.Generator,
+    ) -> Ticket | None:
+        sizes = self.sizes(len(spec.layers) - 1)
+        last = {len(sizes) - 1: LAST_UNITS}
+        return draw_structure(spec, parameters, sizes, inputs, rng, last)
 
     def screen(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         inputs = rng.uniform(-1, 1, (400, 2))
