@@ -12,6 +12,7 @@ import numpy as np
 from plantkit.networks import NetworkSpec
 from plantkit.planting.family import LineFamily
 from plantkit.planting.objectives import best_scaled_error
+from plantkit.planting.preferences import Preferences
 from plantkit.planting.structures import Ticket
 from plantkit.planting.targets import Floats
 
@@ -74,6 +75,10 @@ class Anchor(ABC):
     @abstractmethod
     def units(self, hidden: int) -> tuple[int, ...]:
         """Returns how many units of each of `hidden` hidden layers a ticket needs."""
+
+    def preferences(self, hidden: int) -> Mapping[int, Preferences]:
+        """Returns the preferences for units, by layer from 0, with `hidden` hidden layers."""
+        return {}
 
     @abstractmethod
     def anchor(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec
 from plantkit.planting.anchors.anchor import Distance
 from plantkit.planting.anchors.fitted import FittedAnchor
 from plantkit.planting.coordinates import Coordinates
@@ -14,7 +13,7 @@ from plantkit.planting.families.circle import CircleFamily
 from plantkit.planting.fitting import Schedule
 from plantkit.planting.objectives import FINE_REACH, FIRST_REACH, Classes, Objective
 from plantkit.planting.preferences import Preferences
-from plantkit.planting.structures import LayerSizes, Ticket, draw_structure
+from plantkit.planting.structures import LayerSizes
 from plantkit.planting.targets import Floats
 
 LAST_UNITS: Preferences = {
@@ -67,16 +66,8 @@ class CircleAnchor(FittedAnchor):
             return first, LayerSizes(units=22, in_degree=6, bias_share=0.6)
         return (first, *(middle,) * (hidden - 3), wide, last)
 
-    def draw(
-        self,
-        spec: NetworkSpec,
-        parameters: Mapping[str, Floats],
-        inputs: Floats,
-        rng: np.random.Generator,
-    ) -> Ticket | None:
-        sizes = self.sizes(len(spec.layers) - 1)
-        last = {len(sizes) - 1: LAST_UNITS}
-        return draw_structure(spec, parameters, sizes, inputs, rng, last)
+    def preferences(self, hidden: int) -> Mapping[int, Preferences]:
+        return {hidden - 1: LAST_UNITS}
 
     def screen(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         inputs = rng.uniform(-1, 1, (400, 2))

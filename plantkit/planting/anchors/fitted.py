@@ -56,7 +56,10 @@ class FittedAnchor(Anchor):
         rng: np.random.Generator,
     ) -> Ticket | None:
         """Returns a random structure that is active on `inputs`, None after a failure."""
-        return draw_structure(spec, parameters, self.sizes(len(spec.layers) - 1), inputs, rng)
+        hidden = len(spec.layers) - 1
+        return draw_structure(
+            spec, parameters, self.sizes(hidden), inputs, rng, self.preferences(hidden)
+        )
 
     @abstractmethod
     def objective(self, coordinates: Coordinates, start: Floats, *, again: bool) -> Objective:

@@ -94,6 +94,15 @@ class HelixAnchor(ValueAnchor, FittedAnchor):
     def held(self, hidden: int) -> int:
         return max(hidden - 2, 1)
 
+    def tilts(self, hidden: int) -> tuple[Tilt, ...]:
+        """Returns the tilts of `hidden` hidden layers."""
+        if hidden == 2:
+            return UPRIGHT, FOLDS_ALONE_TILT
+        return (UPRIGHT, *(PASSAGE_TILT,) * (hidden - 3), KINKS_TILT, FOLDS_TILT)
+
+    def preferences(self, hidden: int) -> Mapping[int, Preferences]:
+        return {layer: tilt.units for layer, tilt in enumerate(self.tilts(hidden)) if tilt.units}
+
     def draw(
         self,
         spec: NetworkSpec,
@@ -102,13 +111,8 @@ class HelixAnchor(ValueAnchor, FittedAnchor):
         rng: np.random.Generator,
     ) -> Ticket | None:
         hidden = len(spec.layers) - 1
-        passages = (PASSAGE_TILT,) * (hidden - 3)
-        tilts = (
-            (UPRIGHT, FOLDS_ALONE_TILT)
-            if hidden == 2
-            else (UPRIGHT, *passages, KINKS_TILT, FOLDS_TILT)
-        )
-        return draw_tilted_structure(spec, parameters, self.sizes(hidden), tilts, inputs, rng)
+        sizes, tilts = self.sizes(hidden), self.tilts(hidden)
+        return draw_tilted_structure(spec, parameters, sizes, tilts, inputs, rng)
 
     def screen(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         inputs = np.linspace(-1, 1, 200)[:, None]
