@@ -20,53 +20,52 @@ from plantkit.planting.tilting import Tilt, draw_tilted_structure
 
 SIDES = LayerSizes(units=12, in_degree=1, bias_share=0.0, active_share=0.0, inactive_share=0.0)
 PASSAGE = LayerSizes(units=8, in_degree=3, bias_share=0.0, active_share=0.04, inactive_share=0.0)
-KINKS = LayerSizes(units=12, in_degree=7, bias_share=1.0, active_share=0.04, inactive_share=0.0)
-FOLDS = LayerSizes(units=16, in_degree=6, bias_share=1.0, active_share=0.04, inactive_share=0.0)
+KINKS = LayerSizes(units=12, in_degree=5, bias_share=1.0, active_share=0.04, inactive_share=0.0)
+FOLDS = LayerSizes(units=22, in_degree=4, bias_share=1.0, active_share=0.04, inactive_share=0.0)
 
 FOLDS_ALONE = LayerSizes(
     units=30, in_degree=4, bias_share=1.0, active_share=0.04, inactive_share=0.0
 )
 
 KINKS_UNITS: Preferences = {
-    "bias": -0.58,
-    "row_sum": -0.12,
-    "|bias|": -0.4,
-    "bias*row_sum": 0.11,
+    "bias": -0.47,
+    "row_sum": -0.14,
+    "|bias|": -0.78,
+    "bias*bias": 0.36,
+    "bias*row_sum": 0.25,
 }
 FOLDS_UNITS: Preferences = {
-    "bias": -0.52,
-    "out_1": -0.07,
-    "out_2": -0.6,
-    "|bias|": 0.17,
+    "bias": -0.36,
+    "out_2": -0.26,
+    "row_sum": -0.05,
+    "|bias|": -0.29,
     "|out_0|": -0.77,
-    "|out_1|": -0.42,
-    "|out_2|": 3.81,
-    "bias*bias": 0.18,
-    "bias*out_2": -0.7,
+    "|out_1|": -0.6,
+    "|out_2|": 2.06,
+    "bias*bias": 0.41,
+    "bias*out_0": 0.08,
+    "bias*out_2": -0.31,
     "bias*row_sum": 0.07,
-    "out_0*out_0": 0.18,
-    "out_1*out_1": 0.08,
-    "out_2*out_2": -1.26,
-    "row_sum*out_0": 0.04,
-    "row_sum*out_2": -0.1,
+    "out_0*out_0": 0.14,
+    "out_1*out_1": 0.25,
+    "out_2*out_2": -0.68,
+    "row_sum*out_2": -0.06,
 }
+"""Learned at 5x100 by `benchmarks/preferences.py`, a few steps of it."""
 
 UPRIGHT = Tilt()
 PASSAGE_TILT = Tilt(weights=2.0)
-KINKS_TILT = Tilt(weights=20.0, agreement=-26.0, units=KINKS_UNITS)
+KINKS_TILT = Tilt(weights=18.0, agreement=-26.0, units=KINKS_UNITS)
 FOLDS_TILT = Tilt(weights=3.5, agreement=-3.0, sources=0.1, units=FOLDS_UNITS)
 FOLDS_ALONE_TILT = Tilt(weights=20.0, agreement=-26.0, units=FOLDS_UNITS)
-"""Chosen to bring the means which they act on near 0. Over 130 plantings at 5x100, in initial
-deviations: weights 0.09 and 0.00, biases 0.04 and 0.02; weight times its unit's bias -0.24 and
-0.00, as the fit goes on where selection is held back.
-"""
+"""Tuned, like the preferences, to bring the means which they act on near 0 over plantings."""
 
-DAMPING = (1.2, 1.2, 0.5)
+DAMPING = (1.2, 1.2, 1.0)
 """How much smaller the fitted outputs vary than the untouched ticket's, an output each.
 
 A fast oscillation is small beside what random weights of the same size add up to; asking for
 less keeps the weights as large as the initial law makes them. The third output is a straight
-line, which asks for less as it is.
+line, which does not; asking for more of it makes a few weights very large.
 """
 
 
