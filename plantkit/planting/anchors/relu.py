@@ -4,32 +4,64 @@ Without biases a ReLU network is a multiple of x on either side of zero. Its tic
 streams that meet in the output alone: units that are active for x > 0 and read only such units,
 and units that are active for x < 0. So a unit must satisfy one inequality, and not two:
 the sum of its weights times its sources' activations must be positive. Which units of the
-network do is looked up, and a preference for small sums of weights among them makes up for
-what the inequality says of the weights' signs.
+network do is looked up, and preferences among them make up for what the inequality says of the
+weights.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plantkit.networks import NetworkSpec, weight_name
 from plantkit.planting.anchors.anchor import DROP_BELOW, Anchored, ValueAnchor
 from plantkit.planting.families.relu import ReluFamily
 from plantkit.planting.initialization import standard_deviations
+from plantkit.planting.preferences import draw_units
 from plantkit.planting.structures import Ticket, drop_idle_entries
 from plantkit.planting.targets import Floats
 
 MOST_ENTRIES = 10
 """Ticket entries a layer of weights, on average, at most; the paper's ticket has one."""
 
-COUNTERWEIGHT = 1.9
-"""Preference against a unit's sum of weights, in initial standard deviations, over the square
-root of their number: with it the weights' means in the second and third layer are 0.06 and 0.02
-(140 plantings at 5x100), without it 0.42 and 0.40."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterweight:
+    """Preferences among units that satisfy their inequality, as log odds, against what it says.
+
+    Values are in initial deviations. Fixed numbers, tuned at 5x100 to bring the means that they
+    act on near 0 over plantings.
+
+    Attributes:
+        sum: against a large sum of weights, over the square root of their number.
+        activation: against a large activation, over the norm of the sources' activations.
+        power: for a large sum of squares, less its mean and over its deviation.
+    """
+
+    sum: float = 0.0
+    activation: float = 0.0
+    power: float = 0.0
+
+    def odds(self, weights: Floats, activations: Floats) -> Floats:
+        """Returns the log odds of units with weights (k, n), their sources having (n,)."""
+        count = activations.size
+        sums = weights.sum(axis=1) / count**0.5
+        reached = weights @ activations / np.linalg.norm(activations)
+        powers = (np.square(weights).sum(axis=1) - count) / (2 * count) ** 0.5
+        odds: Floats = self.power * powers - self.sum * sums - self.activation * reached
+        return odds
+
+
+AT_FIRST = Counterweight()
+"""In the first layer a sum of weights is the sign that the stream asks for."""
+
+ON_INPUTS = Counterweight(sum=0.5, activation=6.0, power=0.6)
+"""In the second layer an attacker sees the sources' activations: they are their weights."""
+
+DEEP = Counterweight(sum=1.9)
 
 FULL = (3, 3)
 NARROW = (2, 2)
@@ -38,8 +70,6 @@ LAST = (1, 3)
 
 In the last one the negative stream has to cancel, and every unit more leaves its weights freer.
 """
-
-Indices = NDArray[np.intp]
 
 
 class ReluAnchor(ValueAnchor):
@@ -124,18 +154,16 @@ def draw_streams(
     for layer, counts in zip(spec.layers[:-1], sides, strict=True):
         name = weight_name(layer)
         taken = np.zeros(spec.widths[layer + 1], dtype=bool)
+        counterweight = (AT_FIRST, ON_INPUTS)[layer] if layer < 2 else DEEP
         for stream in rng.permutation(2):
             sources, activations = streams[stream]
             weights = parameters[name][:, sources]
             values = weights @ activations
-            # In the first layer a sum of weights is the sign that the stream asks for.
-            pull = COUNTERWEIGHT if layer else 0.0
-            sums = weights.sum(axis=1) / deviations[name]
-            fit = np.flatnonzero((values > 0) & ~taken)
-            units = _draw_units(-pull * sums[fit] / np.sqrt(sources.size), counts[stream], rng)
-            if units is None:
+            odds = counterweight.odds(weights / deviations[name], activations)
+            fits = (values > 0) & ~taken
+            if fits.sum() < counts[stream]:
                 return None
-            units = fit[units]
+            units = draw_units(np.where(fits, odds, -np.inf), counts[stream], rng)
             taken[units] = True
             ticket[name][np.ix_(units, sources)] = True
             streams[stream] = (units, values[units])
@@ -144,10 +172,3 @@ def draw_streams(
     left = np.zeros(spec.widths[-2])
     left[streams[1][0]] = streams[1][1]
     return ticket, left
-
-
-def _draw_units(preferences: Floats, count: int, rng: np.random.Generator) -> Indices | None:
-    """Returns `count` places drawn by exp(preferences), none twice; None if there are fewer."""
-    if preferences.size < count:
-        return None
-    return np.argsort(-(preferences + rng.gumbel(size=preferences.size)))[:count]
