@@ -21,7 +21,7 @@ from plantkit.planting.preferences import Preferences, draw_units, unit_odds
 from plantkit.planting.structures import LayerSizes, Ticket
 from plantkit.planting.targets import Floats
 
-FAN_INS = 96
+FAN_INS = 128
 """Fan-ins that every unit of a layer is tried with."""
 
 READING_DRAWS = 20
@@ -36,8 +36,9 @@ class Tilt:
     """Preferences, as log odds, in one layer; 0 for none. Values are in initial deviations.
 
     Attributes:
-        weights: against a large sum of weights.
-        agreement: against weights of the sign of their unit's bias; negative for it. Both are
+        weights: against a large sum of weights, each times its source's activation (root mean
+            square over the inputs, over that of all sources).
+        agreement: the same sum, against the sign of the unit's bias; negative for it. Both are
             divided by the square root of the in-degree.
         sources: against sources with large biases, likewise divided.
         units: for units, by what they look like.
@@ -123,6 +124,8 @@ class _Candidates:
         """Returns units (k,), what they read (k, sources), and their activations (n, k)."""
         count, sources = self.weights.shape
         degree = min(size.in_degree, sources)
+        power = np.square(activations).mean(axis=0)
+        reach = np.sqrt(power / power.mean())  # of the sources, (sources,)
         order = rng.random((count, FAN_INS, sources)).argsort(axis=2).argsort(axis=2)
         reads = order < degree  # (units, fan-ins, sources)
         masked = np.where(reads, self.weights[:, None, :], 0.0)
@@ -133,7 +136,7 @@ class _Candidates:
         fit = (share >= size.active_share) & (share <= 1 - size.inactive_share)
         if size.active_share > 0:
             fit &= ((together >= SHARED) | ~reads).all(axis=2)
-        sums = masked.sum(axis=2) / self.weight_unit
+        sums = (masked * reach).sum(axis=2) / self.weight_unit
         biases = self.shifts / self.bias_unit
         lean = (
             tilt.weights * sums

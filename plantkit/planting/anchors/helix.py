@@ -20,7 +20,7 @@ from plantkit.planting.tilting import Tilt, draw_tilted_structure
 
 SIDES = LayerSizes(units=12, in_degree=1, bias_share=0.0, active_share=0.0, inactive_share=0.0)
 PASSAGE = LayerSizes(units=8, in_degree=3, bias_share=0.0, active_share=0.04, inactive_share=0.0)
-KINKS = LayerSizes(units=12, in_degree=5, bias_share=1.0, active_share=0.04, inactive_share=0.0)
+KINKS = LayerSizes(units=10, in_degree=7, bias_share=1.0, active_share=0.04, inactive_share=0.0)
 FOLDS = LayerSizes(units=22, in_degree=4, bias_share=1.0, active_share=0.04, inactive_share=0.0)
 
 FOLDS_ALONE = LayerSizes(
