@@ -186,3 +186,15 @@ def test_the_missing_extra_is_named(monkeypatch):
     samples = random_samples(5, seed=0)
     with pytest.raises(MissingExtraError, match=r"pip install 'plantkit\[audit\]'"):
         audit_plantings(samples[:4], samples[4:])
+
+
+def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
+    """An output bias left out of a single ticket is no evidence of a leak, nor of none."""
+    samples = random_samples(8, seed=9)
+    odd = samples[7]
+    ticket = {name: np.array(mask) for name, mask in odd.ticket.items()}
+    ticket["layers.2.bias"][0] = False
+    samples[7] = Sample(spec=odd.spec, parameters=odd.parameters, ticket=ticket)
+    audit = audit_plantings(samples[:5], samples[5:], curve=())
+    assert audit.strongest.strata["layers.2.bias"].networks == 1
+    assert audit.verdicts["layers.2.bias"] is Verdict.UNCLEAR

@@ -237,7 +237,10 @@ def audit_plantings(
     judged = None if subject is None else _subject_figures(attacks[0], limits, rng)
     attacks = [attack.first(len(test)) for attack in attacks]
     figures = [_attack_figures(attack, rng) for attack in attacks]
-    verdicts = {stratum: _judge(found, limits) for stratum, found in figures[0].strata.items()}
+    verdicts = {
+        stratum: _judge_stratum(found, limits, len(test))
+        for stratum, found in figures[0].strata.items()
+    }
     return Audit(
         spec=spec,
         limits=limits,
@@ -367,6 +370,13 @@ def _subject_figures(attack: Attack, limits: Limits, rng: np.random.Generator) -
         auc_deviation=deviation,
         verdict=verdict,
     )
+
+
+def _judge_stratum(found: Figures, limits: Limits, test_networks: int) -> Verdict:
+    """Returns the verdict on a stratum; unclear where only one of several networks has a say."""
+    if found.networks == 1 < test_networks:
+        return Verdict.UNCLEAR
+    return _judge(found, limits)
 
 
 def _judge(found: Figures, limits: Limits) -> Verdict:
