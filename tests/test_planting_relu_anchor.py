@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plantkit.networks import NetworkSpec
-from plantkit.planting import METHODS
+from plantkit.planting import METHODS, find_family
 from plantkit.planting.anchors.relu import (
     MOST_ENTRIES,
     ReluAnchor,
@@ -80,3 +80,10 @@ def test_ten_layers_can_be_planted() -> None:
         ReluFamily(), NetworkSpec.uniform(depth=10, width=100, inputs=1, outputs=1), seed=b"deep"
     )
     assert planted.count.total == 90
+
+
+@pytest.mark.parametrize(("depth", "hidden"), [(4, True), (5, True), (8, False)])
+def test_deep_networks_with_narrow_streams_are_not_called_hidden(depth: int, hidden: bool) -> None:
+    family = find_family("relu")
+    spec = NetworkSpec.uniform(depth=depth, width=60, inputs=1, outputs=1)
+    assert METHODS["anchored"].plant(family, spec, seed=b"1").hidden is hidden

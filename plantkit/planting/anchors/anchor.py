@@ -76,6 +76,10 @@ class Anchor(ABC):
     def units(self, hidden: int) -> tuple[int, ...]:
         """Returns how many units of each of `hidden` hidden layers a ticket needs."""
 
+    def hides(self, hidden: int) -> bool:
+        """Returns whether the audit's limits are kept with `hidden` hidden layers."""
+        return self.hidden
+
     def preferences(self, hidden: int) -> Mapping[int, Preferences]:
         """Returns the preferences for units, by layer from 0, with `hidden` hidden layers."""
         return {}

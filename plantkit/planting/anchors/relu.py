@@ -88,6 +88,10 @@ class ReluAnchor(ValueAnchor):
     most_attempts = 1000
     family = ReluFamily()
 
+    def hides(self, hidden: int) -> bool:
+        """Returns whether no stream is narrow; such layers leak a little, see docs/planting.md."""
+        return NARROW not in layer_sides(hidden)
+
     def units(self, hidden: int) -> tuple[int, ...]:
         return tuple(sum(sides) for sides in layer_sides(hidden))
 

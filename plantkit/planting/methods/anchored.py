@@ -114,7 +114,7 @@ class AnchoredMethod(PlantingMethod):
             return Planted(
                 family=family.name,
                 method=self.name,
-                hidden=anchor.hidden,
+                hidden=anchor.hides(len(spec.layers) - 1),
                 spec=spec,
                 parameters=parameters,
                 ticket=ticket,
