@@ -62,7 +62,8 @@ class Anchor(ABC):
         minimum_depth: in layers of neurons.
         most_attempts: structures that are moved before planting gives up.
         common_factor: whether all outputs must share one factor, as classes must.
-        hidden: whether the audit's limits are kept; measured, see docs/audit.md.
+        hidden: whether the audit's limits are kept; measured, see docs/audit.md. For anchors
+            that say so at any depth alike; others define `hides`.
     """
 
     hidden: ClassVar[bool]

@@ -80,7 +80,6 @@ class ReluAnchor(ValueAnchor):
     output of a regression.
     """
 
-    hidden = True
     bound = 1e-10
     minimum_depth = 3
     # Through many layers the negative stream's units grow alike, and then single entries are idle:
