@@ -2,8 +2,10 @@
 
 The values are those which a fit moves together: an entry, the biases at both ends, the sums and
 powers of the row and the column that it stands in, and single weights to outputs, where these
-are few. In an untouched network every one of them has mean 0 and variance 1, and squares and
-products of two tell whether a ticket's entries are correlated otherwise than the rest.
+are few. A weight behind units that read few inputs is also looked at times the size of its
+source's weights, `reach`: with many inputs these sizes are all alike. In an untouched network
+every one of them has mean 0 and variance 1, and squares and products of two tell whether a
+ticket's entries are correlated otherwise than the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.targets import Floats
 
 FEW = 4
-"""Outputs up to this number are looked at one by one."""
+"""Outputs up to this number are looked at one by one, and so many inputs are few."""
 
 LARGEST = 4.0
 """Values beyond this count as this, so that no single one decides."""
@@ -106,10 +108,13 @@ class _Scaled:
             }
             columns |= {key: values[:, None] for key, values in self._outgoing(layer).items()}
         if layer > 0:
+            sources = self.weight(layer - 1)
             columns |= {
                 "source_bias": self.bias(layer - 1)[None, :],
-                "source_sum": _sums(self.weight(layer - 1))[None, :],
+                "source_sum": _sums(sources)[None, :],
             }
+            if sources.shape[1] <= FEW:
+                columns["reach"] = weight * np.sqrt(np.square(sources).mean(axis=1))
             columns |= {key: values[None, :] for key, values in _columns("column", weight).items()}
             if height > FEW:
                 columns["column_sum"] = columns["column_sum"] - weight / height**0.5

@@ -83,8 +83,13 @@ def draw_tilted_structure(
             odds=unit_odds(spec, parameters, layer, tilt.units),
             weight_unit=deviations[weight_name(layer)],
             bias_unit=deviations[bias_name(layer)],
+            size=size,
+            tilt=tilt,
+            activations=activations,
+            source_biases=source_biases,
+            rng=rng,
         )
-        drawn = candidates.draw(size, tilt, activations, source_biases, rng)
+        drawn = candidates.draw()
         if drawn is None:
             return None
         units, reads, activations = drawn
@@ -96,63 +101,96 @@ def draw_tilted_structure(
     return ticket
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Candidates:
-    """A layer's units.
+    """A layer's units, whose fan-ins are drawn when a unit is looked at for the first time.
 
-    Attributes:
+    Args:
         weights: (units, sources).
         shifts: (units,), biases in the ticket, 0 for others.
         odds: (units,), log odds by the tilt's preferences for units.
         weight_unit, bias_unit: initial standard deviations.
+        size, tilt: of the layer.
+        activations: (n, sources).
+        source_biases: (sources,), in initial deviations.
+        rng: source of all choices.
     """
 
-    weights: Floats
-    shifts: Floats
-    odds: Floats
-    weight_unit: float
-    bias_unit: float
-
-    def draw(
+    def __init__(
         self,
+        *,
+        weights: Floats,
+        shifts: Floats,
+        odds: Floats,
+        weight_unit: float,
+        bias_unit: float,
         size: LayerSizes,
         tilt: Tilt,
         activations: Floats,
         source_biases: Floats,
         rng: np.random.Generator,
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], Floats] | None:
-        """Returns units (k,), what they read (k, sources), and their activations (n, k)."""
-        count, sources = self.weights.shape
-        degree = min(size.in_degree, sources)
+    ) -> None:
+        self.weights = weights
+        self.shifts = shifts
+        self.odds = odds
+        self.weight_unit = weight_unit
+        self.bias_unit = bias_unit
+        self.size = size
+        self.tilt = tilt
+        self.activations = activations
+        self.source_biases = source_biases
+        self.rng = rng
         power = np.square(activations).mean(axis=0)
-        reach = np.sqrt(power / power.mean())  # of the sources, (sources,)
-        order = rng.random((count, FAN_INS, sources)).argsort(axis=2).argsort(axis=2)
+        self.reach: Floats = np.sqrt(power / power.mean())  # of the sources
+        count = len(weights)
+        self.seen = np.zeros(count, dtype=bool)
+        self.usable = np.zeros(count, dtype=bool)
+        self.reads = np.zeros(weights.shape, dtype=bool)
+        self.results = np.zeros((len(activations), count))
+
+    def draw(self) -> tuple[NDArray[np.intp], NDArray[np.bool_], Floats] | None:
+        """Returns units (k,), what they read (k, sources), and their activations (n, k)."""
+        wanted = self.size.units
+        for _ in range(READING_DRAWS):
+            ranking = draw_units(self.odds, self.odds.size, self.rng)
+            for stop in range(wanted, ranking.size + wanted, wanted):
+                first = ranking[:stop]
+                self._look_at(first[~self.seen[first]])
+                units = first[self.usable[first]][:wanted]
+                if units.size == wanted:
+                    break
+            else:
+                return None
+            if self.reads[units].any(axis=0).all():
+                return units, self.reads[units], np.maximum(self.results[:, units], 0)
+        return None
+
+    def _look_at(self, units: NDArray[np.intp]) -> None:
+        """Chooses a fan-in for each of these units, if any will do."""
+        count, sources = units.size, self.weights.shape[1]
+        size, tilt = self.size, self.tilt
+        degree = min(size.in_degree, sources)
+        order = self.rng.random((count, FAN_INS, sources)).argsort(axis=2).argsort(axis=2)
         reads = order < degree  # (units, fan-ins, sources)
-        masked = np.where(reads, self.weights[:, None, :], 0.0)
-        values = activations @ masked.reshape(-1, sources).T + np.repeat(self.shifts, FAN_INS)
+        masked = np.where(reads, self.weights[units, None, :], 0.0)
+        shifts = np.repeat(self.shifts[units], FAN_INS)
+        values = self.activations @ masked.reshape(-1, sources).T + shifts
         active = (values > 0).astype(np.float64)
         share = active.mean(axis=0).reshape(count, FAN_INS)
-        together = (active.T @ (activations > 0) / len(activations)).reshape(reads.shape)
         fit = (share >= size.active_share) & (share <= 1 - size.inactive_share)
         if size.active_share > 0:
-            fit &= ((together >= SHARED) | ~reads).all(axis=2)
-        sums = (masked * reach).sum(axis=2) / self.weight_unit
-        biases = self.shifts / self.bias_unit
+            together = active.T @ (self.activations > 0) / len(active)
+            fit &= ((together.reshape(reads.shape) >= SHARED) | ~reads).all(axis=2)
+        sums = (masked * self.reach).sum(axis=2) / self.weight_unit
+        biases = self.shifts[units] / self.bias_unit
         lean = (
             tilt.weights * sums
             + tilt.agreement * sums * biases[:, None]
-            + tilt.sources * (reads * source_biases).sum(axis=2)
+            + tilt.sources * (reads * self.source_biases).sum(axis=2)
         ) / np.sqrt(degree)
-        preferences = np.where(fit, rng.gumbel(size=lean.shape) - lean, -np.inf)
+        preferences = np.where(fit, self.rng.gumbel(size=lean.shape) - lean, -np.inf)
         chosen = preferences.argmax(axis=1)
-        usable = fit.any(axis=1)
-        if usable.sum() < size.units:
-            return None
-        odds = np.where(usable, self.odds, -np.inf)
-        for _ in range(READING_DRAWS):
-            units = draw_units(odds, size.units, rng)
-            read = reads[units, chosen[units]]
-            if read.any(axis=0).all():
-                table = values.reshape(len(activations), count, FAN_INS)
-                return units, read, np.maximum(table[:, units, chosen[units]], 0)
-        return None
+        places = np.arange(count)
+        self.seen[units] = True
+        self.usable[units] = fit.any(axis=1)
+        self.reads[units] = reads[places, chosen]
+        self.results[:, units] = values.reshape(len(values), count, FAN_INS)[:, places, chosen]

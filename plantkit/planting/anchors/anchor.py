@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.planting.balancing import NO_BALANCE, Balance, Roles
 from plantkit.planting.family import LineFamily
 from plantkit.planting.objectives import best_scaled_error
 from plantkit.planting.preferences import Preferences
@@ -84,6 +86,23 @@ class Anchor(ABC):
     def preferences(self, hidden: int) -> Mapping[int, Preferences]:
         """Returns the preferences for units, by layer from 0, with `hidden` hidden layers."""
         return {}
+
+    def balance(self, hidden: int) -> Balance:
+        """Returns how many tickets are planted in `hidden` hidden layers, and which one is kept."""
+        return NO_BALANCE
+
+    @abstractmethod
+    def kinds(self, hidden: int) -> tuple[str, ...]:
+        """Returns what the ticket's units are, a word for each of `hidden` hidden layers."""
+
+    def roles(self, hidden: int) -> Roles:
+        """Returns the roles that the balance goes by, parameter name to role."""
+        kinds = ("inputs", *self.kinds(hidden), "outputs")
+        found: dict[str, str] = {}
+        for layer, (before, here) in enumerate(itertools.pairwise(kinds)):
+            found[weight_name(layer)] = f"{before} to {here}"
+            found[bias_name(layer)] = f"biases of {here} after {before}"
+        return found
 
     @abstractmethod
     def anchor(

@@ -70,6 +70,11 @@ class CircleAnchor(FittedAnchor):
             return first, LayerSizes(units=22, in_degree=6, bias_share=0.6)
         return (first, *(middle,) * (hidden - 3), wide, last)
 
+    def kinds(self, hidden: int) -> tuple[str, ...]:
+        if hidden == 2:
+            return "first", "last alone"
+        return ("first", *("middle",) * (hidden - 3), "wide", "last")
+
     def preferences(self, hidden: int) -> Mapping[int, Preferences]:
         return {hidden - 1: LAST_UNITS}
 

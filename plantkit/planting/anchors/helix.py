@@ -90,6 +90,11 @@ class HelixAnchor(ValueAnchor, FittedAnchor):
             return SIDES, FOLDS_ALONE
         return (SIDES, *(PASSAGE,) * (hidden - 3), KINKS, FOLDS)
 
+    def kinds(self, hidden: int) -> tuple[str, ...]:
+        if hidden == 2:
+            return "sides", "folds alone"
+        return ("sides", *("passage",) * (hidden - 3), "kinks", "folds")
+
     def held(self, hidden: int) -> int:
         return max(hidden - 2, 1)
 

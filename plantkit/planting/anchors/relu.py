@@ -18,10 +18,12 @@ import numpy as np
 
 from plantkit.networks import NetworkSpec, weight_name
 from plantkit.planting.anchors.anchor import DROP_BELOW, Anchored, ValueAnchor
+from plantkit.planting.effects import entry_effects, relative_error
 from plantkit.planting.families.relu import ReluFamily
+from plantkit.planting.gates import subnetwork
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.preferences import draw_units
-from plantkit.planting.structures import Ticket, drop_idle_entries
+from plantkit.planting.structures import Ticket
 from plantkit.planting.targets import Floats
 
 MOST_ENTRIES = 10
@@ -63,6 +65,9 @@ ON_INPUTS = Counterweight(sum=0.5, activation=6.0, power=0.6)
 
 DEEP = Counterweight(sum=1.9)
 
+SCREEN = np.linspace(-1, 1, 21)[:, None]
+"""Inputs on which entries must not be idle; the gates look at the whole domain."""
+
 FULL = (3, 3)
 NARROW = (2, 2)
 LAST = (1, 3)
@@ -94,6 +99,10 @@ class ReluAnchor(ValueAnchor):
     def units(self, hidden: int) -> tuple[int, ...]:
         return tuple(sum(sides) for sides in layer_sides(hidden))
 
+    def kinds(self, hidden: int) -> tuple[str, ...]:
+        words = {FULL: "full", NARROW: "narrow", LAST: "last"}
+        return ("first", *(words[sides] for sides in layer_sides(hidden)[1:]))
+
     def anchor(
         self, spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
     ) -> Anchored | None:
@@ -108,8 +117,9 @@ class ReluAnchor(ValueAnchor):
         row[read] -= left[read] * (left[read] @ row[read]) / (left @ left)
         # The factor of the output is free: it gives back what the projection took.
         row[read] *= np.sqrt(read.sum() / (read.sum() - 1))
-        kept = drop_idle_entries(spec, moved, ticket, self.family.domain(), least_effect=DROP_BELOW)
-        if any((kept[key] != ticket[key]).any() for key in ticket):
+        network = subnetwork(spec, moved, ticket)
+        effects = entry_effects(network, SCREEN, measure=relative_error)
+        if min(float(found.min()) for found in effects.values()) < DROP_BELOW:
             return None
         return Anchored(parameters=moved, ticket=ticket)
 

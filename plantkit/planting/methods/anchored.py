@@ -73,6 +73,20 @@ class AnchoredMethod(PlantingMethod):
 
     def _plant(self, family: Family, spec: NetworkSpec, seed: bytes) -> Planted:
         anchor = ANCHORS[family.name]
+        hidden = len(spec.layers) - 1
+        balance = anchor.balance(hidden)
+        candidates = self.candidates(family, spec, seed, balance.candidates)
+        kept = balance.choose(candidates, anchor.roles(hidden), generator(seed, "balancing"))
+        return candidates[kept]
+
+    def candidates(
+        self, family: Family, spec: NetworkSpec, seed: bytes, count: int
+    ) -> list[Planted]:
+        """Returns `count` tickets of one network, each planted by itself.
+
+        All arguments but `count` are those of `plant`, which keeps one of them.
+        """
+        anchor = ANCHORS[family.name]
         if spec.depth < anchor.minimum_depth:
             raise UsageError(
                 f"anchored planting of {family.name!r} needs a depth of at least "
@@ -82,6 +96,17 @@ class AnchoredMethod(PlantingMethod):
         drawn = draw_parameters(spec, generator(seed, "initialization"))
         rng = generator(seed, "anchoring")
         domain = family.domain()
+        return [self._candidate(family, spec, drawn, domain, rng) for _ in range(count)]
+
+    def _candidate(
+        self,
+        family: Family,
+        spec: NetworkSpec,
+        drawn: Mapping[str, Floats],
+        domain: Floats,
+        rng: np.random.Generator,
+    ) -> Planted:
+        anchor = ANCHORS[family.name]
         faults: Counter[str] = Counter()
         for attempt in range(1, anchor.most_attempts + 1):
             found = anchor.anchor(spec, drawn, rng)
