@@ -4,6 +4,15 @@ Run it from the repository with plantkit installed:
 
     python benchmarks/balance.py helix 5x100 10x100 --networks 100 --candidates 8 --jobs 2
 
+The two that are kept were learned by
+
+    python benchmarks/balance.py relu 5x100 8x50 --networks 280 --candidates 16
+    python benchmarks/balance.py helix 5x100 --candidates 8 --penalty 4 \
+        --role "folds to outputs" --role "biases of folds after kinks"
+
+as in helix's other roles the candidates of a network are too much alike, and balancing them too
+made things worse on other networks.
+
 Every network gets several tickets; `plantkit.planting.entropy_balancing` learns the odds that
 bring the terms' means over tickets to what they are elsewhere. Roles that another shape of the
 family has too are learned from all shapes together. With half of the networks it is checked on
@@ -49,6 +58,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=100, help="of each shape")
     parser.add_argument("--candidates", type=int, default=8, help="tickets a network")
     parser.add_argument("--penalty", type=float, default=0.5)
+    parser.add_argument("--role", action="append", help="roles to balance; all unless given")
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     networks: list[Sequence[Sums]] = []
@@ -61,7 +71,7 @@ def main() -> None:
             for sums, others in pool.map(work, seeds):
                 networks.append(sums)
                 rows.append(others)
-    coefficients = learn(networks, rows, arguments.penalty)
+    coefficients = learn(networks, rows, arguments.penalty, arguments.role)
     path = Path(plantkit.planting.__path__[0]) / "balances" / f"{arguments.family}.json"
     path.write_text(json.dumps(rounded(coefficients), indent=1) + "\n", encoding="utf-8")
     print(f"written to {path}")
@@ -96,7 +106,10 @@ def other_rows(candidate: plantkit.planting.Planted, roles: Mapping[str, str], s
 
 
 def learn(
-    networks: Sequence[Sequence[Sums]], rows: Sequence[Rows], penalty: float
+    networks: Sequence[Sequence[Sums]],
+    rows: Sequence[Rows],
+    penalty: float,
+    chosen: Sequence[str] | None,
 ) -> dict[str, dict[str, float]]:
     references = {
         role: Reference(
@@ -105,12 +118,13 @@ def learn(
         )
         for role in sorted({role for one in rows for role in one})
     }
-    half = learn_coefficients(networks[::2], references, penalty=penalty)
+    balanced = {role: references[role] for role in chosen or references}
+    half = learn_coefficients(networks[::2], balanced, penalty=penalty)
     before = squared_distances(networks[1::2], references, Balance())
     after = squared_distances(networks[1::2], references, Balance(coefficients=half))
     for role in references:
         print(f"{role}: {before[role]:.2f} before, {after[role]:.2f} after")
-    return learn_coefficients(networks, references, penalty=penalty)
+    return learn_coefficients(networks, balanced, penalty=penalty)
 
 
 def rounded(coefficients: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:

@@ -48,7 +48,7 @@ def test_sums_are_taken_over_the_entries_of_the_ticket(candidate) -> None:
 
 
 def test_strata_of_one_role_are_added_up(candidate) -> None:
-    spec = NetworkSpec(widths=(2, 6, 6, 6, 6, 1))
+    spec = NetworkSpec(widths=(2, 6, 6, 6, 6, 6, 1))
     parameters = draw_parameters(spec, np.random.default_rng(1))
     ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
     ticket["layers.2.weight"][0, 0] = ticket["layers.3.weight"][5, 2] = True

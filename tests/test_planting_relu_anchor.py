@@ -9,8 +9,10 @@ from plantkit.networks import NetworkSpec
 from plantkit.planting import METHODS, find_family
 from plantkit.planting.anchors.relu import (
     MOST_ENTRIES,
+    Counterweight,
     ReluAnchor,
     count_entries,
+    counterweight_of,
     draw_streams,
     layer_sides,
 )
@@ -87,3 +89,27 @@ def test_deep_networks_with_narrow_streams_are_not_called_hidden(depth: int, hid
     family = find_family("relu")
     spec = NetworkSpec.uniform(depth=depth, width=60, inputs=1, outputs=1)
     assert METHODS["anchored"].plant(family, spec, seed=b"1").hidden is hidden
+
+
+def test_odds_of_a_counterweight_by_hand() -> None:
+    weights = np.array([[1.0, -1.0], [0.9, 0.2]])
+    activations = np.array([3.0, 4.0])
+    counterweight = Counterweight(sum=2.0, activation=10.0, power=0.5)
+    # Sums 0 and 1.1 over sqrt 2; reached (3 - 4) / 5 and (2.7 + 0.8) / 5; squares 2 and 0.85.
+    expected = [10 * 0.2, -2 * 1.1 / 2**0.5 - 10 * 0.7 + 0.5 * (0.85 - 2) / 2]
+    np.testing.assert_allclose(counterweight.odds(weights, activations), expected)
+
+
+def test_single_weights_count_by_the_knots_around_them() -> None:
+    values = (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 0.0, -2.0)  # at 0.4, 0.9, 1.4 and 2.0
+    odds = Counterweight(values=values).odds(np.array([[0.2, 0.65], [-1.0, 9.0]]), np.ones(2))
+    np.testing.assert_allclose(odds, [-(0.5 + 2.0), 2.0])
+
+
+def test_only_units_behind_two_sources_are_weighed_singly() -> None:
+    sides = layer_sides(7)
+    used = [counterweight_of(layer, sides) for layer in range(7)]
+    behind_two = [layer for layer in range(2, 7) if sides[layer - 1] == (2, 2)]
+    assert behind_two == [3, 4, 5, 6]
+    assert [layer for layer, one in enumerate(used) if any(one.values)] == behind_two
+    assert not any(any(counterweight_of(layer, layer_sides(8)).values) for layer in range(8))

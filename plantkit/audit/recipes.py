@@ -150,8 +150,9 @@ def _key(recipe: PlantingRecipe) -> str:
     """Returns a directory name that changes with the recipe and with the planting code."""
     digest = hashlib.sha256(json.dumps(recipe.to_json(), sort_keys=True).encode())
     for root in plantkit.planting.__path__:
-        for path in sorted(Path(root).rglob("*.py")):
-            digest.update(path.read_bytes())
+        for path in sorted(Path(root).rglob("*.*")):
+            if path.suffix in {".py", ".json"}:
+                digest.update(path.read_bytes())
     return f"{recipe.family}-{recipe.spec.label}-{recipe.method}-{digest.hexdigest()[:12]}"
 
 

@@ -11,13 +11,14 @@ weights.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from plantkit.networks import NetworkSpec, weight_name
 from plantkit.planting.anchors.anchor import DROP_BELOW, Anchored, ValueAnchor
+from plantkit.planting.balancing import Balance, load_coefficients
 from plantkit.planting.effects import entry_effects, relative_error
 from plantkit.planting.families.relu import ReluFamily
 from plantkit.planting.gates import subnetwork
@@ -30,22 +31,28 @@ MOST_ENTRIES = 10
 """Ticket entries a layer of weights, on average, at most; the paper's ticket has one."""
 
 
+KNOTS = (-2.0, -1.4, -0.9, -0.4, 0.0, 0.4, 0.9, 1.4, 2.0)
+"""Weights, in initial deviations."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterweight:
     """Preferences among units that satisfy their inequality, as log odds, against what it says.
 
-    Values are in initial deviations. Fixed numbers, tuned at 5x100 to bring the means that they
-    act on near 0 over plantings.
+    Values are in initial deviations. Fixed numbers, tuned at 5x100 (`PAIRS`: at 8x50) to bring
+    the means that they act on near 0 over plantings.
 
     Attributes:
         sum: against a large sum of weights, over the square root of their number.
         activation: against a large activation, over the norm of the sources' activations.
         power: for a large sum of squares, less its mean and over its deviation.
+        values: against single weights, at `KNOTS`, linear between them.
     """
 
     sum: float = 0.0
     activation: float = 0.0
     power: float = 0.0
+    values: tuple[float, ...] = (0.0,) * 9
 
     def odds(self, weights: Floats, activations: Floats) -> Floats:
         """Returns the log odds of units with weights (k, n), their sources having (n,)."""
@@ -53,7 +60,8 @@ class Counterweight:
         sums = weights.sum(axis=1) / count**0.5
         reached = weights @ activations / np.linalg.norm(activations)
         powers = (np.square(weights).sum(axis=1) - count) / (2 * count) ** 0.5
-        odds: Floats = self.power * powers - self.sum * sums - self.activation * reached
+        singly = np.interp(weights, KNOTS, self.values).sum(axis=1)
+        odds: Floats = self.power * powers - self.sum * sums - self.activation * reached - singly
         return odds
 
 
@@ -65,8 +73,17 @@ ON_INPUTS = Counterweight(sum=0.5, activation=6.0, power=0.6)
 
 DEEP = Counterweight(sum=1.9)
 
+CANDIDATES = 16
+"""Tickets that are planted to keep one; 0.1 to 7 s in all."""
+
 SCREEN = np.linspace(-1, 1, 21)[:, None]
 """Inputs on which entries must not be idle; the gates look at the whole domain."""
+
+PAIRS = Counterweight(sum=1.9, values=(-0.22, -0.5, -0.63, -0.58, 0.0, 0.61, 0.39, 0.09, -0.71))
+"""Behind two sources, where small positive weights would be rather more frequent than others."""
+
+MOST_HIDING = 7
+"""Hidden layers up to which it is so: it costs more structures than deeper networks have."""
 
 FULL = (3, 3)
 NARROW = (2, 2)
@@ -99,6 +116,9 @@ class ReluAnchor(ValueAnchor):
     def units(self, hidden: int) -> tuple[int, ...]:
         return tuple(sum(sides) for sides in layer_sides(hidden))
 
+    def balance(self, hidden: int) -> Balance:
+        return Balance(candidates=CANDIDATES, coefficients=load_coefficients(self.family.name))
+
     def kinds(self, hidden: int) -> tuple[str, ...]:
         words = {FULL: "full", NARROW: "narrow", LAST: "last"}
         return ("first", *(words[sides] for sides in layer_sides(hidden)[1:]))
@@ -122,6 +142,14 @@ class ReluAnchor(ValueAnchor):
         if min(float(found.min()) for found in effects.values()) < DROP_BELOW:
             return None
         return Anchored(parameters=moved, ticket=ticket)
+
+
+def counterweight_of(layer: int, sides: Sequence[tuple[int, int]]) -> Counterweight:
+    """Returns the counterweight of a hidden layer, from 0, given the sides of all of them."""
+    if layer < 2:
+        return (AT_FIRST, ON_INPUTS)[layer]
+    few = len(sides) <= MOST_HIDING
+    return PAIRS if few and sides[layer - 1] == NARROW else DEEP
 
 
 def layer_sides(hidden: int) -> tuple[tuple[int, int], ...]:
@@ -167,7 +195,7 @@ def draw_streams(
     for layer, counts in zip(spec.layers[:-1], sides, strict=True):
         name = weight_name(layer)
         taken = np.zeros(spec.widths[layer + 1], dtype=bool)
-        counterweight = (AT_FIRST, ON_INPUTS)[layer] if layer < 2 else DEEP
+        counterweight = counterweight_of(layer, sides)
         for stream in rng.permutation(2):
             sources, activations = streams[stream]
             weights = parameters[name][:, sources]
