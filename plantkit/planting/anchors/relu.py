@@ -82,8 +82,8 @@ SCREEN = np.linspace(-1, 1, 21)[:, None]
 PAIRS = Counterweight(sum=1.9, values=(-0.22, -0.5, -0.63, -0.58, 0.0, 0.61, 0.39, 0.09, -0.71))
 """Behind two sources, where small positive weights would be rather more frequent than others."""
 
-MOST_HIDING = 7
-"""Hidden layers up to which it is so: it costs more structures than deeper networks have."""
+MOST_HIDING = 6
+"""Hidden layers up to which `PAIRS` are made up for: of deeper structures too few are left."""
 
 FULL = (3, 3)
 NARROW = (2, 2)
@@ -110,8 +110,8 @@ class ReluAnchor(ValueAnchor):
     family = ReluFamily()
 
     def hides(self, hidden: int) -> bool:
-        """Returns whether no stream is narrow; such layers leak a little, see docs/planting.md."""
-        return NARROW not in layer_sides(hidden)
+        """Returns whether single weights are made up for at this depth; see docs/planting.md."""
+        return hidden <= MOST_HIDING
 
     def units(self, hidden: int) -> tuple[int, ...]:
         return tuple(sum(sides) for sides in layer_sides(hidden))
