@@ -127,7 +127,7 @@ def test_helix_is_within_its_bound() -> None:
     error, factors = best_scaled_error(masked_outputs(planted, line), truth)
     assert error < 1.2e-4  # the bound is 1e-4 on the domain's points
     np.testing.assert_allclose(1 / factors, planted.output_scales, rtol=0.01)
-    assert not planted.hidden
+    assert planted.hidden
 
 
 def test_what_cannot_be_anchored() -> None:

@@ -84,8 +84,15 @@ def test_a_candidate_is_drawn_by_its_odds(candidate) -> None:
     assert kept[1] / 3000 == pytest.approx(np.exp(0.6) / (np.exp(0.6) + np.exp(-0.5)), abs=0.03)
 
 
-@pytest.mark.parametrize("family", sorted(ANCHORS))
-@pytest.mark.parametrize("depth", [4, 5, 8])
+@pytest.mark.parametrize(
+    ("family", "depth"),
+    [
+        (family, depth)
+        for family in sorted(ANCHORS)
+        for depth in (3, 4, 5, 8, 12)
+        if depth >= ANCHORS[family].minimum_depth
+    ],
+)
 def test_the_coefficients_that_are_kept_fit_the_roles(family: str, depth: int) -> None:
     anchor = ANCHORS[family]
     found = find_family(family)

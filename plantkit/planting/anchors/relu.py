@@ -120,6 +120,8 @@ class ReluAnchor(ValueAnchor):
         return Balance(candidates=CANDIDATES, coefficients=load_coefficients(self.family.name))
 
     def kinds(self, hidden: int) -> tuple[str, ...]:
+        if hidden == 1:
+            return ("first alone",)
         words = {FULL: "full", NARROW: "narrow", LAST: "last"}
         return ("first", *(words[sides] for sides in layer_sides(hidden)[1:]))
 
