@@ -4,21 +4,16 @@ Run it from the repository with plantkit installed:
 
     python benchmarks/balance.py helix 5x100 10x100 --networks 100 --candidates 8 --jobs 2
 
-The two that are kept were learned by
-
-    python benchmarks/balance.py relu 5x100 8x50 --networks 280 --candidates 16
-    python benchmarks/balance.py helix 5x100 --candidates 8 --penalty 4 \
-        --role "folds to outputs" --role "biases of folds after kinks"
-
-as in helix's other roles the candidates of a network are too much alike, and balancing them too
-made things worse on other networks.
+The two that are kept come from 200 networks of relu at 5x100 with 16 tickets each and 160 at 8x50
+with 12, penalty 0.6; and from 80 of helix at 5x100 with 8, penalty 4, `--role "folds to outputs"
+--role "biases of folds after kinks"`: in its other roles the candidates of a network are too much
+alike, and balancing them too made things worse on other networks.
 
 Every network gets several tickets; `plantkit.planting.entropy_balancing` learns the odds that
 bring the terms' means over tickets to what they are elsewhere. Roles that another shape of the
 family has too are learned from all shapes together. With half of the networks it is checked on
 the others: printed is, per role, the squared distance by which the means are off, in deviations
-of a ticket, before and after. Whether it is of use is for
-`plantkit audit` to say, on other networks.
+of a ticket, before and after. Whether it is of use is for `plantkit audit` to say, on others still.
 """
 
 from __future__ import annotations
