@@ -10,7 +10,8 @@ import pytest
 from plantkit.networks import NetworkSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 from plantkit.planting.preferences import draw_units, unit_odds
-from plantkit.planting.structures import LayerSizes, draw_structure
+from plantkit.planting.structures import LayerSizes
+from plantkit.planting.tilting import Tilt, draw_tilted_structure
 
 SPEC = NetworkSpec(widths=(2, 20, 20, 3))
 
@@ -58,11 +59,12 @@ def test_a_structure_follows_its_preferences(parameters) -> None:
 
     def mean_weight(preferences) -> float:
         rngs = (np.random.default_rng(seed) for seed in range(60))
+        tilts = (Tilt(), Tilt(units=preferences))
         tickets = (
-            draw_structure(SPEC, parameters, sizes, inputs, rng, preferences) for rng in rngs
+            draw_tilted_structure(SPEC, parameters, sizes, tilts, inputs, rng) for rng in rngs
         )
         means = [weight[one["layers.2.weight"][1]].mean() for one in tickets if one is not None]
         assert len(means) > 20
         return float(np.mean(means))
 
-    assert mean_weight({1: {"out_1": 2.0}}) > mean_weight({}) + 0.5 * weight.std()
+    assert mean_weight({"out_1": 2.0}) > mean_weight({}) + 0.5 * weight.std()

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
 from plantkit.networks import NetworkSpec
+from plantkit.planting.planted import PlantedNetwork
 
 Float32s = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-
-
-class PlantedNetwork(Protocol):
-    """Anything with a network, its parameters and its ticket, such as `planting.Planted`."""
-
-    @property
-    def spec(self) -> NetworkSpec: ...
-    @property
-    def parameters(self) -> Mapping[str, Any]: ...
-    @property
-    def ticket(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,11 +18,10 @@ import importlib.resources
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec
+from plantkit.planting.planted import PlantedNetwork
 from plantkit.planting.surroundings import look_around, second_order, second_order_names
 
 Roles = Mapping[str, str]
@@ -34,17 +33,6 @@ Sums = Mapping[str, Mapping[str, float]]
 
 ENTRY = "entry"
 """The term that is 1 for every entry: what the others add up to elsewhere in the network."""
-
-
-class Candidate(Protocol):
-    """A network with a ticket, such as `planting.Planted`."""
-
-    @property
-    def spec(self) -> NetworkSpec: ...
-    @property
-    def parameters(self) -> Mapping[str, Any]: ...
-    @property
-    def ticket(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +63,7 @@ class Balance:
         return total
 
     def choose(
-        self, candidates: Sequence[Candidate], roles: Roles, rng: np.random.Generator
+        self, candidates: Sequence[PlantedNetwork], roles: Roles, rng: np.random.Generator
     ) -> int:
         """Returns which of the candidates is kept, drawn by their odds."""
         if len(candidates) == 1:
@@ -88,7 +76,7 @@ NO_BALANCE = Balance()
 """The first ticket is the one."""
 
 
-def sum_terms(candidate: Candidate, roles: Roles) -> dict[str, dict[str, float]]:
+def sum_terms(candidate: PlantedNetwork, roles: Roles) -> dict[str, dict[str, float]]:
     """Returns sums of second-order terms over a ticket's entries, by role and term.
 
     Parameters of which nothing or everything is in the ticket are left out: they tell nothing.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,17 @@ class LabelSource(enum.StrEnum):
 
     TICKET = "ticket"
     """The ticket's own outputs, so that the ticket is exact up to the stated noise."""
+
+
+class PlantedNetwork(Protocol):
+    """A network, its parameters and its ticket: `Planted`, or anything that has as much."""
+
+    @property
+    def spec(self) -> NetworkSpec: ...
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+    @property
+    def ticket(self) -> Mapping[str, Any]: ...
 
 
 class Details(Protocol):

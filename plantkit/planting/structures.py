@@ -1,9 +1,8 @@
 """Random sparse structures: which units and entries of a network make up a ticket.
 
-Units, and whether a unit's bias belongs to the ticket, are drawn without a look at any value,
-unless there are preferences for units (`plantkit.planting.preferences`). Otherwise only the
-fan-in of a unit is drawn again until the unit switches: it must be active on a share of the
-inputs, and inactive on as much. That test treats a unit and its negative alike, so it favours
+Units, and whether a unit's bias belongs to the ticket, are drawn without a look at any value.
+Only the fan-in of a unit is drawn again until the unit switches: it must be active on a share of
+the inputs, and inactive on as much. That test treats a unit and its negative alike, so it favours
 no sign; the units that fail for every fan-in are too few to matter. What it can still tell an
 attacker is measured by the audit, not assumed away.
 """
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +19,6 @@ from plantkit.errors import WidthError
 from plantkit.networks import NetworkSpec, bias_name, weight_name
 from plantkit.planting.effects import entry_effects, relative_error
 from plantkit.planting.gates import subnetwork
-from plantkit.planting.preferences import Preferences, draw_units, unit_odds
 from plantkit.planting.targets import Floats
 
 Ticket = dict[str, NDArray[np.bool_]]
@@ -100,7 +97,6 @@ def draw_structure(
     sizes: Sequence[LayerSizes],
     inputs: Floats,
     rng: np.random.Generator,
-    preferences: Mapping[int, Preferences] = MappingProxyType({}),
 ) -> Ticket | None:
     """Returns a random structure all of whose hidden units switch, or None after a failure.
 
@@ -112,29 +108,19 @@ def draw_structure(
         sizes: of the structure, one a hidden layer; the network is wide enough.
         inputs: (n, d_in) on which units must switch.
         rng: source of all choices.
-        preferences: for units, by layer; without any they are drawn alike.
     """
     ticket: Ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
     sources = np.arange(spec.inputs)
     activations = inputs
     for layer, size in zip(spec.layers[:-1], sizes, strict=True):
         weight, bias = parameters[weight_name(layer)], parameters[bias_name(layer)]
-        if layer in preferences:
-            odds = unit_odds(spec, parameters, layer, preferences[layer])
-            units = draw_units(odds, size.units, rng)
-        else:
-            units = rng.choice(spec.widths[layer + 1], size.units, replace=False)
+        units = rng.choice(spec.widths[layer + 1], size.units, replace=False)
         with_bias = rng.random(units.size) < size.bias_share
         shifts = np.where(with_bias, bias[units], 0.0)
         drawn = _draw_layer(weight[np.ix_(units, sources)], shifts, activations, size, rng)
         if drawn is None:
             return None
         reads, activations = drawn
-        alive = activations.any(axis=0)  # all are, where they must switch
-        units, with_bias = units[alive], with_bias[alive]
-        reads, activations = reads[alive], activations[:, alive]
-        if not units.size:
-            return None
         ticket[weight_name(layer)][np.ix_(units, sources)] = reads
         ticket[bias_name(layer)][units] = with_bias
         sources = units

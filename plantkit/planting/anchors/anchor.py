@@ -64,11 +64,8 @@ class Anchor(ABC):
         minimum_depth: in layers of neurons.
         most_attempts: structures that are moved before planting gives up.
         common_factor: whether all outputs must share one factor, as classes must.
-        hidden: whether the audit's limits are kept; measured, see docs/audit.md. For anchors
-            that say so at any depth alike; others define `hides`.
     """
 
-    hidden: ClassVar[bool]
     measure: ClassVar[str]
     bound: ClassVar[float]
     minimum_depth: ClassVar[int]
@@ -79,9 +76,9 @@ class Anchor(ABC):
     def units(self, hidden: int) -> tuple[int, ...]:
         """Returns how many units of each of `hidden` hidden layers a ticket needs."""
 
+    @abstractmethod
     def hides(self, hidden: int) -> bool:
-        """Returns whether the audit's limits are kept with `hidden` hidden layers."""
-        return self.hidden
+        """Returns whether the audit's limits are kept with `hidden` hidden layers, as measured."""
 
     def preferences(self, hidden: int) -> Mapping[int, Preferences]:
         """Returns the preferences for units, by layer from 0, with `hidden` hidden layers."""

@@ -13,9 +13,11 @@ from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.fitting import Schedule, fit
 from plantkit.planting.gates import subnetwork
 from plantkit.planting.objectives import Objective
+from plantkit.planting.preferences import Preferences
 from plantkit.planting.rescaling import draw_scales
-from plantkit.planting.structures import LayerSizes, Ticket, draw_structure, drop_idle_entries
+from plantkit.planting.structures import LayerSizes, Ticket, drop_idle_entries
 from plantkit.planting.targets import Floats
+from plantkit.planting.tilting import Tilt, draw_tilted_structure
 
 EFFECT_POINTS = 700
 """Inputs at which effects are measured while planting; the gates look at the whole domain."""
@@ -41,25 +43,19 @@ class FittedAnchor(Anchor):
     def sizes(self, hidden: int) -> tuple[LayerSizes, ...]:
         """Returns the structure's sizes in a network of `hidden` hidden layers."""
 
+    @abstractmethod
+    def tilts(self, hidden: int) -> tuple[Tilt, ...]:
+        """Returns the counterweights to selection, one for each of `hidden` hidden layers."""
+
+    def preferences(self, hidden: int) -> Mapping[int, Preferences]:
+        return {layer: tilt.units for layer, tilt in enumerate(self.tilts(hidden)) if tilt.units}
+
     def units(self, hidden: int) -> tuple[int, ...]:
         return tuple(size.units for size in self.sizes(hidden))
 
     def held(self, hidden: int) -> int:
         """Returns how many of the first of `hidden` hidden layers are left as drawn."""
         return 0
-
-    def draw(
-        self,
-        spec: NetworkSpec,
-        parameters: Mapping[str, Floats],
-        inputs: Floats,
-        rng: np.random.Generator,
-    ) -> Ticket | None:
-        """Returns a random structure that is active on `inputs`, None after a failure."""
-        hidden = len(spec.layers) - 1
-        return draw_structure(
-            spec, parameters, self.sizes(hidden), inputs, rng, self.preferences(hidden)
-        )
 
     @abstractmethod
     def objective(self, coordinates: Coordinates, start: Floats, *, again: bool) -> Objective:
@@ -112,8 +108,10 @@ class FittedAnchor(Anchor):
     ) -> Ticket | None:
         best: Ticket | None = None
         least = np.inf
+        hidden = len(spec.layers) - 1
+        sizes, tilts = self.sizes(hidden), self.tilts(hidden)
         for _ in range(STRUCTURES):
-            ticket = self.draw(spec, parameters, inputs, rng)
+            ticket = draw_tilted_structure(spec, parameters, sizes, tilts, inputs, rng)
             if ticket is None:
                 continue
             units = np.maximum(subnetwork(spec, parameters, ticket).preactivations(inputs)[-2], 0)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from plantkit.networks import NetworkSpec
 from plantkit.planting.anchors.anchor import ValueAnchor
 from plantkit.planting.anchors.fitted import FittedAnchor
 from plantkit.planting.balancing import Balance, load_coefficients
@@ -15,9 +12,9 @@ from plantkit.planting.families.helix import HelixFamily
 from plantkit.planting.fitting import Schedule
 from plantkit.planting.objectives import Objective, Values
 from plantkit.planting.preferences import Preferences
-from plantkit.planting.structures import LayerSizes, Ticket
+from plantkit.planting.structures import LayerSizes
 from plantkit.planting.targets import Floats
-from plantkit.planting.tilting import Tilt, draw_tilted_structure
+from plantkit.planting.tilting import Tilt
 
 SIDES = LayerSizes(units=16, in_degree=1, bias_share=0.0, active_share=0.0, inactive_share=0.0)
 PASSAGE = LayerSizes(units=8, in_degree=3, bias_share=0.0, active_share=0.04, inactive_share=0.0)
@@ -120,24 +117,9 @@ class HelixAnchor(ValueAnchor, FittedAnchor):
         return max(hidden - 2, 1)
 
     def tilts(self, hidden: int) -> tuple[Tilt, ...]:
-        """Returns the tilts of `hidden` hidden layers."""
         if hidden == 2:
             return UPRIGHT, FOLDS_ALONE_TILT
         return (UPRIGHT, *(PASSAGE_TILT,) * (hidden - 3), KINKS_TILT, FOLDS_TILT)
-
-    def preferences(self, hidden: int) -> Mapping[int, Preferences]:
-        return {layer: tilt.units for layer, tilt in enumerate(self.tilts(hidden)) if tilt.units}
-
-    def draw(
-        self,
-        spec: NetworkSpec,
-        parameters: Mapping[str, Floats],
-        inputs: Floats,
-        rng: np.random.Generator,
-    ) -> Ticket | None:
-        hidden = len(spec.layers) - 1
-        sizes, tilts = self.sizes(hidden), self.tilts(hidden)
-        return draw_tilted_structure(spec, parameters, sizes, tilts, inputs, rng)
 
     def screen(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         inputs = np.linspace(-1, 1, 200)[:, None]
