@@ -198,3 +198,9 @@ def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
     audit = audit_plantings(samples[:5], samples[5:], curve=())
     assert audit.strongest.strata["layers.2.bias"].networks == 1
     assert audit.verdicts["layers.2.bias"] is Verdict.UNCLEAR
+
+
+def test_with_one_test_network_no_stratum_is_judged():
+    samples = random_samples(6, seed=9)
+    audit = audit_plantings(samples[:5], samples[5:], curve=())
+    assert set(audit.verdicts.values()) == {Verdict.UNCLEAR}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -82,3 +83,23 @@ def test_a_directory_that_is_no_bundle(audit, tmp_path):
     outcome = audit(tmp_path)
     assert outcome.code == 2
     assert "is no bundle" in outcome.err
+
+
+def test_a_sealed_bundle_takes_its_key(audit, plantkit_cli, tiny_challenges, tmp_path):
+    bundle, key = tmp_path / "circle-3x60", tmp_path / "key"
+    shutil.copytree(tiny_challenges / "circle-3x60", bundle)
+    assert plantkit_cli("keygen", "--out", key).code == 0
+    assert plantkit_cli("seal", bundle, "--key", key).code == 0
+    outcome = audit(bundle, "--train", "4", "--test", "1", "--no-curve")
+    assert outcome.code == 2, outcome
+    assert "is sealed, and no key was given" in outcome.err
+    arguments = ("--train", "4", "--test", "1", "--no-curve", "--format", "json")
+    outcome = audit(bundle, "--key", key, *arguments)
+    assert json.loads(outcome.out)["bundle"]["id"] == "circle-3x60"
+
+
+def test_a_place_for_the_summary_is_looked_for_before_the_work(audit, tmp_path):
+    outcome = audit("circle", "--summary", tmp_path / "nowhere" / "audit.json")
+    assert outcome.code == 2
+    assert "--summary" in outcome.err
+    assert "is not a directory" in outcome.err

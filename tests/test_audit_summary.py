@@ -71,6 +71,14 @@ def test_an_audit_of_another_planting_is_refused(bundle, name, value):
         read_summary(bundle, manifest)
 
 
+def test_hidden_beyond_its_own_limit_is_refused(bundle):
+    manifest, _ = read_manifest(bundle)
+    summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
+    write(bundle, summary | {"auc": {"value": 0.99, "low": 0.98, "high": 1.0}})
+    with pytest.raises(BundleError, match=r"its AUC of 0\.99 exceeds its limit of 0\.58"):
+        read_summary(bundle, manifest)
+
+
 def test_a_broken_summary_is_named(bundle):
     manifest, _ = read_manifest(bundle)
     write(bundle, summarise(report_of(manifest), datetime.date(2026, 1, 2)) | {"verdict": "good"})

@@ -368,6 +368,14 @@ class TestEvaluate:
         assert "Traceback" in plantkit_cli("evaluate", "nowhere.py", "--debug").err
 
 
+def test_a_place_that_cannot_be_written_is_no_bug(plantkit_cli, tmp_path):
+    (tmp_path / "file").write_text("")
+    outcome = plantkit_cli("plant", "relu", "--depth", "3", "--out", tmp_path / "file" / "below")
+    assert outcome.code == 2, outcome
+    assert "Not a directory" in outcome.err
+    assert "bug" not in outcome.err
+
+
 def test_a_bug_is_exit_code_3(plantkit_cli, monkeypatch):
     from plantkit import schemas
 

@@ -8,6 +8,7 @@ import pytest
 from plantkit.errors import UsageError, WidthError
 from plantkit.networks import NetworkSpec
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, generator
+from plantkit.planting.anchors import ANCHORS
 from plantkit.planting.anchors.relu import count_entries, layer_sides
 from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.families.circle import CircleFamily
@@ -135,6 +136,25 @@ def test_helix_is_within_its_bound() -> None:
     assert error < 1.2e-4  # the bound is 1e-4 on the domain's points
     np.testing.assert_allclose(1 / factors, planted.output_scales, rtol=0.01)
     assert planted.hidden
+
+
+@pytest.mark.parametrize(
+    ("family", "widths", "hides"),
+    [
+        ("circle", (100, 100, 100), True),
+        ("circle", (50,) * 6, True),
+        ("circle", (100, 49, 100), False),
+        ("circle", (100, 100), False),
+        ("helix", (100, 100, 100), True),
+        ("helix", (100,) * 4, False),
+        ("relu", (50,) * 6, True),
+        ("relu", (100,) * 7, False),
+    ],
+)
+def test_hidden_is_what_lies_within_the_audited_shapes(family, widths, hides) -> None:
+    found = find_family(family)
+    spec = NetworkSpec(widths=(found.inputs, *widths, found.outputs))
+    assert ANCHORS[family].hides(spec) == hides
 
 
 def test_what_cannot_be_anchored() -> None:

@@ -84,8 +84,8 @@ def test_ten_layers_can_be_planted() -> None:
     assert planted.count.total == 90
 
 
-@pytest.mark.parametrize(("depth", "hidden"), [(4, True), (8, True), (9, False)])
-def test_deep_networks_are_not_called_hidden(depth: int, hidden: bool) -> None:
+@pytest.mark.parametrize(("depth", "hidden"), [(4, False), (5, True), (8, True), (9, False)])
+def test_shallow_and_deep_networks_are_not_called_hidden(depth: int, hidden: bool) -> None:
     family = find_family("relu")
     spec = NetworkSpec.uniform(depth=depth, width=60, inputs=1, outputs=1)
     assert METHODS["anchored"].plant(family, spec, seed=b"1").hidden is hidden

@@ -238,8 +238,7 @@ def audit_plantings(
     attacks = [attack.first(len(test)) for attack in attacks]
     figures = [_attack_figures(attack, rng) for attack in attacks]
     verdicts = {
-        stratum: _judge_stratum(found, limits, len(test))
-        for stratum, found in figures[0].strata.items()
+        stratum: _judge_stratum(found, limits) for stratum, found in figures[0].strata.items()
     }
     return Audit(
         spec=spec,
@@ -372,9 +371,9 @@ def _subject_figures(attack: Attack, limits: Limits, rng: np.random.Generator) -
     )
 
 
-def _judge_stratum(found: Figures, limits: Limits, test_networks: int) -> Verdict:
-    """Returns the verdict on a stratum; unclear where only one of several networks has a say."""
-    if found.networks == 1 < test_networks:
+def _judge_stratum(found: Figures, limits: Limits) -> Verdict:
+    """Returns the verdict on a stratum; unclear where a single network has a say."""
+    if found.networks == 1:
         return Verdict.UNCLEAR
     return _judge(found, limits)
 

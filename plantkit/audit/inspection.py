@@ -16,6 +16,7 @@ from plantkit.bundles import MANIFEST, load
 from plantkit.errors import UsageError
 from plantkit.networks import NetworkSpec
 from plantkit.planting import FAMILIES, default_method, find_family, find_method
+from plantkit.sealing import SecretKey
 
 AUC_LIMITS: Mapping[str, float] = MappingProxyType({"selected": 0.55, "anchored": 0.58})
 """Largest AUC within strata that a hidden planting of this method may show; others: 0.55."""
@@ -39,6 +40,7 @@ class Inspection:
         lift_limit: largest precision at k over chance.
         jobs: planting processes.
         cache: directory that keeps the planted networks, if any.
+        key: of a bundle whose truth is sealed.
     """
 
     method: str | None = None
@@ -52,6 +54,7 @@ class Inspection:
     lift_limit: float = 2.0
     jobs: int = 1
     cache: Path | None = None
+    key: SecretKey | None = None
 
 
 def inspect(
@@ -73,6 +76,7 @@ def inspect(
         UsageError: neither a family nor a bundle, or options that do not go together.
         MissingExtraError: scikit-learn is not installed.
         BundleError: the bundle is invalid.
+        SealedTruthError: its truth is sealed, and the key is missing or another's.
         PlantingError: a planted ticket failed a gate.
     """
     check_extra()
@@ -85,7 +89,7 @@ def inspect(
                 f"{subject} is a bundle and says itself how it was planted; leave the planting, "
                 "the dials, the depth and the width out"
             )
-        challenge = load(Path(subject))
+        challenge = load(Path(subject), key=inspection.key)
         recipe = PlantingRecipe.of(challenge)
     else:
         recipe = _recipe(subject, inspection)

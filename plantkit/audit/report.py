@@ -178,16 +178,21 @@ def _summary(report: AuditReport) -> str:
         f"networks. Planting took {report.planting_seconds:.0f} s, attacking "
         f"{report.attack_seconds:.0f} s.",
     ]
-    unclear = [name for name, found in audit.verdicts.items() if found is Verdict.UNCLEAR]
+    leaking, unclear = (
+        [name for name, found in audit.verdicts.items() if found is verdict]
+        for verdict in (Verdict.LEAKS, Verdict.UNCLEAR)
+    )
+    if leaking:
+        lines.append(f"Beyond a limit: {', '.join(f'`{name}`' for name in leaking)}.")
     if unclear:
         lines.append(
-            f"Unclear, as the interval holds a limit: {', '.join(f'`{name}`' for name in unclear)}"
-            ". More test networks would tell."
+            "Unclear, as the interval holds a limit or there is none: "
+            f"{', '.join(f'`{name}`' for name in unclear)}. More test networks would tell."
         )
     if audit.training_networks < 100:
         lines.append(
-            "Fewer than 100 training networks: a better trained attacker may find more, see the "
-            "learning curve."
+            "Fewer than 100 training networks: a better trained attacker may find more"
+            + (", see the learning curve." if audit.curve else ".")
         )
     return "\n\n".join(lines)
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from plantkit.audit.assessment import Verdict
 from plantkit.errors import BundleError, UsageError
 from plantkit.manifests import read_beside
 
@@ -53,7 +54,8 @@ def read_summary(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
     """Returns the summary beside the manifest of the bundle in `directory`, None without one.
 
     Raises:
-        BundleError: it breaks its schema, or is of another planting than the manifest's.
+        BundleError: it breaks its schema, contradicts itself, or is of another planting than the
+            manifest's.
     """
     summary = read_beside(directory, SUMMARY, "audit-summary", _MOST_BYTES)
     if summary is None:
@@ -71,6 +73,12 @@ def read_summary(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
                 f"is an audit of {name} {summary['planting'][name]}; the bundle's is {value}: "
                 "audit the bundle's own planting",
             )
+    found, limit = summary["auc"]["value"], summary["auc_limit"]
+    if summary["verdict"] == Verdict.HIDDEN and found > limit:
+        raise BundleError(
+            directory / SUMMARY,
+            f"says hidden, and its AUC of {found:g} exceeds its limit of {limit:g}: audit again",
+        )
     return summary
 
 

@@ -127,12 +127,23 @@ def main(args: Sequence[str] | None = None) -> None:
     except PlantkitError as error:
         _show(error, debug)
         code = error.exit_code
+    except OSError as error:
+        if error.filename is None:
+            code = _internal(error, debug)
+        else:
+            _show(error, debug)
+            click.echo("Check that it exists and may be read or written; then try again.", err=True)
+            code = UsageError.exit_code
     except Exception as error:
-        _show(error, debug)
-        if not debug:
-            click.echo("This is a bug in plantkit; add --debug for the traceback.", err=True)
-        code = 3
+        code = _internal(error, debug)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _internal(error: Exception, debug: bool) -> int:
+    _show(error, debug)
+    if not debug:
+        click.echo("This is a bug in plantkit; add --debug for the traceback.", err=True)
+    return 3
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -23,7 +23,9 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
     help="Faithful with the slips of the published implementation, for comparison.",
 )
 @dial_option
-@click.option("--depth", type=int, default=5, show_default=True, help="Layers of neurons.")
+@click.option(
+    "--depth", type=click.IntRange(min=2), default=5, show_default=True, help="Layers of neurons."
+)
 @click.option(
     "--width",
     type=click.IntRange(min=1, max=100_000),

@@ -64,6 +64,9 @@ class Anchor(ABC):
         minimum_depth: in layers of neurons.
         most_attempts: structures that are moved before planting gives up.
         common_factor: whether all outputs must share one factor, as classes must.
+        hidden_depths: in layers of neurons, between the least and the greatest depth at which
+            the audit's limits are kept; see docs/audit.md.
+        hidden_width: least width of a hidden layer at which they were measured to be.
     """
 
     measure: ClassVar[str]
@@ -71,14 +74,16 @@ class Anchor(ABC):
     minimum_depth: ClassVar[int]
     most_attempts: ClassVar[int] = 200
     common_factor: ClassVar[bool]
+    hidden_depths: ClassVar[range]
+    hidden_width: ClassVar[int]
 
     @abstractmethod
     def units(self, hidden: int) -> tuple[int, ...]:
         """Returns how many units of each of `hidden` hidden layers a ticket needs."""
 
-    @abstractmethod
-    def hides(self, hidden: int) -> bool:
-        """Returns whether the audit's limits are kept with `hidden` hidden layers, as measured."""
+    def hides(self, spec: NetworkSpec) -> bool:
+        """Returns whether `spec` lies within what was audited and kept the limits."""
+        return spec.depth in self.hidden_depths and min(spec.widths[1:-1]) >= self.hidden_width
 
     def preferences(self, hidden: int) -> Mapping[int, Preferences]:
         """Returns the preferences for units, by layer from 0, with `hidden` hidden layers."""

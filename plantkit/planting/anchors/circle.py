@@ -71,6 +71,8 @@ class CircleAnchor(FittedAnchor):
     bound = 0.985
     minimum_depth = 4
     common_factor = True
+    hidden_depths = range(5, 9)
+    hidden_width = 50
     family = CircleFamily()
     schedule = Schedule(start=0.3, end=0.003, shrinkage=0.9, steps=68, goal=0.012)
     refit = Schedule(start=0.006, end=0.003, shrinkage=0.85, steps=12, goal=0.012)
@@ -84,10 +86,6 @@ class CircleAnchor(FittedAnchor):
         if hidden == 2:
             return UPRIGHT, LAST_ALONE_TILT
         return (UPRIGHT, *(MIDDLE_TILT,) * (hidden - 3), WIDE_TILT, LAST_TILT)
-
-    def hides(self, hidden: int) -> bool:
-        """Returns True: measured at five and eight layers of neurons; see docs/planting.md."""
-        return True
 
     def kinds(self, hidden: int) -> tuple[str, ...]:
         if hidden == 2:

@@ -89,6 +89,8 @@ class HelixAnchor(ValueAnchor, FittedAnchor):
 
     bound = 1e-4
     minimum_depth = 4
+    hidden_depths = range(5, 6)
+    hidden_width = 100
     family = HelixFamily()
     schedule = Schedule(start=1.2, end=0.006, shrinkage=0.87, steps=90, goal=8.5e-5)
     refit = Schedule(start=0.008, end=0.006, shrinkage=0.9, steps=40, goal=8.5e-5)
@@ -97,10 +99,6 @@ class HelixAnchor(ValueAnchor, FittedAnchor):
         if hidden == 2:
             return SIDES, FOLDS_ALONE
         return (SIDES, *(PASSAGE,) * (hidden - 3), KINKS, FOLDS)
-
-    def hides(self, hidden: int) -> bool:
-        """Returns whether the depth is the one that all was tuned at; see docs/planting.md."""
-        return hidden == 3
 
     def balance(self, hidden: int) -> Balance:
         return Balance(

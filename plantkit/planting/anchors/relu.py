@@ -107,11 +107,9 @@ class ReluAnchor(ValueAnchor):
     # Through many layers the negative stream's units grow alike, and then single entries are idle:
     # of the structures 34% pass at 5x100, 2.3% at 8x50, 1.2% at 10x100, none of 320 at 20x50.
     most_attempts = 1000
+    hidden_depths = range(5, 9)
+    hidden_width = 50
     family = ReluFamily()
-
-    def hides(self, hidden: int) -> bool:
-        """Returns whether single weights are made up for at this depth; see docs/planting.md."""
-        return hidden <= MOST_HIDING
 
     def units(self, hidden: int) -> tuple[int, ...]:
         return tuple(sum(sides) for sides in layer_sides(hidden))

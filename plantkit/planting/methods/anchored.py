@@ -139,7 +139,7 @@ class AnchoredMethod(PlantingMethod):
             return Planted(
                 family=family.name,
                 method=self.name,
-                hidden=anchor.hides(len(spec.layers) - 1),
+                hidden=anchor.hides(spec),
                 spec=spec,
                 parameters=parameters,
                 ticket=ticket,
