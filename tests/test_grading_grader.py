@@ -542,8 +542,8 @@ def test_the_rubrics_tell_good_pruners_from_bad_ones(
         new_assignment(tmp_path / "course")
         path = tmp_path / "course/staff/rubric.toml"
     stated = {
-        "example": {"random": 18.4, "my_pruner": 24.0, "magnitude": 45.0, "synflow": 99.0},
-        "assignment": {"random": 22.1, "magnitude": 45.0, "synflow": 100.0},
+        "example": {"random": 15.6, "my_pruner": 28.0, "magnitude": 45.0, "synflow": 100.0},
+        "assignment": {"random": 20.0, "magnitude": 45.0, "synflow": 100.0},
     }[rubric]
     for pruner, points in stated.items():
         given = root / "submissions/my_pruner.py" if pruner == "my_pruner" else pruner

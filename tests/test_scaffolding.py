@@ -266,7 +266,7 @@ def test_the_skeleton_is_graded(autograder, made):
     scores = {test["name"]: test["score"] / test["max_score"] for test in result["tests"]}
     assert scores["Masks are valid"] == scores["Same seed, same mask"] == 1.0
     assert any(name.startswith("A challenge that was not shown") for name in scores)
-    assert scores["Circle: a weak ticket at a hundredth"] < 0.5  # there is something to do
+    assert scores["Circle: a weak ticket at a fiftieth"] < 0.5  # there is something to do
     assert 0.2 < result["score"] / 100 < 0.7
 
 
