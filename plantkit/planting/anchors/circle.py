@@ -57,11 +57,16 @@ UPRIGHT = Tilt()
 MIDDLE_TILT = Tilt(weights=5.0, agreement=-6.5)
 WIDE_TILT = Tilt(weights=5.0, agreement=-6.5)
 LAST_TILT = Tilt(weights=8.0, agreement=-10.0, units=LAST_UNITS)
+DEEP_LAST_TILT = Tilt(
+    weights=8.0, agreement=-10.0, units={term: odds / 2 for term, odds in LAST_UNITS.items()}
+)
+"""Behind middle layers: a fit spreads over more layers there, and moves the last one less."""
+
 LAST_ALONE_TILT = Tilt(units=LAST_UNITS)
 
 
 class CircleAnchor(FittedAnchor):
-    """About 240 entries at 5x100; only which class leads is asked for.
+    """About 220 entries at 5x100; only which class leads is asked for.
 
     The first layer's biases stay outside of the ticket: without them its units differ by
     direction and size alone, and there is nothing to select a bias by.
@@ -85,7 +90,8 @@ class CircleAnchor(FittedAnchor):
     def tilts(self, hidden: int) -> tuple[Tilt, ...]:
         if hidden == 2:
             return UPRIGHT, LAST_ALONE_TILT
-        return (UPRIGHT, *(MIDDLE_TILT,) * (hidden - 3), WIDE_TILT, LAST_TILT)
+        last = LAST_TILT if hidden == 3 else DEEP_LAST_TILT
+        return (UPRIGHT, *(MIDDLE_TILT,) * (hidden - 3), WIDE_TILT, last)
 
     def kinds(self, hidden: int) -> tuple[str, ...]:
         if hidden == 2:
