@@ -41,17 +41,19 @@ LAST_UNITS: Preferences = {
     "out_2*out_3": -0.61,
     "out_3*out_3": 0.13,
 }
-"""Of units of the last hidden layer. Learned at 5x100 by `benchmarks/preferences.py`: without
-them the ticket's weights to two classes lean together or apart, as the order of the classes has
-it.
+"""Of units of the last hidden layer. Learned at 5x100 in steps like those of
+`benchmarks/preferences.py`, the last three averaged: without them the ticket's weights to two
+classes lean together or apart, as the order of the classes has it.
 """
-
 
 FIRST = LayerSizes(units=14, in_degree=2, bias_share=0.0, active_share=0.0, inactive_share=0.0)
 MIDDLE = LayerSizes(units=10, in_degree=3, bias_share=0.6, inactive_share=0.0)
 WIDE = LayerSizes(units=14, in_degree=4, bias_share=0.6, inactive_share=0.0)
 LAST = LayerSizes(units=14, in_degree=5, bias_share=0.6)
 LAST_ALONE = LayerSizes(units=22, in_degree=6, bias_share=0.6)
+"""Only units of the last hidden layer must be inactive somewhere: that asks for weights and biases
+of opposite signs, which shows.
+"""
 
 UPRIGHT = Tilt()
 MIDDLE_TILT = Tilt(weights=5.0, agreement=-6.5)
