@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plantkit.audit.assessment import Verdict
 from plantkit.errors import BundleError, UsageError
 from plantkit.manifests import read_beside
 
@@ -74,7 +73,7 @@ def read_summary(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any]
                 "audit the bundle's own planting",
             )
     found, limit = summary["auc"]["value"], summary["auc_limit"]
-    if summary["verdict"] == Verdict.HIDDEN and found > limit:
+    if summary["verdict"] == "hidden" and found > limit:
         raise BundleError(
             directory / SUMMARY,
             f"says hidden, and its AUC of {found:g} exceeds its limit of {limit:g}: audit again",
