@@ -121,7 +121,8 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     if any(not challenge.hidden for challenge in evaluation.challenges):
         leaking = [challenge.id for challenge in evaluation.challenges if not challenge.hidden]
         notes.append(
-            f"Not for contests: the ticket can be read off the weights in {', '.join(leaking)}."
+            "Not for contests: in these the ticket can be read off the weights, or no audit says "
+            f"that it cannot: {', '.join(leaking)}."
         )
     return notes
 

@@ -92,7 +92,7 @@ def command(
     from plantkit.drafting import Order, draft_challenge
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
-    from plantkit.planting import fresh_seed
+    from plantkit.planting import find_method, fresh_seed
     from plantkit.sealing import KEY_VARIABLE, find_key
 
     if as_published and planting not in {None, "faithful"}:
@@ -139,10 +139,12 @@ def command(
         f"{draft.dense_performance.weak:.4f}, constant {draft.trivial:.4f}"
     )
     if not draft.hidden:
-        click.echo(
-            "warning: this planting can be read off the weights; do not use it for a contest",
-            err=True,
+        reason = (
+            "no audit of this depth and width says that the ticket is hidden"
+            if find_method(planted.method).hidden
+            else "this planting can be read off the weights"
         )
+        click.echo(f"warning: {reason}; do not use it for a contest", err=True)
 
 
 def _parse_seed(text: str) -> bytes:
