@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from plantkit.planting.anchors.anchor import Distance
@@ -48,7 +50,7 @@ classes lean together or apart, as the order of the classes has it.
 
 FIRST = LayerSizes(units=14, in_degree=2, bias_share=0.0, active_share=0.0, inactive_share=0.0)
 MIDDLE = LayerSizes(units=10, in_degree=3, bias_share=0.6, inactive_share=0.0)
-WIDE = LayerSizes(units=14, in_degree=4, bias_share=0.6, inactive_share=0.0)
+JOINING = LayerSizes(units=14, in_degree=4, bias_share=0.6, inactive_share=0.0)
 LAST = LayerSizes(units=14, in_degree=5, bias_share=0.6)
 LAST_ALONE = LayerSizes(units=22, in_degree=6, bias_share=0.6)
 """Only units of the last hidden layer must be inactive somewhere: that asks for weights and biases
@@ -56,12 +58,9 @@ of opposite signs, which shows.
 """
 
 UPRIGHT = Tilt()
-MIDDLE_TILT = Tilt(weights=5.0, agreement=-6.5)
-WIDE_TILT = Tilt(weights=5.0, agreement=-6.5)
+INNER_TILT = Tilt(weights=5.0, agreement=-6.5)
 LAST_TILT = Tilt(weights=8.0, agreement=-10.0, units=LAST_UNITS)
-DEEP_LAST_TILT = Tilt(
-    weights=8.0, agreement=-10.0, units={term: odds / 2 for term, odds in LAST_UNITS.items()}
-)
+DEEP_LAST_TILT = replace(LAST_TILT, units={term: odds / 2 for term, odds in LAST_UNITS.items()})
 """Behind middle layers: a fit spreads over more layers there, and moves the last one less."""
 
 LAST_ALONE_TILT = Tilt(units=LAST_UNITS)
@@ -87,18 +86,18 @@ class CircleAnchor(FittedAnchor):
     def sizes(self, hidden: int) -> tuple[LayerSizes, ...]:
         if hidden == 2:
             return FIRST, LAST_ALONE
-        return (FIRST, *(MIDDLE,) * (hidden - 3), WIDE, LAST)
+        return (FIRST, *(MIDDLE,) * (hidden - 3), JOINING, LAST)
 
     def tilts(self, hidden: int) -> tuple[Tilt, ...]:
         if hidden == 2:
             return UPRIGHT, LAST_ALONE_TILT
         last = LAST_TILT if hidden == 3 else DEEP_LAST_TILT
-        return (UPRIGHT, *(MIDDLE_TILT,) * (hidden - 3), WIDE_TILT, last)
+        return (UPRIGHT, *(INNER_TILT,) * (hidden - 2), last)
 
     def kinds(self, hidden: int) -> tuple[str, ...]:
         if hidden == 2:
             return "first", "last alone"
-        return ("first", *("middle",) * (hidden - 3), "wide", "last")
+        return ("first", *("middle",) * (hidden - 3), "joining", "last")
 
     def screen(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
         inputs = rng.uniform(-1, 1, (400, 2))

@@ -52,7 +52,7 @@ class Counterweight:
     sum: float = 0.0
     activation: float = 0.0
     power: float = 0.0
-    values: tuple[float, ...] = (0.0,) * 9
+    values: tuple[float, ...] = (0.0,) * len(KNOTS)
 
     def odds(self, weights: Floats, activations: Floats) -> Floats:
         """Returns the log odds of units with weights (k, n), their sources having (n,)."""
