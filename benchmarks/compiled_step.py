@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from plantkit.networks import NetworkSpec
-from plantkit.training import Recipe
+from plantkit.networks.training import Recipe
 
 
 class PlainStep:

@@ -17,13 +17,17 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from plantkit import bundles, catalog, grid, harness
-from plantkit.fresh import fresh_challenges
+from plantkit.challenges import bundles, catalog
+from plantkit.challenges.fresh import fresh_challenges
+from plantkit.evaluation import grid, harness
 from plantkit.isolation.client import server_pool
-from plantkit.isolation.wire import PrunerSource
+from plantkit.isolation.wire import Limits
 from plantkit.machine import available_cores
 from plantkit.plugins import load_installed
-from plantkit.scoring import SeedScore, seed_score
+from plantkit.pruners.sources import PrunerSource
+from plantkit.scoring.evaluation import Settings
+from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.score import SeedScore, seed_score
 
 HEADERS = (
     "challenge",
@@ -60,13 +64,14 @@ def main() -> None:
     for name in suite.challenges:
         manifest, _ = bundles.read_manifest(found.bundle(name))
         challenges = fresh_challenges([manifest], arguments.instances, jobs=jobs)
-        protocol = catalog.Protocol(densities=suite.protocol.densities, seeds=arguments.seeds)
+        protocol = Protocol(densities=suite.densities, seeds=arguments.seeds)
         with server_pool(jobs) as servers, tempfile.TemporaryDirectory() as scratch:
             evaluation = harness.evaluate(
                 entries,
                 challenges,
                 protocol,
-                settings=harness.Settings(jobs=jobs),
+                settings=Settings(jobs=jobs),
+                limits=Limits(),
                 servers=servers,
                 scratch_directory=Path(scratch),
             )

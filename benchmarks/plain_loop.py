@@ -13,8 +13,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from plantkit.networks import NetworkSpec
-from plantkit.tasks import Task
-from plantkit.training import Recipe, Samples, data_order
+from plantkit.networks.tasks import Task
+from plantkit.networks.training import Recipe, Samples, data_order
 
 
 class MaskedLinear(nn.Linear):

@@ -23,11 +23,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from plantkit.audit.recipes import PlantingRecipe, plant_samples
 from plantkit.networks import NetworkSpec, weight_name
 from plantkit.planting import find_family
 from plantkit.planting.anchors import ANCHORS
 from plantkit.planting.surroundings import look_at_units, second_order, second_order_names
+from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 
 INVERSE_PENALTY = 0.02
 LEAST = 0.03

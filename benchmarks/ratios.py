@@ -28,15 +28,15 @@ from compiled_step import PlainStep
 from plain_loop import EngineOrder, plain_performance, train_plainly
 from tabulate import tabulate
 
-from plantkit import bundles
-from plantkit.bundles import Challenge
-from plantkit.executors import LocalExecutor
-from plantkit.masks import Mask, budget_of
+from plantkit.challenges import bundles
+from plantkit.challenges.bundles import Challenge
 from plantkit.networks import NetworkSpec
-from plantkit.performance import measure
-from plantkit.selection import select
-from plantkit.tasks import Task, make_task
-from plantkit.training import Recipe, Run, Samples, train
+from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.tasks import Task, make_task
+from plantkit.networks.training import Recipe, Run, Samples, train
+from plantkit.networks.training.accuracy import measure
+from plantkit.networks.training.executors import LocalExecutor
+from plantkit.pruners.selection import select
 
 CHALLENGES = Path(__file__).resolve().parent.parent / "challenges"
 
@@ -239,7 +239,11 @@ def start(arguments: argparse.Namespace) -> None:
             "from plantkit.cli import main; main(['--help'])",
         ],
         "import torch": [sys.executable, "-c", "import torch"],
-        "import plantkit.harness": [sys.executable, "-c", "import plantkit.harness"],
+        "import plantkit.evaluation.harness": [
+            sys.executable,
+            "-c",
+            "import plantkit.evaluation.harness",
+        ],
     }
     rows = []
     for name, program in programs.items():

@@ -10,19 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from plantkit.hookspecs import hookimpl
+from plantkit.version import __version__
 
 if TYPE_CHECKING:
-    from plantkit.budgets import Scope
-    from plantkit.frozen import FrozenNetwork
-    from plantkit.masks import Mask
     from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
-    from plantkit.problem import Problem
-    from plantkit.pruners import Pruner, SaliencyPruner
-    from plantkit.schedules import Schedule
-    from plantkit.selection import narrow, select
-    from plantkit.training import Recipe, Samples
-
-__version__ = "0.1.0"
+    from plantkit.networks.masks import Mask
+    from plantkit.networks.training import Recipe, Samples
+    from plantkit.pruners.budgets import Scope
+    from plantkit.pruners.frozen_network import FrozenNetwork
+    from plantkit.pruners.problem import Problem
+    from plantkit.pruners.pruner import Pruner, SaliencyPruner
+    from plantkit.pruners.schedules import Schedule
+    from plantkit.pruners.selection import narrow, select
 
 __all__ = [
     "ConvolutionSpec",
@@ -45,19 +44,19 @@ __all__ = [
 
 _HOMES = {
     "ConvolutionSpec": "plantkit.networks",
-    "FrozenNetwork": "plantkit.frozen",
-    "Mask": "plantkit.masks",
+    "FrozenNetwork": "plantkit.pruners.frozen_network",
+    "Mask": "plantkit.networks.masks",
     "Network": "plantkit.networks",
     "NetworkSpec": "plantkit.networks",
-    "Problem": "plantkit.problem",
-    "Pruner": "plantkit.pruners",
-    "Recipe": "plantkit.training",
-    "SaliencyPruner": "plantkit.pruners",
-    "Samples": "plantkit.training",
-    "Schedule": "plantkit.schedules",
-    "Scope": "plantkit.budgets",
-    "narrow": "plantkit.selection",
-    "select": "plantkit.selection",
+    "Problem": "plantkit.pruners.problem",
+    "Pruner": "plantkit.pruners.pruner",
+    "Recipe": "plantkit.networks.training",
+    "SaliencyPruner": "plantkit.pruners.pruner",
+    "Samples": "plantkit.networks.training",
+    "Schedule": "plantkit.pruners.schedules",
+    "Scope": "plantkit.pruners.budgets",
+    "narrow": "plantkit.pruners.selection",
+    "select": "plantkit.pruners.selection",
 }
 
 

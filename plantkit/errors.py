@@ -153,6 +153,16 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
     return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
 
 
+def describe(error: BaseException) -> str:
+    """Returns `TypeError: message` on one line, even if the message cannot be made."""
+    try:
+        message = str(error)
+    except BaseException:
+        message = "(its message cannot be shown)"
+    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return " ".join(text.split())
+
+
 def _printable(text: str, *, most: int = 2000) -> str:
     """Returns `text` with what a terminal could take for a command spelt out, and cut short:
     a message may quote a file that was made to harm."""

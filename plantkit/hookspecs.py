@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from plantkit.metrics import Metric
-    from plantkit.pruners import Pruner
-    from plantkit.reporters import Reporter
+    from plantkit.pruners.pruner import Pruner
+    from plantkit.reports import Reporter
+    from plantkit.scoring.metrics import Metric
 
 #: Name of the hook markers and of the entry-point group.
 PROJECT = "plantkit"

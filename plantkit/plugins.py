@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from plantkit import hookspecs
-from plantkit.errors import PluginError, UnknownNameError, UsageError, did_you_mean
+from plantkit.errors import PluginError, UnknownNameError, UsageError, describe, did_you_mean
 from plantkit.hookspecs import PROJECT
 
 if TYPE_CHECKING:
-    from plantkit.metrics import Metric
-    from plantkit.pruners import Pruner
-    from plantkit.reporters import Reporter
+    from plantkit.pruners.pruner import Pruner
+    from plantkit.reports import Reporter
+    from plantkit.scoring.metrics import Metric
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
@@ -189,6 +189,15 @@ def load_installed(only: str | None = None, *, without: str | None = None) -> Re
     return registry
 
 
+def challenge_directories() -> list[Path]:
+    """Returns where plugins keep challenges.
+
+    plantkit's own plugins have none, and take seconds to import since they are pruners: they
+    are left out.
+    """
+    return load_installed(without=PROJECT).challenge_directories()
+
+
 def load_submission(path: Path) -> list[RegisteredPruner]:
     """Returns the pruners that a submission defines. Runs its code: isolated child only.
 
@@ -290,16 +299,6 @@ def check_pruner(plugin: str, pruner: Any) -> None:
         raise PluginError(
             plugin, f"pruner {pruner.name!r} has no reference; expected a str, may be empty"
         )
-
-
-def describe(error: BaseException) -> str:
-    """Returns `TypeError: message` on one line, even if the message cannot be made."""
-    try:
-        message = str(error)
-    except BaseException:
-        message = "(its message cannot be shown)"
-    text = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return " ".join(text.split())
 
 
 def line_in(path: Path | str, error: BaseException) -> int | None:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from plantkit.evaluations import EvaluationResult
-    from plantkit.problem import Problem
+    from plantkit.evaluation.results import EvaluationResult
+    from plantkit.pruners.problem import Problem
 
 #: Family and width of the tiny challenges. They are for practice: anybody may know their seeds.
 _TINY = (("relu", 8), ("circle", 60))
@@ -34,9 +34,9 @@ seeds = 1
 @pytest.fixture(scope="session")
 def plantkit_tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the tiny planted challenges relu-3x8 and circle-3x60 and suite `tiny`."""
-    from plantkit.bundles import freeze
-    from plantkit.drafting import Order, draft_challenge
-    from plantkit.training import Recipe
+    from plantkit.challenges.bundles import freeze
+    from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.networks.training import Recipe
 
     root: Path = tmp_path_factory.mktemp("plantkit-challenges")
     for number, (family, width) in enumerate(_TINY):
@@ -58,7 +58,7 @@ def plantkit_tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def plantkit_problem(plantkit_tiny_challenges: Path) -> Callable[..., Problem]:
     """Returns a problem as a pruner gets it: `plantkit_problem("circle-3x60", density=0.5)`."""
-    from plantkit import bundles, catalog
+    from plantkit.challenges import bundles, catalog
 
     def make(challenge: str = "circle-3x60", *, density: float = 0.5, seed: int = 0) -> Problem:
         found = catalog.find([plantkit_tiny_challenges])
@@ -87,7 +87,7 @@ def plantkit_evaluate(plantkit_tiny_challenges: Path) -> Callable[..., Evaluatio
         memory_limit: int = 4096,
         jobs: int | None = None,
     ) -> EvaluationResult:
-        from plantkit.evaluations import evaluate_pruners
+        from plantkit.evaluation.results import evaluate_pruners
 
         if challenge is None and suite is None:
             challenge = "circle-3x60"

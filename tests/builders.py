@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec
-from plantkit.problem import Problem
-from plantkit.tasks import Task, TaskKind, make_task
-from plantkit.training import Recipe, Samples
+from plantkit.networks.masks import Mask
+from plantkit.networks.tasks import Task, TaskKind, make_task
+from plantkit.networks.training import Recipe, Samples
+from plantkit.pruners.problem import Problem
 
 
 def random_weights(spec: NetworkSpec, seed: int = 0) -> dict[str, Tensor]:

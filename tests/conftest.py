@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from plantkit import bundles
-from plantkit.bundles import Challenge, freeze
-from plantkit.drafting import Order, draft_challenge
+from plantkit.challenges import bundles
+from plantkit.challenges.bundles import Challenge, freeze
+from plantkit.challenges.drafting import Order, draft_challenge
 from plantkit.isolation.client import Isolation, PrunerServer
 from plantkit.isolation.levels import Level
-from plantkit.training import Recipe
+from plantkit.networks.training import Recipe
 
 torch.set_num_threads(1)  # test processes run side by side, and share the cores
 

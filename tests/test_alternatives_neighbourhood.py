@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from plantkit.alternatives.neighbourhood import NO_LOSS, Effort, explore
-from plantkit.bundles import Challenge, Truth
+from plantkit.challenges.bundles import Challenge, Truth
 from plantkit.errors import UsageError
-from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec, unflatten
-from plantkit.performance import Performances, strong_performance, trivial_performance
-from plantkit.tasks import make_task
-from plantkit.training import Recipe, Samples
+from plantkit.networks.masks import Mask
+from plantkit.networks.tasks import make_task
+from plantkit.networks.training import Recipe, Samples
+from plantkit.networks.training.accuracy import (
+    Performances,
+    strong_performance,
+    trivial_performance,
+)
+from plantkit.research.alternatives.neighbourhood import NO_LOSS, Effort, explore
 
 SPEC = NetworkSpec(widths=(1, 2, 2))
 GRID = torch.linspace(-1, 1, 201).unsqueeze(1)

@@ -7,17 +7,17 @@ import json
 
 import pytest
 
-from plantkit.alternatives.inquiry import Inquiry, inquire
-from plantkit.alternatives.neighbourhood import explore
-from plantkit.alternatives.record import (
+from plantkit.challenges.bundles import load, read_manifest
+from plantkit.challenges.catalog import shipped_directory
+from plantkit.errors import BundleError, UsageError
+from plantkit.research.alternatives.inquiry import Inquiry, inquire
+from plantkit.research.alternatives.neighbourhood import explore
+from plantkit.research.alternatives.record import (
     ALTERNATIVES,
     describe_neighbourhood,
     describe_search,
     read_record,
 )
-from plantkit.bundles import load, read_manifest
-from plantkit.catalog import shipped_directory
-from plantkit.errors import BundleError, UsageError
 from plantkit.schemas import violations
 
 DATE = datetime.date(2026, 1, 2)

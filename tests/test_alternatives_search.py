@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plantkit.alternatives.search import judge
-from plantkit.masks import Mask
 from plantkit.networks import unflatten
-from plantkit.scoring import Attempt
+from plantkit.networks.masks import Mask
+from plantkit.research.alternatives.search import judge
+from plantkit.scoring.attempts import Attempt
 
 
 def attempt(mask, seed=0):

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from plantkit.audit import Limits, Sample, Verdict, audit_plantings
-from plantkit.audit.recipes import PlantingRecipe, plant_samples
 from plantkit.errors import MissingExtraError, UsageError
 from plantkit.networks import NetworkSpec
 from plantkit.planting.initialization import draw_parameters
+from plantkit.research.audit import Limits, Sample, Verdict, audit_plantings
+from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 
 SMALL = NetworkSpec(widths=(2, 24, 24, 3))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plantkit.audit.attacks import Attack, strongest_attack
-from plantkit.audit.cases import Case
 from plantkit.networks import NetworkSpec
+from plantkit.research.audit.attacks import Attack, strongest_attack
+from plantkit.research.audit.cases import Case
 
 SPEC = NetworkSpec(widths=(10, 10))
 WEIGHT, BIAS = SPEC.shapes

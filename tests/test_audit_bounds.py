@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
-from plantkit.audit.bounds import best_path_auc, expected_auc, path_chances
-from plantkit.audit.recipes import PlantingRecipe, plant_samples
 from plantkit.errors import UsageError
 from plantkit.networks import NetworkSpec, weight_name
+from plantkit.research.audit.bounds import best_path_auc, expected_auc, path_chances
+from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 
 NARROW = NetworkSpec(widths=(1, 3, 3, 1))
 

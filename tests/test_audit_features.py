@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.audit.features import (
+from plantkit.networks import NetworkSpec
+from plantkit.planting.initialization import draw_parameters
+from plantkit.research.audit.features import (
     GROUPS,
     extract_features,
     mean_ranks,
@@ -13,8 +15,6 @@ from plantkit.audit.features import (
     repeats,
     shared_ratios,
 )
-from plantkit.networks import NetworkSpec
-from plantkit.planting.initialization import draw_parameters
 
 SPEC = NetworkSpec(widths=(2, 12, 12, 3))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from plantkit.audit.figures import (
+from plantkit.research.audit.figures import (
     Separation,
     chance_average_precision,
     mean_auc,

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.audit.joint import Degrees, _others, joint_tables, ticket_degrees, unit_beliefs
 from plantkit.networks import NetworkSpec
+from plantkit.research.audit.joint import (
+    Degrees,
+    _others,
+    joint_tables,
+    ticket_degrees,
+    unit_beliefs,
+)
 
 SPEC = NetworkSpec(widths=(2, 20, 20, 2))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.audit import Sample, audit_plantings
 from plantkit.networks import NetworkSpec
 from plantkit.planting.initialization import draw_parameters
+from plantkit.research.audit import Sample, audit_plantings
 
 SPEC = NetworkSpec(widths=(2, 30, 30, 3))
 

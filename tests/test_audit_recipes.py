@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from plantkit.audit.recipes import PlantingRecipe, plant_samples, sample_of
-from plantkit.audit.samples import fingerprint
-from plantkit.bundles import load
-from plantkit.catalog import shipped_directory
+from plantkit.challenges.bundles import load
+from plantkit.challenges.catalog import shipped_directory
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import NetworkSpec
+from plantkit.research.audit.recipes import PlantingRecipe, plant_samples, sample_of
+from plantkit.research.audit.samples import fingerprint
 
 SPEC = NetworkSpec.uniform(depth=3, width=8, inputs=1, outputs=1)
 

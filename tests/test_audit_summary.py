@@ -8,10 +8,10 @@ import shutil
 
 import pytest
 
-from plantkit.audit.summary import SUMMARY, describe, read_summary, summarise
-from plantkit.bundles import load, read_manifest
-from plantkit.catalog import shipped_directory
+from plantkit.challenges.bundles import load, read_manifest
+from plantkit.challenges.catalog import shipped_directory
 from plantkit.errors import BundleError, UsageError
+from plantkit.research.audit.summary import SUMMARY, describe, read_summary, summarise
 from plantkit.schemas import violations
 
 ESTIMATE = {"value": 0.52, "low": 0.5, "high": 0.54}

@@ -16,8 +16,8 @@ from builders import random_weights, tiny_problem
 
 import plantkit
 from plantkit import Mask, NetworkSpec, Pruner, Scope
-from plantkit.budgets import apportion, divide
-from plantkit.masks import validate_mask
+from plantkit.networks.masks import validate_mask
+from plantkit.pruners.budgets import apportion, divide
 
 #: Files of pruners that choose by one saliency of the initial network, and of the others.
 SALIENCY = ("grasp", "magnitude", "random", "snip", "synflow")

@@ -11,7 +11,7 @@ from plantkit_baselines.lamp import LampPruner, adaptive_magnitude
 from plantkit_baselines.snip import SnipPruner
 
 from plantkit import NetworkSpec, Problem, Samples
-from plantkit.tasks import make_task
+from plantkit.networks.tasks import make_task
 
 WIDTHS = (2, 5, 4, 3)
 SPEC = NetworkSpec(widths=WIDTHS)

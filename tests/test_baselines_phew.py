@@ -7,7 +7,7 @@ import torch
 from builders import tiny_problem
 from plantkit_baselines.phew import PhewPruner, by_channels, entries_walked, walk
 
-from plantkit.connectivity import connectivity
+from plantkit.networks.connectivity import connectivity
 from plantkit.testing.problems import make_problem
 
 

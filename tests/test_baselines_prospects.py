@@ -10,7 +10,7 @@ from plantkit_baselines.prospr import ProsprPruner, meta_gradient
 from plantkit_baselines.snip import SnipPruner
 
 from plantkit import NetworkSpec, Problem, Samples
-from plantkit.tasks import make_task
+from plantkit.networks.tasks import make_task
 
 WIDTHS = (2, 5, 4, 3)
 

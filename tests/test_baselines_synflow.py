@@ -12,9 +12,9 @@ from builders import random_mask, random_weights, tiny_problem
 from plantkit_baselines.synflow import SynflowPruner, synaptic_flow
 
 from plantkit import Mask, NetworkSpec
-from plantkit.budgets import apportion
-from plantkit.connectivity import connectivity
 from plantkit.networks import build_module
+from plantkit.networks.connectivity import connectivity
+from plantkit.pruners.budgets import apportion
 
 SPEC = NetworkSpec(widths=(2, 4, 3, 2))
 

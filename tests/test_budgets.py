@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantkit.budgets import Scope, apportion, divide
 from plantkit.networks import NetworkSpec
+from plantkit.pruners.budgets import Scope, apportion, divide
 
 BY_LAYER = [scope for scope in Scope if scope is not Scope.GLOBAL]
 

@@ -27,10 +27,10 @@ from fuzzing import (
     with_header,
 )
 
-from plantkit import bundles, catalog
+from plantkit.challenges import bundles, catalog
+from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, SealedTruthError
-from plantkit.sealed_bundles import seal_bundle
-from plantkit.sealing import SecretKey
 
 TENSOR_FILES = ("weights.safetensors", "train.safetensors", "truth.safetensors")
 MOST_SECONDS = 10.0  # of one load of a tiny bundle, on the slowest of machines

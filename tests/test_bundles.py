@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from plantkit import bundles
-from plantkit.drafting import Order, draft_challenge
+from plantkit.challenges import bundles
+from plantkit.challenges.drafting import Order, draft_challenge
+from plantkit.challenges.verification import verify_bundle
 from plantkit.errors import BundleError, UsageError
-from plantkit.training import Recipe
-from plantkit.verification import verify_bundle
+from plantkit.networks.training import Recipe
 
 FILES = ["challenge.json", "train.safetensors", "truth.safetensors", "weights.safetensors"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from plantkit import cache as caching
-from plantkit import scoring
-from plantkit.cache import Answer, Cache, answer_key, default_directory, performance_key
-from plantkit.masks import Mask
+from plantkit.evaluation import cache as caching
+from plantkit.evaluation import measuring
+from plantkit.evaluation.cache import Answer, Cache, answer_key, default_directory, performance_key
 from plantkit.networks import NetworkSpec
-from plantkit.performance import Performances
+from plantkit.networks.masks import Mask
+from plantkit.networks.training.accuracy import Performances
 
 SPEC = NetworkSpec(widths=(2, 3, 1))
 KEY = "ab" * 32
@@ -168,13 +168,13 @@ def test_a_second_evaluation_trains_nothing_and_runs_the_submission_only(
 ):
     monkeypatch.setenv("PLANTKIT_CACHE_DIR", str(tmp_path / "cache"))
     trained: list[int] = []
-    measure_all = scoring.measure_all
+    measure_all = measuring.measure_all
 
     def counting(measurements, **named):
         trained.extend(len(wanted.masks) for wanted in measurements)
         return measure_all(measurements, **named)
 
-    monkeypatch.setattr(scoring, "measure_all", counting)
+    monkeypatch.setattr(measuring, "measure_all", counting)
     submission = write(
         "import torch\n"
         "def prune(problem, density, seed):\n"

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from plantkit import catalog
-from plantkit.bundles import read_manifest
+from plantkit.challenges import catalog
+from plantkit.challenges.bundles import read_manifest
 from plantkit.errors import BundleError, UnknownNameError, UsageError
 
 
@@ -19,7 +19,7 @@ def test_shipped_challenges_and_suites(tmp_path, monkeypatch):
     starter = found.suite("starter")
     assert {"relu-5x100", "circle-5x100", "helix-5x100"} <= set(starter.challenges)
     assert set(starter.challenges) <= set(found.bundles)
-    assert starter.protocol.densities == ("planted", 0.01, 0.1)
+    assert starter.densities == ("planted", 0.01, 0.1)
     for name in ("starter", "hidden", "paper", "contest"):
         assert set(found.suite(name).challenges) <= set(found.bundles)
         assert found.suite(name).baselines == ("random", "magnitude", "snip", "grasp", "synflow")
@@ -59,7 +59,7 @@ def test_challenges_in_the_working_directory(tiny_challenges, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     found = catalog.find()
     assert found.bundle("circle-3x60") == (tmp_path / "challenges" / "circle-3x60").resolve()
-    assert found.suite("tiny").protocol.seeds == 2
+    assert found.suite("tiny").seeds == 2
 
 
 def test_given_directories_come_first(tiny_challenges):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from plantkit.cluster import DaskExecutor
 from plantkit.errors import ExecutorError, UsageError
+from plantkit.evaluation.cluster import DaskExecutor
 
 #: Two pruners' answers must not depend on where they ran.
 SUBMISSION = """
@@ -192,7 +192,7 @@ def test_work_that_kills_its_workers_ends_with_an_error(tmp_path):
 def test_workers_with_other_versions_are_refused(two_workers, monkeypatch):
     address, _ = two_workers
     # Workers unpickle the function by its name, and so call their own.
-    monkeypatch.setattr("plantkit.__version__", "0.0.1")
+    monkeypatch.setattr("plantkit.evaluation.cluster.__version__", "0.0.1")
     with pytest.raises(UsageError, match=r"has plantkit .* \(here 0\.0\.1\)"):
         DaskExecutor(address)
 

@@ -10,9 +10,9 @@ from builders import random_mask, random_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plantkit.connectivity import Connectivity, connectivity, trainable_units
-from plantkit.masks import Mask
 from plantkit.networks import NetworkSpec, build_module
+from plantkit.networks.connectivity import Connectivity, connectivity, trainable_units
+from plantkit.networks.masks import Mask
 
 CHAIN = NetworkSpec(widths=(1, 2, 2, 1))  # 2+2, 4+2, 2+1 = 13 parameters
 

@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from plantkit_baselines import grasp, magnitude, random, snip, synflow
 from torch.nn import functional
 
-from plantkit.connectivity import Connectivity, connectivity
 from plantkit.isolation.client import write_problem
 from plantkit.isolation.server import load_problem
-from plantkit.masks import Mask
 from plantkit.networks import (
     KINDS,
     ConvolutionSpec,
@@ -24,9 +22,11 @@ from plantkit.networks import (
     network_from_json,
     unflatten,
 )
-from plantkit.performance import measure
-from plantkit.problem import Problem
-from plantkit.training import Recipe, Run, data_order, trace, train
+from plantkit.networks.connectivity import Connectivity, connectivity
+from plantkit.networks.masks import Mask
+from plantkit.networks.training import Recipe, Run, data_order, trace, train
+from plantkit.networks.training.accuracy import measure
+from plantkit.pruners.problem import Problem
 
 SPEC = ConvolutionSpec(image=(2, 5, 4), blocks=((3, 2), (4,)), hidden=(6,), outputs=3)
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)

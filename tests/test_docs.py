@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from plantkit import hookspecs
 from plantkit.errors import PluginError
-from plantkit.metrics import Evidence
 from plantkit.plugins import Registry, load_submission
-from plantkit.ranking import Standing
+from plantkit.scoring.metrics import Evidence
+from plantkit.scoring.ranking import Standing
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]

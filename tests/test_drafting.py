@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plantkit import bundles
-from plantkit.bundles import Challenge, freeze
-from plantkit.drafting import Order, draft_challenge
+from plantkit.challenges import bundles
+from plantkit.challenges.bundles import Challenge, freeze
+from plantkit.challenges.drafting import Order, draft_challenge
+from plantkit.challenges.verification import verify_bundle
 from plantkit.errors import UnknownNameError, UsageError
+from plantkit.networks.training import Recipe
 from plantkit.planting import find_family
 from plantkit.schemas import violations
-from plantkit.training import Recipe
-from plantkit.verification import verify_bundle
 
 RECIPE = Recipe(epochs=1, batch_size=32, learning_rate=0.01)
 

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from plantkit.errors import ExecutorError
-from plantkit.executors import LocalExecutor
+from plantkit.networks.training.executors import LocalExecutor
 
 
 def pid_of(item: int) -> tuple[int, int]:
@@ -73,7 +73,7 @@ def test_a_process_that_dies_is_an_error():
 
 def test_processes_end_when_their_parent_is_killed():
     code = (
-        "import os, signal; from plantkit.executors import LocalExecutor; "
+        "import os, signal; from plantkit.networks.training.executors import LocalExecutor; "
         "from test_executors import pid_of; executor = LocalExecutor(2); executor.start(); "
         "print(*sorted({p for _, p in executor.map(pid_of, range(4))}), flush=True); "
         "os.kill(os.getpid(), signal.SIGKILL)"

@@ -19,7 +19,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from plantkit.bundles import Challenge
+from plantkit.challenges.bundles import Challenge
 from plantkit.exports.codabench.plan import Plan
 from plantkit.exports.codabench.scoring import score
 

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from test_exports_codabench import submit_to  # noqa: F401
 
-from plantkit import bundles
-from plantkit.bundles import SEALED, TRUTH
+from plantkit.challenges import bundles
+from plantkit.challenges.bundles import SEALED, TRUTH
+from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey, write_keys
 from plantkit.errors import SealedTruthError, UsageError
 from plantkit.exports.codabench.bundle import Competition, export
 from plantkit.exports.codabench.ingestion import ingest
 from plantkit.exports.codabench.plan import KEY_FILE
 from plantkit.exports.codabench.scoring import score
-from plantkit.sealed_bundles import seal_bundle
-from plantkit.sealing import KEY_VARIABLE, SecretKey, write_keys
 
 SUITES = """
 [sealed]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from plantkit import bundles
+from plantkit.challenges import bundles
+from plantkit.challenges.fresh import derived_seed, fresh_challenges, secret_from
+from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, UsageError
-from plantkit.fresh import derived_seed, fresh_challenges, secret_from
-from plantkit.sealed_bundles import seal_bundle
-from plantkit.sealing import SecretKey
 
 SECRET = "the staff's own secret"
 
@@ -55,7 +55,7 @@ def test_seeds_are_hmac_sha256():
 
 
 def test_an_instance_frozen_is_the_instance_in_memory(manifests, tmp_path, monkeypatch):
-    from plantkit import fresh
+    from plantkit.challenges import fresh
 
     drafts = []
     monkeypatch.setattr(fresh, "of_draft", lambda d: drafts.append(d) or bundles.of_draft(d))
@@ -158,7 +158,8 @@ def test_instances_of_a_sealed_challenge_take_no_key(plantkit_cli, arguments, co
 
 
 def test_nothing_of_the_truth_lies_on_disk_meanwhile(tiny_challenges, tmp_path, monkeypatch):
-    from plantkit.session import Request, run_evaluation
+    from plantkit.evaluation.requests import Request
+    from plantkit.evaluation.run import run_evaluation
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     read: dict[str, bytes] = {}

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from plantkit import FrozenNetwork
 from plantkit.networks import build_module
-from plantkit.performance import strong_performance
+from plantkit.networks.training.accuracy import strong_performance
 
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from plantkit import sealing
+from plantkit.challenges import sealing
+from plantkit.challenges.sealed_bundles import seal_bundle
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance
-from plantkit.sealed_bundles import seal_bundle
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/staff.md"
 RUBRIC = """title = "Tiny"

@@ -12,14 +12,15 @@ from typing import Any
 import junitparser
 import pytest
 
-from plantkit import sealing, session
+from plantkit.challenges import sealing
+from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.cli.scaffolding import new_assignment
+from plantkit.evaluation import run as session
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance, determinism
 from plantkit.isolation.levels import AUTO, Level, choose
 from plantkit.isolation.probe import probe_machine
-from plantkit.scaffolding import new_assignment
-from plantkit.scoring import seed_score
-from plantkit.sealed_bundles import seal_bundle
+from plantkit.scoring.score import seed_score
 from plantkit.testing import CHECKS, CheckResult, CheckStatus
 
 RUBRIC = """title = "Tiny"
@@ -171,12 +172,12 @@ def test_a_good_submission(graded: Callable[..., Graded], monkeypatch: pytest.Mo
     evaluations: list[Any] = []
 
     def remember(*arguments: Any, **options: Any) -> Any:
-        evaluations.append(session.evaluate_request(*arguments, **options))
+        evaluations.append(session.run_evaluation(*arguments, **options))
         return evaluations[-1]
 
-    monkeypatch.setattr(grader, "evaluate_request", remember)
+    monkeypatch.setattr(grader, "run_evaluation", remember)
     result = graded(GOOD, "--hidden", "show")
-    (evaluation,) = evaluations
+    evaluation = evaluations[0].evaluation
     relu = evaluation.challenges[0]
     at_half = [
         record for record in evaluation.records_of("mine", relu) if record.target_density == 0.5

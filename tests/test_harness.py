@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from plantkit import harness, scoring
+from plantkit.evaluation import harness, measuring
 
 SUBMISSION = """
 import torch
@@ -21,7 +21,7 @@ def test_as_many_challenges_train_together_as_memory_has_room_for(
     plantkit_cli, tiny_challenges, write, monkeypatch
 ):
     trained: list[list[int]] = []
-    measure_all = scoring.measure_all
+    measure_all = measuring.measure_all
 
     def measure(measurements, **options):
         trained.append([len(wanted.masks) for wanted in measurements])
@@ -40,7 +40,7 @@ def test_as_many_challenges_train_together_as_memory_has_room_for(
             entry.pop("peak_rss_mib", None)
         return value["records"], value["standings"]
 
-    monkeypatch.setattr(scoring, "measure_all", measure)
+    monkeypatch.setattr(measuring, "measure_all", measure)
     together = results()
     assert trained == [[2, 2]]
     trained.clear()

@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from plantkit.results import read_records
+from plantkit.evaluation.run_directory import read_records
 
 #: Fields that tell how a run went rather than what it came to.
 PASSING = {"seconds", "peak_rss_mib"}
@@ -162,16 +162,17 @@ def test_kill_in_the_middle_of_a_line(tiny_challenges, tmp_path, undisturbed, pl
 
 def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path, monkeypatch):
     """When the third pruner's runs begin, the records of two are on disk."""
-    from plantkit.pruning import Pruning
-    from plantkit.session import Request, run_evaluation
+    from plantkit.evaluation.pruning import Pruning
+    from plantkit.evaluation.requests import Request
+    from plantkit.evaluation.run import run_evaluation
 
     run = tmp_path / "run"
     seen = []
     attempts = Pruning.attempts
 
-    def watched(self, cells):
+    def watched(self, cells, **options):
         seen.append((cells[0].entry.label, len(read_records(run))))
-        return attempts(self, cells)
+        return attempts(self, cells, **options)
 
     monkeypatch.setattr(Pruning, "attempts", watched)
     request = Request(

@@ -20,11 +20,12 @@ import pytest
 from attacks import ATTACKS, Attack
 
 import plantkit
-from plantkit import bundles
+from plantkit.challenges import bundles
 from plantkit.isolation.client import Isolation, PrunerServer, Scratch, run_pruner, write_problem
 from plantkit.isolation.levels import Level
 from plantkit.isolation.probe import probe_machine
-from plantkit.isolation.wire import Limits, PrunerSource, Status
+from plantkit.isolation.wire import Limits, Status
+from plantkit.pruners.sources import PrunerSource
 
 GOOD = """
 import torch

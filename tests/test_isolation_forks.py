@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import PluginError
-from plantkit.executors import LocalExecutor
 from plantkit.isolation import client
 from plantkit.isolation.client import (
     Isolation,
@@ -23,7 +22,9 @@ from plantkit.isolation.client import (
 )
 from plantkit.isolation.descendants import descendants, process_fields
 from plantkit.isolation.levels import Level
-from plantkit.isolation.wire import MARKER, Limits, PrunerSource
+from plantkit.isolation.wire import MARKER, Limits
+from plantkit.networks.training.executors import LocalExecutor
+from plantkit.pruners.sources import PrunerSource
 
 GOOD = "def prune(problem, density, seed):\n    return {}\n"
 #: Says which marker it finds in its first environment, by way of an error.
@@ -195,13 +196,14 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path, write):
 from pathlib import Path
 from plantkit.isolation.client import Isolation, Scratch, describe_pruners, server_pool
 from plantkit.isolation.levels import Level
-from plantkit.isolation.wire import Limits, PrunerSource
+from plantkit.isolation.wire import Limits
+from plantkit.pruners.sources import PrunerSource
 with server_pool(2, Isolation(level=Level.PROCESS)) as servers:
     describe_pruners(servers[1], Scratch(Path({str(tmp_path / "cells")!r})),
         PrunerSource(path={str(sleeper)!r}), Limits(time_seconds=600))
 """
     with subprocess.Popen([sys.executable, "-c", program]) as parent:
-        assert becomes_true((tmp_path / "cells" / "cell-0" / "started").exists)
+        assert becomes_true(lambda: list(tmp_path.glob("cells/*/started")))
         family = descendants(parent.pid)
         assert len(family) == 4  # what forks, two servers, a run
         parent.kill()

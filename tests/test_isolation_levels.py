@@ -19,7 +19,8 @@ from plantkit.isolation.files import readable_paths
 from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.levels import Check, Level, Offer, choose
 from plantkit.isolation.scratch import NotRegularError, read_regular, remove_tree, used_bytes
-from plantkit.isolation.wire import Limits, PrunerSource, Status, plain_text
+from plantkit.isolation.wire import Limits, Status, plain_text
+from plantkit.pruners.sources import PrunerSource
 
 
 def offer(**works: bool) -> Offer:
@@ -113,7 +114,7 @@ def test_the_command_line_records_the_level(plantkit_cli, write, tiny_challenges
 def test_full_isolation_that_is_missing_ends_with_code_3(
     plantkit_cli, write, tiny_challenges, monkeypatch
 ):
-    monkeypatch.setattr("plantkit.session.probe_machine", lambda: NO_FILES)
+    monkeypatch.setattr("plantkit.evaluation.run.probe_machine", lambda: NO_FILES)
     arguments = ("evaluate", write("x = 1"), "--challenge", tiny_challenges / "relu-3x8")
     done = plantkit_cli(*arguments, "--isolation", "full")
     assert done.code == 3

@@ -8,17 +8,16 @@ import pytest
 import torch
 from builders import random_mask, random_samples, random_weights, task_of
 
-from plantkit import training
-from plantkit.masks import Mask
-from plantkit.networks import NetworkSpec, build_module
-from plantkit.performance import (
+from plantkit.networks import NetworkSpec, build_module, training
+from plantkit.networks.masks import Mask
+from plantkit.networks.tasks import make_task
+from plantkit.networks.training import Device, Recipe, Run, Samples, evaluate, train
+from plantkit.networks.training.accuracy import (
     Performances,
     measure,
     strong_performance,
     trivial_performance,
 )
-from plantkit.tasks import make_task
-from plantkit.training import Device, Recipe, Run, Samples, evaluate, train
 
 SPEC = NetworkSpec(widths=(2, 12, 9, 3))
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=0.01)

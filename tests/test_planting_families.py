@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import NetworkSpec
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.families import FAMILIES, FORMULAS, find_family
 from plantkit.planting.piecewise import alternating_signs, interpolate
 from plantkit.planting.targets import Floats, Target
-from plantkit.tasks import TaskKind
 
 DEPTHS = range(3, 11)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.quality import assess
 from plantkit.planting.targets import Floats
-from plantkit.tasks import TaskKind
 
 LINE: Floats = np.linspace(-1, 1, 2001)[:, None]
 PLANE: Floats = np.random.default_rng(0).uniform(-1, 1, (4000, 2))

@@ -9,6 +9,7 @@ import pytest
 
 from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import NetworkSpec
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, plant
 from plantkit.planting.families.teacher import TeacherFamily
 from plantkit.planting.initialization import draw_parameters
@@ -17,7 +18,6 @@ from plantkit.planting.methods.selected import LEAST_ACTIVITY, LEAST_EFFECT, Sel
 from plantkit.planting.streams import generator
 from plantkit.planting.structures import Dimensions, draw_structure, drop_idle_entries
 from plantkit.planting.targets import Floats
-from plantkit.tasks import TaskKind
 
 SEED = b"\x05" * 32
 REGRESSION = TeacherFamily(inputs=3, outputs=2)

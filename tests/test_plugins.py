@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from plantkit import hookimpl
-from plantkit.errors import PluginError, UnknownNameError, UsageError
+from plantkit.errors import PluginError, UnknownNameError, UsageError, describe
 from plantkit.plugins import (
     Registry,
     configure,
-    describe,
     load_installed,
     load_submission,
     name_clashes,

@@ -7,11 +7,11 @@ import torch
 from builders import random_mask, random_weights, tiny_problem
 
 from plantkit.errors import MaskError
-from plantkit.masks import Mask
 from plantkit.networks import flatten
-from plantkit.problem import Problem
-from plantkit.tasks import make_task
-from plantkit.training import Recipe, Run, Samples, trace, train
+from plantkit.networks.masks import Mask
+from plantkit.networks.tasks import make_task
+from plantkit.networks.training import Recipe, Run, Samples, trace, train
+from plantkit.pruners.problem import Problem
 
 KINDS = ("classification", "regression")
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)

@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from plantkit import pruning
-from plantkit.catalog import Protocol
-from plantkit.grid import Entry, cells_of
-from plantkit.isolation.client import Isolation, Outcome, PrunerServer, Scratch
+from plantkit.evaluation import pruning
+from plantkit.evaluation.grid import cells_of
+from plantkit.evaluation.pruning import Pruning
+from plantkit.evaluation.resources import Resources
+from plantkit.isolation.client import Isolation, Outcome, PrunerServer
 from plantkit.isolation.levels import Level
-from plantkit.isolation.wire import Limits, PrunerSource, Status
-from plantkit.masks import Mask
-from plantkit.pruning import Pruning
+from plantkit.isolation.wire import Limits, Status
+from plantkit.networks.masks import Mask
+from plantkit.networks.training.executors import LocalExecutor
+from plantkit.pruners.sources import PrunerSource
+from plantkit.scoring.entries import Entry
+from plantkit.scoring.evaluation import Settings
+from plantkit.scoring.protocol import Protocol
 
 
 @pytest.mark.parametrize(("is_seeded", "seeds"), [(True, [0, 1, 2]), (False, [0])])
@@ -34,16 +39,18 @@ def test_a_pruner_without_use_for_the_seed_runs_once_a_density(
     progress: list[tuple[int, int]] = []
     made = Pruning(
         challenge=circle,
-        limits=Limits(),
-        isolation="none",
         problem_directory=Path(tmp_path),
-        servers=[PrunerServer(Isolation(level=Level.NONE))],
-        scratch=Scratch(tmp_path / "cells"),
-        progress=lambda _, done, total: progress.append((done, total)),
+        resources=Resources(
+            settings=Settings(isolation="none"),
+            limits=Limits(),
+            servers=[PrunerServer(Isolation(level=Level.NONE))],
+            scratch=Path(tmp_path),
+            executor=LocalExecutor(),
+        ),
     )
     entries = [Entry(label="one", source=PrunerSource(name="one"), is_seeded=is_seeded)]
     cells = cells_of(entries, circle, Protocol(densities=(0.5, 1.0), seeds=3))
-    attempts = made.attempts(cells)
+    attempts = made.attempts(cells, progress=lambda _, done, total: progress.append((done, total)))
     assert sorted(asked) == [(density, seed) for density in (0.5, 1.0) for seed in seeds]
     assert progress == [(done + 1, len(asked)) for done in range(len(asked))]
     assert [(attempt.target_density, attempt.seed) for attempt in attempts] == [

@@ -138,7 +138,7 @@ def test_nothing_heavy_is_imported_until_a_fixture_is_used(run_pytest):
             heavy = {"torch", "numpy", "safetensors", "jsonschema", "click"}
             assert heavy.isdisjoint(sys.modules)
             assert {name for name in sys.modules if name.startswith("plantkit")} == {
-                "plantkit", "plantkit.hookspecs", "plantkit.pytest_plugin"
+                "plantkit", "plantkit.hookspecs", "plantkit.pytest_plugin", "plantkit.version"
             }
         """,
     )

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from plantkit.catalog import Protocol
-from plantkit.ranking import rank
-from plantkit.results import Record, TrackScore
+from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.ranking import rank
+from plantkit.scoring.records import Record, TrackScore
 
 PROTOCOL = Protocol(densities=(0.5,), seeds=3)
 

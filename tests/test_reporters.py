@@ -11,17 +11,18 @@ from html.parser import HTMLParser
 import pytest
 import torch
 
-from plantkit.bundles import Challenge
-from plantkit.catalog import Protocol
-from plantkit.grid import Entry
-from plantkit.harness import Evaluation, Settings
-from plantkit.isolation.wire import PrunerSource
-from plantkit.masks import Mask
-from plantkit.ranking import rank
-from plantkit.reporters import FORMATS, built_in, find_reporters
+from plantkit.challenges.bundles import Challenge
+from plantkit.evaluation.measuring import score_attempts
+from plantkit.networks.masks import Mask
+from plantkit.pruners.sources import PrunerSource
+from plantkit.reports import FORMATS, built_in, find_reporters
+from plantkit.reports.tables import standings_table
 from plantkit.schemas import violations
-from plantkit.scoring import Attempt, score_attempts
-from plantkit.tables import standings_table
+from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.entries import Entry
+from plantkit.scoring.evaluation import Evaluation, Settings
+from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.ranking import rank
 
 BAD_LABEL = "bro|ken:<b>=x"
 HOSTILE = "bad | <b>&amp; \\end{tabular} ünï"

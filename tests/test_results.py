@@ -8,9 +8,10 @@ import pytest
 from safetensors.torch import load_file
 
 from plantkit.errors import ResultsError, UsageError
-from plantkit.masks import Mask
+from plantkit.evaluation.run_directory import RunDirectory, read_records
 from plantkit.networks import NetworkSpec
-from plantkit.results import Record, RunDirectory, TrackScore, read_records
+from plantkit.networks.masks import Mask
+from plantkit.scoring.records import Record, TrackScore
 
 IDENTITY = {"seeds": 3, "pruners": {"a": ["1.0", {}]}}
 

@@ -15,13 +15,20 @@ from pathlib import Path
 
 import pytest
 
-from plantkit import __version__
 from plantkit.cli import COMMANDS
+from plantkit.cli.scaffolding import (
+    ASSIGNMENT,
+    PLUGIN,
+    STAFF,
+    new_assignment,
+    new_plugin,
+    new_pruner,
+)
 from plantkit.errors import UsageError
-from plantkit.isolation.wire import PrunerSource
-from plantkit.scaffolding import ASSIGNMENT, PLUGIN, STAFF, new_assignment, new_plugin, new_pruner
+from plantkit.pruners.sources import PrunerSource
 from plantkit.schemas import schema_names, violations
 from plantkit.testing import CHECKS, Laboratory, run_checks
+from plantkit.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGIN_FILES = [

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plantkit import Mask, NetworkSpec, Recipe, SaliencyPruner, Schedule, Scope, narrow, select
-from plantkit.masks import budget_of
 from plantkit.networks import flatten, unflatten
-from plantkit.schedules import follow
+from plantkit.networks.masks import budget_of
+from plantkit.pruners.schedules import follow
 
 WIDTHS = (2, 5, 4, 3)
 SPEC = NetworkSpec(widths=WIDTHS)

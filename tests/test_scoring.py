@@ -10,17 +10,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantkit.cache import Cache
-from plantkit.catalog import Protocol
 from plantkit.errors import ExecutorError
-from plantkit.masks import Mask
-from plantkit.scoring import (
-    Attempt,
+from plantkit.evaluation.cache import Cache
+from plantkit.evaluation.measuring import score_all, score_attempts
+from plantkit.networks.masks import Mask
+from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.score import (
     SeedScore,
     recovered_accuracy,
     recovery_area,
-    score_all,
-    score_attempts,
     seed_score,
     ticket_score,
 )
@@ -141,15 +140,15 @@ class TestAttempts:
 
     def test_equal_masks_and_seeds_train_once(self, circle, monkeypatch):
         trained = []
-        from plantkit import scoring
+        from plantkit.evaluation import measuring
 
-        real = scoring.measure_all
+        real = measuring.measure_all
 
         def count(measurements, **options):
             trained.extend(len(wanted.masks) for wanted in measurements)
             return real(measurements, **options)
 
-        monkeypatch.setattr(scoring, "measure_all", count)
+        monkeypatch.setattr(measuring, "measure_all", count)
         ticket = circle.truth.ticket
         attempts = [attempt(ticket), attempt(ticket, pruner="q"), attempt(ticket, seed=1)]
         records = score_attempts(circle, attempts)

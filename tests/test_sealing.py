@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from plantkit import bundles, catalog, sealing
+from plantkit.challenges import bundles, catalog, sealing
+from plantkit.challenges.sealed_bundles import seal_bundle, unseal_bundle
+from plantkit.challenges.sealing import PublicKey, SecretKey
 from plantkit.errors import BundleError, MissingExtraError, SealedTruthError, UsageError
-from plantkit.sealed_bundles import seal_bundle, unseal_bundle
-from plantkit.sealing import PublicKey, SecretKey
 
 CONTEXT = {"challenge_id": "circle-3x60", "commitment": "0" * 64}
 PATH = Path("truth.sealed")
@@ -359,8 +359,8 @@ def test_reveal_of_a_planting_that_its_seed_does_not_give(tmp_path, key):
     """The commitment holds, so the bundle is what it was; that the seed is not its own is said."""
     from dataclasses import replace
 
-    from plantkit.drafting import Order, draft_challenge
-    from plantkit.revealing import verify_reveal
+    from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.challenges.revealing import verify_reveal
 
     order = Order(family="relu", depth=3, width=8, train_samples=64, test_samples=16)
     draft, _ = draft_challenge(order, b"one seed")

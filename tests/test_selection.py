@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantkit.budgets import Scope, apportion
-from plantkit.selection import select
+from plantkit.pruners.budgets import Scope, apportion
+from plantkit.pruners.selection import select
 
 NAMES = ("layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias")
 

@@ -13,25 +13,25 @@ import pytest
 import toy_study
 from toy_study import ToyStudy
 
-import plantkit.studies
+import plantkit.research.studies
 from plantkit.errors import MissingExtraError, ResultsError, UnknownNameError, UsageError
+from plantkit.research.studies import STUDIES, find_study
+from plantkit.research.studies.calibration import Calibration, calibrate
+from plantkit.research.studies.claims import Claim, Evidence, Figure, Verdict
+from plantkit.research.studies.plotting import Line, Panel, check_extra, draw_panels
+from plantkit.research.studies.records import RECORDS_FILE, Records, StudyDirectory, StudyRecord
+from plantkit.research.studies.report import report_json, report_markdown
+from plantkit.research.studies.runner import Outcome, run_study
+from plantkit.research.studies.study import Selection
+from plantkit.research.studies.tables import pipe_table
 from plantkit.schemas import violations
-from plantkit.studies import STUDIES, find_study
-from plantkit.studies.calibration import Calibration, calibrate
-from plantkit.studies.claims import Claim, Evidence, Figure, Verdict
-from plantkit.studies.plotting import Line, Panel, check_extra, draw_panels
-from plantkit.studies.records import RECORDS_FILE, Records, StudyDirectory, StudyRecord
-from plantkit.studies.report import report_json, report_markdown
-from plantkit.studies.runner import Outcome, run_study
-from plantkit.studies.study import Selection
-from plantkit.studies.tables import pipe_table
 
 NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
 
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> ToyStudy:
-    monkeypatch.setattr(plantkit.studies, "STUDIES", plantkit.studies.STUDIES)
+    monkeypatch.setattr(plantkit.research.studies, "STUDIES", plantkit.research.studies.STUDIES)
     monkeypatch.setitem(sys.modules, "toy_study_module", None)
     return toy_study.register()
 
@@ -240,7 +240,7 @@ def test_plots_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plantkit.studies.plotting.find_spec", lambda name: None)
+    monkeypatch.setattr("plantkit.research.studies.plotting.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'plantkit\[studies\]'"):
         check_extra()
 

@@ -7,16 +7,16 @@ import math
 import pytest
 import torch
 
-from plantkit.budgets import Scope
 from plantkit.networks import NetworkSpec
-from plantkit.studies import digits, tickets
-from plantkit.studies.calibration import Calibration
-from plantkit.studies.claims import Verdict
-from plantkit.studies.intervals import Interval, by_seed, differences
-from plantkit.studies.lottery import STUDY, Bench
-from plantkit.studies.records import Records, StudyRecord
-from plantkit.studies.runner import run_study
-from plantkit.studies.study import Selection, Unit
+from plantkit.pruners.budgets import Scope
+from plantkit.research.studies import digits, tickets
+from plantkit.research.studies.calibration import Calibration
+from plantkit.research.studies.claims import Verdict
+from plantkit.research.studies.intervals import Interval, by_seed, differences
+from plantkit.research.studies.lottery import STUDY, Bench
+from plantkit.research.studies.records import Records, StudyRecord
+from plantkit.research.studies.runner import run_study
+from plantkit.research.studies.study import Selection, Unit
 
 NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
 SPEC = NetworkSpec(widths=(2, 5, 2))  # 10 and 10 weights

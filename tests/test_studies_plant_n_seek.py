@@ -13,21 +13,26 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import UsageError
-from plantkit.schemas import violations
-from plantkit.studies.calibration import Calibration
-from plantkit.studies.claims import Finding, Verdict
-from plantkit.studies.plant_n_seek import STUDY
-from plantkit.studies.plant_n_seek.grid import (
+from plantkit.research.studies.calibration import Calibration
+from plantkit.research.studies.claims import Finding, Verdict
+from plantkit.research.studies.plant_n_seek import STUDY
+from plantkit.research.studies.plant_n_seek.grid import (
     DENSITIES,
     MULTISHOT_SEEDS,
     SINGLE_SEEDS,
     Place,
 )
-from plantkit.studies.plant_n_seek.methods import METHODS, Schedule, find_pruner, methods_with
-from plantkit.studies.plant_n_seek.networks import plant_problem
-from plantkit.studies.records import Records, StudyRecord
-from plantkit.studies.runner import run_unit
-from plantkit.studies.study import Selection, Unit
+from plantkit.research.studies.plant_n_seek.methods import (
+    METHODS,
+    Schedule,
+    find_pruner,
+    methods_with,
+)
+from plantkit.research.studies.plant_n_seek.networks import plant_problem
+from plantkit.research.studies.records import Records, StudyRecord
+from plantkit.research.studies.runner import run_unit
+from plantkit.research.studies.study import Selection, Unit
+from plantkit.schemas import violations
 
 KEPT = {"circle": 0.0056, "relu": 0.0002, "helix": 0.0063}
 #: Weights of the constructed tickets over all. Circle at depth 5: 4 for the absolute values, 4

@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from plantkit.networks import NetworkSpec, flatten
-from plantkit.studies import digits, instability, stability, tickets
-from plantkit.studies.calibration import Calibration
-from plantkit.studies.claims import Verdict
-from plantkit.studies.instability import angle, distance, error_barrier
-from plantkit.studies.records import Records, StudyRecord
-from plantkit.studies.runner import run_study
-from plantkit.studies.stability import STUDY
-from plantkit.studies.study import Selection, Unit
-from plantkit.training import Samples
+from plantkit.networks.training import Samples
+from plantkit.research.studies import digits, instability, stability, tickets
+from plantkit.research.studies.calibration import Calibration
+from plantkit.research.studies.claims import Verdict
+from plantkit.research.studies.instability import angle, distance, error_barrier
+from plantkit.research.studies.records import Records, StudyRecord
+from plantkit.research.studies.runner import run_study
+from plantkit.research.studies.stability import STUDY
+from plantkit.research.studies.study import Selection, Unit
 
 NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
 

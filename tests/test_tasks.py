@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from plantkit.tasks import Classification, Regression, TaskKind, make_task, task_from_json
+from plantkit.networks.tasks import Classification, Regression, TaskKind, make_task, task_from_json
 
 
 def generator(seed=3):

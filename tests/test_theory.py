@@ -15,7 +15,7 @@ from plantkit.networks import NetworkSpec
 from plantkit.planting.families import find_family
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.targets import Target, forward_from
-from plantkit.theory import error_budget, existence, normalized, width_for
+from plantkit.research.theory import error_budget, existence, normalized, width_for
 
 LINE = np.linspace(-1, 1, 41)[:, None]
 

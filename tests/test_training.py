@@ -11,12 +11,11 @@ import torch
 from builders import random_mask, random_samples, random_weights, task_of
 from torch import Tensor
 
-from plantkit import training
 from plantkit.errors import UsageError
-from plantkit.masks import Mask
-from plantkit.networks import NetworkSpec, build_module, flatten, unflatten
-from plantkit.tasks import Task
-from plantkit.training import (
+from plantkit.networks import NetworkSpec, build_module, flatten, training, unflatten
+from plantkit.networks.masks import Mask
+from plantkit.networks.tasks import Task
+from plantkit.networks.training import (
     Device,
     Recipe,
     Run,
@@ -31,7 +30,7 @@ from plantkit.training import (
     train,
     trainer,
 )
-from plantkit.training.cutting import cut_spec, width_caps
+from plantkit.networks.training.cutting import cut_spec, width_caps
 
 KINDS = ("classification", "regression")
 SPEC = NetworkSpec(widths=(2, 7, 6, 3))

@@ -7,14 +7,14 @@ import sys
 import time
 from pathlib import Path
 
-import plantkit.studies
 from plantkit.errors import UsageError
-from plantkit.studies.calibration import Calibration
-from plantkit.studies.claims import Claim, Evidence, Figure
-from plantkit.studies.records import Records, StudyRecord
-from plantkit.studies.report import report_json
-from plantkit.studies.runner import Outcome, run_study
-from plantkit.studies.study import Selection, Study, Unit
+from plantkit.research import studies
+from plantkit.research.studies.calibration import Calibration
+from plantkit.research.studies.claims import Claim, Evidence, Figure
+from plantkit.research.studies.records import Records, StudyRecord
+from plantkit.research.studies.report import report_json
+from plantkit.research.studies.runner import Outcome, run_study
+from plantkit.research.studies.study import Selection, Study, Unit
 
 FAILING = "odd"
 
@@ -80,7 +80,7 @@ def register(seconds: float = 0.0) -> ToyStudy:
     """Registers the toy in this process and returns it."""
     Module.STUDY = ToyStudy(seconds)
     sys.modules["toy_study_module"] = Module  # type: ignore[assignment]
-    plantkit.studies.STUDIES = {**plantkit.studies.STUDIES, "toy": "toy_study_module"}
+    studies.STUDIES = {**studies.STUDIES, "toy": "toy_study_module"}
     return Module.STUDY
 
 

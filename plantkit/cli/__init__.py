@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from plantkit import __version__
 from plantkit.errors import PlantkitError, UsageError, did_you_mean
+from plantkit.version import __version__
 
 #: Command name to module; each module defines `command`.
 COMMANDS = {

@@ -98,16 +98,16 @@ def command(
     import datetime
     import json
 
-    from plantkit import bundles, catalog
-    from plantkit.alternatives.inquiry import DEFAULT_PRUNERS, Inquiry, inquire
-    from plantkit.alternatives.neighbourhood import Effort
-    from plantkit.alternatives.record import ALTERNATIVES
-    from plantkit.alternatives.report import render
+    from plantkit.challenges import bundles, catalog
+    from plantkit.challenges.sealing import find_secret_key
     from plantkit.cli import warn, write_output
     from plantkit.cli.progress import ProgressBar
     from plantkit.errors import UsageError
     from plantkit.plugins import load_installed
-    from plantkit.sealing import find_secret_key
+    from plantkit.research.alternatives.inquiry import DEFAULT_PRUNERS, Inquiry, inquire
+    from plantkit.research.alternatives.neighbourhood import Effort
+    from plantkit.research.alternatives.record import ALTERNATIVES
+    from plantkit.research.alternatives.report import render
 
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"--output: {output.parent} is not a directory")

@@ -114,13 +114,13 @@ def command(
     import datetime
     import json
 
-    from plantkit.audit.inspection import Inspection, inspect
-    from plantkit.audit.report import report_json, report_markdown
-    from plantkit.audit.summary import summarise
+    from plantkit.challenges.sealing import find_secret_key
     from plantkit.cli import write_output
     from plantkit.errors import UsageError
     from plantkit.planting import fresh_seed
-    from plantkit.sealing import find_secret_key
+    from plantkit.research.audit.inspection import Inspection, inspect
+    from plantkit.research.audit.report import report_json, report_markdown
+    from plantkit.research.audit.summary import summarise
 
     for option, path in (("--output", output), ("--summary", summary)):
         if path is not None and not path.parent.is_dir():

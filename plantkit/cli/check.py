@@ -20,7 +20,7 @@ from plantkit.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from plantkit.isolation.wire import PrunerSource
+    from plantkit.pruners.sources import PrunerSource
     from plantkit.testing import CheckResult, Laboratory
 
 #: Columns of the last part of the table.
@@ -84,7 +84,7 @@ def command(
     from plantkit.isolation.levels import choose
     from plantkit.isolation.probe import probe_machine
     from plantkit.isolation.wire import Limits
-    from plantkit.sources import parse_pruner
+    from plantkit.pruners.sources import parse_pruner
     from plantkit.testing import CheckStatus, Laboratory
 
     source = parse_pruner(pruner)
@@ -159,11 +159,11 @@ def _examine(
 
 def _render(reports: Sequence[_Report], output_format: str) -> str:
     if output_format == "json":
-        import plantkit
+        from plantkit.version import __version__
 
         value = {
             "schema_version": 1,
-            "plantkit_version": plantkit.__version__,
+            "plantkit_version": __version__,
             "pruners": [report.to_json() for report in reports],
         }
         return json.dumps(value, indent=2)

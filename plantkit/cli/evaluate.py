@@ -17,7 +17,7 @@ from plantkit.cli.options import (
     time_limit_option,
 )
 from plantkit.cli.progress import ProgressBar
-from plantkit.reporters import FORMATS
+from plantkit.reports import FORMATS
 
 
 @click.command()
@@ -144,7 +144,8 @@ def command(
       plantkit evaluate my_pruner.py --format json -o results.json
       plantkit evaluate my_pruner.py --fresh 2
     """
-    from plantkit.session import Request, run_evaluation
+    from plantkit.evaluation.requests import Request
+    from plantkit.evaluation.run import run_evaluation
 
     if suite is not None and challenge_names:
         raise click.UsageError("--suite and --challenge exclude each other; give one of them", ctx)

@@ -44,7 +44,7 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
     from plantkit.networks import NetworkSpec
     from plantkit.planting.families import find_family
     from plantkit.planting.family import FormulaFamily
-    from plantkit.theory import existence, width_for
+    from plantkit.research.theory import existence, width_for
 
     chosen = find_family(family)
     if not isinstance(chosen, FormulaFamily):

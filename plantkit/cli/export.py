@@ -86,8 +86,8 @@ def codabench(
     """
     if not output.parent.is_dir():
         raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
+    from plantkit.challenges.sealing import find_secret_key
     from plantkit.exports.codabench.bundle import Competition, export
-    from plantkit.sealing import find_secret_key
 
     competition = Competition(
         suite=suite,

@@ -27,7 +27,7 @@ def command(out: Path) -> None:
       plantkit plant circle --seal --key contest.key.pub
       plantkit evaluate my_pruner.py --key contest.key
     """
-    from plantkit.sealing import SecretKey, write_keys
+    from plantkit.challenges.sealing import SecretKey, write_keys
 
     key = SecretKey.generate()
     public = write_keys(key, out)

@@ -80,11 +80,12 @@ def _plugins() -> Rows:
 
 
 def _challenges(directories: Sequence[Path]) -> Rows:
-    from plantkit import catalog, manifests
+    from plantkit.challenges import catalog, manifests
     from plantkit.cli import warn
     from plantkit.errors import BundleError
+    from plantkit.plugins import challenge_directories as plugin_directories
 
-    found = catalog.find_without_torch(directories)
+    found = catalog.find(directories, plugins=plugin_directories())
     rows = []
     for name, path in found.bundles.items():
         try:
@@ -106,16 +107,17 @@ def _challenges(directories: Sequence[Path]) -> Rows:
 
 
 def _suites(directories: Sequence[Path]) -> Rows:
-    from plantkit import catalog
+    from plantkit.challenges import catalog
+    from plantkit.plugins import challenge_directories as plugin_directories
 
-    found = catalog.find_without_torch(directories)
+    found = catalog.find(directories, plugins=plugin_directories())
     rows = [
         (
             suite.name,
             suite.title,
             ", ".join(suite.challenges),
-            ", ".join(map(str, suite.protocol.densities)),
-            str(suite.protocol.seeds),
+            ", ".join(map(str, suite.densities)),
+            str(suite.seeds),
         )
         for suite in found.suites.values()
     ]

@@ -39,7 +39,7 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def pruner(file: Path) -> None:
     """Make FILE, a pruner that works, to be changed into your own."""
-    from plantkit.scaffolding import new_pruner
+    from plantkit.cli.scaffolding import new_pruner
 
     _tell(new_pruner(file), [f"plantkit check {file}", f"plantkit evaluate {file}"])
 
@@ -57,7 +57,7 @@ def plugin(name: str, directory: Path) -> None:
 
     The pruner is called like the package, without the prefix plantkit-.
     """
-    from plantkit.scaffolding import new_plugin
+    from plantkit.cli.scaffolding import new_plugin
 
     files = new_plugin(name, directory)
     _tell(
@@ -89,7 +89,7 @@ def assignment(directory: Path, title: str | None, plantkit_from: str | None) ->
       plantkit new assignment pruning-2027 --title "Find the ticket"
       plantkit new assignment pruning-2027 --plantkit-from ./plantkit
     """
-    from plantkit.scaffolding import new_assignment
+    from plantkit.cli.scaffolding import new_assignment
 
     files = new_assignment(directory, title=title, plantkit_from=plantkit_from)
     _tell(

@@ -88,12 +88,12 @@ def command(
       plantkit plant teacher --planting selected --dial outputs=4 --dial kind=classification
       plantkit plant teacher --seal --key contest.key.pub
     """
-    from plantkit.bundles import freeze
-    from plantkit.drafting import Order, draft_challenge
+    from plantkit.challenges.bundles import freeze
+    from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.challenges.sealing import KEY_VARIABLE, find_key
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
     from plantkit.planting import find_method, fresh_seed
-    from plantkit.sealing import KEY_VARIABLE, find_key
 
     if as_published and planting not in {None, "faithful"}:
         raise UsageError(f"--as-published is a kind of faithful planting; got {planting!r}")

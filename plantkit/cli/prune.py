@@ -65,7 +65,8 @@ def command(
     from tabulate import tabulate
 
     from plantkit.cli import warn
-    from plantkit.session import PruneRequest, run_pruning
+    from plantkit.evaluation.requests import PruneRequest
+    from plantkit.evaluation.run import run_pruning
 
     request = PruneRequest(
         pruner=pruner,

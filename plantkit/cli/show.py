@@ -29,17 +29,22 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
       plantkit show circle-5x100
       plantkit show circle-5x100 --format json
     """
-    from plantkit import catalog, manifests
+    from plantkit.challenges import catalog, manifests
+    from plantkit.plugins import challenge_directories as plugin_directories
 
-    path = catalog.find_without_torch(challenge_directories).bundle(challenge)
+    path = catalog.find(challenge_directories, plugins=plugin_directories()).bundle(challenge)
     manifest, digest = manifests.read_manifest(path)
     if output_format == "json":
         click.echo(json.dumps(manifest, indent=2))
         return
     from tabulate import tabulate
 
-    from plantkit.alternatives.record import describe_neighbourhood, describe_search, read_record
-    from plantkit.audit.summary import describe, read_summary
+    from plantkit.research.alternatives.record import (
+        describe_neighbourhood,
+        describe_search,
+        read_record,
+    )
+    from plantkit.research.audit.summary import describe, read_summary
 
     audit = read_summary(path, manifest)
     known = read_record(path, digest)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from plantkit.studies.study import Study
+    from plantkit.research.studies.study import Study
 
 
 class StudyGroup(click.Group):
     """A command for every registered study, made when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        from plantkit.studies import STUDIES
+        from plantkit.research.studies import STUDIES
 
         return sorted(STUDIES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        from plantkit.studies import find_study
+        from plantkit.research.studies import find_study
 
         return _study_command(find_study(cmd_name))
 
@@ -42,7 +42,7 @@ def command(ctx: click.Context) -> None:
       plantkit study plant-n-seek --task circle --depth 5 --run-dir pns --resume
     """
     if ctx.invoked_subcommand is None:
-        from plantkit.studies import STUDIES, find_study
+        from plantkit.research.studies import STUDIES, find_study
 
         for name in STUDIES:
             study = find_study(name)
@@ -120,10 +120,10 @@ def _run(
 
     from plantkit.cli import warn, write_output
     from plantkit.errors import UsageError
-    from plantkit.studies.plotting import check_extra
-    from plantkit.studies.report import report_json, report_markdown
-    from plantkit.studies.runner import estimate, run_study
-    from plantkit.studies.study import Selection
+    from plantkit.research.studies.plotting import check_extra
+    from plantkit.research.studies.report import report_json, report_markdown
+    from plantkit.research.studies.runner import estimate, run_study
+    from plantkit.research.studies.study import Selection
 
     selection = Selection(
         quick=quick,

@@ -40,12 +40,12 @@ def command(
       plantkit verify challenges/circle-5x100
       plantkit verify sealed/circle-5x100 --reveal published/truth.safetensors
     """
-    from plantkit import catalog
+    from plantkit.challenges import catalog
+    from plantkit.challenges.revealing import verify_reveal
+    from plantkit.challenges.sealing import find_secret_key
+    from plantkit.challenges.verification import verify_bundle
     from plantkit.errors import BundleError, NothingEvaluatedError, SealedTruthError, UsageError
     from plantkit.plugins import load_installed
-    from plantkit.revealing import verify_reveal
-    from plantkit.sealing import find_secret_key
-    from plantkit.verification import verify_bundle
 
     if reveal is not None and (len(challenges) != 1 or key_file is not None):
         raise UsageError("--reveal takes one bundle, and no --key")

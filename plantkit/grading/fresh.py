@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from plantkit.evaluation.requests import Request
 from plantkit.grading.rubric import Criterion, Rubric
-from plantkit.session import Request
 
 
 def fresh_request(rubric: Rubric, criterion: Criterion, like: Path, request: Request) -> Request:

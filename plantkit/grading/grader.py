@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plantkit.errors import PluginError, UnknownNameError, did_you_mean
+from plantkit.evaluation.requests import DEFAULT_SUITE, Request
+from plantkit.evaluation.run import run_evaluation
 from plantkit.grading.criteria import Bench, Measured, kind_of
 from plantkit.grading.fresh import fresh_request
 from plantkit.grading.grade import Grade, Mark, Verdict, clean, verdict_of
@@ -19,13 +21,13 @@ from plantkit.grading.rubric import Criterion, Rubric, check_measure
 from plantkit.isolation.client import Isolation
 from plantkit.isolation.levels import AUTO, Level
 from plantkit.isolation.wire import Limits
-from plantkit.session import DEFAULT_SUITE, Request, evaluate_request
 
 if TYPE_CHECKING:
-    from plantkit.catalog import Catalog, Protocol
-    from plantkit.grid import Entry
-    from plantkit.harness import Evaluation
+    from plantkit.challenges.catalog import Catalog
     from plantkit.plugins import Registry
+    from plantkit.scoring.entries import Entry
+    from plantkit.scoring.evaluation import Evaluation
+    from plantkit.scoring.protocol import Protocol
 
 Warn = Callable[[object], None]
 Progress = Callable[[str, int, int], None]
@@ -98,10 +100,10 @@ def grade_submission(
     try:
         if missing_is_zero and pruner.endswith(".py") and not Path(pruner).is_file():
             raise PluginError(Path(pruner).name, "was not submitted; submit a file of this name")
-        evaluation = evaluate_request(request, warn=warn, progress=progress)
+        evaluation = run_evaluation(request, warn=warn, progress=progress).evaluation
         entry = _only_entry(evaluation, pruner)
         fresh = {
-            criterion: evaluate_request(one, warn=warn, progress=progress)
+            criterion: run_evaluation(one, warn=warn, progress=progress).evaluation
             for criterion, one in fresh_requests.items()
         }
     except PluginError as error:
@@ -150,7 +152,7 @@ class _Plan:
 def _plan(
     rubric: Rubric, active: Sequence[Criterion], challenge_directories: Sequence[Path]
 ) -> _Plan:
-    from plantkit import bundles, catalog
+    from plantkit.challenges import bundles, catalog
     from plantkit.plugins import load_installed
 
     registry = load_installed()
@@ -193,8 +195,8 @@ def _plan(
 
 def _run_of(rubric: Rubric, found: Catalog) -> tuple[Sequence[str], Protocol]:
     """Returns the run's challenges, by id or path, and its protocol."""
-    from plantkit import bundles
-    from plantkit.catalog import Protocol
+    from plantkit.challenges import bundles
+    from plantkit.scoring.protocol import Protocol
 
     run = rubric.run
     if run.challenges:
@@ -207,7 +209,7 @@ def _run_of(rubric: Rubric, found: Catalog) -> tuple[Sequence[str], Protocol]:
             suite = found.suite(run.suite or DEFAULT_SUITE)
         except UnknownNameError as error:
             raise rubric.error(str(error), "run", "suite") from error
-        names, protocol = suite.challenges, suite.protocol
+        names, protocol = suite.challenges, Protocol.of(suite)
     return names, replace(
         protocol,
         densities=run.densities or protocol.densities,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plantkit.results import Record
+    from plantkit.scoring.records import Record
 
 #: Reads a figure off a record, for a track where there is one; None where there is none.
 Extract = Callable[["Record", str], "float | None"]

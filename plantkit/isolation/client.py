@@ -6,7 +6,6 @@ Imports no torch until an answer is read, so that servers can start before the p
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import re
@@ -14,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,19 +43,19 @@ from plantkit.isolation.wire import (
     WEIGHTS_FILE,
     Exit,
     Limits,
-    PrunerSource,
     Status,
     plain_text,
     read_bounded_text,
     write_json,
 )
+from plantkit.pruners.sources import PrunerSource
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from plantkit.masks import Mask
     from plantkit.networks import Network
-    from plantkit.problem import Problem
+    from plantkit.networks.masks import Mask
+    from plantkit.pruners.problem import Problem
 
 #: Seconds that the server may take beyond a run's time limit before it is killed.
 GRACE_SECONDS = 15.0
@@ -90,7 +90,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedPruner:
-    """What a pruner says of itself; see `plantkit.pruners.Pruner`."""
+    """What a pruner says of itself; see `plantkit.pruners.pruner.Pruner`."""
 
     name: str
     reference: str = ""
@@ -343,12 +343,11 @@ class Scratch:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._numbers = itertools.count()
 
     def new_cell(self, request: dict[str, Any]) -> Path:
         """Returns a new cell directory that holds `request`."""
-        cell = self._root / f"cell-{next(self._numbers)}"
-        cell.mkdir(parents=True)
+        self._root.mkdir(parents=True, exist_ok=True)
+        cell = Path(tempfile.mkdtemp(prefix="cell-", dir=self._root))
         write_json(cell / CELL_FILE, request)
         return cell
 
@@ -442,7 +441,7 @@ def read_answer(path: Path, network: Network, budget: int) -> Mask:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    from plantkit.masks import Mask, validate_mask
+    from plantkit.networks.masks import Mask, validate_mask
 
     most = 9 * network.total + MOST_TEXT_BYTES  # a byte a mask entry, eight a saliency
     try:

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import safetensors.torch
 import torch
 
-from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError
+from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError, describe
 from plantkit.isolation import kernel
 from plantkit.isolation.confinement import confine, prepare
 from plantkit.isolation.descendants import end_descendants
@@ -40,24 +40,17 @@ from plantkit.isolation.wire import (
     TRAIN_FILE,
     WEIGHTS_FILE,
     Limits,
-    PrunerSource,
     Status,
     write_json,
 )
-from plantkit.masks import Mask, validate_mask
 from plantkit.networks import network_from_json
-from plantkit.plugins import (
-    RegisteredPruner,
-    configure,
-    describe,
-    line_in,
-    load_installed,
-    load_submission,
-)
-from plantkit.problem import Problem
-from plantkit.pruners import Pruner, is_seeded
-from plantkit.tasks import task_from_json
-from plantkit.training import Recipe, Samples
+from plantkit.networks.masks import Mask, validate_mask
+from plantkit.networks.tasks import task_from_json
+from plantkit.networks.training import Recipe, Samples
+from plantkit.plugins import RegisteredPruner, configure, line_in, load_installed, load_submission
+from plantkit.pruners.problem import Problem
+from plantkit.pruners.pruner import Pruner, is_seeded
+from plantkit.pruners.sources import PrunerSource
 
 _MIB = 1024 * 1024
 #: What torch says instead of raising a MemoryError.

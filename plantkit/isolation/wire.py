@@ -11,8 +11,7 @@ import enum
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,28 +70,6 @@ class Limits:
     disk_mib: int = 256
     processes: int = 32
     threads: int = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrunerSource:
-    """Where the child finds a pruner: a file, or an entry point of an installed plugin."""
-
-    path: str | None = None
-    entry_point: str | None = None
-    name: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "entry_point": self.entry_point,
-            "name": self.name,
-            "options": dict(self.options),
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PrunerSource:
-        return cls(**value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

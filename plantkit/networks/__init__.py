@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from plantkit.networks.convolution import ConvolutionSpec
-from plantkit.networks.mlp import Mlp, NetworkSpec
 from plantkit.networks.network import (
     Network,
     bias_name,
@@ -20,6 +19,7 @@ from plantkit.networks.network import (
     unflatten,
     weight_name,
 )
+from plantkit.networks.perceptron import Mlp, NetworkSpec
 
 __all__ = [
     "KINDS",

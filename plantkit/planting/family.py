@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.targets import Floats, Target
-from plantkit.tasks import TaskKind
 
 MINIMUM_DEPTH = 3
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.targets import Floats
-from plantkit.tasks import TaskKind
 
 LEAST_NONLINEAR = 0.15
 """Regression: share of each output's variance that no linear function of the inputs explains."""

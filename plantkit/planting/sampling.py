@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from plantkit.errors import UsageError
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.family import Family, FormulaFamily, Samples
 from plantkit.planting.planted import LabelSource, Planted
-from plantkit.tasks import TaskKind
 
 
 def draw_samples(

@@ -13,7 +13,8 @@ from typing import Any
 
 from plantkit.errors import PluginError
 from plantkit.isolation.client import Outcome
-from plantkit.isolation.wire import PrunerSource, Status
+from plantkit.isolation.wire import Status
+from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.laboratory import (
     Call,
     Laboratory,

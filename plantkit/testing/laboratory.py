@@ -34,12 +34,13 @@ from plantkit.isolation.client import (
 )
 from plantkit.isolation.leftovers import make_scratch
 from plantkit.isolation.levels import Level
-from plantkit.isolation.wire import ANSWER_FILE, Limits, PrunerSource
+from plantkit.isolation.wire import ANSWER_FILE, Limits
+from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.probe import MARK
 
 if TYPE_CHECKING:
-    from plantkit.masks import Mask
-    from plantkit.problem import Problem
+    from plantkit.networks.masks import Mask
+    from plantkit.pruners.problem import Problem
 
 _PLAIN = "import sys; sys.path[:] = {path!r}; from plantkit.testing.plain import main; main()"
 #: Seconds that an ordinary interpreter may take to start, beyond the time limit of a run.

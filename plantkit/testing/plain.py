@@ -11,10 +11,11 @@ import os
 import sys
 from pathlib import Path
 
+from plantkit.errors import describe
 from plantkit.isolation.server import find_pruner, load_problem, write_answer
-from plantkit.isolation.wire import CELL_FILE, PrunerSource
-from plantkit.masks import validate_mask
-from plantkit.plugins import describe
+from plantkit.isolation.wire import CELL_FILE
+from plantkit.networks.masks import validate_mask
+from plantkit.pruners.sources import PrunerSource
 
 
 def main() -> None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plantkit.problem import Problem
-    from plantkit.pruners import Pruner
+    from plantkit.pruners.problem import Problem
+    from plantkit.pruners.pruner import Pruner
 
 MARK = "@plantkit-observed@ "
 
@@ -43,8 +43,8 @@ def observe(
 
     def plantkit_pruners() -> list[Pruner]:
         from plantkit.isolation.server import find_pruner
-        from plantkit.isolation.wire import PrunerSource
         from plantkit.plugins import FunctionPruner, configure
+        from plantkit.pruners.sources import PrunerSource
 
         if entry_point is not None:
             source = PrunerSource(entry_point=entry_point, name=name, options=options)
@@ -149,7 +149,7 @@ def _describe(values: object) -> dict[str, Any]:
     """Returns type, shapes, counts of kept and of wrong entries, and digest of a mask."""
     import torch
 
-    from plantkit.masks import Mask
+    from plantkit.networks.masks import Mask
 
     described: dict[str, Any] = {"type": type(values).__name__, "entries": None, "sha256": None}
     if not isinstance(values, Mapping):

@@ -12,9 +12,9 @@ import torch
 
 from plantkit.errors import UnknownNameError
 from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
-from plantkit.problem import Problem
-from plantkit.tasks import TaskKind, make_task
-from plantkit.training import Recipe, Samples
+from plantkit.networks.tasks import TaskKind, make_task
+from plantkit.networks.training import Recipe, Samples
+from plantkit.pruners.problem import Problem
 
 _WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters
 # 6x6 pixels are pooled to 3x3, then to 1x1.

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plantkit.errors import UnknownNameError
-from plantkit.isolation.wire import PrunerSource
-from plantkit.sources import parse_pruner
+from plantkit.pruners.sources import PrunerSource, parse_pruner
 from plantkit.testing.checks import CHECKS, Check, CheckFailure, CheckSkipped, Subject
 from plantkit.testing.laboratory import Laboratory
 

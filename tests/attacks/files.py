@@ -95,7 +95,7 @@ ATTACKS = (
         "truth-by-plantkit",
         "have plantkit load the bundle",
         """
-        from plantkit import bundles
+        from plantkit.challenges import bundles
         challenge = bundles.load(Path(T["challenge"]))
         print("SUCCEEDED")
         return dict(challenge.truth.ticket)

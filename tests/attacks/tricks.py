@@ -127,7 +127,7 @@ ATTACKS = (
         "patch-validation",
         "switch off the check of masks in its own process",
         """
-        from plantkit import masks as module
+        from plantkit.networks import masks as module
         from plantkit.isolation import server
         full = {n: torch.ones(w.shape, dtype=torch.bool) for n, w in problem.weights.items()}
         server.validate_mask = lambda *_: module.Mask(full)
@@ -164,8 +164,8 @@ ATTACKS = (
         "patch-plantkit",
         "raise its own score",
         """
-        import plantkit.metrics, plantkit.training, plantkit.networks
-        for module in (plantkit.metrics, plantkit.training, plantkit.networks):
+        import plantkit.scoring.metrics, plantkit.networks.training, plantkit.networks
+        for module in (plantkit.scoring.metrics, plantkit.networks.training, plantkit.networks):
             for name in list(vars(module)):
                 if not name.startswith("_"):
                     setattr(module, name, lambda *_, **__: 1.0)
@@ -176,8 +176,9 @@ ATTACKS = (
         "import-scoring",
         "score itself in place of the harness",
         """
-        import plantkit.scoring, plantkit.harness
-        plantkit.harness.score_all = plantkit.harness.rank = lambda *_, **__: []
+        import plantkit.scoring.score, plantkit.evaluation.harness
+        harness = plantkit.evaluation.harness
+        harness.score_all = harness.rank = lambda *_, **__: []
         """,
         (OK,),
     ),

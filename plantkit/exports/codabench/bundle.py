@@ -16,15 +16,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import plantkit
-from plantkit import bundles, catalog
-from plantkit.bundles import PublicChallenge
+from plantkit.challenges import bundles, catalog
+from plantkit.challenges.bundles import PublicChallenge
+from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import MissingExtraError, UsageError
 from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
 from plantkit.isolation.client import write_problem
 from plantkit.plugins import load_installed
-from plantkit.sealing import KEY_VARIABLE, SecretKey
+from plantkit.scoring.protocol import Protocol
+from plantkit.version import __version__
 
 INGESTION_COMMAND = (
     "python3 /app/program/ingestion.py /app/input_data/ /app/output/ /app/program "
@@ -69,7 +70,8 @@ def export(
     installed = load_installed().challenge_directories()
     found = catalog.find(challenge_directories, plugins=installed)
     suite = found.suite(competition.suite)
-    protocol = replace(suite.protocol, seeds=competition.seeds or suite.protocol.seeds)
+    protocol = Protocol.of(suite)
+    protocol = replace(protocol, seeds=competition.seeds or protocol.seeds)
     directories = [found.bundle(name) for name in suite.challenges]
     challenges = [_load(directory, competition.key) for directory in directories]
     is_sealed = any(challenge.is_sealed for challenge in challenges)
@@ -162,8 +164,8 @@ def _words(competition: Competition, plan: Plan, title: str, *, is_sealed: bool)
         "strong_weight": f"{plan.protocol.strong_weight:g}",
         "weak_weight": f"{plan.protocol.weak_weight:g}",
         "f1_weight": f"{plan.protocol.f1_weight:g}",
-        "version": plantkit.__version__,
-        "requirement": f"plantkit{'[seal]' if is_sealed else ''}=={plantkit.__version__}",
+        "version": __version__,
+        "requirement": f"plantkit{'[seal]' if is_sealed else ''}=={__version__}",
         "docker_image": competition.docker_image,
         "execution_seconds": str(competition.execution_seconds),
         "ingestion_command": INGESTION_COMMAND,

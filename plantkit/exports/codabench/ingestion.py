@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plantkit.bundles import SEALED, TRUTH
+from plantkit.challenges.bundles import SEALED, TRUTH
+from plantkit.challenges.sealing import KEY_VARIABLE
 from plantkit.errors import PluginError, UsageError
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
@@ -20,12 +21,12 @@ from plantkit.isolation.client import (
 )
 from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.server import load_problem
-from plantkit.isolation.wire import MASK_PREFIX, Limits, PrunerSource
-from plantkit.masks import budget_of
-from plantkit.sealing import KEY_VARIABLE
+from plantkit.isolation.wire import MASK_PREFIX, Limits
+from plantkit.networks.masks import budget_of
+from plantkit.pruners.sources import PrunerSource
 
 if TYPE_CHECKING:
-    from plantkit.problem import Problem
+    from plantkit.pruners.problem import Problem
 
 #: The file that counts where a submission has several.
 MAIN_FILE = "pruner.py"

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plantkit.bundles import PublicChallenge
-from plantkit.catalog import Protocol
+from plantkit.challenges.bundles import PublicChallenge
 from plantkit.errors import ResultsError
-from plantkit.grid import resolve_densities
-from plantkit.results import SCORING_VERSION
+from plantkit.scoring.protocol import Protocol, resolve_densities
+from plantkit.scoring.records import SCORING_VERSION
 
 PLAN_FILE = "plan.json"
 ATTEMPTS_FILE = "attempts.json"

@@ -10,19 +10,21 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from plantkit import bundles
-from plantkit.bundles import Challenge, PublicChallenge
+from plantkit.challenges import bundles
+from plantkit.challenges.bundles import Challenge, PublicChallenge
+from plantkit.challenges.sealing import find_secret_key
 from plantkit.errors import MaskError
+from plantkit.evaluation.measuring import score_attempts
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
 from plantkit.isolation.client import read_answer
 from plantkit.isolation.wire import Status
 from plantkit.machine import available_cores
-from plantkit.masks import budget_of
-from plantkit.ranking import rank
-from plantkit.results import Record
-from plantkit.scoring import Attempt, score_attempts, seed_score
-from plantkit.sealing import find_secret_key
+from plantkit.networks.masks import budget_of
+from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.ranking import rank
+from plantkit.scoring.records import Record
+from plantkit.scoring.score import seed_score
 
 SCORES_FILE = "scores.json"
 DETAILS_FILE = "detailed_results.html"

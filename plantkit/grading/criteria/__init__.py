@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 from plantkit.grading.grade import Verdict, worst_fault
 
 if TYPE_CHECKING:
-    from plantkit.bundles import Challenge
-    from plantkit.catalog import Protocol as ScoringProtocol
+    from plantkit.challenges.bundles import Challenge
     from plantkit.grading.rubric import Criterion, Rubric
-    from plantkit.grid import Entry
-    from plantkit.harness import Evaluation
     from plantkit.isolation.client import Isolation
     from plantkit.isolation.wire import Limits
-    from plantkit.results import Record
+    from plantkit.scoring.entries import Entry
+    from plantkit.scoring.evaluation import Evaluation
+    from plantkit.scoring.protocol import Protocol as ScoringProtocol
+    from plantkit.scoring.records import Record
 
 KINDS = {
     "conformance": "plantkit.grading.criteria.conformance",

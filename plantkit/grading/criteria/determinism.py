@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from plantkit.grading.criteria import Bench, Measured, fault_of
 from plantkit.isolation.client import PrunerServer, Scratch, run_pruner, write_problem
 from plantkit.isolation.leftovers import scratch_directory
-from plantkit.masks import budget_of
+from plantkit.networks.masks import budget_of
 
 if TYPE_CHECKING:
     from plantkit.grading.rubric import Criterion
-    from plantkit.results import Record
+    from plantkit.scoring.records import Record
 
 
 def measure(criterion: Criterion, bench: Bench) -> Measured:

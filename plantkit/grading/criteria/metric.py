@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from plantkit.grading.criteria import Bench, Measured, failures_text, fault_of, matches
 from plantkit.grading.grade import Verdict
 from plantkit.grading.measures import MEASURES, Measure, plugin_measure
-from plantkit.scoring import seed_score
+from plantkit.scoring.score import seed_score
 
 if TYPE_CHECKING:
-    from plantkit.bundles import Challenge
+    from plantkit.challenges.bundles import Challenge
     from plantkit.grading.rubric import Criterion
-    from plantkit.results import Record
+    from plantkit.scoring.records import Record
 
 _AGGREGATES: dict[str, Callable[[Iterable[float]], float]] = {
     "mean": fmean,

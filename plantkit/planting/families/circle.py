@@ -7,10 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.family import FormulaFamily, Samples
 from plantkit.planting.piecewise import Interpolation, alternating_signs, interpolate
 from plantkit.planting.targets import Floats, Target
-from plantkit.tasks import TaskKind
 
 BOUNDS = (0.2, 0.5, 0.7)
 """Values of |x|^2 where the class changes."""

@@ -10,10 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from plantkit.errors import UsageError, did_you_mean
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.family import Dials, Family
 from plantkit.planting.structures import Dimensions
 from plantkit.planting.targets import Floats
-from plantkit.tasks import TaskKind
 
 DOMAIN_POINTS = 2000
 DOMAIN_SEED = 20_211_115

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from plantkit.errors import UsageError
 from plantkit.networks import NetworkSpec
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
 from plantkit.planting.families.relu import ReluFamily
 from plantkit.planting.family import Family, FormulaFamily
@@ -32,7 +33,6 @@ from plantkit.planting.planted import LabelSource, Planted
 from plantkit.planting.simplify import Simplification, simplify
 from plantkit.planting.streams import generator
 from plantkit.planting.targets import Target
-from plantkit.tasks import TaskKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,6 +18,7 @@ import numpy as np
 
 from plantkit.errors import PlantingError, UsageError
 from plantkit.networks import NetworkSpec
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.alternatives import UNKNOWN
 from plantkit.planting.effects import relative_error
 from plantkit.planting.families.teacher import TeacherFamily
@@ -36,7 +37,6 @@ from plantkit.planting.structures import (
     drop_idle_entries,
 )
 from plantkit.planting.targets import Floats
-from plantkit.tasks import TaskKind
 
 MOST_DRAWS = 5000
 """Structures that are drawn before planting gives up."""

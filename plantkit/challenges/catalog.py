@@ -1,0 +1,170 @@
+"""Finding challenges and suites on disk.
+
+Places, in this order: directories given by name, `challenges/` in the working directory,
+the challenges that ship with plantkit, and those of plugins.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plantkit.challenges import manifests
+from plantkit.challenges.files import read_bounded
+from plantkit.errors import BundleError, UnknownNameError, UsageError
+from plantkit.schemas import violations
+
+SUITES_FILE = "suites.toml"
+_MOST_SUITES_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """A named list of challenges that are scored together.
+
+    densities: numbers in (0, 1] or "planted". seeds: runs of each pruner at each density.
+    weights: of the strong area ("strong"), the weak area ("weak") and F1 ("f1") in the score.
+    baselines: names of pruners that are ranked with the given ones; all installed if None.
+    """
+
+    name: str
+    title: str
+    challenges: tuple[str, ...]
+    densities: tuple[float | str, ...]
+    seeds: int
+    weights: Mapping[str, float]
+    baselines: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """What was found: bundle directories by challenge id, and suites by name.
+
+    shadowed: pairs of different bundles of one id, the one that is used first.
+    """
+
+    bundles: Mapping[str, Path] = field(default_factory=dict)
+    suites: Mapping[str, Suite] = field(default_factory=dict)
+    shadowed: Sequence[tuple[Path, Path]] = ()
+
+    def bundle(self, name: str) -> Path:
+        """Returns the bundle directory of a challenge id, or of a path.
+
+        Raises:
+            UnknownNameError: neither an id nor a bundle directory.
+            BundleError: the directory of that name holds another challenge.
+        """
+        if name in self.bundles:
+            path = self.bundles[name]
+            found = manifests.read_manifest(path)[0]["id"]
+            if found != name:
+                raise BundleError(
+                    path / manifests.MANIFEST,
+                    f"says that the challenge is {found!r}; expected the directory's name {name!r}",
+                )
+            return path
+        path = Path(name)
+        if (path / manifests.MANIFEST).is_file():
+            return path
+        raise UnknownNameError(
+            "challenge", name, self.bundles, hint="see: plantkit list challenges"
+        )
+
+    def suite(self, name: str) -> Suite:
+        """Returns the suite called `name`.
+
+        Raises:
+            UnknownNameError: no such suite.
+        """
+        if name not in self.suites:
+            raise UnknownNameError("suite", name, self.suites, hint="see: plantkit list suites")
+        return self.suites[name]
+
+
+def shipped_directory() -> Path:
+    """Returns the directory of the challenges that ship with plantkit."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "shipped_challenges"
+    return installed if installed.is_dir() else package.parent / "challenges"
+
+
+def find(given: Sequence[Path] = (), *, plugins: Sequence[Path] = ()) -> Catalog:
+    """Returns the challenges and suites in `given` directories and the usual places.
+
+    Of two bundles with one id, the one in the earlier place is taken; `Catalog.shadowed` names
+    the other where it is a different one.
+
+    Raises:
+        UsageError: a given directory does not exist, or two given ones hold different bundles
+            of one id.
+        BundleError: a suites file is broken.
+    """
+    for directory in given:
+        if not directory.is_dir():
+            raise UsageError(f"{directory} is not a directory; expected one that holds bundles")
+    roots = [*given, Path("challenges"), shipped_directory(), *plugins]
+    asked = {path.resolve() for path in given}
+    found: dict[str, Path] = {}
+    shadowed: list[tuple[Path, Path]] = []
+    suites: dict[str, Suite] = {}
+    for root in dict.fromkeys(path.resolve() for path in roots if path.is_dir()):
+        for directory in sorted(path.parent for path in root.glob(f"*/{manifests.MANIFEST}")):
+            first = found.setdefault(directory.name, directory)
+            if _same_manifest(first, directory):
+                continue
+            if {first.parent, directory.parent} <= asked:
+                raise UsageError(
+                    f"two different bundles are named {directory.name!r}: {first} and {directory}; "
+                    "rename one"
+                )
+            shadowed.append((first, directory))
+        if os.path.lexists(root / SUITES_FILE):
+            for name, suite in read_suites(root / SUITES_FILE).items():
+                suites.setdefault(name, suite)
+    return Catalog(bundles=found, suites=suites, shadowed=shadowed)
+
+
+def read_suites(path: Path) -> dict[str, Suite]:
+    """Returns the suites defined in a `suites.toml`.
+
+    Raises:
+        BundleError: the file is no TOML or breaks its schema.
+    """
+    content = read_bounded(path, _MOST_SUITES_BYTES)
+    try:
+        value = tomllib.loads(content.decode("utf-8"), parse_float=_finite)
+        broken = violations(value, "suites")
+    except (ValueError, RecursionError) as error:
+        raise BundleError(path, f"is not valid TOML: {error}") from error
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    return {name: _suite(name, entry) for name, entry in value.items()}
+
+
+def _suite(name: str, entry: Mapping[str, Any]) -> Suite:
+    return Suite(
+        name=name,
+        title=entry["title"],
+        challenges=tuple(entry["challenges"]),
+        densities=tuple(entry["densities"]),
+        seeds=entry["seeds"],
+        weights=entry.get("weights", {}),
+        baselines=tuple(entry["baselines"]) if "baselines" in entry else None,
+    )
+
+
+def _same_manifest(one: Path, other: Path) -> bool:
+    """Whether two bundles hold one challenge, be it sealed in one of them."""
+    return one == other or manifests.read_manifest(one)[1] == manifests.read_manifest(other)[1]
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]!r} is not a finite number")
+    return value

@@ -1,0 +1,177 @@
+"""From a family and a seed to the draft of a bundle: plant, sample, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from plantkit.challenges.bundles import PLANTED, Draft, Truth
+from plantkit.errors import UsageError
+from plantkit.networks import NetworkSpec
+from plantkit.networks.masks import Mask
+from plantkit.networks.tasks import make_task
+from plantkit.networks.training import Recipe, Samples
+from plantkit.networks.training.accuracy import Performances, measure, trivial_performance
+from plantkit.planting import (
+    Planted,
+    default_method,
+    draw_samples,
+    find_family,
+    find_method,
+    generator,
+)
+from plantkit.version import __version__
+
+DENSITIES: tuple[float | str, ...] = (PLANTED, 0.01, 0.1, 0.5)
+#: Trainings that the reference performances are means of.
+REFERENCE_SEEDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be planted. `variant` is added to the id; `noise` None is the family's own.
+
+    planting: name of the planting method; None is the family's default one.
+    dials: of the family, name to text; those left out are as the family has them.
+    overlap_scored: whether the overlap with the ticket counts; None is the family's own.
+    train_samples, test_samples: the paper draws 10,000 samples and holds out a tenth.
+    """
+
+    family: str
+    depth: int
+    width: int
+    variant: str = ""
+    planting: str | None = None
+    dials: Mapping[str, str] = field(default_factory=dict)
+    noise: float | None = None
+    overlap_scored: bool | None = None
+    densities: tuple[float | str, ...] = DENSITIES
+    recipe: Recipe = field(default_factory=Recipe)
+    train_samples: int = 9000
+    test_samples: int = 1000
+
+    @property
+    def id(self) -> str:
+        name = f"{self.family}-{self.depth}x{self.width}"
+        return f"{name}-{self.variant}" if self.variant else name
+
+
+def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft, Planted]:
+    """Returns a bundle's draft and the planting it came from; the same seed gives the same.
+
+    Raises:
+        UsageError: an unknown family, planting or dial, or a network that does not fit.
+        PlantingError: no ticket passed the gates.
+    """
+    family = find_family(order.family).with_dials(order.dials)
+    method = default_method(family) if order.planting is None else find_method(order.planting)
+    network = NetworkSpec.uniform(
+        depth=order.depth, width=order.width, inputs=family.inputs, outputs=family.outputs
+    )
+    planted = method.plant(family, network, seed=seed)
+    noise = family.default_noise if order.noise is None else order.noise
+    count = order.train_samples + order.test_samples
+    inputs, targets = draw_samples(planted, family, generator(seed, "data"), count, noise=noise)
+    held_out = order.train_samples
+    train = Samples(inputs=_tensor(inputs[:held_out]), targets=_tensor(targets[:held_out]))
+    test = Samples(inputs=_tensor(inputs[held_out:]), targets=_tensor(targets[held_out:]))
+    weights = {
+        name: _tensor(value.astype(np.float32)) for name, value in planted.parameters.items()
+    }
+    ticket = Mask({name: _tensor(value) for name, value in planted.ticket.items()})
+    task = make_task(family.kind, family.outputs)
+    seeds = list(range(REFERENCE_SEEDS))
+    measured = measure(
+        network,
+        task,
+        weights,
+        [ticket] * REFERENCE_SEEDS + [Mask.full(network)] * REFERENCE_SEEDS,
+        seeds * 2,
+        order.recipe,
+        train_data=train,
+        test_data=test,
+        jobs=jobs,
+    )
+    draft = Draft(
+        id=order.id,
+        title=f"{family.title}, {order.depth} layers of neurons, width {order.width}",
+        family=family.name,
+        method=planted.method,
+        hidden=planted.hidden,
+        planting_facts={
+            "labels": planted.labels.value,
+            "alternatives": planted.alternatives.to_json(),
+        }
+        | planted.details.to_json(),
+        noise=noise,
+        network=network,
+        task=task,
+        recipe=order.recipe,
+        densities=order.densities,
+        overlap_scored=family.overlap_scored
+        if order.overlap_scored is None
+        else order.overlap_scored,
+        trivial=trivial_performance(task, train_data=train, test_data=test),
+        ticket_performance=_mean(measured[:REFERENCE_SEEDS]),
+        dense_performance=_mean(measured[REFERENCE_SEEDS:]),
+        training_seeds=REFERENCE_SEEDS,
+        weights=weights,
+        train=train,
+        truth=Truth(
+            ticket=ticket,
+            test=test,
+            planting_seed=seed.hex(),
+            salt=generator(seed, "salt").bytes(32).hex(),
+        ),
+        planter_version=__version__,
+    )
+    return draft, planted
+
+
+def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
+    """Returns the order of another challenge like the one that `manifest` is of: the same
+    family, shape, data and protocol.
+
+    Raises:
+        UnknownNameError: the family is not one that can be planted from a seed.
+        UsageError: the network is not of one width.
+    """
+    dials = {name: str(value) for name, value in manifest["planting"].get("dials", {}).items()}
+    family = find_family(manifest["family"]).with_dials(dials)
+    network = NetworkSpec.from_json(manifest["network"])
+    hidden = set(network.widths[1:-1])
+    if len(hidden) != 1 or (network.inputs, network.outputs) != (family.inputs, family.outputs):
+        raise UsageError(
+            f"{manifest['id']} has the layers {network.label}; "
+            f"expected hidden layers of one width, as {family.name!r} is planted in"
+        )
+    return Order(
+        family=family.name,
+        planting=manifest["planting"]["method"],
+        dials=dials,
+        depth=network.depth,
+        width=hidden.pop(),
+        variant=variant,
+        noise=manifest["data"]["noise"],
+        overlap_scored=manifest["overlap_scored"],
+        densities=tuple(manifest["protocol"]["densities"]),
+        recipe=Recipe.from_json(manifest["protocol"]["training"]),
+        train_samples=manifest["data"]["train"],
+        test_samples=manifest["data"]["test"],
+    )
+
+
+def _mean(measured: list[Performances]) -> Performances:
+    return Performances(
+        strong=float(np.mean([value.strong for value in measured])),
+        weak=float(np.mean([value.weak for value in measured])),
+    )
+
+
+def _tensor(array: NDArray[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,104 @@
+"""The manifest of a challenge bundle: everything that is public of it but its tensors.
+
+A challenge's digest is the SHA-256 of its `challenge.json` with the truth in the clear; see
+`plantkit.challenges.bundles`. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plantkit.challenges.files import parse_json, read_bounded
+from plantkit.errors import BundleError
+from plantkit.schemas import violations
+
+SCHEMA_VERSION = 1
+MANIFEST = "challenge.json"
+WEIGHTS = "weights.safetensors"
+TRAIN = "train.safetensors"
+TRUTH = "truth.safetensors"
+SEALED = "truth.sealed"
+
+_MOST_MANIFEST_BYTES = 64 * 1024
+
+
+def read_beside(directory: Path, name: str, schema: str, most_bytes: int) -> dict[str, Any] | None:
+    """Returns the JSON file `name` beside a manifest, which no digest covers, None without one.
+
+    Raises:
+        BundleError: it is larger than `most_bytes`, no JSON, or breaks its `schema`.
+    """
+    path = directory / name
+    if not path.is_file():
+        return None
+    value: dict[str, Any] = parse_json(path, read_bounded(path, most_bytes, missing="is gone"))
+    broken = violations(value, schema)
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    return value
+
+
+def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
+    """Returns the validated manifest of a bundle and the challenge's digest, reading no other
+    file.
+
+    Raises:
+        BundleError: it is missing, no JSON, or breaks its schema.
+    """
+    path = directory / MANIFEST
+    content = read_bounded(
+        path,
+        _MOST_MANIFEST_BYTES,
+        missing=f"is missing; expected a bundle directory with a {MANIFEST}",
+    )
+    manifest = parse_json(path, content)
+    version = manifest.get("schema_version") if isinstance(manifest, dict) else None
+    if isinstance(version, int) and version != SCHEMA_VERSION:
+        raise BundleError(
+            path,
+            f"schema_version is {version}; this plantkit reads {SCHEMA_VERSION}: "
+            + ("update plantkit" if version > SCHEMA_VERSION else "freeze the bundle again"),
+        )
+    try:
+        broken = violations(manifest, "challenge")
+    except RecursionError as error:
+        raise BundleError(path, "is nested too deeply") from error
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    checked: dict[str, Any] = manifest
+    storage = checked["truth"]["storage"]
+    stored = TRUTH if storage == "plain" else SEALED
+    if set(checked["files"]) != {WEIGHTS, TRAIN, stored}:
+        raise BundleError(
+            path,
+            f"truth.storage is {storage!r}, and files are {', '.join(checked['files'])}; "
+            f"expected {WEIGHTS}, {TRAIN}, {stored}",
+        )
+    if ("plain" in checked["truth"]) != (storage == "sealed"):
+        raise BundleError(path, "truth.plain is there if and only if truth.storage is 'sealed'")
+    if storage == "sealed":
+        if content != render_manifest(checked):  # the digest is of what it stands for
+            raise BundleError(path, "is not laid out as plantkit writes it: get it again")
+        content = render_manifest(plain_manifest(checked))
+    return checked, hashlib.sha256(content).hexdigest()
+
+
+def plain_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the manifest that a bundle has with its truth in the clear."""
+    if manifest["truth"]["storage"] == "plain":
+        return dict(manifest)
+    entries = {
+        TRUTH if name == SEALED else name: manifest["truth"]["plain"] if name == SEALED else entry
+        for name, entry in manifest["files"].items()
+    }
+    truth = {"storage": "plain", "commitment": manifest["truth"]["commitment"]}
+    return {**manifest, "files": entries, "truth": truth}
+
+
+def render_manifest(manifest: Mapping[str, Any]) -> bytes:
+    """Returns the bytes of `challenge.json` as plantkit writes it."""
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()

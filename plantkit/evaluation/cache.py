@@ -1,0 +1,259 @@
+"""What was computed before, on disk: performances of masks, and masks of installed pruners.
+
+Every entry is kept under a digest of all that it depends on: the bundle, the mask or pruner,
+the seed, plantkit's own source, the versions of Python's packages and the processor. So an
+entry is right or it is not found, and nothing is ever trained twice. An entry that cannot be
+read counts as not found.
+
+Masks are kept for pruners of installed plugins alone: what they are is known from their
+package's files and the installed versions. A submission may read other files and is run anew
+each time; the training of masks that were seen before is saved all the same.
+
+Entries lie in `$PLANTKIT_CACHE_DIR`, else `$XDG_CACHE_HOME/plantkit`, else
+`~/.cache/plantkit`. Those used longest ago are removed beyond `MOST_MIB`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from plantkit.errors import MaskError
+from plantkit.networks import Network
+from plantkit.networks.masks import Mask, validate_mask
+from plantkit.networks.training.accuracy import Performances
+
+#: Part of every key: to be raised when the meaning of an entry changes.
+FORMAT = 1
+#: Size beyond which entries are removed.
+MOST_MIB = 1024
+
+_MIB = 1024 * 1024
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a pruner answered: its mask, and what the run that made it took."""
+
+    mask: Mask
+    seconds: float
+    peak_rss_mib: float | None
+
+
+class Cache:
+    """Entries below `directory`, which is made when it is first written to.
+
+    hits, misses: how often something was found, and not found, since this was made.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = default_directory() if directory is None else directory
+        self.hits = 0
+        self.misses = 0
+
+    def performances(self, key: str) -> Performances | None:
+        """Returns the performances kept under `key`, or None."""
+        content = self._read(key, ".json")
+        if content is not None:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                value = json.loads(content)
+                found = Performances(strong=float(value["strong"]), weak=float(value["weak"]))
+                return self._count(found)
+        return self._count(None)
+
+    def keep_performances(self, key: str, value: Performances) -> None:
+        """Keeps `value` under `key`."""
+        content = json.dumps({"strong": value.strong, "weak": value.weak})
+        self._write(key, ".json", content.encode())
+
+    def answer(self, key: str, network: Network, budget: int) -> Answer | None:
+        """Returns the answer kept under `key`, its mask validated anew, or None."""
+        content = self._read(key, ".safetensors")
+        if content is not None:
+            with contextlib.suppress(SafetensorError, MaskError, ValueError, KeyError, TypeError):
+                tensors = load_tensors(content)
+                seconds, peak = tensors["facts"].tolist()
+                mask = validate_mask(_part(tensors, "mask."), network, budget)
+                found = Answer(
+                    mask=Mask(mask, saliency=_part(tensors, "saliency.") or None),
+                    seconds=seconds,
+                    peak_rss_mib=None if math.isnan(peak) else peak,
+                )
+                return self._count(found)
+        return self._count(None)
+
+    def keep_answer(self, key: str, answer: Answer) -> None:
+        """Keeps `answer` under `key`."""
+        peak = math.nan if answer.peak_rss_mib is None else answer.peak_rss_mib
+        tensors = {f"mask.{name}": value for name, value in answer.mask.items()}
+        for name, value in (answer.mask.saliency or {}).items():
+            tensors[f"saliency.{name}"] = value.contiguous()
+        tensors["facts"] = torch.tensor([answer.seconds, peak], dtype=torch.float64)
+        self._write(key, ".safetensors", save_tensors(tensors))
+
+    def trim(self, most_mib: float = MOST_MIB) -> None:
+        """Removes the entries used longest ago until the rest takes at most `most_mib`."""
+        entries = []
+        with contextlib.suppress(OSError):
+            for path in self.directory.glob("*/*"):
+                status = path.stat()
+                entries.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in entries)
+        for _, size, path in sorted(entries):
+            if total <= most_mib * _MIB:
+                break
+            with contextlib.suppress(OSError):
+                path.unlink()
+                total -= size
+
+    def _count(self, found: Found | None) -> Found | None:
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return found
+
+    def _path(self, key: str, suffix: str) -> Path:
+        return self.directory / key[:2] / f"{key[2:]}{suffix}"
+
+    def _read(self, key: str, suffix: str) -> bytes | None:
+        path = self._path(key, suffix)
+        try:
+            content = path.read_bytes()
+            os.utime(path)  # used just now: `trim` removes it last
+        except OSError:
+            return None
+        return content
+
+    def _write(self, key: str, suffix: str, content: bytes) -> None:
+        """Writes all or nothing; a disk that is full or read-only costs the entry only."""
+        path = self._path(key, suffix)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(content)
+            Path(file.name).replace(path)
+
+
+def default_directory() -> Path:
+    """Returns where entries lie unless told otherwise; see the module."""
+    if given := os.environ.get("PLANTKIT_CACHE_DIR"):
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "plantkit"
+
+
+def performance_key(*, bundle: str, mask: str, seed: int, device: str) -> str:
+    """Returns the key of a mask's performances on a bundle; both are given by digest.
+
+    The bundle's digest stands for the weights, the data, the network and the recipe.
+    """
+    return _digest("performances", bundle, mask, seed, device, _surroundings())
+
+
+def answer_key(
+    *,
+    module: str,
+    pruner: str,
+    options: Mapping[str, str],
+    bundle: str,
+    density: float,
+    seed: int,
+) -> str | None:
+    """Returns the key of an installed pruner's answer, or None where it cannot be known.
+
+    Args:
+        module: where the plugin's entry point leads; the files of its whole package count.
+    """
+    package = _package_digest(module.partition(":")[0].partition(".")[0])
+    if package is None:
+        return None
+    chosen = sorted(options.items())
+    return _digest("answer", package, pruner, chosen, bundle, density, seed, _surroundings())
+
+
+def module_digest(module: str) -> str | None:
+    """Returns a digest of the files of the package that `module` is in, or None without any."""
+    return _package_digest(module.partition(":")[0].partition(".")[0]) if module else None
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
+
+
+@functools.cache
+def _surroundings() -> list[str]:
+    """Everything outside of a run's inputs that its result may depend on."""
+    # `name` and `version` would each read the whole metadata.
+    read = [found.metadata for found in importlib.metadata.distributions()]
+    installed = sorted(f"{metadata['Name']}=={metadata['Version']}" for metadata in read)
+    return [
+        _files_digest(Path(__file__).parents[1], "*.py"),
+        hashlib.sha256("\n".join(installed).encode()).hexdigest(),
+        platform.python_version(),
+        platform.platform(),
+        _processor(),
+        torch.backends.cpu.get_cpu_capability(),
+        torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+    ]
+
+
+def _processor() -> str:
+    """Returns the processor's name: other ones may add in another order."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+@functools.cache
+def _package_digest(package: str) -> str | None:
+    """Returns a digest of a package's source files, or None where it has none on disk."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or (spec.origin is None and not spec.submodule_search_locations):
+        return None
+    if spec.submodule_search_locations:
+        return _digest(*(_files_digest(Path(root)) for root in spec.submodule_search_locations))
+    path = Path(spec.origin or "")
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _files_digest(root: Path, pattern: str = "*") -> str:
+    """Returns a digest of names and contents of the files below `root`, compiled ones left out."""
+    state = hashlib.sha256()
+    for path in sorted(root.rglob(pattern)):
+        if path.is_file() and path.suffix != ".pyc":
+            state.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
+            state.update(path.read_bytes())
+    return state.hexdigest()
+
+
+def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,219 @@
+"""One evaluation: run the grid, score it, record it, rank it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from plantkit.challenges.bundles import Challenge, PublicChallenge
+from plantkit.evaluation.cache import module_digest
+from plantkit.evaluation.grid import Cell, cells_of
+from plantkit.evaluation.measuring import score_all
+from plantkit.evaluation.pruning import Pruning
+from plantkit.evaluation.requests import Progress
+from plantkit.evaluation.resources import Resources
+from plantkit.evaluation.run_directory import RunDirectory
+from plantkit.machine import environment
+from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.entries import Entry
+from plantkit.scoring.evaluation import Evaluation
+from plantkit.scoring.metrics import Metric
+from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.ranking import load_quantiles, rank
+from plantkit.scoring.records import RESULTS_VERSION, SCORING_VERSION, Record
+
+#: Runs whose masks are held at once, those of one challenge at least: each may take half a MB.
+_MOST_CELLS = 256
+
+
+def evaluate(
+    entries: Sequence[Entry],
+    challenges: Sequence[Challenge],
+    protocol: Protocol,
+    resources: Resources,
+    *,
+    suite: str | None = None,
+    run_directory: RunDirectory | None = None,
+    metrics: Sequence[Metric] = (),
+    progress: Progress = lambda *_: None,
+) -> Evaluation:
+    """Runs every entry on every challenge, density and seed, and ranks the entries.
+
+    A run that fails becomes a record with a status; nothing that a pruner does stops the
+    others. Records that `run_directory` already holds are not made again.
+    """
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    records: list[Record] = list(run_directory.records) if run_directory else []
+    done = {record.key for record in records}
+    prunings: dict[str, Pruning] = {}
+    for window in _windows(entries, challenges, protocol, done, saved=run_directory is not None):
+        batches = []
+        for part in window:
+            digest = part.challenge.digest
+            if digest not in prunings:
+                prunings[digest] = Pruning.of(part.challenge, resources)
+            report = _labelled(progress, part.label)
+            attempts = prunings[digest].attempts(part.cells, progress=report)
+            batches.append((part.challenge, attempts))
+        label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
+        scored = _score(batches, label, resources, metrics, progress)
+        for (_, attempts), new in zip(batches, scored, strict=True):
+            if run_directory is not None:
+                for attempt, record in zip(attempts, new, strict=True):
+                    run_directory.save_output(record, attempt.output)
+                    if attempt.mask is not None:
+                        run_directory.save_mask(attempt.mask)
+                run_directory.append(new)
+            records.extend(new)
+    records = _in_order(records, entries, challenges)
+    return Evaluation(
+        entries=entries,
+        challenges=challenges,
+        suite=suite,
+        protocol=protocol,
+        records=records,
+        standings=rank(challenges, records, protocol),
+        settings=resources.settings,
+        started=started,
+    )
+
+
+def prune(
+    entries: Sequence[Entry],
+    challenge: PublicChallenge,
+    protocol: Protocol,
+    resources: Resources,
+    *,
+    progress: Progress = lambda *_: None,
+) -> list[Attempt]:
+    """Returns what came of the entries on one challenge, unscored: that takes no truth."""
+    cells = cells_of(entries, challenge, protocol)
+    return Pruning.of(challenge, resources).attempts(cells, progress=progress)
+
+
+def run_identity(
+    entries: Sequence[Entry],
+    challenges: Sequence[Challenge],
+    protocol: Protocol,
+    resources: Resources,
+    metrics: Sequence[Metric] = (),
+) -> dict[str, Any]:
+    """Returns what must be equal for a run to be resumed: all that can change a record."""
+    return {
+        "results_version": RESULTS_VERSION,
+        "scoring_version": SCORING_VERSION,
+        "pruners": {
+            entry.label: [
+                entry.sha256 or module_digest(entry.module) or entry.version,
+                dict(entry.source.options),
+            ]
+            for entry in entries
+        },
+        "challenges": {challenge.id: challenge.digest for challenge in challenges},
+        "densities": list(protocol.densities),
+        "seeds": protocol.seeds,
+        "metrics": sorted(metric.name for metric in metrics),
+        "limits": asdict(resources.limits),
+        "isolation": resources.settings.isolation,
+        "device": resources.settings.device,
+        "environment": environment(),
+        "weights": [protocol.strong_weight, protocol.weak_weight, protocol.f1_weight],
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Cells of one challenge that are run one after another, and what to call them."""
+
+    challenge: Challenge
+    cells: Sequence[Cell]
+    label: str
+
+
+def _windows(
+    entries: Sequence[Entry],
+    challenges: Sequence[Challenge],
+    protocol: Protocol,
+    done: Collection[tuple[str, str, float, int]],
+    *,
+    saved: bool,
+) -> Iterator[list[_Part]]:
+    """Yields the parts of the grid that are scored together, without the cells in `done`.
+
+    Records that are saved are made pruner by pruner, so that little is lost when the run is
+    killed. Otherwise as many challenges go together as memory has room for, so that trainings
+    wait for each other but once; the results are the same.
+    """
+    window: list[_Part] = []
+    for challenge in challenges:
+        cells = [
+            cell
+            for cell in cells_of(entries, challenge, protocol)
+            if (cell.entry.label, challenge.digest, cell.density, cell.seed) not in done
+        ]
+        if saved:
+            for entry, part in itertools.groupby(cells, key=lambda cell: cell.entry.label):
+                label = f"{challenge.id}, {entry}"
+                yield [_Part(challenge=challenge, cells=list(part), label=label)]
+            continue
+        held = sum(len(part.cells) for part in window)
+        if window and held + len(cells) > _MOST_CELLS:
+            yield window
+            window = []
+        if cells:
+            window.append(_Part(challenge=challenge, cells=cells, label=challenge.id))
+    if window:
+        yield window
+
+
+def _labelled(progress: Progress, label: str) -> Progress:
+    """Returns `progress` with the part before the colon of what is going on replaced."""
+    return lambda text, done, total: progress(f"{label}:{text.partition(':')[2]}", done, total)
+
+
+def _score(
+    batches: Sequence[tuple[Challenge, Sequence[Attempt]]],
+    label: str,
+    resources: Resources,
+    metrics: Sequence[Metric],
+    progress: Progress,
+) -> list[list[Record]]:
+    total, trained = sum(len(attempts) for _, attempts in batches), 0
+
+    def on_done(count: int) -> None:
+        nonlocal trained
+        trained += count
+        progress(f"{label}: training", min(trained, total), total)
+
+    progress(f"{label}: training", 0, total)
+    records = score_all(
+        batches,
+        device=resources.settings.device,
+        executor=resources.executor,
+        cache=resources.cache,
+        metrics=metrics,
+        on_done=on_done,
+        meanwhile=load_quantiles,
+    )
+    progress(f"{label}: training", total, total)
+    return records
+
+
+def _in_order(
+    records: Sequence[Record], entries: Sequence[Entry], challenges: Sequence[Challenge]
+) -> list[Record]:
+    """Returns the records in the order of the grid, whatever order they were made in."""
+    entry_order: Mapping[str, int] = {entry.label: i for i, entry in enumerate(entries)}
+    challenge_order = {challenge.digest: i for i, challenge in enumerate(challenges)}
+    return sorted(
+        records,
+        key=lambda record: (
+            challenge_order[record.bundle_sha256],
+            entry_order[record.pruner],
+            record.target_density,
+            record.seed,
+        ),
+    )

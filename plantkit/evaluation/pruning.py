@@ -1,0 +1,192 @@
+"""Running the pruners of a grid on one challenge: on this machine's servers, or elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+
+from plantkit.challenges.bundles import PublicChallenge
+from plantkit.evaluation.cache import Answer, answer_key
+from plantkit.evaluation.grid import Cell
+from plantkit.evaluation.remote import PruneJob, RemotePruning, read_directory
+from plantkit.evaluation.requests import Progress
+from plantkit.evaluation.resources import Resources
+from plantkit.isolation.client import Outcome, PrunerServer, Scratch, run_pruner, write_problem
+from plantkit.isolation.wire import Status
+from plantkit.networks.masks import budget_of
+from plantkit.scoring.attempts import Attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """Runs the cells of one challenge, here or where the executor works."""
+
+    challenge: PublicChallenge
+    resources: Resources
+    problem_directory: Path
+
+    @classmethod
+    def of(cls, challenge: PublicChallenge, resources: Resources) -> Pruning:
+        """Returns the pruning of a challenge, its problem written for the servers to read."""
+        directory = resources.scratch / f"problem-{challenge.digest[:16]}"
+        write_problem(directory, challenge.problem(density=1.0, seed=0))
+        return cls(challenge=challenge, resources=resources, problem_directory=directory)
+
+    def attempts(
+        self, cells: Sequence[Cell], *, progress: Progress = lambda *_: None
+    ) -> list[Attempt]:
+        """Returns the attempts of `cells`, in their order.
+
+        A pruner whose masks do not depend on the seed is run once for all seeds.
+        """
+        runs = [cell if cell.entry.is_seeded else replace(cell, seed=0) for cell in cells]
+        distinct = {_key_of(run): run for run in runs}
+        outcomes = dict(
+            zip(distinct, self._outcomes(list(distinct.values()), progress), strict=True)
+        )
+        return [
+            _attempt(cell, outcomes[_key_of(run)]) for cell, run in zip(cells, runs, strict=True)
+        ]
+
+    def _outcomes(self, cells: Sequence[Cell], progress: Progress) -> list[Outcome]:
+        """Returns what came of `cells`, from the cache or by running them."""
+        outcomes = [self._known(cell) for cell in cells]
+        missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
+        done = len(cells) - len(missing)
+
+        def on_result(_: Outcome) -> None:
+            nonlocal done
+            done += 1
+            progress(f"{self.challenge.id}: pruning", done, len(cells))
+
+        todo = [cells[position] for position in missing]
+        executor = self.resources.executor
+        if isinstance(executor, RemotePruning):
+            found = executor.prune(self._jobs(todo), on_result=on_result)
+        else:
+            found = self._run_here(todo, on_result)
+        for position, outcome in zip(missing, found, strict=True):
+            outcomes[position] = outcome
+            self._keep(cells[position], outcome)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _run_here(
+        self, cells: Sequence[Cell], on_result: Callable[[Outcome], None]
+    ) -> list[Outcome]:
+        """Runs the cells on all servers side by side."""
+        scratch = Scratch(self.resources.scratch / "cells")
+        idle: SimpleQueue[PrunerServer] = SimpleQueue()
+        for server in self.resources.servers[: len(cells)]:
+            server.start()  # here, since a server ends with the thread that started it
+            idle.put(server)
+
+        def run(cell: Cell) -> Outcome:
+            server = idle.get()
+            try:
+                return run_pruner(
+                    server,
+                    scratch,
+                    source=cell.entry.source,
+                    problem_directory=self.problem_directory,
+                    network=self.challenge.network,
+                    density=cell.density,
+                    budget=budget_of(cell.density, self.challenge.network.total),
+                    seed=cell.seed,
+                    limits=self.resources.limits,
+                )
+            finally:
+                idle.put(server)
+
+        outcomes = []
+        with ThreadPoolExecutor(min(len(self.resources.servers), max(1, len(cells)))) as pool:
+            try:
+                for outcome in pool.map(run, cells):
+                    outcomes.append(outcome)
+                    on_result(outcome)
+            except BaseException:  # an interrupt must not wait for the runs under way
+                pool.shutdown(wait=False, cancel_futures=True)
+                for server in self.resources.servers:
+                    server.stop()
+                raise
+        return outcomes
+
+    def _jobs(self, cells: Sequence[Cell]) -> list[PruneJob]:
+        """Returns the cells as what another machine needs to run them."""
+        problem = read_directory(self.problem_directory)
+        return [
+            PruneJob(
+                source=cell.entry.source,
+                code=None
+                if cell.entry.source.path is None
+                else Path(cell.entry.source.path).read_bytes(),
+                problem=problem,
+                network=self.challenge.network,
+                density=cell.density,
+                budget=budget_of(cell.density, self.challenge.network.total),
+                seed=cell.seed,
+                limits=self.resources.limits,
+                isolation=self.resources.settings.isolation,
+            )
+            for cell in cells
+        ]
+
+    def _known(self, cell: Cell) -> Outcome | None:
+        """Returns the outcome that the cache has of an installed pruner, or None."""
+        key = self._key(cell)
+        if key is None or self.resources.cache is None:
+            return None
+        network = self.challenge.network
+        answer = self.resources.cache.answer(key, network, budget_of(cell.density, network.total))
+        if answer is None or answer.seconds > self.resources.limits.time_seconds:
+            return None
+        return Outcome(
+            status=Status.OK,
+            mask=answer.mask,
+            error="",
+            seconds=answer.seconds,
+            peak_rss_mib=answer.peak_rss_mib,
+        )
+
+    def _keep(self, cell: Cell, outcome: Outcome) -> None:
+        key = self._key(cell)
+        if key is not None and self.resources.cache is not None and outcome.mask is not None:
+            self.resources.cache.keep_answer(
+                key,
+                Answer(
+                    mask=outcome.mask, seconds=outcome.seconds, peak_rss_mib=outcome.peak_rss_mib
+                ),
+            )
+
+    def _key(self, cell: Cell) -> str | None:
+        if self.resources.cache is None or not cell.entry.module:
+            return None
+        return answer_key(
+            module=cell.entry.module,
+            pruner=cell.entry.source.name or "",
+            options=cell.entry.source.options,
+            bundle=self.challenge.digest,
+            density=cell.density,
+            seed=cell.seed,
+        )
+
+
+def _key_of(cell: Cell) -> tuple[str, float, int]:
+    return cell.entry.label, cell.density, cell.seed
+
+
+def _attempt(cell: Cell, outcome: Outcome) -> Attempt:
+    return Attempt(
+        pruner=cell.entry.label,
+        target_density=cell.density,
+        is_planted_density=cell.is_planted_density,
+        seed=cell.seed,
+        status=outcome.status.value,
+        mask=outcome.mask,
+        error=outcome.error,
+        seconds=outcome.seconds,
+        peak_rss_mib=outcome.peak_rss_mib,
+        output=outcome.output,
+    )

@@ -1,0 +1,165 @@
+"""An evaluation as a value: what `plantkit evaluate --format json` prints, by pruner.
+
+For notebooks and tests. The figures are the command line's, by the same path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plantkit.challenges.bundles import PLANTED
+from plantkit.errors import UnknownNameError, UsageError
+from plantkit.evaluation.requests import Request
+from plantkit.evaluation.run import run_evaluation
+from plantkit.scoring.evaluation import Evaluation
+from plantkit.scoring.ranking import Standing
+from plantkit.scoring.records import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunerFigures(Standing):
+    """One pruner's place in the standings, and its runs; see `Standing`."""
+
+    records: Sequence[Record]
+
+    @property
+    def name(self) -> str:
+        """The pruner's label in the tables."""
+        return self.pruner
+
+    @property
+    def errors(self) -> list[str]:
+        """What went wrong, one line a failed run; empty where nothing did."""
+        return [
+            f"{record.challenge}, density {record.target_density:.4g}, seed {record.seed}: "
+            f"{record.status}: {record.error}"
+            for record in self.records
+            if record.status != "ok"
+        ]
+
+    def recovered(
+        self, track: str, *, challenge: str | None = None, density: float | str | None = None
+    ) -> float:
+        """Returns the mean recovered accuracy in [0, 1] of the runs asked for.
+
+        Args:
+            track: "strong" (untrained) or "weak" (after training).
+            challenge: one challenge's runs, by id; all if None.
+            density: one requested density's runs, a number or "planted"; all if None.
+
+        Raises:
+            UsageError: no such track, or no run of that challenge and density.
+        """
+        if track not in {"strong", "weak"}:
+            raise UsageError(f"track is {track!r}; expected 'strong' or 'weak'")
+        found = [
+            (record.strong if track == "strong" else record.weak).recovered_accuracy
+            for record in self.records
+            if challenge in {None, record.challenge} and _has_density(record, density)
+        ]
+        if not found:
+            made = sorted({(record.challenge, record.target_density) for record in self.records})
+            raise UsageError(
+                f"{self.name!r} has no run of challenge {challenge!r} at density {density!r}; "
+                f"it has {', '.join(f'{name} at {value:.4g}' for name, value in made)}"
+            )
+        return sum(found) / len(found)
+
+
+class EvaluationResult:
+    """Figures by pruner name, best first.
+
+    Attributes:
+        evaluation: all that was evaluated.
+        warnings: what the command line would have warned of; they are not Python warnings,
+            which tests often turn into errors.
+    """
+
+    def __init__(self, evaluation: Evaluation, warnings: Sequence[str] = ()) -> None:
+        self.evaluation = evaluation
+        self.warnings = tuple(warnings)
+        self._figures = {
+            standing.pruner: PrunerFigures(
+                **standing.to_json(),
+                records=[one for one in evaluation.records if one.pruner == standing.pruner],
+            )
+            for standing in evaluation.standings
+        }
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The JSON object whose schema is `results`."""
+        return self.evaluation.to_json()
+
+    def __getitem__(self, name: str) -> PrunerFigures:
+        if name not in self._figures:
+            raise UnknownNameError("pruner in this evaluation", name, self._figures)
+        return self._figures[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._figures
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._figures)
+
+    def __len__(self) -> int:
+        return len(self._figures)
+
+
+def evaluate_pruners(
+    pruners: Sequence[str],
+    *,
+    suite: str | None = None,
+    challenges: Sequence[str] = (),
+    challenge_directories: Sequence[Path] = (),
+    densities: Sequence[float | str] = (),
+    seeds: int | None = None,
+    baselines: str = "none",
+    time_seconds: float = 300.0,
+    memory_mib: int = 4096,
+    jobs: int | None = None,
+) -> EvaluationResult:
+    """Returns the figures of pruners, each run in a process of its own.
+
+    Args:
+        pruners: paths or registered names, as on the command line.
+        baselines: installed pruners to run beside them: names, "suite", "all" or "none".
+
+    Raises:
+        UsageError: a file, name or value that cannot be used, or two suites of challenges.
+        PluginError: none of the pruners can be loaded.
+        BundleError: a challenge is invalid.
+    """
+    if suite is not None and challenges:
+        raise UsageError("suite and challenges exclude each other; give one of them")
+    if not pruners:
+        raise UsageError("no pruner was given; expected a path or a registered name")
+    request = Request(
+        pruners=pruners,
+        suite=suite,
+        challenges=challenges,
+        challenge_directories=challenge_directories,
+        densities=densities,
+        seeds=seeds,
+        baselines=baselines,
+        output_format="json",
+        time_seconds=time_seconds,
+        memory_mib=memory_mib,
+        jobs=jobs,
+    )
+    warnings: list[str] = []
+    outcome = run_evaluation(
+        request,
+        warn=lambda message: warnings.append(str(message)),
+        progress=lambda *_: None,
+    )
+    return EvaluationResult(outcome.evaluation, warnings)
+
+
+def _has_density(record: Record, density: float | str | None) -> bool:
+    if density == PLANTED:
+        return record.is_planted_density
+    return density is None or record.target_density == density

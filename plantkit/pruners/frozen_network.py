@@ -1,0 +1,80 @@
+"""A network whose weights stay as they are while a mask over them is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from plantkit.networks import flatten, unflatten
+from plantkit.networks.training import Samples
+from plantkit.pruners.problem import Problem
+
+
+class FrozenNetwork:
+    """The initial network of a problem under masks, or gates, that gradients flow into.
+
+    Parameters are one vector in the order of `problem.network.shapes`: all weights and biases.
+
+    Attributes:
+        spec: the network's specification.
+        weights: (total,) float32, the initial parameters.
+        log_sharpness: (), the logarithm of a factor on the outputs, which a search may learn
+            beside its mask; see `loss`.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.spec = problem.network
+        self.weights = flatten(self.spec, problem.weights)
+        self.log_sharpness = torch.zeros((), requires_grad=True)
+        self._module = problem.module()
+        self._task = problem.task
+        self._train = problem.train
+
+    def named(self, vector: Tensor) -> dict[str, Tensor]:
+        """Returns views of `vector` (..., total), by parameter name and in its shape."""
+        return unflatten(self.spec, vector)
+
+    def outputs(self, kept: Tensor, inputs: Tensor) -> Tensor:
+        """Returns the outputs (n, d_out) of the network whose parameters are weights x `kept`.
+
+        kept: (total,), 0 or 1, or anything between.
+        """
+        parameters = self.named(self.weights * kept)
+        outputs: Tensor = functional_call(self._module, parameters, (inputs,))
+        return outputs
+
+    def loss(self, kept: Tensor, batch: Samples) -> Tensor:
+        """Returns the loss () of the masked network on `batch`, whatever its outputs' scale.
+
+        See `Task.scale_free_loss`: outputs are judged as strong performance judges them.
+        """
+        return self._task.scale_free_loss(
+            self.outputs(kept, batch.inputs), batch.targets, sharpness=self.log_sharpness.exp()
+        )
+
+    def batches(self, count: int, size: int, generator: torch.Generator) -> Iterator[Samples]:
+        """Yields `count` batches of at most `size` training samples, epoch by epoch reshuffled."""
+        made = 0
+        while made < count:
+            order = torch.randperm(len(self._train), generator=generator)
+            for places in torch.split(order, size)[: count - made]:
+                made += 1
+                yield Samples(
+                    inputs=self._train.inputs[places], targets=self._train.targets[places]
+                )
+
+    def performance(self, kept: Tensor) -> float:
+        """Returns the strong performance of the masked network on the training data.
+
+        It is accuracy, or R² with the least-squares factor of every output; at most 1.
+        """
+        data = self._train
+        with torch.no_grad():
+            outputs = self.outputs(kept, data.inputs).unsqueeze(0)
+            targets = data.targets.unsqueeze(0)
+            factors = self._task.output_factors(outputs, targets)
+            scaled = outputs.double() * factors.unsqueeze(1)
+            return float(self._task.performance(scaled, targets)[0])

@@ -1,0 +1,103 @@
+"""In how many rounds a saliency pruner gets to its density, and what happens between them.
+
+Round r of n leaves the share density^(r/n), as in Plant 'n' Seek (arXiv 2111.11153). What a
+round has dropped does not come back.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from plantkit.networks.masks import Mask, budget_of
+from plantkit.pruners.budgets import Scope
+from plantkit.pruners.problem import Problem
+from plantkit.pruners.selection import narrow, select
+
+#: Returns the importance of every parameter of a problem, name to float tensor.
+Saliency = Callable[[Problem], Mapping[str, Tensor]]
+
+
+class Schedule(enum.StrEnum):
+    """SINGLE: the initial network is scored once.
+
+    MULTISHOT: in every round the masked network is trained from the initial weights, scored as
+        it is then, and reset to the initial weights.
+    ITERATED: in every round the masked initial network is scored, without any training.
+    """
+
+    SINGLE = "single"
+    MULTISHOT = "multishot"
+    ITERATED = "iterated"
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"schedule is {value!r}; expected one of {', '.join(cls)}")
+
+
+def follow(
+    schedule: Schedule | str,
+    problem: Problem,
+    saliency: Saliency,
+    *,
+    rounds: int,
+    epochs: int,
+    scope: Scope | str = Scope.GLOBAL,
+) -> Mask:
+    """Returns the mask of exactly `problem.budget` parameters that `schedule` arrives at.
+
+    The mask's saliency is the last round's; for what was dropped before, it is below that of
+    all others, the lower the earlier it was dropped.
+
+    Args:
+        saliency: called in every round with the problem at that round's density, whose weights
+            are those to be scored: zero where they were dropped.
+        rounds: at least 1; not used by the single shot.
+        epochs: passes over the training data in every round of multishot.
+
+    Raises:
+        ValueError: an unknown schedule or scope, or a saliency that is NaN.
+    """
+    schedule = Schedule(schedule)
+    if schedule is Schedule.SINGLE:
+        return select(saliency(problem), problem.budget, scope=scope)
+    mask = problem.full_mask()
+    gone = {name: torch.zeros(shape) for name, shape in problem.network.shapes.items()}
+    scores: Mapping[str, Tensor] = {}
+    for finished in range(1, rounds + 1):
+        if schedule is Schedule.MULTISHOT:
+            weights = problem.fit(mask, epochs=epochs)
+        else:
+            weights = {name: value * mask[name] for name, value in problem.weights.items()}
+        share = problem.density ** (finished / rounds)
+        budget = max(problem.budget, budget_of(share, problem.network.total))
+        if finished == rounds:
+            share, budget = problem.density, problem.budget
+        scored = problem.with_weights(weights).at(density=share, seed=problem.seed)
+        scores = _below(saliency(scored), mask, gone)
+        mask = narrow(mask, scores, budget, final=problem.budget, scope=scope)
+        gone = {name: count + ~mask[name] for name, count in gone.items()}
+    return Mask(mask, saliency=scores)
+
+
+def _below(
+    saliency: Mapping[str, Tensor], mask: Mask, gone: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Returns `saliency` with what `mask` lacks below all else, by the rounds it is `gone`."""
+    lowest = min(
+        [
+            0.0,
+            *(
+                float(value[mask[name]].min())
+                for name, value in saliency.items()
+                if mask[name].any()
+            ),
+        ]
+    )
+    return {
+        name: torch.where(mask[name], value.double(), lowest - gone[name].double())
+        for name, value in saliency.items()
+    }

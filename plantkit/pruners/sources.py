@@ -1,0 +1,58 @@
+"""From what a user typed to where a pruner is found: a file's path, or a registered name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plantkit.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunerSource:
+    """Where the child finds a pruner: a file, or an entry point of an installed plugin."""
+
+    path: str | None = None
+    entry_point: str | None = None
+    name: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "entry_point": self.entry_point,
+            "name": self.name,
+            "options": dict(self.options),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PrunerSource:
+        return cls(**value)
+
+
+def parse_pruner(text: str) -> PrunerSource:
+    """Returns the source that `path` or `name`, with `:option=value,...`, stands for.
+
+    Raises:
+        UsageError: a file that does not exist or is no file, or malformed options.
+    """
+    base, _, option_text = text, "", ""
+    if not Path(text).is_file() and "=" in text.rpartition(":")[2]:
+        base, _, option_text = text.rpartition(":")
+    options = {}
+    for pair in filter(None, option_text.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"option {pair!r} of {base!r}: expected NAME=VALUE")
+        options[key] = value
+    path = Path(base)
+    is_name = path.suffix != ".py" and len(path.parts) == 1 and base not in {".", ".."}
+    if path.is_dir() and not is_name:
+        raise UsageError(f"{base} is a directory; expected a Python file or a pruner's name")
+    if path.is_file():
+        return PrunerSource(path=str(path.resolve()), options=options)
+    if not is_name:
+        raise UsageError(f"{base} does not exist; expected a Python file or a pruner's name")
+    return PrunerSource(name=base, options=options)

@@ -1,0 +1,1 @@
+"""What organisers and scientists ask: leaks, other tickets, existence, published studies."""

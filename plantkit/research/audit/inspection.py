@@ -1,0 +1,145 @@
+"""One audit from end to end: plant by a recipe or a bundle's recipe, attack, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from plantkit.challenges.bundles import MANIFEST, load
+from plantkit.challenges.sealing import SecretKey
+from plantkit.errors import UsageError
+from plantkit.networks import NetworkSpec
+from plantkit.planting import FAMILIES, default_method, find_family, find_method
+from plantkit.research.audit.assessment import Limits, audit_plantings
+from plantkit.research.audit.boosting import check_extra
+from plantkit.research.audit.recipes import PlantingRecipe, plant_samples, sample_of
+from plantkit.research.audit.report import AuditReport
+
+AUC_LIMITS: Mapping[str, float] = MappingProxyType({"selected": 0.55, "anchored": 0.58})
+"""Largest AUC within strata that a hidden planting of this method may show; others: 0.55."""
+
+DEFAULT_METHOD = "faithful"
+"""Of families that it can plant; the others are audited in their own default planting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What is to be audited, and how.
+
+    Attributes:
+        method, depth, width: of the planting; None for `faithful`
+            (or the family's own, where that does not fit), 5 and 100. With a bundle
+            they come from its manifest and must be None.
+        train_networks: networks to train attackers on, 4 or more.
+        test_networks: networks to test them on, 1 or more.
+        curve: whether to draw the learning curve, which takes as long again or longer.
+        auc_limit: largest AUC within strata; None for the method's, see `AUC_LIMITS`.
+        lift_limit: largest precision at k over chance.
+        jobs: planting processes.
+        cache: directory that keeps the planted networks, if any.
+        key: of a bundle whose truth is sealed.
+    """
+
+    method: str | None = None
+    depth: int | None = None
+    width: int | None = None
+    dials: Mapping[str, str] = field(default_factory=dict)
+    train_networks: int = 100
+    test_networks: int = 50
+    curve: bool = True
+    auc_limit: float | None = None
+    lift_limit: float = 2.0
+    jobs: int = 1
+    cache: Path | None = None
+    key: SecretKey | None = None
+
+
+def inspect(
+    subject: str,
+    inspection: Inspection,
+    *,
+    seed: bytes,
+    progress: Callable[[str], None] | None = None,
+) -> AuditReport:
+    """Returns the audit of a family's planting, or of a bundle and its recipe.
+
+    Args:
+        subject: name of a family, or path of a bundle.
+        inspection: what to audit, and how.
+        seed: of the planted networks.
+        progress: called with a line of text now and then.
+
+    Raises:
+        UsageError: neither a family nor a bundle, or options that do not go together.
+        MissingExtraError: scikit-learn is not installed.
+        BundleError: the bundle is invalid.
+        SealedTruthError: its truth is sealed, and the key is missing or another's.
+        PlantingError: a planted ticket failed a gate.
+    """
+    check_extra()
+    tell = progress or (lambda _: None)
+    challenge = None
+    if subject not in FAMILIES and (Path(subject) / MANIFEST).is_file():
+        given = (inspection.method, inspection.depth, inspection.width)
+        if inspection.dials or given != (None, None, None):
+            raise UsageError(
+                f"{subject} is a bundle and says itself how it was planted; leave the planting, "
+                "the dials, the depth and the width out"
+            )
+        challenge = load(Path(subject), key=inspection.key)
+        recipe = PlantingRecipe.of(challenge)
+    else:
+        recipe = _recipe(subject, inspection)
+    started = time.perf_counter()
+    counts = {"train": inspection.train_networks, "test": inspection.test_networks}
+    tell(f"planting {counts['train']} + {counts['test']} networks: {recipe.title}")
+    train, test = (
+        plant_samples(
+            recipe, count, role=role, seed=seed, jobs=inspection.jobs, cache=inspection.cache
+        )
+        for role, count in counts.items()
+    )
+    planted = time.perf_counter()
+    limit = inspection.auc_limit
+    audit = audit_plantings(
+        train,
+        test,
+        subject=None if challenge is None else sample_of(challenge),
+        limits=Limits(
+            auc=AUC_LIMITS.get(recipe.method, Limits().auc) if limit is None else limit,
+            lift=inspection.lift_limit,
+        ),
+        curve=None if inspection.curve else (),
+        progress=progress,
+    )
+    return AuditReport(
+        recipe=recipe,
+        audit=audit,
+        planting_seconds=planted - started,
+        attack_seconds=time.perf_counter() - planted,
+        bundle=None if challenge is None else challenge.id,
+        bundle_sha256=None if challenge is None else challenge.digest,
+    )
+
+
+def _recipe(name: str, inspection: Inspection) -> PlantingRecipe:
+    if Path(name).exists():
+        raise UsageError(f"{name} is no bundle: it has no {MANIFEST}")
+    family = find_family(name).with_dials(inspection.dials)
+    spec = NetworkSpec.uniform(
+        depth=5 if inspection.depth is None else inspection.depth,
+        width=100 if inspection.width is None else inspection.width,
+        inputs=family.inputs,
+        outputs=family.outputs,
+    )
+    usual = find_method(DEFAULT_METHOD)
+    method = usual if usual.fits(family) else default_method(family)
+    return PlantingRecipe(
+        family=name,
+        spec=spec,
+        method=inspection.method or method.name,
+        dials=inspection.dials,
+    )

@@ -1,0 +1,173 @@
+"""Planting procedures, and many networks planted by one: in parallel, kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+import plantkit.planting
+from plantkit.challenges.bundles import Challenge
+from plantkit.errors import UsageError
+from plantkit.networks import NetworkSpec
+from plantkit.planting import find_family, find_method
+from plantkit.research.audit.samples import Sample
+
+_TICKET = "ticket."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlantingRecipe:
+    """How networks are planted: all that an attacker who knows the kit can repeat.
+
+    Attributes:
+        family: name of the family.
+        spec: the mother network.
+        method: name of the planting method.
+        dials: of the family, name to text; those left out are as the family has them.
+
+    Raises:
+        UnknownNameError: no such family or method.
+        UsageError: no such dial.
+    """
+
+    family: str
+    spec: NetworkSpec
+    method: str = "faithful"
+    dials: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        find_family(self.family).with_dials(self.dials)
+        find_method(self.method)
+
+    @classmethod
+    def of(cls, challenge: Challenge) -> PlantingRecipe:
+        """Returns the recipe of a bundle, from its manifest."""
+        planting = challenge.manifest["planting"]
+        dials = {name: str(value) for name, value in planting.get("dials", {}).items()}
+        return cls(
+            family=challenge.family,
+            spec=challenge.network,
+            method=planting["method"],
+            dials=dials,
+        )
+
+    @property
+    def title(self) -> str:
+        dials = "".join(f", {name}={value}" for name, value in self.dials.items())
+        return f"{self.family}-{self.spec.label}, {self.method} planting{dials}"
+
+    def plant(self, seed: bytes) -> Sample:
+        """Returns one planted network; the same seed gives the same."""
+        family = find_family(self.family).with_dials(self.dials)
+        return Sample.of(find_method(self.method).plant(family, self.spec, seed=seed))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "family": self.family,
+            "network": self.spec.to_json(),
+            "method": self.method,
+            "dials": dict(find_family(self.family).with_dials(self.dials).dials),
+        }
+
+
+def sample_of(challenge: Challenge) -> Sample:
+    """Returns a bundle's network and its true ticket."""
+    return Sample(
+        spec=challenge.network,
+        parameters={name: value.numpy() for name, value in challenge.weights.items()},
+        ticket={name: value.numpy() for name, value in challenge.truth.ticket.items()},
+    )
+
+
+def plant_samples(
+    recipe: PlantingRecipe,
+    count: int,
+    *,
+    role: str,
+    seed: bytes,
+    jobs: int = 1,
+    cache: Path | None = None,
+) -> list[Sample]:
+    """Returns `count` networks planted by `recipe`.
+
+    Args:
+        recipe: what to plant.
+        count: how many networks.
+        role: a word, such as `train`; networks of different roles are independent.
+        seed: secret of all of them; network i gets SHA-256(seed, role, i).
+        jobs: processes that plant at once.
+        cache: directory that keeps the networks. What lies there of the same recipe, role and
+            version of the planting code is used again, whatever seed it came from.
+
+    Raises:
+        UsageError: `count` or `jobs` is not positive.
+        PlantingError: a planted ticket failed a gate.
+    """
+    if count < 1 or jobs < 1:
+        raise UsageError(f"got {count} networks and {jobs} jobs; expected at least 1 of each")
+    shelf = None if cache is None else cache / _key(recipe)
+    if shelf is not None:
+        shelf.mkdir(parents=True, exist_ok=True)
+    samples: dict[int, Sample] = {}
+    missing: list[int] = []
+    for number in range(count):
+        path = None if shelf is None else shelf / f"{role}-{number:04}.safetensors"
+        if path is not None and path.is_file():
+            samples[number] = _load(recipe.spec, path)
+        else:
+            missing.append(number)
+    seeds = [hashlib.sha256(seed + f"{role}-{number}".encode()).digest() for number in missing]
+    for number, sample in zip(missing, _plant_all(recipe, seeds, jobs), strict=True):
+        samples[number] = sample
+        if shelf is not None:
+            _save(sample, shelf / f"{role}-{number:04}.safetensors")
+    return [samples[number] for number in range(count)]
+
+
+def _plant_all(recipe: PlantingRecipe, seeds: Sequence[bytes], jobs: int) -> Iterator[Sample]:
+    if jobs == 1 or len(seeds) < 2:
+        yield from map(recipe.plant, seeds)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context) as pool:
+        try:
+            yield from pool.map(recipe.plant, seeds)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _key(recipe: PlantingRecipe) -> str:
+    """Returns a directory name that changes with the recipe and with the planting code."""
+    digest = hashlib.sha256(json.dumps(recipe.to_json(), sort_keys=True).encode())
+    for root in plantkit.planting.__path__:
+        for path in sorted(Path(root).rglob("*.*")):
+            if path.suffix in {".py", ".json"}:
+                digest.update(path.read_bytes())
+    return f"{recipe.family}-{recipe.spec.label}-{recipe.method}-{digest.hexdigest()[:12]}"
+
+
+def _save(sample: Sample, path: Path) -> None:
+    tensors: dict[str, Any] = dict(sample.parameters)
+    tensors |= {_TICKET + name: value.astype(np.uint8) for name, value in sample.ticket.items()}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(save(tensors))
+    temporary.replace(path)
+
+
+def _load(spec: NetworkSpec, path: Path) -> Sample:
+    tensors = load_file(path)
+    return Sample(
+        spec=spec,
+        parameters={name: tensors[name] for name in spec.shapes},
+        ticket={name: tensors[_TICKET + name] != 0 for name in spec.shapes},
+    )

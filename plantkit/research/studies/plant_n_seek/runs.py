@@ -1,0 +1,162 @@
+"""One unit of the study: a network pruned by one method to every density, and measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plantkit.evaluation.cache import Answer, Cache, answer_key, performance_key
+from plantkit.networks.connectivity import connectivity
+from plantkit.networks.masks import Mask, budget_of, overlap, validate_mask
+from plantkit.networks.training import single_threaded
+from plantkit.networks.training.accuracy import Performances, measure
+from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
+from plantkit.research.studies.plant_n_seek.methods import (
+    METHODS,
+    REFERENCE,
+    Schedule,
+    find_pruner,
+    options_of,
+)
+from plantkit.research.studies.plant_n_seek.networks import PlantedProblem, plant_problem
+from plantkit.research.studies.records import Coordinate, Coordinates, StudyRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A mask to be measured. is_planted: whether its density is the ticket's."""
+
+    density: float
+    is_planted: bool
+    mask: Mask
+
+
+def run_coordinates(coordinates: Coordinates, cache: Cache | None) -> list[StudyRecord]:
+    """Returns a record for every density of one method on one network.
+
+    A record adds the requested `density` and `is_planted` to the coordinates. Its values:
+    strong, weak: test accuracy or R², untrained and trained. recovered_strong,
+    recovered_weak: (performance - trivial) / (untrained ticket's - trivial), not clipped.
+    trivial, ticket_strong: these two. kept: the mask's own density. effective_density,
+    collapsed_layers: see `Connectivity`. f1: overlap with the ticket. Reference runs add
+    nominal_weight_density.
+    """
+    seed = int(coordinates["seed"])
+    planted = plant_problem(place_of(coordinates), seed)
+    name, schedule = str(coordinates["pruner"]), Schedule(str(coordinates["schedule"]))
+    with single_threaded():
+        if name == REFERENCE:
+            points = [
+                Point(density=1.0, is_planted=False, mask=planted.problem.full_mask()),
+                Point(density=planted.ticket.density, is_planted=True, mask=planted.ticket),
+            ]
+        else:
+            points = _pruned(planted, name, schedule, seed, cache)
+        measured = _measured(planted, points, seed, cache)
+    return [
+        _record(coordinates, planted, point, found)
+        for point, found in zip(points, measured, strict=True)
+    ]
+
+
+def place_of(coordinates: Coordinates) -> Place:
+    """Returns the kind of network that a unit's coordinates name."""
+    return Place(
+        task=str(coordinates["task"]),
+        depth=int(coordinates["depth"]),
+        width=int(coordinates["width"]),
+        noise=float(coordinates["noise"]),
+    )
+
+
+def _pruned(
+    planted: PlantedProblem, name: str, schedule: Schedule, seed: int, cache: Cache | None
+) -> list[Point]:
+    pruner, module = find_pruner(name, schedule)
+    problem = planted.problem
+    points = []
+    for density in (planted.ticket.density, *DENSITIES):
+        budget = budget_of(density, problem.network.total)
+        if budget == 0:
+            continue
+        key = None
+        if cache is not None:
+            key = answer_key(
+                module=module,
+                pruner=METHODS[name].pruner,
+                options=options_of(name, schedule),
+                bundle=planted.digest,
+                density=density,
+                seed=seed,
+            )
+        known = None if cache is None or key is None else cache.answer(key, problem.network, budget)
+        if known is None:
+            begun = time.perf_counter()
+            asked = problem.at(density=density, seed=seed)
+            answered = pruner.prune(asked, density, seed=seed)
+            known = Answer(
+                mask=validate_mask(answered, problem.network, budget),
+                seconds=time.perf_counter() - begun,
+                peak_rss_mib=None,
+            )
+            if cache is not None and key is not None:
+                cache.keep_answer(key, known)
+        points.append(
+            Point(density=density, is_planted=density == planted.ticket.density, mask=known.mask)
+        )
+    return points
+
+
+def _measured(
+    planted: PlantedProblem, points: Sequence[Point], seed: int, cache: Cache | None
+) -> list[Performances]:
+    keys = [
+        performance_key(bundle=planted.digest, mask=point.mask.digest(), seed=seed, device="cpu")
+        for point in points
+    ]
+    known = {
+        key: found
+        for key in keys
+        if cache is not None and (found := cache.performances(key)) is not None
+    }
+    missing = {key: point.mask for key, point in zip(keys, points, strict=True) if key not in known}
+    problem = planted.problem
+    measured = measure(
+        problem.network,
+        problem.task,
+        problem.weights,
+        list(missing.values()),
+        [seed] * len(missing),
+        problem.recipe,
+        train_data=problem.train,
+        test_data=planted.test,
+    )
+    for key, found in zip(missing, measured, strict=True):
+        known[key] = found
+        if cache is not None:
+            cache.keep_performances(key, found)
+    return [known[key] for key in keys]
+
+
+def _record(
+    coordinates: Coordinates, planted: PlantedProblem, point: Point, found: Performances
+) -> StudyRecord:
+    connected = connectivity(planted.problem.network, point.mask)
+    gain = planted.ticket_strong - planted.trivial
+    values: dict[str, float | None] = {
+        "strong": found.strong,
+        "weak": found.weak,
+        "recovered_strong": (found.strong - planted.trivial) / gain,
+        "recovered_weak": (found.weak - planted.trivial) / gain,
+        "trivial": planted.trivial,
+        "ticket_strong": planted.ticket_strong,
+        "kept": point.mask.density,
+        "effective_density": connected.effective_density,
+        "collapsed_layers": float(connected.collapsed_layers),
+        "f1": overlap(point.mask, planted.ticket).f1,
+    }
+    if coordinates["pruner"] == REFERENCE:
+        values["nominal_weight_density"] = planted.nominal_weight_density
+    added: dict[str, Coordinate] = {"density": point.density, "is_planted": point.is_planted}
+    return StudyRecord(coordinates={**coordinates, **added}, values=values)

@@ -1,0 +1,26 @@
+"""What came of one run of a pruner, before it is scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plantkit.networks.masks import Mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a pruner before scoring. `mask` is None unless `status` is "ok".
+
+    output: the end of what it printed, tracebacks included.
+    """
+
+    pruner: str
+    target_density: float
+    is_planted_density: bool
+    seed: int
+    status: str
+    mask: Mask | None
+    error: str
+    seconds: float
+    peak_rss_mib: float | None
+    output: str = ""

@@ -1,0 +1,114 @@
+"""From a mask and its accuracies to a record."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from plantkit.challenges.bundles import Challenge
+from plantkit.errors import describe
+from plantkit.networks.connectivity import Connectivity, connectivity
+from plantkit.networks.masks import Mask, average_precision, overlap
+from plantkit.networks.training.accuracy import Performances
+from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.metrics import Evidence, Metric
+from plantkit.scoring.records import Record, TrackScore
+from plantkit.scoring.score import recovered
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """What can be said of a mask before it is trained."""
+
+    connected: Connectivity
+    overlap: Mapping[str, float]
+
+    @classmethod
+    def of(cls, challenge: Challenge, mask: Mask) -> Structure:
+        ticket = challenge.truth.ticket
+        shared = asdict(overlap(mask, ticket))
+        del shared["true_positives"]
+        if mask.saliency is not None:
+            shared["average_precision"] = average_precision(mask.saliency, ticket)
+        return cls(connected=connectivity(challenge.network, mask), overlap=shared)
+
+
+_NOTHING = Structure(
+    connected=Connectivity(effective_density=0.0, collapsed_layers=0),
+    overlap=dict.fromkeys(("precision", "recall", "f1", "iou", "lift"), 0.0),
+)
+
+
+def record_of(
+    challenge: Challenge,
+    attempt: Attempt,
+    *,
+    digest: str = "",
+    structure: Structure = _NOTHING,
+    performances: Performances | None = None,
+    metrics: Sequence[Metric] = (),
+) -> Record:
+    """Returns the record of an attempt; one that failed has no performances and scores zero.
+
+    Args:
+        digest: of the attempt's mask.
+    """
+    mask, trivial = attempt.mask, challenge.trivial
+    found = performances or Performances(strong=trivial, weak=trivial)
+    share = recovered(challenge, found)
+    computed: Mapping[str, float] = {}
+    if mask is not None:
+        evidence = Evidence(
+            network=challenge.network,
+            mask=mask,
+            ticket=challenge.truth.ticket,
+            strong=found.strong,
+            weak=found.weak,
+        )
+        computed = _compute(metrics, evidence)
+    return Record(
+        pruner=attempt.pruner,
+        challenge=challenge.id,
+        bundle_sha256=challenge.digest,
+        target_density=attempt.target_density,
+        is_planted_density=attempt.is_planted_density,
+        seed=attempt.seed,
+        status=attempt.status,
+        strong=TrackScore(performance=_finite(found.strong), recovered_accuracy=share.strong),
+        weak=TrackScore(performance=_finite(found.weak), recovered_accuracy=share.weak),
+        density=0.0 if mask is None else mask.density,
+        sparsity=1.0 if mask is None else mask.sparsity,
+        effective_density=structure.connected.effective_density,
+        collapsed_layers=structure.connected.collapsed_layers,
+        overlap=dict(structure.overlap),
+        seconds=attempt.seconds,
+        peak_rss_mib=attempt.peak_rss_mib,
+        error=attempt.error,
+        mask_sha256=digest or None,
+        metrics=computed,
+    )
+
+
+def _compute(metrics: Sequence[Metric], evidence: Evidence) -> dict[str, float]:
+    """Returns what the metrics of plugins say; one that breaks is left out, with a warning."""
+    found = {}
+    for metric in metrics:
+        try:
+            value = float(metric.compute(evidence))
+        except Exception as error:
+            _LOG.warning("metric %r raised %s", metric.name, describe(error))
+            continue
+        if math.isfinite(value):
+            found[metric.name] = value
+        else:
+            _LOG.warning("metric %r gave %s; expected a finite number", metric.name, value)
+    return found
+
+
+def _finite(value: float) -> float:
+    """JSON has no infinities: a performance below any use is stored as a large negative one."""
+    return value if math.isfinite(value) else -1e30

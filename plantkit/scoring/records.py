@@ -1,0 +1,73 @@
+"""Records of runs, and the run directory that keeps them.
+
+A run directory holds `run.json` (what was evaluated, and under which settings), `records.jsonl`
+(one record a line, appended as it is made) and `masks/`. A torn last line, as a killed process
+leaves it, is ignored when the file is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    pass
+
+#: Version of the rules by which masks become scores. Results of two versions never mix.
+SCORING_VERSION = 1
+#: Version of the JSON output and of run directories.
+RESULTS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackScore:
+    """Performance on test data, and the share of the ticket's that it recovers, in [0, 1]."""
+
+    performance: float
+    recovered_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What one run of one pruner on one challenge, density and seed came to.
+
+    A run that failed has a status other than "ok", an error, and zeros for scores.
+    target_density is the density that was asked for; density the mask's own. `overlap` holds
+    precision, recall, f1, iou, lift and, where the pruner gave saliencies,
+    average_precision. `seconds` is the pruner's wall time.
+    """
+
+    pruner: str
+    challenge: str
+    bundle_sha256: str
+    target_density: float
+    is_planted_density: bool
+    seed: int
+    status: str
+    strong: TrackScore
+    weak: TrackScore
+    density: float
+    sparsity: float
+    effective_density: float
+    collapsed_layers: int
+    overlap: Mapping[str, float]
+    seconds: float
+    peak_rss_mib: float | None
+    error: str
+    mask_sha256: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str, float, int]:
+        return (self.pruner, self.bundle_sha256, self.target_density, self.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Record:
+        fields = dict(value)
+        fields["strong"] = TrackScore(**fields["strong"])
+        fields["weak"] = TrackScore(**fields["weak"])
+        return cls(**fields)

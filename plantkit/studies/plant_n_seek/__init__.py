@@ -1,7 +1,0 @@
-"""`plant-n-seek`: the experiments of "Plant 'n' Seek" (arXiv 2111.11153), ICLR 2022."""
-
-from __future__ import annotations
-
-from plantkit.studies.plant_n_seek.study import PlantNSeek
-
-STUDY = PlantNSeek()
