@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 import plantkit.planting
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, find_family
 from plantkit.planting.anchors import ANCHORS
 from plantkit.planting.balancing import Balance, sum_terms
@@ -75,7 +75,9 @@ def main() -> None:
 def plant(family: str, depth: int, width: int, count: int, seed: bytes) -> tuple[list[Sums], Rows]:
     """Returns the sums of a network's tickets, and terms of entries outside of the first."""
     found = find_family(family)
-    spec = NetworkSpec.uniform(depth=depth, width=width, inputs=found.inputs, outputs=found.outputs)
+    spec = PerceptronSpec.uniform(
+        depth=depth, width=width, inputs=found.inputs, outputs=found.outputs
+    )
     method = METHODS["anchored"]
     assert isinstance(method, AnchoredMethod)
     candidates = method.candidates(found, spec, seed, count)

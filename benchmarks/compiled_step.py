@@ -11,14 +11,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.training import Recipe
 
 
 class PlainStep:
     """Parameters (runs, *shape) of many runs of a classification, and a step of all of them."""
 
-    def __init__(self, spec: NetworkSpec, start: Sequence[Tensor], masks: Sequence[Tensor]) -> None:
+    def __init__(
+        self, spec: PerceptronSpec, start: Sequence[Tensor], masks: Sequence[Tensor]
+    ) -> None:
         self._layers = len(spec.layers)
         self._masks = [mask.float() for mask in masks]
         self._parameters = [value * mask for value, mask in zip(start, self._masks, strict=True)]

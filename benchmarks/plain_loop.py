@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import Task
 from plantkit.networks.training import Recipe, Samples, data_order
 
@@ -34,7 +34,7 @@ class MaskedLinear(nn.Linear):
 
 
 def train_plainly(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     task: Task,
     data: Samples,
     start: Mapping[str, Tensor],
@@ -92,4 +92,4 @@ def plain_performance(module: nn.Sequential, task: Task, data: Samples) -> float
     """Returns the performance of a trained module on `data`."""
     with torch.no_grad():
         outputs = cast("Tensor", module(data.inputs)).unsqueeze(0)
-    return float(task.performance(outputs, data.targets)[0])
+    return float(task.accuracy(outputs, data.targets)[0])

@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from plantkit.networks import NetworkSpec, weight_name
+from plantkit.networks import PerceptronSpec, weight_name
 from plantkit.planting import find_family
 from plantkit.planting.anchors import ANCHORS
 from plantkit.planting.surroundings import look_at_units, second_order, second_order_names
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     family = find_family(arguments.family)
-    spec = NetworkSpec.uniform(
+    spec = PerceptronSpec.uniform(
         depth=arguments.depth,
         width=arguments.width,
         inputs=family.inputs,

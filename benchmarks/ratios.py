@@ -30,7 +30,7 @@ from tabulate import tabulate
 
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask, budget_of
 from plantkit.networks.tasks import Task, make_task
 from plantkit.networks.training import Recipe, Run, Samples, train
@@ -421,9 +421,11 @@ def synthetic_seconds(depth: int, width: int, count: int, rounds: int) -> tuple[
     )
 
 
-def synthetic(depth: int, width: int) -> tuple[NetworkSpec, Task, Samples, dict[str, torch.Tensor]]:
+def synthetic(
+    depth: int, width: int
+) -> tuple[PerceptronSpec, Task, Samples, dict[str, torch.Tensor]]:
     """Returns a network of four classes of two inputs, its task, 1024 samples and a start."""
-    spec = NetworkSpec.uniform(depth=depth, width=width, inputs=2, outputs=4)
+    spec = PerceptronSpec.uniform(depth=depth, width=width, inputs=2, outputs=4)
     generator = torch.Generator().manual_seed(0)
     inputs = torch.rand(1024, 2, generator=generator) * 2 - 1
     data = Samples(inputs=inputs, targets=(inputs.square().sum(1) * 2).long().clamp(max=3))

@@ -17,7 +17,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from plantkit import Mask, NetworkSpec, bundles
+from plantkit import Mask, PerceptronSpec, bundles
 from plantkit.networks import weight_name
 from plantkit.planting import METHODS, find_family
 from plantkit.planting.initialization import standard_deviations
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 TICKET, USEFUL, WASTED = "#b9c0c7", "#1f6fb4", "#e8891c"
 
 
-def edges(spec: NetworkSpec, mask: Mask) -> list[tuple[int, int, int]]:
+def edges(spec: PerceptronSpec, mask: Mask) -> list[tuple[int, int, int]]:
     """Returns (layer, from, to) of every kept weight."""
     return [
         (layer, int(start), int(end))
@@ -37,7 +37,7 @@ def edges(spec: NetworkSpec, mask: Mask) -> list[tuple[int, int, int]]:
     ]
 
 
-def on_paths(spec: NetworkSpec, kept: list[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
+def on_paths(spec: PerceptronSpec, kept: list[tuple[int, int, int]]) -> set[tuple[int, int, int]]:
     """Returns those kept weights that lie on a path from an input to an output."""
     forward = {(0, unit) for unit in range(spec.inputs)}
     for layer, start, end in kept:
@@ -50,7 +50,7 @@ def on_paths(spec: NetworkSpec, kept: list[tuple[int, int, int]]) -> set[tuple[i
     return {edge for edge in kept if edge[:2] in forward and (edge[0] + 1, edge[2]) in backward}
 
 
-def draw(axes: Axes, spec: NetworkSpec, ticket: Mask, mask: Mask, title: str) -> None:
+def draw(axes: Axes, spec: PerceptronSpec, ticket: Mask, mask: Mask, title: str) -> None:
     """Draws the ticket's weights and those that `mask` keeps, layers from left to right."""
 
     def line(edge: tuple[int, int, int]) -> list[tuple[float, float]]:
@@ -79,7 +79,7 @@ def draw(axes: Axes, spec: NetworkSpec, ticket: Mask, mask: Mask, title: str) ->
 def entries(family: str, method: str, count: int, kind: str) -> tuple[Values, Values]:
     """Returns ticket entries and the others of `count` plantings, in initial deviations."""
     found = find_family(family)
-    spec = NetworkSpec.uniform(depth=5, width=100, inputs=found.inputs, outputs=found.outputs)
+    spec = PerceptronSpec.uniform(depth=5, width=100, inputs=found.inputs, outputs=found.outputs)
     deviations = standard_deviations(spec)
     inside, outside = [], []
     for number in range(count):

@@ -13,7 +13,7 @@ from plantkit.hookspecs import hookimpl
 from plantkit.version import __version__
 
 if TYPE_CHECKING:
-    from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
+    from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
     from plantkit.networks.masks import Mask
     from plantkit.networks.training import Recipe, Samples
     from plantkit.pruners.budgets import Scope
@@ -29,6 +29,7 @@ __all__ = [
     "Mask",
     "Network",
     "NetworkSpec",
+    "PerceptronSpec",
     "Problem",
     "Pruner",
     "Recipe",
@@ -47,7 +48,8 @@ _HOMES = {
     "FrozenNetwork": "plantkit.pruners.frozen_network",
     "Mask": "plantkit.networks.masks",
     "Network": "plantkit.networks",
-    "NetworkSpec": "plantkit.networks",
+    "NetworkSpec": "plantkit.networks",  # the name of PerceptronSpec before there were other kinds
+    "PerceptronSpec": "plantkit.networks",
     "Problem": "plantkit.pruners.problem",
     "Pruner": "plantkit.pruners.pruner",
     "Recipe": "plantkit.networks.training",

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task, TaskKind, make_task
 from plantkit.networks.training import Recipe, Samples
 from plantkit.pruners.problem import Problem
 
 
-def random_weights(spec: NetworkSpec, seed: int = 0) -> dict[str, Tensor]:
+def random_weights(spec: PerceptronSpec, seed: int = 0) -> dict[str, Tensor]:
     """Returns weights of standard deviation 1/sqrt(fan in) and biases of 0.3."""
     generator = torch.Generator().manual_seed(seed)
     return {
@@ -24,13 +24,13 @@ def random_weights(spec: NetworkSpec, seed: int = 0) -> dict[str, Tensor]:
     }
 
 
-def random_mask(spec: NetworkSpec, density: float, seed: int = 0) -> Mask:
+def random_mask(spec: PerceptronSpec, density: float, seed: int = 0) -> Mask:
     """Returns a mask whose entries are kept with probability `density`, independently."""
     generator = torch.Generator().manual_seed(seed)
     return Mask.from_vector(spec, torch.rand(spec.total, generator=generator) < density)
 
 
-def random_samples(spec: NetworkSpec, kind: str, count: int, seed: int = 0) -> Samples:
+def random_samples(spec: PerceptronSpec, kind: str, count: int, seed: int = 0) -> Samples:
     """Returns inputs in [-1, 1] and targets that depend on the first input."""
     generator = torch.Generator().manual_seed(1000 + seed)
     inputs = torch.rand(count, spec.inputs, generator=generator) * 2 - 1
@@ -54,7 +54,7 @@ def tiny_problem(
     weights: Mapping[str, Tensor] | None = None,
 ) -> Problem:
     """Returns a problem with random data, and with random weights unless they are given."""
-    spec = NetworkSpec(widths=widths)
+    spec = PerceptronSpec(widths=widths)
     return Problem(
         name=name,
         network=spec,
@@ -71,7 +71,7 @@ def plain_problem() -> Problem:
     """Returns y = x1 of three inputs and a bias, all weighted 1: one of the four is right."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.rand(256, 3, generator=generator)
-    spec = NetworkSpec(widths=(3, 1))
+    spec = PerceptronSpec(widths=(3, 1))
     return Problem(
         name="plain",
         network=spec,
@@ -83,5 +83,5 @@ def plain_problem() -> Problem:
     )
 
 
-def task_of(spec: NetworkSpec, kind: str) -> Task:
+def task_of(spec: PerceptronSpec, kind: str) -> Task:
     return make_task(kind, spec.outputs)

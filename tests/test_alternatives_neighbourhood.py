@@ -11,18 +11,18 @@ import torch
 
 from plantkit.challenges.bundles import Challenge, Truth
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec, unflatten
+from plantkit.networks import PerceptronSpec, unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
 from plantkit.networks.training.accuracy import (
-    Performances,
-    strong_performance,
-    trivial_performance,
+    Accuracies,
+    strong_accuracy,
+    trivial_accuracy,
 )
 from plantkit.research.alternatives.neighbourhood import NO_LOSS, Effort, explore
 
-SPEC = NetworkSpec(widths=(1, 2, 2))
+SPEC = PerceptronSpec(widths=(1, 2, 2))
 GRID = torch.linspace(-1, 1, 201).unsqueeze(1)
 
 
@@ -62,9 +62,9 @@ def two_units(second: float, *, ticket: Mask | None = None) -> Challenge:
         densities=("planted",),
         overlap_scored=True,
         ticket_kept=ticket.kept,
-        trivial=trivial_performance(task, train_data=data, test_data=data),
-        ticket=Performances(strong=1.0, weak=1.0),
-        dense=Performances(strong=1.0, weak=1.0),
+        trivial=trivial_accuracy(task, train_data=data, test_data=data),
+        ticket=Accuracies(strong=1.0, weak=1.0),
+        dense=Accuracies(strong=1.0, weak=1.0),
         weights=weights,
         train=data,
         manifest={},
@@ -157,7 +157,7 @@ def test_every_exchange_of_a_bundle_is_what_scoring_says(name, request):
                     masks[-1][other] = True
         without, *exchanged = (
             (challenge.ticket.strong - strong) / gain
-            for strong in strong_performance(
+            for strong in strong_accuracy(
                 challenge.network,
                 challenge.task,
                 challenge.weights,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from plantkit.errors import MissingExtraError, UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters
 from plantkit.research.audit import Limits, Sample, Verdict, audit_plantings
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 
-SMALL = NetworkSpec(widths=(2, 24, 24, 3))
+SMALL = PerceptronSpec(widths=(2, 24, 24, 3))
 
 
 def random_sample(rng, *, factor=1.0, share=0.12):
@@ -44,7 +44,7 @@ def null():
 
 @pytest.fixture(scope="module")
 def faithful():
-    spec = NetworkSpec.uniform(depth=4, width=40, inputs=1, outputs=3)
+    spec = PerceptronSpec.uniform(depth=4, width=40, inputs=1, outputs=3)
     recipe = PlantingRecipe(family="helix", spec=spec)
     train, test = (plant_samples(recipe, 8, role=role, seed=b"3") for role in ("train", "test"))
     return audit_plantings(train, test, curve=())

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.research.audit.attacks import Attack, strongest_attack
 from plantkit.research.audit.cases import Case
 
-SPEC = NetworkSpec(widths=(10, 10))
+SPEC = PerceptronSpec(widths=(10, 10))
 WEIGHT, BIAS = SPEC.shapes
 
 

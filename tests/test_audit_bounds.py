@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec, weight_name
+from plantkit.networks import PerceptronSpec, weight_name
 from plantkit.research.audit.bounds import best_path_auc, expected_auc, path_chances
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 
-NARROW = NetworkSpec(widths=(1, 3, 3, 1))
+NARROW = PerceptronSpec(widths=(1, 3, 3, 1))
 
 
 def narrow_parameters() -> dict[str, np.ndarray]:
@@ -45,7 +45,7 @@ def test_a_path_that_ends_in_a_negative_output_is_none():
 
 def test_chances_are_those_of_all_paths_one_by_one():
     rng = np.random.default_rng(0)
-    spec = NetworkSpec(widths=(1, 5, 4, 6, 1))
+    spec = PerceptronSpec(widths=(1, 5, 4, 6, 1))
     parameters = {name: rng.standard_normal(shape) for name, shape in spec.shapes.items()}
     weights = [parameters[weight_name(layer)] for layer in spec.layers]
     expected = [np.zeros_like(weight) for weight in weights]
@@ -76,7 +76,7 @@ def test_expected_auc_by_hand(chances, auc):
 
 
 def test_real_tickets_are_found_as_well_as_promised_and_no_better():
-    spec = NetworkSpec(widths=(1, 60, 60, 60, 1))
+    spec = PerceptronSpec(widths=(1, 60, 60, 60, 1))
     samples = plant_samples(
         PlantingRecipe(family="relu", spec=spec), 150, role="bound", seed=b"bound"
     )
@@ -93,7 +93,7 @@ def test_real_tickets_are_found_as_well_as_promised_and_no_better():
 
 
 def test_other_networks_are_refused():
-    spec = NetworkSpec(widths=(2, 4, 4, 1))
+    spec = PerceptronSpec(widths=(2, 4, 4, 1))
     with pytest.raises(UsageError, match="one input to one output; got 2 and 1"):
         path_chances(spec, {name: np.ones(shape) for name, shape in spec.shapes.items()})
     negative = {name: -np.ones(shape) for name, shape in NARROW.shapes.items()}

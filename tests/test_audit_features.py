@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters
 from plantkit.research.audit.features import (
     GROUPS,
@@ -16,7 +16,7 @@ from plantkit.research.audit.features import (
     shared_ratios,
 )
 
-SPEC = NetworkSpec(widths=(2, 12, 12, 3))
+SPEC = PerceptronSpec(widths=(2, 12, 12, 3))
 
 
 @pytest.fixture

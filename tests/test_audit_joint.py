@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.research.audit.joint import (
     Degrees,
     _others,
@@ -14,7 +14,7 @@ from plantkit.research.audit.joint import (
     unit_beliefs,
 )
 
-SPEC = NetworkSpec(widths=(2, 20, 20, 2))
+SPEC = PerceptronSpec(widths=(2, 20, 20, 2))
 
 
 @pytest.mark.parametrize("width", [2, 3, 4, 9])

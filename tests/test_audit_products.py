@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters
 from plantkit.research.audit import Sample, audit_plantings
 
-SPEC = NetworkSpec(widths=(2, 30, 30, 3))
+SPEC = PerceptronSpec(widths=(2, 30, 30, 3))
 
 
 def leaning_sample(rng: np.random.Generator) -> Sample:

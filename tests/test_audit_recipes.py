@@ -7,11 +7,11 @@ import pytest
 from plantkit.challenges.bundles import load
 from plantkit.challenges.catalog import shipped_directory
 from plantkit.errors import UnknownNameError, UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples, sample_of
 from plantkit.research.audit.samples import fingerprint
 
-SPEC = NetworkSpec.uniform(depth=3, width=8, inputs=1, outputs=1)
+SPEC = PerceptronSpec.uniform(depth=3, width=8, inputs=1, outputs=1)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_cache_is_used_and_grows(recipe, tmp_path):
 
 def test_the_cache_keeps_recipes_apart(recipe, tmp_path):
     plant_samples(recipe, 1, role="train", seed=b"a", cache=tmp_path)
-    wider = NetworkSpec.uniform(depth=3, width=9, inputs=1, outputs=1)
+    wider = PerceptronSpec.uniform(depth=3, width=9, inputs=1, outputs=1)
     plant_samples(
         PlantingRecipe(family="relu", spec=wider), 1, role="train", seed=b"a", cache=tmp_path
     )
@@ -80,7 +80,7 @@ def test_counts_are_positive(recipe, count, jobs):
 
 
 def test_dials_are_part_of_a_recipe(tmp_path):
-    spec = NetworkSpec.uniform(depth=3, width=20, inputs=2, outputs=1)
+    spec = PerceptronSpec.uniform(depth=3, width=20, inputs=2, outputs=1)
     dials = {"inputs": "2", "units": "5", "in_degree": "2"}
     few = PlantingRecipe(family="teacher", spec=spec, method="selected", dials=dials)
     more = PlantingRecipe(

@@ -15,7 +15,7 @@ import torch
 from builders import random_weights, tiny_problem
 
 import plantkit
-from plantkit import Mask, NetworkSpec, Pruner, Scope
+from plantkit import Mask, PerceptronSpec, Pruner, Scope
 from plantkit.networks.masks import validate_mask
 from plantkit.pruners.budgets import apportion, divide
 
@@ -65,7 +65,7 @@ def pruner_of(name, **options):
 
 
 def vector(mask):
-    return mask.vector(NetworkSpec(widths=WIDTHS)).tolist()
+    return mask.vector(PerceptronSpec(widths=WIDTHS)).tolist()
 
 
 @pytest.fixture(params=SALIENCY)
@@ -178,7 +178,7 @@ def test_keeps_exactly_the_budget(name, kind, scope, budget):
 @pytest.mark.parametrize("scope", [Scope.GLOBAL, Scope.LAYERWISE])
 def test_keeps_exactly_the_budget_among_equal_weights(name, value, scope):
     weights = {
-        key: torch.full(shape, value) for key, shape in NetworkSpec(widths=WIDTHS).shapes.items()
+        key: torch.full(shape, value) for key, shape in PerceptronSpec(widths=WIDTHS).shapes.items()
     }
     for budget in (1, 20, 54):
         problem = tiny_problem(widths=WIDTHS, density=budget / TOTAL, weights=weights)
@@ -199,7 +199,7 @@ def test_methods_that_search_or_train_keep_exactly_the_budget(other, kind, budge
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_they_keep_exactly_the_budget_among_equal_weights_and_with_one_sample(other, value):
     weights = {
-        key: torch.full(shape, value) for key, shape in NetworkSpec(widths=WIDTHS).shapes.items()
+        key: torch.full(shape, value) for key, shape in PerceptronSpec(widths=WIDTHS).shapes.items()
     }
     problem = tiny_problem(widths=WIDTHS, density=20 / TOTAL, weights=weights, count=1)
     assert pruner_of(other).prune(problem, problem.density, seed=0).kept == 20
@@ -271,7 +271,7 @@ def test_random_masks_are_nested_over_densities():
 
 
 def test_random_saliencies_are_uniform_over_all_parameters():
-    spec = NetworkSpec(widths=(50, 100, 50))  # 10,150 parameters
+    spec = PerceptronSpec(widths=(50, 100, 50))  # 10,150 parameters
     problem = tiny_problem(widths=spec.widths)
     values = torch.cat(
         [v.flatten() for v in pruner_of("random").saliency(problem, seed=1).values()]
@@ -299,7 +299,7 @@ def test_magnitude_by_hand():
 
 
 def test_magnitude_ignores_signs_and_data():
-    spec = NetworkSpec(widths=WIDTHS)
+    spec = PerceptronSpec(widths=WIDTHS)
     weights = random_weights(spec)
     negated = {key: -value for key, value in weights.items()}
     masks = [

@@ -11,10 +11,10 @@ from plantkit_baselines.reinitialised import ReinitialisedPruner, other_weights
 from plantkit_baselines.shuffled import ShuffledPruner
 from plantkit_baselines.snip import SnipPruner
 
-from plantkit import NetworkSpec
+from plantkit import PerceptronSpec
 
 WIDTHS = (2, 30, 20, 3)
-SPEC = NetworkSpec(widths=WIDTHS)
+SPEC = PerceptronSpec(widths=WIDTHS)
 
 
 def vector(mask):

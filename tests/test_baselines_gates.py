@@ -82,10 +82,10 @@ def test_a_longer_search_fits_the_training_data_better_than_chance():
     problem = tiny_problem("classification", widths=(2, 20, 20, 3), density=0.15, count=200)
     network = FrozenNetwork(problem)
     found = GatesPruner(effort=8.0).prune(problem, 0.15, seed=0)
-    reached = network.performance(found.vector(problem.network))
+    reached = network.accuracy(found.vector(problem.network))
     generator = torch.Generator().manual_seed(1)
     by_chance = max(
-        network.performance(torch.rand(problem.network.total, generator=generator) < 0.15)
+        network.accuracy(torch.rand(problem.network.total, generator=generator) < 0.15)
         for _ in range(20)
     )
     assert reached > by_chance + 0.1

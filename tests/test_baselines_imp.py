@@ -8,11 +8,11 @@ from builders import tiny_problem
 from plantkit_baselines.imp import ImpPruner, round_densities
 from plantkit_baselines.magnitude import MagnitudePruner
 
-from plantkit import NetworkSpec, Recipe, Scope
+from plantkit import PerceptronSpec, Recipe, Scope
 from plantkit.networks import flatten
 
 WIDTHS = (2, 5, 4, 3)
-SPEC = NetworkSpec(widths=WIDTHS)
+SPEC = PerceptronSpec(widths=WIDTHS)
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.02)
 
 

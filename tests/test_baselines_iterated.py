@@ -10,11 +10,11 @@ from plantkit_baselines.iter_snip import IterativeSnipPruner
 from plantkit_baselines.lamp import LampPruner, adaptive_magnitude
 from plantkit_baselines.snip import SnipPruner
 
-from plantkit import NetworkSpec, Problem, Samples
+from plantkit import PerceptronSpec, Problem, Samples
 from plantkit.networks.tasks import make_task
 
 WIDTHS = (2, 5, 4, 3)
-SPEC = NetworkSpec(widths=WIDTHS)
+SPEC = PerceptronSpec(widths=WIDTHS)
 
 
 # --- LAMP
@@ -48,7 +48,7 @@ def test_lamp_drops_no_tensor_before_every_other_is_down_to_one():
 
 def line_problem(weights, density, gain=1.0):
     """A linear network 2-1 and y = gain x1 on samples (1, 0) and (0, 1)."""
-    spec = NetworkSpec(widths=(2, 1))
+    spec = PerceptronSpec(widths=(2, 1))
     return Problem(
         name="line",
         network=spec,

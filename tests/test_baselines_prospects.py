@@ -9,7 +9,7 @@ from plantkit_baselines.ntk_sap import NtkSapPruner, response_sensitivity
 from plantkit_baselines.prospr import ProsprPruner, meta_gradient
 from plantkit_baselines.snip import SnipPruner
 
-from plantkit import NetworkSpec, Problem, Samples
+from plantkit import PerceptronSpec, Problem, Samples
 from plantkit.networks.tasks import make_task
 
 WIDTHS = (2, 5, 4, 3)
@@ -17,7 +17,7 @@ WIDTHS = (2, 5, 4, 3)
 
 def line_problem():
     """y = w x with w = 2 on the sample (1, 3): the loss is (w - 3)²."""
-    spec = NetworkSpec(widths=(1, 1))
+    spec = PerceptronSpec(widths=(1, 1))
     return Problem(
         name="line",
         network=spec,

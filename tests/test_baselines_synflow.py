@@ -11,12 +11,12 @@ import torch
 from builders import random_mask, random_weights, tiny_problem
 from plantkit_baselines.synflow import SynflowPruner, synaptic_flow
 
-from plantkit import Mask, NetworkSpec
+from plantkit import Mask, PerceptronSpec
 from plantkit.networks import build_module
 from plantkit.networks.connectivity import connectivity
 from plantkit.pruners.budgets import apportion
 
-SPEC = NetworkSpec(widths=(2, 4, 3, 2))
+SPEC = PerceptronSpec(widths=(2, 4, 3, 2))
 
 
 def flow_of(spec, weights, mask=None):
@@ -39,7 +39,7 @@ def test_by_hand():
         "layers.1.bias": torch.tensor([0.5]),
     }
     # R = 5 (2 + 1) + 7 (3 + 0) + 0.5, signs dropped.
-    flow = flow_of(NetworkSpec(widths=(1, 2, 1)), weights)
+    flow = flow_of(PerceptronSpec(widths=(1, 2, 1)), weights)
     assert flow["layers.0.weight"].tolist() == [[10.0], [21.0]]
     assert flow["layers.0.bias"].tolist() == [5.0, 0.0]
     assert flow["layers.1.weight"].tolist() == [[15.0, 21.0]]
@@ -154,7 +154,7 @@ def test_nothing_comes_back_where_shares_by_largest_remainder_would_grow(rounds)
 @pytest.mark.parametrize("seed", range(5))
 def test_keeps_one_whole_path_when_only_that_fits(seed):
     # The guarantee of the paper: as long as one weight a layer fits, no layer collapses.
-    spec = NetworkSpec(widths=(3, 6, 5, 4, 2))
+    spec = PerceptronSpec(widths=(3, 6, 5, 4, 2))
     weights = without_biases(random_weights(spec, seed))
     problem = tiny_problem(widths=spec.widths, weights=weights, density=4 / spec.total)
     mask = SynflowPruner().prune(problem, problem.density, seed=0)
@@ -165,7 +165,7 @@ def test_keeps_one_whole_path_when_only_that_fits(seed):
 
 def test_many_rounds_keep_a_network_connected_that_one_round_collapses():
     # A wide layer shares the flow among many weights, so that one round drops all of it.
-    spec = NetworkSpec(widths=(2, 3, 40, 40, 3, 2))
+    spec = PerceptronSpec(widths=(2, 3, 40, 40, 3, 2))
     weights = without_biases(random_weights(spec))
     problem = tiny_problem(widths=spec.widths, weights=weights, density=12 / spec.total)
     once = SynflowPruner(iterations=1).prune(problem, problem.density, seed=0)
@@ -176,7 +176,7 @@ def test_many_rounds_keep_a_network_connected_that_one_round_collapses():
 
 
 def test_flow_beyond_single_precision():
-    spec = NetworkSpec(widths=(2, *[3] * 20, 2))
+    spec = PerceptronSpec(widths=(2, *[3] * 20, 2))
     weights = {name: value * 1e6 for name, value in random_weights(spec).items()}
     problem = tiny_problem(widths=spec.widths, weights=weights, density=0.3)
     mask = SynflowPruner().prune(problem, problem.density, seed=0)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.pruners.budgets import Scope, apportion, divide
 
 BY_LAYER = [scope for scope in Scope if scope is not Scope.GLOBAL]
 
 
 def parts(widths, budget, scope):
-    return [share.budget for share in divide(NetworkSpec(widths=widths).shapes, budget, scope)]
+    return [share.budget for share in divide(PerceptronSpec(widths=widths).shapes, budget, scope)]
 
 
 def sizes(widths):
@@ -38,7 +38,7 @@ def test_budgets_are_exact_and_fit(widths, share, scope):
 
 
 def test_global_is_one_group_and_the_others_one_a_layer():
-    shapes = NetworkSpec(widths=(2, 3, 1)).shapes
+    shapes = PerceptronSpec(widths=(2, 3, 1)).shapes
     (share,) = divide(shapes, 5, "global")
     assert share.names == tuple(shapes)
     assert [share.names for share in divide(shapes, 5, "erk")] == [
@@ -88,7 +88,7 @@ def test_convolutions_count_all_their_dimensions():
 @pytest.mark.parametrize(("budget", "scope"), [(-1, "erk"), (14, "global"), (3, "local")])
 def test_impossible_requests_are_refused(budget, scope):
     with pytest.raises(ValueError, match=r"expected 0 to 13|local"):
-        divide(NetworkSpec(widths=(2, 3, 1)).shapes, budget, scope)
+        divide(PerceptronSpec(widths=(2, 3, 1)).shapes, budget, scope)
 
 
 def test_largest_remainder_is_not_monotone():

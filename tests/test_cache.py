@@ -11,14 +11,14 @@ import torch
 
 from plantkit.evaluation import cache as caching
 from plantkit.evaluation import measuring
-from plantkit.evaluation.cache import Answer, Cache, answer_key, default_directory, performance_key
-from plantkit.networks import NetworkSpec
+from plantkit.evaluation.cache import Answer, Cache, accuracy_key, answer_key, default_directory
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
-from plantkit.networks.training.accuracy import Performances
+from plantkit.networks.training.accuracy import Accuracies
 
-SPEC = NetworkSpec(widths=(2, 3, 1))
+SPEC = PerceptronSpec(widths=(2, 3, 1))
 KEY = "ab" * 32
-VALUE = Performances(strong=0.1, weak=1 / 3)
+VALUE = Accuracies(strong=0.1, weak=1 / 3)
 
 
 @pytest.fixture
@@ -34,15 +34,15 @@ def half_mask(*, saliency: bool) -> Mask:
 
 
 def test_performances_come_back_to_the_last_bit(cache):
-    assert cache.performances(KEY) is None
-    cache.keep_performances(KEY, VALUE)
-    assert cache.performances(KEY) == VALUE
+    assert cache.accuracies(KEY) is None
+    cache.keep_accuracies(KEY, VALUE)
+    assert cache.accuracies(KEY) == VALUE
     assert (cache.hits, cache.misses) == (1, 1)
 
 
 def test_performances_that_are_no_number_come_back_too(cache):
-    cache.keep_performances(KEY, Performances(strong=float("-inf"), weak=float("nan")))
-    found = cache.performances(KEY)
+    cache.keep_accuracies(KEY, Accuracies(strong=float("-inf"), weak=float("nan")))
+    found = cache.accuracies(KEY)
     assert found is not None
     assert found.strong == float("-inf")
     assert found.weak != found.weak
@@ -67,42 +67,42 @@ def test_answers_come_back_whole(cache, saliency, peak):
 def test_an_answer_beyond_the_budget_or_of_another_network_is_not_given(cache):
     cache.keep_answer(KEY, Answer(mask=half_mask(saliency=False), seconds=1, peak_rss_mib=None))
     assert cache.answer(KEY, SPEC, 2) is None
-    assert cache.answer(KEY, NetworkSpec(widths=(2, 4, 1)), 99) is None
+    assert cache.answer(KEY, PerceptronSpec(widths=(2, 4, 1)), 99) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"strong": "x", "weak": 1}'])
 def test_a_damaged_entry_counts_as_none(cache, content):
-    cache.keep_performances(KEY, VALUE)
+    cache.keep_accuracies(KEY, VALUE)
     cache.keep_answer(KEY, Answer(mask=half_mask(saliency=False), seconds=1, peak_rss_mib=None))
     for path in cache.directory.glob("*/*"):
         path.write_bytes(content)
-    assert cache.performances(KEY) is None
+    assert cache.accuracies(KEY) is None
     assert cache.answer(KEY, SPEC, SPEC.total) is None
 
 
 def test_a_directory_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "file").write_text("")
     cache = Cache(tmp_path / "file" / "below")
-    cache.keep_performances(KEY, VALUE)
-    assert cache.performances(KEY) is None
+    cache.keep_accuracies(KEY, VALUE)
+    assert cache.accuracies(KEY) is None
 
 
 def test_trimming_removes_what_was_used_longest_ago(cache):
     keys = [f"{number:02d}" * 32 for number in range(4)]
     for age, key in enumerate(keys):
-        cache.keep_performances(key, VALUE)
+        cache.keep_accuracies(key, VALUE)
         (path,) = cache.directory.glob(f"{key[:2]}/*")
         os.utime(path, (1000 + age, 1000 + age))
-    assert cache.performances(keys[0]) is not None  # used just now
+    assert cache.accuracies(keys[0]) is not None  # used just now
     size = path.stat().st_size
     cache.trim(2.5 * size / 1024 / 1024)
-    assert [key for key in keys if cache.performances(key) is not None] == [keys[0], keys[3]]
+    assert [key for key in keys if cache.accuracies(key) is not None] == [keys[0], keys[3]]
 
 
 def test_keys_differ_in_everything_that_counts():
     base = {"bundle": "b", "mask": "m", "seed": 0, "device": "cpu"}
-    keys = [performance_key(**base)]
-    keys += [performance_key(**{**base, name: "other"}) for name in base]
+    keys = [accuracy_key(**base)]
+    keys += [accuracy_key(**{**base, name: "other"}) for name in base]
     answer = {
         "module": "plantkit_baselines.random",
         "pruner": "random",

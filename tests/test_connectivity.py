@@ -10,11 +10,11 @@ from builders import random_mask, random_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plantkit.networks import NetworkSpec, build_module
+from plantkit.networks import PerceptronSpec, build_module
 from plantkit.networks.connectivity import Connectivity, connectivity, trainable_units
 from plantkit.networks.masks import Mask
 
-CHAIN = NetworkSpec(widths=(1, 2, 2, 1))  # 2+2, 4+2, 2+1 = 13 parameters
+CHAIN = PerceptronSpec(widths=(1, 2, 2, 1))  # 2+2, 4+2, 2+1 = 13 parameters
 
 
 def keep(spec, *places):
@@ -79,7 +79,7 @@ def test_two_collapsed_layers():
 
 
 small_networks = st.lists(st.integers(1, 3), min_size=2, max_size=5).map(
-    lambda widths: NetworkSpec(widths=tuple(widths))
+    lambda widths: PerceptronSpec(widths=tuple(widths))
 )
 
 
@@ -137,7 +137,7 @@ def test_trainable_units_of_many_runs_are_each_run_by_itself():
 
 
 def test_a_network_without_hidden_layer_has_no_hidden_units():
-    spec = NetworkSpec(widths=(2, 3))
+    spec = PerceptronSpec(widths=(2, 3))
     assert trainable_units(spec, batch_of_one(Mask.full(spec))) == []
 
 

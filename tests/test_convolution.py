@@ -15,7 +15,7 @@ from plantkit.isolation.server import load_problem
 from plantkit.networks import (
     KINDS,
     ConvolutionSpec,
-    NetworkSpec,
+    PerceptronSpec,
     build_module,
     flatten,
     forward_runs,
@@ -69,7 +69,7 @@ def test_shapes_and_total():
     assert SPEC.label == "3-2-p-4-p-6-3"
 
 
-@pytest.mark.parametrize("network", [SPEC, NetworkSpec(widths=(2, 3, 1))])
+@pytest.mark.parametrize("network", [SPEC, PerceptronSpec(widths=(2, 3, 1))])
 def test_every_kind_is_read_back(network):
     assert network_from_json(network.to_json()) == network
     assert KINDS[network.kind] is type(network)
@@ -79,7 +79,7 @@ def test_unknown_and_other_kinds_are_refused():
     with pytest.raises(ValueError, match="kind is 'rnn'; expected 'mlp' or 'convolution'"):
         network_from_json({"kind": "rnn"})
     with pytest.raises(ValueError, match="kind is 'convolution'; expected 'mlp'"):
-        NetworkSpec.from_json(SPEC.to_json())
+        PerceptronSpec.from_json(SPEC.to_json())
 
 
 @pytest.mark.parametrize(

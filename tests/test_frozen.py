@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from plantkit import FrozenNetwork
 from plantkit.networks import build_module
-from plantkit.networks.training.accuracy import strong_performance
+from plantkit.networks.training.accuracy import strong_accuracy
 
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)
@@ -32,10 +32,10 @@ def test_performance_is_the_strong_one_on_training_data(kind):
     problem = tiny_problem(kind, widths=WIDTHS)
     mask = random_mask(problem.network, 0.6)
     data = problem.train
-    (expected,) = strong_performance(
+    (expected,) = strong_accuracy(
         problem.network, problem.task, problem.weights, [mask], train_data=data, test_data=data
     )
-    found = FrozenNetwork(problem).performance(mask.vector(problem.network))
+    found = FrozenNetwork(problem).accuracy(mask.vector(problem.network))
     assert found == pytest.approx(expected, abs=1e-6)
 
 

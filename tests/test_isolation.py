@@ -31,7 +31,7 @@ from plantkit.isolation.descendants import descendants
 from plantkit.isolation.levels import Level
 from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.wire import Limits, Status, read_bounded_text
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
 
@@ -291,7 +291,7 @@ def test_installed_pruner_with_options(server, circle, tmp_path):
 
 
 class TestAnswer:
-    SPEC = NetworkSpec(widths=(2, 3, 1))
+    SPEC = PerceptronSpec(widths=(2, 3, 1))
 
     def answer(self, path: Path, **changes) -> Path:
         tensors = {f"mask.{name}": value for name, value in Mask.full(self.SPEC).items()}

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plantkit.errors import MaskError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask, average_precision, budget_of, overlap, validate_mask
 
-SPEC = NetworkSpec(widths=(2, 3, 1))  # 13 parameters
+SPEC = PerceptronSpec(widths=(2, 3, 1))  # 13 parameters
 
 
 def ones():

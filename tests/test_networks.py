@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plantkit.networks import (
-    NetworkSpec,
+    PerceptronSpec,
     build_module,
     flatten,
     forward_runs,
@@ -18,7 +18,7 @@ from plantkit.networks import (
     unflatten,
 )
 
-SPEC = NetworkSpec(widths=(2, 3, 1))
+SPEC = PerceptronSpec(widths=(2, 3, 1))
 
 
 def test_shapes_sizes_and_total_of_a_small_network():
@@ -39,28 +39,28 @@ def test_shapes_sizes_and_total_of_a_small_network():
 
 
 def test_uniform_network_counts_input_and_output_in_its_depth():
-    spec = NetworkSpec.uniform(depth=5, width=100, inputs=2, outputs=4)
+    spec = PerceptronSpec.uniform(depth=5, width=100, inputs=2, outputs=4)
     assert spec.widths == (2, 100, 100, 100, 4)
     assert spec.total == 200 + 100 + 2 * (10_000 + 100) + 400 + 4
     assert spec.label == "5x100"
 
 
 def test_label_of_unequal_widths_and_of_no_hidden_layer():
-    assert NetworkSpec(widths=(2, 5, 4, 3)).label == "2-5-4-3"
-    assert NetworkSpec(widths=(2, 3)).label == "2-3"
+    assert PerceptronSpec(widths=(2, 5, 4, 3)).label == "2-5-4-3"
+    assert PerceptronSpec(widths=(2, 3)).label == "2-3"
 
 
 @pytest.mark.parametrize("widths", [(), (3,), (2, 0, 1), (2, -1)])
 def test_impossible_widths_are_refused(widths):
     with pytest.raises(ValueError, match=r"at least two widths, all positive; got \("):
-        NetworkSpec(widths=widths)
+        PerceptronSpec(widths=widths)
 
 
 def test_json_round_trip_and_unknown_kind():
-    assert NetworkSpec.from_json(SPEC.to_json()) == SPEC
+    assert PerceptronSpec.from_json(SPEC.to_json()) == SPEC
     assert SPEC.to_json() == {"kind": "mlp", "widths": [2, 3, 1]}
     with pytest.raises(ValueError, match="network kind is 'cnn'; expected 'mlp'"):
-        NetworkSpec.from_json({"kind": "cnn", "widths": [2, 1]})
+        PerceptronSpec.from_json({"kind": "cnn", "widths": [2, 1]})
 
 
 def test_layer_of_weight_and_bias():
@@ -68,7 +68,7 @@ def test_layer_of_weight_and_bias():
 
 
 def test_flatten_orders_weight_before_bias_layer_by_layer():
-    spec = NetworkSpec(widths=(1, 2, 1))
+    spec = PerceptronSpec(widths=(1, 2, 1))
     parameters = {  # in another order than the specification's
         "layers.1.bias": torch.tensor([6.0]),
         "layers.1.weight": torch.tensor([[4.0, 5.0]]),
@@ -83,7 +83,7 @@ def test_flatten_orders_weight_before_bias_layer_by_layer():
     st.lists(st.integers(1, 3), max_size=2),
 )
 def test_flatten_and_unflatten_are_inverse(widths, lead):
-    spec = NetworkSpec(widths=tuple(widths))
+    spec = PerceptronSpec(widths=tuple(widths))
     vector = torch.arange(float(np.prod(lead, dtype=int) * spec.total)).reshape(*lead, spec.total)
     named = unflatten(spec, vector)
     assert {name: tuple(value.shape) for name, value in named.items()} == {
@@ -114,7 +114,7 @@ def numpy_forward(weights, inputs):
 @pytest.mark.parametrize("widths", [(2, 3), (2, 5, 4, 3), (1, 6, 6, 6, 1)])
 @pytest.mark.parametrize("shared_inputs", [True, False])
 def test_forward_of_many_runs_equals_module_and_plain_numpy(widths, shared_inputs):
-    spec = NetworkSpec(widths=widths)
+    spec = PerceptronSpec(widths=widths)
     networks = [random_weights(spec, seed) for seed in range(3)]
     stacked = {name: torch.stack([weights[name] for weights in networks]) for name in spec.shapes}
     inputs = torch.randn(3, 7, spec.inputs, generator=torch.Generator().manual_seed(5))
@@ -132,7 +132,7 @@ def test_forward_of_many_runs_equals_module_and_plain_numpy(widths, shared_input
 
 
 def test_forward_by_hand():
-    spec = NetworkSpec(widths=(1, 2, 1))
+    spec = PerceptronSpec(widths=(1, 2, 1))
     parameters = {
         "layers.0.weight": torch.tensor([[[1.0], [-1.0]]]),
         "layers.0.bias": torch.tensor([[0.0, 0.5]]),
@@ -145,7 +145,7 @@ def test_forward_by_hand():
 
 
 def test_no_relu_after_the_last_layer():
-    spec = NetworkSpec(widths=(1, 1))
+    spec = PerceptronSpec(widths=(1, 1))
     parameters = {"layers.0.weight": torch.tensor([[[-1.0]]]), "layers.0.bias": torch.zeros(1, 1)}
     assert forward_runs(spec, parameters, torch.ones(1, 1)).item() == -1.0
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, find_family
 from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
 
@@ -23,7 +23,7 @@ def computes_relu(weights: list[float]) -> bool:
 
 
 def test_paths_are_counted_exactly() -> None:
-    spec = NetworkSpec(widths=(1, 4, 5, 3, 1))
+    spec = PerceptronSpec(widths=(1, 4, 5, 3, 1))
     planted = METHODS["faithful"].plant(find_family("relu"), spec, seed=b"1")
     matrices = [planted.parameters[f"layers.{layer}.weight"] for layer in spec.layers]
     paths = itertools.product(*[range(width) for width in spec.widths])
@@ -36,7 +36,7 @@ def test_paths_are_counted_exactly() -> None:
 
 
 def test_deep_networks_do_not_overflow() -> None:
-    spec = NetworkSpec.uniform(depth=40, width=10, inputs=1, outputs=1)
+    spec = PerceptronSpec.uniform(depth=40, width=10, inputs=1, outputs=1)
     parameters = {name: np.ones(shape) for name, shape in spec.shapes.items()}
     assert count_relu_paths(spec, parameters).count == 10**38
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plantkit.errors import UsageError, WidthError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, generator
 from plantkit.planting.anchors import ANCHORS
 from plantkit.planting.anchors.relu import count_entries, layer_sides
@@ -26,7 +26,9 @@ PUBLISHED_WEIGHTS = 108
 
 def plant(family: str, depth: int = 5, width: int = 100, seed: bytes = SEED) -> Planted:
     found = find_family(family)
-    spec = NetworkSpec.uniform(depth=depth, width=width, inputs=found.inputs, outputs=found.outputs)
+    spec = PerceptronSpec.uniform(
+        depth=depth, width=width, inputs=found.inputs, outputs=found.outputs
+    )
     return METHODS["anchored"].plant(found, spec, seed=seed)
 
 
@@ -153,13 +155,15 @@ def test_helix_is_within_its_bound() -> None:
 )
 def test_hidden_is_what_lies_within_the_audited_shapes(family, widths, hides) -> None:
     found = find_family(family)
-    spec = NetworkSpec(widths=(found.inputs, *widths, found.outputs))
+    spec = PerceptronSpec(widths=(found.inputs, *widths, found.outputs))
     assert ANCHORS[family].hides(spec) == hides
 
 
 def test_what_cannot_be_anchored() -> None:
     with pytest.raises(UsageError, match="cannot plant family 'teacher'"):
-        METHODS["anchored"].plant(find_family("teacher"), NetworkSpec(widths=(4, 30, 1)), seed=SEED)
+        METHODS["anchored"].plant(
+            find_family("teacher"), PerceptronSpec(widths=(4, 30, 1)), seed=SEED
+        )
     with pytest.raises(UsageError, match="depth of at least 4"):
         plant("circle", depth=3)
     with pytest.raises(WidthError):
@@ -167,8 +171,8 @@ def test_what_cannot_be_anchored() -> None:
 
 
 @pytest.fixture
-def small() -> tuple[Coordinates, dict[str, np.ndarray], NetworkSpec, dict[str, np.ndarray]]:
-    spec = NetworkSpec(widths=(2, 12, 12, 3))
+def small() -> tuple[Coordinates, dict[str, np.ndarray], PerceptronSpec, dict[str, np.ndarray]]:
+    spec = PerceptronSpec(widths=(2, 12, 12, 3))
     rng = np.random.default_rng(1)
     values = draw_parameters(spec, rng)
     inputs = rng.uniform(-1, 1, (300, 2))

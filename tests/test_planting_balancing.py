@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, find_family, generator
 from plantkit.planting.anchors import ANCHORS
 from plantkit.planting.balancing import ENTRY, Balance, load_coefficients, sum_terms
@@ -16,13 +16,13 @@ from plantkit.planting.initialization import draw_parameters, standard_deviation
 from plantkit.planting.methods.anchored import AnchoredMethod
 from plantkit.planting.surroundings import look_around, second_order_names
 
-SPEC = NetworkSpec(widths=(2, 6, 6, 1))
+SPEC = PerceptronSpec(widths=(2, 6, 6, 1))
 ROLES = {"layers.1.weight": "middle", "layers.1.bias": "shift", "layers.2.bias": "outputs"}
 
 
 @dataclass
 class Ticketed:
-    spec: NetworkSpec
+    spec: PerceptronSpec
     parameters: dict[str, np.ndarray]
     ticket: dict[str, np.ndarray]
 
@@ -48,7 +48,7 @@ def test_sums_are_taken_over_the_entries_of_the_ticket(candidate) -> None:
 
 
 def test_strata_of_one_role_are_added_up(candidate) -> None:
-    spec = NetworkSpec(widths=(2, 6, 6, 6, 6, 6, 1))
+    spec = PerceptronSpec(widths=(2, 6, 6, 6, 6, 6, 1))
     parameters = draw_parameters(spec, np.random.default_rng(1))
     ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
     ticket["layers.2.weight"][0, 0] = ticket["layers.3.weight"][5, 2] = True
@@ -96,7 +96,7 @@ def test_a_candidate_is_drawn_by_its_odds(candidate) -> None:
 def test_the_coefficients_that_are_kept_fit_the_roles(family: str, depth: int) -> None:
     anchor = ANCHORS[family]
     found = find_family(family)
-    spec = NetworkSpec.uniform(depth=depth, width=50, inputs=found.inputs, outputs=found.outputs)
+    spec = PerceptronSpec.uniform(depth=depth, width=50, inputs=found.inputs, outputs=found.outputs)
     roles = anchor.roles(len(spec.layers) - 1)
     assert set(roles) == set(spec.shapes)
     balance = anchor.balance(len(spec.layers) - 1)
@@ -109,7 +109,7 @@ def test_the_coefficients_that_are_kept_fit_the_roles(family: str, depth: int) -
 
 def test_planting_keeps_the_candidate_that_the_balance_draws() -> None:
     family = find_family("relu")
-    spec = NetworkSpec.uniform(depth=5, width=60, inputs=1, outputs=1)
+    spec = PerceptronSpec.uniform(depth=5, width=60, inputs=1, outputs=1)
     method = METHODS["anchored"]
     assert isinstance(method, AnchoredMethod)
     balance = ANCHORS["relu"].balance(3)

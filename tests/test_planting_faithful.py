@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError, UsageError, WidthError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, Planted, minimum_widths
 from plantkit.planting.families import FORMULAS
 from plantkit.planting.family import Family
@@ -34,14 +34,14 @@ def simplified(name: str, depth: int) -> Target:
     return simplify(family.build(depth), family.domain())[0]
 
 
-def uniform(name: str, depth: int, width: int) -> NetworkSpec:
+def uniform(name: str, depth: int, width: int) -> PerceptronSpec:
     family = FORMULAS[name]
-    return NetworkSpec.uniform(
+    return PerceptronSpec.uniform(
         depth=depth, width=width, inputs=family.inputs, outputs=family.outputs
     )
 
 
-def placed(name: str, spec: NetworkSpec, seed: int) -> Placement:
+def placed(name: str, spec: PerceptronSpec, seed: int) -> Placement:
     rng = np.random.default_rng(seed)
     return place(
         simplified(name, spec.depth),
@@ -53,7 +53,7 @@ def placed(name: str, spec: NetworkSpec, seed: int) -> Placement:
     )
 
 
-def plant(family: Family, spec: NetworkSpec, *, seed: bytes) -> Planted:
+def plant(family: Family, spec: PerceptronSpec, *, seed: bytes) -> Planted:
     return METHODS["faithful"].plant(family, spec, seed=seed)
 
 
@@ -108,7 +108,7 @@ def test_masked_networks_compute_the_target_up_to_a_positive_scale(
 ) -> None:
     nominal = FORMULAS[name].build(depth)
     least = simplified(name, depth).widths
-    spec = NetworkSpec(
+    spec = PerceptronSpec(
         widths=(
             least[0],
             *(width + more for width, more in zip(least[1:-1], spare, strict=False)),
@@ -165,14 +165,14 @@ def test_the_minimal_network_is_planted_and_one_unit_less_is_an_error(
 ) -> None:
     family = FORMULAS[name]
     widths = minimum_widths(family, depth)
-    planted = plant(family, NetworkSpec(widths=widths), seed=SEED)
+    planted = plant(family, PerceptronSpec(widths=widths), seed=SEED)
     assert details(planted).simplification.planted == details(planted).target.count
     for layer in range(1, depth - 1):
         if widths[layer] == 1:
             continue
         narrow = (*widths[:layer], widths[layer] - 1, *widths[layer + 1 :])
         with pytest.raises(WidthError) as caught:
-            plant(family, NetworkSpec(widths=narrow), seed=SEED)
+            plant(family, PerceptronSpec(widths=narrow), seed=SEED)
         assert caught.value.layer == layer
         assert str(caught.value) == (
             f"hidden layer {layer} has {widths[layer] - 1} units; target {name!r} needs "
@@ -191,12 +191,12 @@ def test_minimal_widths() -> None:
 def test_a_network_with_other_ends_is_a_usage_error(widths: tuple[int, ...]) -> None:
     message = f"has {widths[0]} inputs and {widths[-1]} outputs; target 'circle' needs 2 and 4"
     with pytest.raises(UsageError, match=message):
-        plant(FORMULAS["circle"], NetworkSpec(widths=widths), seed=SEED)
+        plant(FORMULAS["circle"], PerceptronSpec(widths=widths), seed=SEED)
 
 
 def test_too_shallow_a_network_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="at least 3 layers"):
-        plant(FORMULAS["relu"], NetworkSpec(widths=(1, 1)), seed=SEED)
+        plant(FORMULAS["relu"], PerceptronSpec(widths=(1, 1)), seed=SEED)
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plantkit.errors import UnknownNameError, UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.families import FAMILIES, FORMULAS, find_family
 from plantkit.planting.piecewise import alternating_signs, interpolate
@@ -89,7 +89,9 @@ def test_nominal_counts_and_densities_are_the_papers(
     name: str, depth: int, weights: int, total: int, printed: str
 ) -> None:
     family = FORMULAS[name]
-    spec = NetworkSpec.uniform(depth=depth, width=100, inputs=family.inputs, outputs=family.outputs)
+    spec = PerceptronSpec.uniform(
+        depth=depth, width=100, inputs=family.inputs, outputs=family.outputs
+    )
     count = family.build(depth).count
     assert (count.weights, count.total) == (weights, total)
     digits = len(printed) - 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plantkit.errors import PlantingError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.gates import (
     check_entries,
     check_float32,
@@ -85,7 +85,7 @@ def test_an_entry_without_effect_fails() -> None:
 
 
 def test_the_subnetwork_is_the_masked_network_without_untouched_units() -> None:
-    spec = NetworkSpec(widths=(2, 6, 5, 3))
+    spec = PerceptronSpec(widths=(2, 6, 5, 3))
     rng = np.random.default_rng(0)
     parameters = {name: rng.standard_normal(shape) for name, shape in spec.shapes.items()}
     ticket = {name: rng.random(shape) < 0.2 for name, shape in spec.shapes.items()}

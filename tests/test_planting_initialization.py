@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 
-SPEC = NetworkSpec(widths=(2, 50, 8, 3))
+SPEC = PerceptronSpec(widths=(2, 50, 8, 3))
 
 
 def test_standard_deviations_follow_the_paper() -> None:
@@ -28,7 +28,7 @@ def test_standard_deviations_follow_the_paper() -> None:
 
 
 def test_draws_have_the_shapes_and_the_moments_of_the_law() -> None:
-    spec = NetworkSpec(widths=(40, 3000, 60, 2000))
+    spec = PerceptronSpec(widths=(40, 3000, 60, 2000))
     parameters = draw_parameters(spec, np.random.default_rng(0))
     assert {name: value.shape for name, value in parameters.items()} == spec.shapes
     for name, deviation in standard_deviations(spec).items():

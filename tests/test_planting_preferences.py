@@ -7,13 +7,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 from plantkit.planting.preferences import draw_units, unit_odds
 from plantkit.planting.structures import LayerSizes
 from plantkit.planting.tilting import Tilt, draw_tilted_structure
 
-SPEC = NetworkSpec(widths=(2, 20, 20, 3))
+SPEC = PerceptronSpec(widths=(2, 20, 20, 3))
 
 
 @pytest.fixture

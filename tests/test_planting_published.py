@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from plantkit.errors import PlantingError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, Planted, find_family
 from plantkit.planting.matching import LayerRequest, published_matcher
 
 
 def planted(name: str) -> Planted:
     family = find_family(name)
-    spec = NetworkSpec.uniform(depth=5, width=40, inputs=family.inputs, outputs=family.outputs)
+    spec = PerceptronSpec.uniform(depth=5, width=40, inputs=family.inputs, outputs=family.outputs)
     return METHODS["as-published"].plant(family, spec, seed=b"2")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, find_family
 from plantkit.planting.anchors.relu import (
     MOST_ENTRIES,
@@ -36,7 +36,7 @@ def test_there_are_never_more_entries_than_allowed(hidden: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_units_are_active_on_one_side_and_read_their_own_stream(seed: int) -> None:
-    spec = NetworkSpec(widths=(1, 30, 30, 30, 1))
+    spec = PerceptronSpec(widths=(1, 30, 30, 30, 1))
     rng = np.random.default_rng(seed)
     parameters = draw_parameters(spec, rng)
     found = draw_streams(spec, parameters, rng)
@@ -55,7 +55,7 @@ def test_units_are_active_on_one_side_and_read_their_own_stream(seed: int) -> No
 
 
 def test_the_counterweight_takes_the_signs_out_of_the_weights() -> None:
-    spec = NetworkSpec(widths=(1, 100, 100, 100, 1))
+    spec = PerceptronSpec(widths=(1, 100, 100, 100, 1))
     values = []
     for seed in range(150):
         rng = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def test_the_counterweight_takes_the_signs_out_of_the_weights() -> None:
 
 
 def test_too_narrow_a_network_has_no_streams() -> None:
-    spec = NetworkSpec(widths=(1, 6, 6, 6, 1))
+    spec = PerceptronSpec(widths=(1, 6, 6, 6, 1))
     rng = np.random.default_rng(0)
     parameters = draw_parameters(spec, rng)
     parameters["layers.0.weight"][:] = 1.0  # nothing is active for x < 0
@@ -79,7 +79,7 @@ def test_too_narrow_a_network_has_no_streams() -> None:
 
 def test_ten_layers_can_be_planted() -> None:
     planted = METHODS["anchored"].plant(
-        ReluFamily(), NetworkSpec.uniform(depth=10, width=100, inputs=1, outputs=1), seed=b"deep"
+        ReluFamily(), PerceptronSpec.uniform(depth=10, width=100, inputs=1, outputs=1), seed=b"deep"
     )
     assert planted.count.total == 90
 
@@ -87,7 +87,7 @@ def test_ten_layers_can_be_planted() -> None:
 @pytest.mark.parametrize(("depth", "hidden"), [(4, False), (5, True), (8, True), (9, False)])
 def test_shallow_and_deep_networks_are_not_called_hidden(depth: int, hidden: bool) -> None:
     family = find_family("relu")
-    spec = NetworkSpec.uniform(depth=depth, width=60, inputs=1, outputs=1)
+    spec = PerceptronSpec.uniform(depth=depth, width=60, inputs=1, outputs=1)
     assert METHODS["anchored"].plant(family, spec, seed=b"1").hidden is hidden
 
 

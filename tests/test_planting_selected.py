@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from plantkit.errors import PlantingError, UsageError, WidthError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, plant
 from plantkit.planting.families.teacher import TeacherFamily
@@ -24,8 +24,8 @@ REGRESSION = TeacherFamily(inputs=3, outputs=2)
 CLASSES = TeacherFamily(inputs=2, outputs=3, kind=TaskKind.CLASSIFICATION)
 
 
-def network_of(family: TeacherFamily, depth: int = 5, width: int = 40) -> NetworkSpec:
-    return NetworkSpec.uniform(
+def network_of(family: TeacherFamily, depth: int = 5, width: int = 40) -> PerceptronSpec:
+    return PerceptronSpec.uniform(
         depth=depth, width=width, inputs=family.inputs, outputs=family.outputs
     )
 
@@ -132,7 +132,9 @@ def test_value_and_magnitude_say_nothing_in_any_layer() -> None:
     def areas(method: str, family: str, count: int) -> dict[str, tuple[float, float]]:
         found: dict[str, list[tuple[float, float]]] = {}
         chosen = find_family(family)
-        spec = NetworkSpec.uniform(depth=4, width=40, inputs=chosen.inputs, outputs=chosen.outputs)
+        spec = PerceptronSpec.uniform(
+            depth=4, width=40, inputs=chosen.inputs, outputs=chosen.outputs
+        )
         for seed in range(count):
             planted = METHODS[method].plant(chosen, spec, seed=bytes([seed]))
             for name, mask in planted.ticket.items():
@@ -151,7 +153,7 @@ def test_value_and_magnitude_say_nothing_in_any_layer() -> None:
 
 
 def test_a_structure_reads_every_source_and_all_its_units_switch() -> None:
-    spec = NetworkSpec(widths=(3, 30, 30, 1))
+    spec = PerceptronSpec(widths=(3, 30, 30, 1))
     rng = np.random.default_rng(0)
     parameters = draw_parameters(spec, rng)
     inputs = rng.uniform(-1, 1, (500, 3))
@@ -168,7 +170,7 @@ def test_a_structure_reads_every_source_and_all_its_units_switch() -> None:
 
 
 def test_entries_that_nobody_sees_are_dropped() -> None:
-    spec = NetworkSpec(widths=(1, 3, 1))
+    spec = PerceptronSpec(widths=(1, 3, 1))
     parameters = {
         "layers.0.weight": np.array([[1.0], [1.0], [-1.0]]),
         "layers.0.bias": np.array([0.0, -2.0, 1e-9]),
@@ -189,7 +191,7 @@ def test_a_narrow_network_and_another_family_are_usage_errors() -> None:
         plant(REGRESSION, network_of(REGRESSION, width=9), seed=SEED)
     with pytest.raises(UsageError, match="planting 'selected' cannot plant family 'circle'"):
         METHODS["selected"].plant(
-            find_family("circle"), NetworkSpec(widths=(2, 20, 20, 4)), seed=SEED
+            find_family("circle"), PerceptronSpec(widths=(2, 20, 20, 4)), seed=SEED
         )
     with pytest.raises(UsageError, match="planting 'faithful' cannot plant family 'teacher'"):
         METHODS["faithful"].plant(REGRESSION, network_of(REGRESSION), seed=SEED)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plantkit.errors import PlantingError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.effects import entry_effects
 from plantkit.planting.families import FORMULAS
 from plantkit.planting.gates import MINIMUM_EFFECT
@@ -61,7 +61,9 @@ def test_simplified_counts_and_densities(
     name: str, depth: int, weights: int, total: int, weight_density: float, density: float
 ) -> None:
     family = FORMULAS[name]
-    spec = NetworkSpec.uniform(depth=depth, width=100, inputs=family.inputs, outputs=family.outputs)
+    spec = PerceptronSpec.uniform(
+        depth=depth, width=100, inputs=family.inputs, outputs=family.outputs
+    )
     planted = simplify(family.build(depth), family.domain())[1].planted
     assert (planted.weights, planted.total) == (weights, total)
     assert planted.weight_density(spec) == pytest.approx(weight_density, rel=5e-3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 from plantkit.planting.surroundings import (
     LARGEST,
@@ -15,7 +15,7 @@ from plantkit.planting.surroundings import (
     second_order_names,
 )
 
-SPEC = NetworkSpec(widths=(2, 4, 6, 3))
+SPEC = PerceptronSpec(widths=(2, 4, 6, 3))
 
 
 def column(found, name):
@@ -76,7 +76,7 @@ def test_units_are_seen_as_their_biases_are(scaled, around) -> None:
 
 
 def test_every_value_has_mean_0_and_variance_1_in_an_untouched_network() -> None:
-    spec = NetworkSpec(widths=(40, 60, 60, 60, 3))
+    spec = PerceptronSpec(widths=(40, 60, 60, 60, 3))
     rng = np.random.default_rng(3)
     tables = [look_around(spec, draw_parameters(spec, rng)) for _ in range(40)]
     for stratum in ("layers.1.weight", "layers.2.bias", "layers.3.weight"):

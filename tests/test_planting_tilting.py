@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 from plantkit.planting.structures import LayerSizes
 from plantkit.planting.tilting import SHARED, Tilt, draw_tilted_structure
 
-SPEC = NetworkSpec(widths=(1, 40, 40, 2))
+SPEC = PerceptronSpec(widths=(1, 40, 40, 2))
 LINE = np.linspace(-1, 1, 200)[:, None]
 FIRST = LayerSizes(units=8, in_degree=1, bias_share=0.0, active_share=0.0, inactive_share=0.0)
 SECOND = LayerSizes(units=6, in_degree=4, bias_share=1.0, active_share=0.04, inactive_share=0.0)
@@ -74,7 +74,7 @@ def test_a_tilt_leans_against_what_it_names() -> None:
 
 
 def test_no_structure_where_too_few_units_will_do() -> None:
-    spec = NetworkSpec(widths=(1, 8, 6, 2))
+    spec = PerceptronSpec(widths=(1, 8, 6, 2))
     rng = np.random.default_rng(0)
     parameters = draw_parameters(spec, rng)
     parameters["layers.1.weight"][:] = -1.0

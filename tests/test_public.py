@@ -15,6 +15,7 @@ def test_the_names_are_these():
         "Mask",
         "Network",
         "NetworkSpec",
+        "PerceptronSpec",
         "Problem",
         "Pruner",
         "Recipe",

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from plantkit.errors import ResultsError, UsageError
 from plantkit.evaluation.run_directory import RunDirectory, read_records
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.scoring.records import Record, TrackScore
 
@@ -98,7 +98,7 @@ def test_a_broken_line_before_the_last_is_an_error(tmp_path):
 
 def test_masks_are_kept_under_their_digest(tmp_path):
     run = RunDirectory(tmp_path, IDENTITY, resume=False)
-    mask = Mask.full(NetworkSpec(widths=(2, 3, 1)))
+    mask = Mask.full(PerceptronSpec(widths=(2, 3, 1)))
     run.save_mask(mask)
     run.save_mask(mask)
     [path] = (tmp_path / "masks").iterdir()

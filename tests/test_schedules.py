@@ -10,13 +10,13 @@ from builders import random_weights, tiny_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plantkit import Mask, NetworkSpec, Recipe, SaliencyPruner, Schedule, Scope, narrow, select
+from plantkit import Mask, PerceptronSpec, Recipe, SaliencyPruner, Schedule, Scope, narrow, select
 from plantkit.networks import flatten, unflatten
 from plantkit.networks.masks import budget_of
 from plantkit.pruners.schedules import follow
 
 WIDTHS = (2, 5, 4, 3)
-SPEC = NetworkSpec(widths=WIDTHS)
+SPEC = PerceptronSpec(widths=WIDTHS)
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.pruners.budgets import Scope
 from plantkit.research.studies import digits, tickets
 from plantkit.research.studies.calibration import Calibration
@@ -19,7 +19,7 @@ from plantkit.research.studies.runner import run_study
 from plantkit.research.studies.study import Selection, Unit
 
 NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
-SPEC = NetworkSpec(widths=(2, 5, 2))  # 10 and 10 weights
+SPEC = PerceptronSpec(widths=(2, 5, 2))  # 10 and 10 weights
 
 
 # --- intervals
@@ -111,7 +111,7 @@ def test_the_split_holds_every_digit_once():
 
 
 def test_glorot_deviations():
-    weights = digits.glorot(NetworkSpec(widths=(200, 300, 10)), 0)
+    weights = digits.glorot(PerceptronSpec(widths=(200, 300, 10)), 0)
     assert float(weights["layers.0.weight"].std()) == pytest.approx((2 / 500) ** 0.5, rel=0.02)
     assert not weights["layers.1.bias"].any()
     kernel = digits.glorot(digits.NETWORKS["conv"], 0)["layers.1.weight"]

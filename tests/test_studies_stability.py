@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plantkit.networks import NetworkSpec, flatten
+from plantkit.networks import PerceptronSpec, flatten
 from plantkit.networks.training import Samples
 from plantkit.research.studies import digits, instability, stability, tickets
 from plantkit.research.studies.calibration import Calibration
@@ -39,7 +39,7 @@ def test_error_barrier_by_hand():
 
 
 def test_only_kept_weights_are_measured():
-    network = NetworkSpec(widths=(2, 1, 10))
+    network = PerceptronSpec(widths=(2, 1, 10))
     mask = {name: torch.zeros(shape, dtype=torch.bool) for name, shape in network.shapes.items()}
     mask["layers.0.weight"][0, 1] = mask["layers.1.weight"][3, 0] = True
     mask["layers.0.bias"][:] = True
@@ -48,7 +48,7 @@ def test_only_kept_weights_are_measured():
 
 
 def test_errors_along_a_line_between_opposite_networks():
-    network = NetworkSpec(widths=(1, 10))
+    network = PerceptronSpec(widths=(1, 10))
     weights = {name: torch.zeros(shape) for name, shape in network.shapes.items()}
     weights["layers.0.bias"][0] = 1.0  # says class 0
     right = flatten(network, weights)

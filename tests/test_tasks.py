@@ -64,7 +64,7 @@ def test_accuracy_by_hand():
             [[0.0, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]],  # classes 1 1 1 1
         ]
     )
-    accuracy = task.performance(outputs, torch.tensor([0, 1, 2, 1]))
+    accuracy = task.accuracy(outputs, torch.tensor([0, 1, 2, 1]))
     assert accuracy.tolist() == [0.75, 0.5]
     assert accuracy.dtype == torch.float64
 
@@ -75,7 +75,7 @@ def test_r2_by_hand_pools_the_outputs():
     perfect = targets
     means = torch.tensor([[1.0, 2.0], [1.0, 2.0]])
     off = torch.tensor([[0.0, 0.0], [2.0, 3.0]])  # MSE 1/4
-    r2 = task.performance(torch.stack([perfect, means, off]), targets)
+    r2 = task.accuracy(torch.stack([perfect, means, off]), targets)
     assert r2.tolist() == [1.0, 0.0, pytest.approx(1 - 0.25 / 2.5)]
     assert r2.dtype == torch.float64
 
@@ -93,12 +93,12 @@ def test_regression_factors_minimise_the_error():
     outputs = torch.randn(2, 20, 3, generator=generator())
     targets = torch.randn(20, 3, generator=generator(4))
     factors = task.output_factors(outputs, targets)
-    best = task.performance(outputs * factors.unsqueeze(1), targets)
+    best = task.accuracy(outputs * factors.unsqueeze(1), targets)
     for output in range(3):
         for change in (-0.01, 0.01):
             other = factors.clone()
             other[:, output] += change
-            assert bool((task.performance(outputs * other.unsqueeze(1), targets) < best).all())
+            assert bool((task.accuracy(outputs * other.unsqueeze(1), targets) < best).all())
 
 
 def test_a_planted_scale_is_undone_by_the_factors():
@@ -123,7 +123,7 @@ def test_best_constant_of_classification_is_the_most_frequent_class():
     targets = torch.tensor([2, 2, 1, 2, 0])
     constant = task.constant_outputs(targets)
     assert constant.argmax().item() == 2
-    assert task.performance(constant.expand(1, 5, 4), targets).item() == pytest.approx(0.6)
+    assert task.accuracy(constant.expand(1, 5, 4), targets).item() == pytest.approx(0.6)
 
 
 def test_best_constant_of_regression_is_the_mean():
@@ -131,7 +131,7 @@ def test_best_constant_of_regression_is_the_mean():
     targets = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
     constant = task.constant_outputs(targets)
     assert constant.tolist() == [1.0, 3.0]
-    assert task.performance(constant.expand(1, 2, 2), targets).item() == pytest.approx(0.0)
+    assert task.accuracy(constant.expand(1, 2, 2), targets).item() == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))

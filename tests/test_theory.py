@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plantkit.cli.exists import power_of_ten
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.families import find_family
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.targets import Target, forward_from
@@ -138,7 +138,7 @@ def normal_between(low: float, high: float) -> float:
 
 
 def test_a_chain_by_hand():
-    spec = NetworkSpec(widths=(1, 7, 1))
+    spec = PerceptronSpec(widths=(1, 7, 1))
     found = existence(chain(2, 3), spec, 0.6, LINE)  # normalized: weights 1 and 1, outputs / 6
     first, second = error_budget(chain(1, 1), 0.1, LINE)
     hidden = 1 - (1 - normal_between(1 - first, 1 + first)) ** 7
@@ -153,7 +153,7 @@ def test_the_bound_grows_with_width_and_epsilon_and_is_never_above_one():
     inputs = find_family("circle").domain()
 
     def bound(width: int, epsilon: float) -> float:
-        spec = NetworkSpec.uniform(depth=4, width=width, inputs=2, outputs=4)
+        spec = PerceptronSpec.uniform(depth=4, width=width, inputs=2, outputs=4)
         found = existence(target, spec, epsilon, inputs)
         assert found.log_probability <= found.log_hidden <= 0
         return found.log_probability
@@ -166,16 +166,16 @@ def test_the_bound_grows_with_width_and_epsilon_and_is_never_above_one():
 
 
 def test_more_neurons_than_the_network_has_cannot_match():
-    spec = NetworkSpec(widths=(2, 3, 3, 4))
+    spec = PerceptronSpec(widths=(2, 3, 3, 4))
     found = existence(find_family("circle").build(4), spec, 0.1, find_family("circle").domain())
     assert found.log_probability == -math.inf
 
 
 def test_the_width_is_the_least_that_does():
-    target, spec = chain(1, 1, 1), NetworkSpec(widths=(1, 1, 1, 1))
+    target, spec = chain(1, 1, 1), PerceptronSpec(widths=(1, 1, 1, 1))
 
     def hidden(width: int) -> float:
-        wide = NetworkSpec(widths=(1, width, width, 1))
+        wide = PerceptronSpec(widths=(1, width, width, 1))
         return math.exp(existence(target, wide, 0.5, LINE).log_hidden)
 
     width = width_for(target, spec, 0.5, LINE, probability=0.8)
@@ -184,8 +184,8 @@ def test_the_width_is_the_least_that_does():
     assert width_for(find_family("helix").build(5), spec_of(5), 1e-9, LINE) is None
 
 
-def spec_of(depth: int) -> NetworkSpec:
-    return NetworkSpec.uniform(depth=depth, width=10, inputs=1, outputs=3)
+def spec_of(depth: int) -> PerceptronSpec:
+    return PerceptronSpec.uniform(depth=depth, width=10, inputs=1, outputs=3)
 
 
 def test_random_networks_hold_the_target_at_least_as_often_as_the_bound_says():
@@ -193,7 +193,7 @@ def test_random_networks_hold_the_target_at_least_as_often_as_the_bound_says():
         weights=(np.array([[1.0], [-0.6]]), np.array([[0.8, 1.0]])),
         biases=(np.array([0.0, 0.5]), np.zeros(1)),
     )
-    spec, epsilon, draws = NetworkSpec(widths=(1, 12, 1)), 5.0, 400
+    spec, epsilon, draws = PerceptronSpec(widths=(1, 12, 1)), 5.0, 400
     small, factor = normalized(target)
     budgets = error_budget(small, epsilon / factor, LINE)
     bound = math.exp(existence(target, spec, epsilon, LINE).log_probability)
@@ -220,7 +220,7 @@ def test_random_networks_hold_the_target_at_least_as_often_as_the_bound_says():
 
 def test_ends_that_differ_are_refused():
     with pytest.raises(ValueError, match="expected the depth, inputs and outputs"):
-        existence(chain(1, 1), NetworkSpec(widths=(1, 5, 5, 1)), 0.1, LINE)
+        existence(chain(1, 1), PerceptronSpec(widths=(1, 5, 5, 1)), 0.1, LINE)
 
 
 # --- the command
@@ -231,7 +231,7 @@ def test_the_command_says_how_likely_and_how_wide(plantkit_cli):
     assert outcome.code == 0
     assert "relu in a random 3x100 network, outputs within 0.1" in outcome.out
     assert "hidden 1" in outcome.out
-    spec = NetworkSpec.uniform(depth=3, width=100, inputs=1, outputs=1)
+    spec = PerceptronSpec.uniform(depth=3, width=100, inputs=1, outputs=1)
     relu = find_family("relu")
     found = existence(relu.build(3), spec, 0.1, relu.domain())
     assert f"at least {math.exp(found.log_probability):.2g}." in outcome.out

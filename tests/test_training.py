@@ -12,7 +12,7 @@ from builders import random_mask, random_samples, random_weights, task_of
 from torch import Tensor
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec, build_module, flatten, training, unflatten
+from plantkit.networks import PerceptronSpec, build_module, flatten, training, unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task
 from plantkit.networks.training import (
@@ -33,12 +33,12 @@ from plantkit.networks.training import (
 from plantkit.networks.training.cutting import cut_spec, width_caps
 
 KINDS = ("classification", "regression")
-SPEC = NetworkSpec(widths=(2, 7, 6, 3))
+SPEC = PerceptronSpec(widths=(2, 7, 6, 3))
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.01)
 
 
 def plain_training(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     task: Task,
     data: Samples,
     run: Run,
@@ -150,7 +150,7 @@ def test_no_runs_and_no_epochs():
 
 
 def test_a_network_without_hidden_layer():
-    spec = NetworkSpec(widths=(3, 2))
+    spec = PerceptronSpec(widths=(3, 2))
     data, task = random_samples(spec, "regression", 11), task_of(spec, "regression")
     runs = [run_of(spec, density=0.6, seed=seed) for seed in range(2)]
     trained = train(spec, task, data, runs, RECIPE)
@@ -221,7 +221,7 @@ def test_the_count_finds_a_trainer_that_does_not_enforce_masks(monkeypatch):
 
 @pytest.mark.parametrize("density", [0.5, 0.1, 0.02])
 def test_trained_parameters_are_zero_where_pruned(density):
-    spec = NetworkSpec(widths=(2, 20, 20, 4))
+    spec = PerceptronSpec(widths=(2, 20, 20, 4))
     data, task = random_samples(spec, "classification", 64), task_of(spec, "classification")
     runs = [run_of(spec, density=density, seed=seed) for seed in range(3)]
     trained = train(spec, task, data, runs, RECIPE)
@@ -261,7 +261,7 @@ def test_a_run_alone_equals_the_run_among_others(kind):
     ],
 )
 def test_neither_number_nor_place_of_the_runs_changes_a_bit(widths, kind):
-    spec = NetworkSpec(widths=widths)
+    spec = PerceptronSpec(widths=widths)
     data, task = random_samples(spec, kind, 72), task_of(spec, kind)
     runs = [run_of(spec, density=0.7, seed=seed) for seed in range(9)]
     recipe = Recipe(epochs=2, batch_size=32)  # the last batch holds eight
@@ -328,7 +328,7 @@ def test_a_constant_output_is_trained_alone_as_among_others_and_as_the_plain_loo
 
 
 def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
-    spec = NetworkSpec(widths=(2, 100, 100, 4))
+    spec = PerceptronSpec(widths=(2, 100, 100, 4))
     masks = [Mask.full(spec)] * 10 + [random_mask(spec, 0.001, seed) for seed in range(7)]
     for jobs in (1, 2, 3):
         groups = plan_groups(spec, masks, jobs=jobs)
@@ -340,7 +340,7 @@ def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
 
 
 def test_groups_of_several_networks_are_planned_together_the_dearest_first():
-    small, large = NetworkSpec(widths=(2, 16, 4)), NetworkSpec(widths=(2, 100, 100, 4))
+    small, large = PerceptronSpec(widths=(2, 16, 4)), PerceptronSpec(widths=(2, 100, 100, 4))
     work = [
         Workload(spec=small, masks=[Mask.full(small)] * 6, steps=10),
         Workload(spec=large, masks=[Mask.full(large)] * 8, steps=10),
@@ -363,7 +363,7 @@ def test_groups_of_several_networks_are_planned_together_the_dearest_first():
 
 
 def test_groups_stay_below_the_batch():
-    spec = NetworkSpec(widths=(2, 100, 100, 4))
+    spec = PerceptronSpec(widths=(2, 100, 100, 4))
     groups = plan_groups(spec, [Mask.full(spec)] * 100)
     most = training.BATCH_PARAMETERS[Device.CPU]
     assert all(len(group) * spec.total <= most for group in groups)
@@ -418,7 +418,7 @@ def test_an_order_goes_through_all_samples_once_and_anew_in_every_epoch():
 def test_the_last_batch_may_be_smaller_and_is_a_mean_over_its_own_samples():
     # 9 samples in batches of 8: the ninth is a batch of one. Only the output bias b is kept,
     # and the loss of a batch is (b - mean target)² up to a constant.
-    spec = NetworkSpec(widths=(1, 1))
+    spec = PerceptronSpec(widths=(1, 1))
     data = Samples(inputs=torch.zeros(9, 1), targets=torch.arange(9.0).unsqueeze(1))
     mask = {"layers.0.weight": torch.zeros(1, 1), "layers.0.bias": torch.ones(1)}
     start = {"layers.0.weight": torch.zeros(1, 1), "layers.0.bias": torch.zeros(1)}

@@ -43,11 +43,11 @@ from plantkit.challenges.manifests import (
     render_manifest,
 )
 from plantkit.errors import BundleError, SealedTruthError, UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task, TaskKind, task_from_json
 from plantkit.networks.training import Recipe, Samples
-from plantkit.networks.training.accuracy import Performances
+from plantkit.networks.training.accuracy import Accuracies
 from plantkit.pruners.problem import Problem
 
 #: What belongs to manifests, for those who load bundles, too.
@@ -83,7 +83,7 @@ class PublicChallenge:
 
     digest: the challenge's identity, the same sealed or not; see the module.
     densities: the protocol's densities, each a number or "planted".
-    trivial, ticket, dense: reference performances on the test data.
+    trivial, ticket, dense: reference accuracies on the test data.
     """
 
     id: str
@@ -92,15 +92,15 @@ class PublicChallenge:
     hidden: bool
     path: Path
     digest: str
-    network: NetworkSpec
+    network: PerceptronSpec
     task: Task
     recipe: Recipe
     densities: tuple[float | str, ...]
     overlap_scored: bool
     ticket_kept: int
     trivial: float
-    ticket: Performances
-    dense: Performances
+    ticket: Accuracies
+    dense: Accuracies
     weights: Mapping[str, Tensor]
     train: Samples
     manifest: Mapping[str, Any]
@@ -148,14 +148,14 @@ class Draft:
     method: str
     hidden: bool
     noise: float
-    network: NetworkSpec
+    network: PerceptronSpec
     task: Task
     recipe: Recipe
     densities: tuple[float | str, ...]
     overlap_scored: bool
     trivial: float
-    ticket_performance: Performances
-    dense_performance: Performances
+    ticket_accuracy: Accuracies
+    dense_accuracy: Accuracies
     training_seeds: int
     weights: Mapping[str, Tensor]
     train: Samples
@@ -337,7 +337,7 @@ def with_truth(public: PublicChallenge, content: bytes, path: Path) -> Challenge
 
 def _most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
     """Returns the most bytes that each file can need, so that no more is ever read."""
-    network = NetworkSpec.from_json(manifest["network"])
+    network = PerceptronSpec.from_json(manifest["network"])
     classes = manifest["task"]["kind"] == TaskKind.CLASSIFICATION
     sample = 4 * network.inputs + (8 if classes else 4 * network.outputs)
     truth = network.total + manifest["data"]["test"] * sample + MOST_HEADER_BYTES
@@ -353,7 +353,7 @@ def _public(
     directory: Path, manifest: Mapping[str, Any], digest: str, contents: Mapping[str, bytes]
 ) -> PublicChallenge:
     path = directory / MANIFEST
-    network = NetworkSpec.from_json(manifest["network"])
+    network = PerceptronSpec.from_json(manifest["network"])
     task = task_from_json(manifest["task"])
     if task.outputs != network.outputs or task.metric != manifest["task"]["metric"]:
         raise BundleError(path, f"task {manifest['task']} does not fit network {network.widths}")
@@ -379,15 +379,15 @@ def _public(
         overlap_scored=manifest["overlap_scored"],
         ticket_kept=manifest["ticket"]["kept"],
         trivial=reference["trivial"],
-        ticket=Performances(**reference["ticket"]),
-        dense=Performances(**reference["dense"]),
+        ticket=Accuracies(**reference["ticket"]),
+        dense=Accuracies(**reference["dense"]),
         weights={name: weights[name] for name in network.shapes},
         train=train,
         manifest=manifest,
     )
 
 
-def _check_counts(path: Path, ticket: Mapping[str, Any], network: NetworkSpec) -> None:
+def _check_counts(path: Path, ticket: Mapping[str, Any], network: PerceptronSpec) -> None:
     total_weights = sum(math.prod(s) for n, s in network.shapes.items() if n.endswith(".weight"))
     for name, wanted in (("total", network.total), ("total_weights", total_weights)):
         if ticket[name] != wanted:
@@ -435,8 +435,8 @@ def _manifest(draft: Draft, files: Mapping[str, bytes], commitment: str) -> dict
         },
         "reference": {
             "trivial": draft.trivial,
-            "ticket": _performance_json(draft.ticket_performance),
-            "dense": _performance_json(draft.dense_performance),
+            "ticket": _performance_json(draft.ticket_accuracy),
+            "dense": _performance_json(draft.dense_accuracy),
             "training_seeds": draft.training_seeds,
         },
         "files": {name: file_entry(content) for name, content in files.items()},
@@ -446,7 +446,7 @@ def _manifest(draft: Draft, files: Mapping[str, bytes], commitment: str) -> dict
     }
 
 
-def _performance_json(value: Performances) -> dict[str, float]:
+def _performance_json(value: Accuracies) -> dict[str, float]:
     return {"strong": value.strong, "weak": value.weak}
 
 
@@ -462,7 +462,9 @@ def _commitment(truth: bytes) -> str:
     return hashlib.sha256(_COMMITMENT_DOMAIN + truth).hexdigest()
 
 
-def _read_truth(path: Path, content: bytes, network: NetworkSpec, task: Task, count: int) -> Truth:
+def _read_truth(
+    path: Path, content: bytes, network: PerceptronSpec, task: Task, count: int
+) -> Truth:
     tensors, metadata = parse_tensors(path, content)
     ticket = {
         name.removeprefix("ticket."): value
@@ -482,7 +484,7 @@ def _read_truth(path: Path, content: bytes, network: NetworkSpec, task: Task, co
 
 
 def _check_parameters(
-    path: Path, tensors: Mapping[str, Tensor], network: NetworkSpec, dtype: torch.dtype
+    path: Path, tensors: Mapping[str, Tensor], network: PerceptronSpec, dtype: torch.dtype
 ) -> None:
     for name, shape in network.shapes.items():
         if name not in tensors:
@@ -508,7 +510,7 @@ def _samples(
     path: Path,
     tensors: Mapping[str, Tensor],
     prefix: str,
-    network: NetworkSpec,
+    network: PerceptronSpec,
     task: Task,
     count: int,
 ) -> Samples:

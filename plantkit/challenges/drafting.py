@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from plantkit.challenges.bundles import PLANTED, Draft, Truth
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
-from plantkit.networks.training.accuracy import Performances, measure, trivial_performance
+from plantkit.networks.training.accuracy import Accuracies, measure, trivial_accuracy
 from plantkit.planting import (
     Planted,
     default_method,
@@ -28,7 +28,7 @@ from plantkit.planting import (
 from plantkit.version import __version__
 
 DENSITIES: tuple[float | str, ...] = (PLANTED, 0.01, 0.1, 0.5)
-#: Trainings that the reference performances are means of.
+#: Trainings that the reference accuracies are means of.
 REFERENCE_SEEDS = 5
 
 
@@ -70,7 +70,7 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft,
     """
     family = find_family(order.family).with_dials(order.dials)
     method = default_method(family) if order.planting is None else find_method(order.planting)
-    network = NetworkSpec.uniform(
+    network = PerceptronSpec.uniform(
         depth=order.depth, width=order.width, inputs=family.inputs, outputs=family.outputs
     )
     planted = method.plant(family, network, seed=seed)
@@ -116,9 +116,9 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft,
         overlap_scored=family.overlap_scored
         if order.overlap_scored is None
         else order.overlap_scored,
-        trivial=trivial_performance(task, train_data=train, test_data=test),
-        ticket_performance=_mean(measured[:REFERENCE_SEEDS]),
-        dense_performance=_mean(measured[REFERENCE_SEEDS:]),
+        trivial=trivial_accuracy(task, train_data=train, test_data=test),
+        ticket_accuracy=_mean(measured[:REFERENCE_SEEDS]),
+        dense_accuracy=_mean(measured[REFERENCE_SEEDS:]),
         training_seeds=REFERENCE_SEEDS,
         weights=weights,
         train=train,
@@ -143,7 +143,7 @@ def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
     """
     dials = {name: str(value) for name, value in manifest["planting"].get("dials", {}).items()}
     family = find_family(manifest["family"]).with_dials(dials)
-    network = NetworkSpec.from_json(manifest["network"])
+    network = PerceptronSpec.from_json(manifest["network"])
     hidden = set(network.widths[1:-1])
     if len(hidden) != 1 or (network.inputs, network.outputs) != (family.inputs, family.outputs):
         raise UsageError(
@@ -166,8 +166,8 @@ def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
     )
 
 
-def _mean(measured: list[Performances]) -> Performances:
-    return Performances(
+def _mean(measured: list[Accuracies]) -> Accuracies:
+    return Accuracies(
         strong=float(np.mean([value.strong for value in measured])),
         weak=float(np.mean([value.weak for value in measured])),
     )

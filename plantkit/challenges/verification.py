@@ -8,7 +8,7 @@ from pathlib import Path
 from plantkit.challenges.bundles import MANIFEST, Challenge, load, load_public
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError
-from plantkit.networks.training.accuracy import strong_performance, trivial_performance
+from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
 
 #: Untrained performance needs a few sums only; machines differ by rounding.
 TOLERANCE = 2e-3
@@ -41,14 +41,14 @@ def verify_truth(challenge: Challenge) -> str:
         BundleError: a figure is not as the manifest says.
     """
     data = {"train_data": challenge.train, "test_data": challenge.truth.test}
-    ticket, dense = strong_performance(
+    ticket, dense = strong_accuracy(
         challenge.network,
         challenge.task,
         challenge.weights,
         [challenge.truth.ticket, challenge.problem(density=1.0, seed=0).full_mask()],
         **data,
     )
-    trivial = trivial_performance(challenge.task, **data)
+    trivial = trivial_accuracy(challenge.task, **data)
     for name, found, stated in (
         ("reference.ticket.strong", ticket, challenge.ticket.strong),
         ("reference.dense.strong", dense, challenge.dense.strong),

@@ -41,7 +41,7 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
     from tabulate import tabulate
 
     from plantkit.errors import UsageError
-    from plantkit.networks import NetworkSpec
+    from plantkit.networks import PerceptronSpec
     from plantkit.planting.families import find_family
     from plantkit.planting.family import FormulaFamily
     from plantkit.research.theory import existence, width_for
@@ -53,7 +53,7 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
             "which exists with certainty"
         )
     target = chosen.build(depth)
-    spec = NetworkSpec.uniform(
+    spec = PerceptronSpec.uniform(
         depth=depth, width=width, inputs=chosen.inputs, outputs=chosen.outputs
     )
     found = existence(target, spec, epsilon, chosen.domain())

@@ -134,9 +134,9 @@ def command(
     if planted.alternatives.count is not None:
         click.echo(f"tickets as sparse and as good: {planted.alternatives.count}")
     click.echo(
-        f"test {draft.task.metric}: ticket untrained {draft.ticket_performance.strong:.4f}, "
-        f"trained {draft.ticket_performance.weak:.4f}, dense trained "
-        f"{draft.dense_performance.weak:.4f}, constant {draft.trivial:.4f}"
+        f"test {draft.task.metric}: ticket untrained {draft.ticket_accuracy.strong:.4f}, "
+        f"trained {draft.ticket_accuracy.weak:.4f}, dense trained "
+        f"{draft.dense_accuracy.weak:.4f}, constant {draft.trivial:.4f}"
     )
     if not draft.hidden:
         reason = (

@@ -1,4 +1,4 @@
-"""What was computed before, on disk: performances of masks, and masks of installed pruners.
+"""What was computed before, on disk: accuracies of masks, and masks of installed pruners.
 
 Every entry is kept under a digest of all that it depends on: the bundle, the mask or pruner,
 the seed, plantkit's own source, the versions of Python's packages and the processor. So an
@@ -38,7 +38,7 @@ from safetensors.torch import save as save_tensors
 from plantkit.errors import MaskError
 from plantkit.networks import Network
 from plantkit.networks.masks import Mask, validate_mask
-from plantkit.networks.training.accuracy import Performances
+from plantkit.networks.training.accuracy import Accuracies
 
 #: Part of every key: to be raised when the meaning of an entry changes.
 FORMAT = 1
@@ -70,17 +70,17 @@ class Cache:
         self.hits = 0
         self.misses = 0
 
-    def performances(self, key: str) -> Performances | None:
-        """Returns the performances kept under `key`, or None."""
+    def accuracies(self, key: str) -> Accuracies | None:
+        """Returns the accuracies kept under `key`, or None."""
         content = self._read(key, ".json")
         if content is not None:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 value = json.loads(content)
-                found = Performances(strong=float(value["strong"]), weak=float(value["weak"]))
+                found = Accuracies(strong=float(value["strong"]), weak=float(value["weak"]))
                 return self._count(found)
         return self._count(None)
 
-    def keep_performances(self, key: str, value: Performances) -> None:
+    def keep_accuracies(self, key: str, value: Accuracies) -> None:
         """Keeps `value` under `key`."""
         content = json.dumps({"strong": value.strong, "weak": value.weak})
         self._write(key, ".json", content.encode())
@@ -162,8 +162,8 @@ def default_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "plantkit"
 
 
-def performance_key(*, bundle: str, mask: str, seed: int, device: str) -> str:
-    """Returns the key of a mask's performances on a bundle; both are given by digest.
+def accuracy_key(*, bundle: str, mask: str, seed: int, device: str) -> str:
+    """Returns the key of a mask's accuracies on a bundle; both are given by digest.
 
     The bundle's digest stands for the weights, the data, the network and the recipe.
     """

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plantkit.challenges.bundles import Challenge
-from plantkit.evaluation.cache import Cache, performance_key
+from plantkit.evaluation.cache import Cache, accuracy_key
 from plantkit.networks.masks import Mask
-from plantkit.networks.training.accuracy import Measurement, Performances, measure_all
+from plantkit.networks.training.accuracy import Accuracies, Measurement, measure_all
 from plantkit.networks.training.executors import Executor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Metric
@@ -32,7 +32,7 @@ def score_attempts(
     `on_done` is called with the number of trained networks of each group that has finished.
 
     Args:
-        jobs, device, executor: see `performance.measure`.
+        jobs, device, executor: see `accuracy.measure`.
     """
     [records] = score_all(
         [(challenge, attempts)],
@@ -63,18 +63,18 @@ def score_all(
     not at all where `cache` knows them; it learns of each group as that has finished.
 
     Args:
-        jobs, device, executor: see `performance.measure`.
+        jobs, device, executor: see `accuracy.measure`.
         meanwhile: called once, while networks train.
     """
     scorings = [_Scoring.of(challenge, attempts, device, cache) for challenge, attempts in batches]
 
-    def keep(position: int, runs: Sequence[int], found: Sequence[Performances]) -> None:
+    def keep(position: int, runs: Sequence[int], found: Sequence[Accuracies]) -> None:
         scoring = scorings[position]
-        for run, performances in zip(runs, found, strict=True):
+        for run, accuracies in zip(runs, found, strict=True):
             key = scoring.missing[run]
-            scoring.performances[key] = performances
+            scoring.accuracies[key] = accuracies
             if cache is not None:
-                cache.keep_performances(scoring.keys[key], performances)
+                cache.keep_accuracies(scoring.keys[key], accuracies)
         if on_done is not None:
             on_done(len(runs))
 
@@ -105,8 +105,8 @@ _RunKey = tuple[str, int]
 class _Scoring:
     """The attempts of one challenge on their way to records.
 
-    masks: the masks to be measured. keys: where the cache keeps their performances.
-    performances: those that are known, filled up as others are measured. missing: the rest.
+    masks: the masks to be measured. keys: where the cache keeps their accuracies.
+    accuracies: those that are known, filled up as others are measured. missing: the rest.
     """
 
     challenge: Challenge
@@ -114,7 +114,7 @@ class _Scoring:
     digests: Sequence[str]
     masks: Mapping[_RunKey, Mask]
     keys: Mapping[_RunKey, str]
-    performances: dict[_RunKey, Performances]
+    accuracies: dict[_RunKey, Accuracies]
     missing: Sequence[_RunKey]
 
     @classmethod
@@ -131,24 +131,22 @@ class _Scoring:
             if attempt.mask is not None:
                 masks.setdefault((digest, attempt.seed), attempt.mask)
         keys: dict[_RunKey, str] = {}
-        performances: dict[_RunKey, Performances] = {}
+        accuracies: dict[_RunKey, Accuracies] = {}
         if cache is not None:
             for digest, seed in masks:
-                key = performance_key(
-                    bundle=challenge.digest, mask=digest, seed=seed, device=device
-                )
+                key = accuracy_key(bundle=challenge.digest, mask=digest, seed=seed, device=device)
                 keys[digest, seed] = key
-                known = cache.performances(key)
+                known = cache.accuracies(key)
                 if known is not None:
-                    performances[digest, seed] = known
+                    accuracies[digest, seed] = known
         return cls(
             challenge=challenge,
             attempts=attempts,
             digests=digests,
             masks=masks,
             keys=keys,
-            performances=performances,
-            missing=[run for run in masks if run not in performances],
+            accuracies=accuracies,
+            missing=[run for run in masks if run not in accuracies],
         )
 
     def measurement(self) -> Measurement:
@@ -177,7 +175,7 @@ class _Scoring:
     def records(
         self, structures: Mapping[int, Structure], metrics: Sequence[Metric]
     ) -> list[Record]:
-        """Returns the records of the attempts once all performances are known."""
+        """Returns the records of the attempts once all accuracies are known."""
         return [
             record_of(self.challenge, attempt)
             if attempt.mask is None
@@ -186,7 +184,7 @@ class _Scoring:
                 attempt,
                 digest=digest,
                 structure=structures[id(attempt.mask)],
-                performances=self.performances[digest, attempt.seed],
+                accuracies=self.accuracies[digest, attempt.seed],
                 metrics=metrics,
             )
             for attempt, digest in zip(self.attempts, self.digests, strict=True)

@@ -19,7 +19,7 @@ from plantkit.networks.network import (
     unflatten,
     weight_name,
 )
-from plantkit.networks.perceptron import Mlp, NetworkSpec
+from plantkit.networks.perceptron import Mlp, PerceptronSpec
 
 __all__ = [
     "KINDS",
@@ -27,6 +27,7 @@ __all__ = [
     "Mlp",
     "Network",
     "NetworkSpec",
+    "PerceptronSpec",
     "bias_name",
     "build_module",
     "flatten",
@@ -37,8 +38,11 @@ __all__ = [
     "weight_name",
 ]
 
+#: What plugins may still call `PerceptronSpec`.
+NetworkSpec = PerceptronSpec
+
 #: The kinds of networks by their names in JSON.
-KINDS: dict[str, type[Network]] = {kind.kind: kind for kind in (NetworkSpec, ConvolutionSpec)}
+KINDS: dict[str, type[Network]] = {kind.kind: kind for kind in (PerceptronSpec, ConvolutionSpec)}
 
 
 def network_from_json(value: Mapping[str, Any]) -> Network:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from plantkit.networks import Network, NetworkSpec, bias_name, weight_name
+from plantkit.networks import Network, PerceptronSpec, bias_name, weight_name
 from plantkit.networks.masks import Mask
 from plantkit.networks.perceptron import reached_units, reaching_units
 
@@ -37,7 +37,7 @@ def connectivity(network: Network, mask: Mask) -> Connectivity:
     )
 
 
-def trainable_units(spec: NetworkSpec, masks: dict[str, Tensor]) -> list[Tensor]:
+def trainable_units(spec: PerceptronSpec, masks: dict[str, Tensor]) -> list[Tensor]:
     """Returns the hidden units that can be anything but idle, a (runs, units) bool a layer.
 
     A hidden unit is idle when no kept path leads from it to an output, so that its

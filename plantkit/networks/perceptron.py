@@ -17,7 +17,7 @@ from plantkit.networks.network import Network, bias_name, check_kind, weight_nam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSpec(Network):
+class PerceptronSpec(Network):
     """Layer widths of a ReLU network, input first and output last.
 
     `depth` counts layers of neurons including input and output, as in Plant 'n' Seek
@@ -36,7 +36,7 @@ class NetworkSpec(Network):
             )
 
     @classmethod
-    def uniform(cls, *, depth: int, width: int, inputs: int, outputs: int) -> NetworkSpec:
+    def uniform(cls, *, depth: int, width: int, inputs: int, outputs: int) -> PerceptronSpec:
         """Returns the network `depth`x`width`: all hidden layers of one width."""
         return cls(widths=(inputs, *[width] * (depth - 2), outputs))
 
@@ -74,7 +74,7 @@ class NetworkSpec(Network):
         return {"kind": self.kind, "widths": list(self.widths)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> NetworkSpec:
+    def from_json(cls, value: Mapping[str, Any]) -> PerceptronSpec:
         check_kind(cls, value)
         return cls(widths=tuple(value["widths"]))
 
@@ -107,9 +107,9 @@ class NetworkSpec(Network):
 
 
 class Mlp(nn.Module):
-    """The torch module of a `NetworkSpec`: linear layers with ReLU between them."""
+    """The torch module of a `PerceptronSpec`: linear layers with ReLU between them."""
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    def __init__(self, spec: PerceptronSpec) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             nn.Linear(fan_in, fan_out) for fan_in, fan_out in itertools.pairwise(spec.widths)
@@ -126,7 +126,7 @@ class Mlp(nn.Module):
 
 
 def reached_units(
-    spec: NetworkSpec, masks: Mapping[str, Tensor], *, biases_feed: bool
+    spec: PerceptronSpec, masks: Mapping[str, Tensor], *, biases_feed: bool
 ) -> list[Tensor]:
     """Returns the units (runs, units) of each layer that an input, or a kept bias, leads to.
 
@@ -145,7 +145,7 @@ def reached_units(
     return reached
 
 
-def reaching_units(spec: NetworkSpec, masks: Mapping[str, Tensor]) -> list[Tensor]:
+def reaching_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Tensor]:
     """Returns the units (runs, units) of each layer from which a kept path leads to an output."""
     runs = masks[weight_name(0)].shape[0]
     reaching = [torch.ones(runs, spec.outputs, dtype=torch.bool)]

@@ -53,14 +53,14 @@ class Task(ABC):
     def scale_free_loss(self, outputs: Tensor, targets: Tensor, *, sharpness: Tensor) -> Tensor:
         """Returns a loss () of outputs (n, outputs) that does not depend on their scale.
 
-        It judges an untrained network as `performance` does once `output_factors` are
+        It judges an untrained network as `accuracy` does once `output_factors` are
         applied, and can be differentiated. Classification: the cross entropy of the outputs
         over their root mean square, times `sharpness` (). Regression: what is left of the
         targets' power, 0 to 1, after the least-squares factor of every output.
         """
 
     @abstractmethod
-    def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def accuracy(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Returns accuracy or R² (runs,) float64, at most 1, of (runs, n, outputs)."""
 
     @abstractmethod
@@ -101,7 +101,7 @@ class Classification(Task):
         scale = torch.where(power > 0, power, torch.ones_like(power)).rsqrt()
         return functional.cross_entropy(outputs * (scale * sharpness), targets)
 
-    def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def accuracy(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs.argmax(dim=-1) == targets).double().mean(dim=-1)
 
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class Regression(Task):
         whole = targets.square().sum()
         return (whole - explained.sum()) / torch.where(whole > 0, whole, torch.ones_like(whole))
 
-    def performance(self, outputs: Tensor, targets: Tensor) -> Tensor:
+    def accuracy(self, outputs: Tensor, targets: Tensor) -> Tensor:
         exact = targets.double()
         variance = (exact - exact.mean(dim=-2, keepdim=True)).square().mean()
         error = (outputs.double() - exact).square().mean(dim=(-2, -1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec, weight_name
+from plantkit.networks import PerceptronSpec, weight_name
 from plantkit.planting.targets import Floats
 
 
@@ -34,7 +34,7 @@ UNKNOWN = Alternatives(
 )
 
 
-def count_relu_paths(spec: NetworkSpec, parameters: Mapping[str, Floats]) -> Alternatives:
+def count_relu_paths(spec: PerceptronSpec, parameters: Mapping[str, Floats]) -> Alternatives:
     """Returns the exact number of paths that compute max(0, x) up to one output factor.
 
     A ticket of one weight a layer is a path; it computes a multiple of max(0, x) if and only if

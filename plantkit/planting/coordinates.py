@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.targets import Floats, forward_from
 
@@ -53,7 +53,7 @@ class Coordinates:
 
     def __init__(
         self,
-        spec: NetworkSpec,
+        spec: PerceptronSpec,
         ticket: Mapping[str, NDArray[np.bool_]],
         values: Mapping[str, Floats],
         inputs: Floats,
@@ -152,7 +152,7 @@ class Coordinates:
 
 
 def _touched_units(
-    spec: NetworkSpec, ticket: Mapping[str, NDArray[np.bool_]]
+    spec: PerceptronSpec, ticket: Mapping[str, NDArray[np.bool_]]
 ) -> list[NDArray[np.intp]]:
     """Returns the ticket's units in every layer of neurons, all inputs and outputs included."""
     units = [np.arange(spec.inputs)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.effects import ChangeMeasure, entry_effects, relative_change
 from plantkit.planting.targets import Floats, Target
 
@@ -44,7 +44,7 @@ class GateReport:
 
 
 def subnetwork(
-    spec: NetworkSpec, parameters: Mapping[str, Floats], ticket: Mapping[str, NDArray[np.bool_]]
+    spec: PerceptronSpec, parameters: Mapping[str, Floats], ticket: Mapping[str, NDArray[np.bool_]]
 ) -> Target:
     """Returns the masked network, reduced to the hidden units that the ticket touches.
 

@@ -8,10 +8,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 
 
-def standard_deviations(spec: NetworkSpec) -> dict[str, float]:
+def standard_deviations(spec: PerceptronSpec) -> dict[str, float]:
     """Returns each parameter's initial standard deviation, by name.
 
     Layer l (from 1) with n_{l-1} inputs has weights of variance 2 / n_{l-1} and biases of
@@ -28,7 +28,9 @@ def standard_deviations(spec: NetworkSpec) -> dict[str, float]:
     return deviations
 
 
-def draw_parameters(spec: NetworkSpec, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+def draw_parameters(
+    spec: PerceptronSpec, rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
     """Returns one draw of all parameters, by name: weights (out, in), biases (out,), float64."""
     deviations = standard_deviations(spec)
     parameters: dict[str, NDArray[np.float64]] = {}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import WidthError
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.family import FormulaFamily
 from plantkit.planting.matching import (
     LayerRequest,
@@ -47,7 +47,7 @@ class Placement:
 
 def place(
     target: Target,
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     parameters: Mapping[str, Floats],
     rng: np.random.Generator,
     *,
@@ -113,7 +113,7 @@ def place(
     return Placement(parameters=planted, ticket=ticket, output_scales=scales)
 
 
-def check_widths(target: Target, spec: NetworkSpec, *, name: str) -> None:
+def check_widths(target: Target, spec: PerceptronSpec, *, name: str) -> None:
     """Checks that every hidden layer holds the target's units.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.alternatives import Alternatives
 from plantkit.planting.gates import GateReport
 from plantkit.planting.targets import EntryCount, Floats, Target
@@ -30,7 +30,7 @@ class PlantedNetwork(Protocol):
     """A network, its parameters and its ticket: `Planted`, or anything that has as much."""
 
     @property
-    def spec(self) -> NetworkSpec: ...
+    def spec(self) -> PerceptronSpec: ...
     @property
     def parameters(self) -> Mapping[str, Any]: ...
     @property
@@ -71,7 +71,7 @@ class Planted:
     family: str
     method: str
     hidden: bool
-    spec: NetworkSpec
+    spec: PerceptronSpec
     parameters: Mapping[str, Floats]
     ticket: Mapping[str, NDArray[np.bool_]]
     output_scales: Floats
@@ -94,7 +94,7 @@ class Planted:
 
 
 def masked(
-    spec: NetworkSpec, parameters: Mapping[str, Floats], ticket: Mapping[str, NDArray[np.bool_]]
+    spec: PerceptronSpec, parameters: Mapping[str, Floats], ticket: Mapping[str, NDArray[np.bool_]]
 ) -> Target:
     """Returns the network with everything outside of the ticket set to zero."""
     values = {name: np.where(ticket[name], parameters[name], 0) for name in spec.shapes}

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.surroundings import look_at_units, second_order, second_order_names
 from plantkit.planting.targets import Floats
 
@@ -22,7 +22,7 @@ Preferences = Mapping[str, float]
 
 
 def unit_odds(
-    spec: NetworkSpec, parameters: Mapping[str, Floats], layer: int, preferences: Preferences
+    spec: PerceptronSpec, parameters: Mapping[str, Floats], layer: int, preferences: Preferences
 ) -> Floats:
     """Returns the log odds of the units that hidden layer `layer`, from 0, ends in, (units,).
 

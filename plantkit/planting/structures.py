@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import WidthError
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.effects import entry_effects, relative_error
 from plantkit.planting.gates import subnetwork
 from plantkit.planting.targets import Floats
@@ -80,7 +80,7 @@ class LayerSizes:
     inactive_share: float = 0.08
 
 
-def check_width(spec: NetworkSpec, units: Sequence[int], *, name: str) -> None:
+def check_width(spec: PerceptronSpec, units: Sequence[int], *, name: str) -> None:
     """Checks that every hidden layer holds the `units` of a structure.
 
     Raises:
@@ -92,7 +92,7 @@ def check_width(spec: NetworkSpec, units: Sequence[int], *, name: str) -> None:
 
 
 def draw_structure(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     parameters: Mapping[str, Floats],
     sizes: Sequence[LayerSizes],
     inputs: Floats,
@@ -129,7 +129,7 @@ def draw_structure(
 
 
 def drop_idle_entries(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     parameters: Mapping[str, Floats],
     ticket: Mapping[str, NDArray[np.bool_]],
     domain: Floats,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.targets import Floats
 
@@ -35,7 +35,7 @@ class Surroundings:
     values: Floats
 
 
-def look_around(spec: NetworkSpec, parameters: Mapping[str, Any]) -> dict[str, Surroundings]:
+def look_around(spec: PerceptronSpec, parameters: Mapping[str, Any]) -> dict[str, Surroundings]:
     """Returns the surroundings of every entry, by parameter name.
 
     Args:
@@ -50,7 +50,7 @@ def look_around(spec: NetworkSpec, parameters: Mapping[str, Any]) -> dict[str, S
     return found
 
 
-def look_at_units(spec: NetworkSpec, parameters: Mapping[str, Any], layer: int) -> Surroundings:
+def look_at_units(spec: PerceptronSpec, parameters: Mapping[str, Any], layer: int) -> Surroundings:
     """Returns the surroundings of the biases of one layer, counted from 0."""
     return _Scaled(spec, parameters).of_units(layer)
 
@@ -76,7 +76,7 @@ def second_order_names(names: tuple[str, ...]) -> tuple[str, ...]:
 class _Scaled:
     """A network's parameters in initial deviations."""
 
-    def __init__(self, spec: NetworkSpec, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, spec: PerceptronSpec, parameters: Mapping[str, Any]) -> None:
         self.spec = spec
         self.parameters = parameters
         self.deviations = standard_deviations(spec)

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 
 Floats = NDArray[np.float64]
 
@@ -28,11 +28,11 @@ class EntryCount:
     def __sub__(self, other: EntryCount) -> EntryCount:
         return EntryCount(weights=self.weights - other.weights, biases=self.biases - other.biases)
 
-    def weight_density(self, spec: NetworkSpec) -> float:
+    def weight_density(self, spec: PerceptronSpec) -> float:
         """Returns weights ÷ all weights of `spec`, in [0, 1]: the density that the paper prints."""
         return self.weights / sum(spec.sizes[weight_name(layer)] for layer in spec.layers)
 
-    def density(self, spec: NetworkSpec) -> float:
+    def density(self, spec: PerceptronSpec) -> float:
         """Returns entries ÷ all parameters of `spec`, weights and biases, in [0, 1]."""
         return self.total / spec.total
 
@@ -69,7 +69,7 @@ class Target:
             fan_in = bias.size
 
     @classmethod
-    def from_parameters(cls, spec: NetworkSpec, parameters: Mapping[str, Floats]) -> Self:
+    def from_parameters(cls, spec: PerceptronSpec, parameters: Mapping[str, Floats]) -> Self:
         """Returns the network `spec` with these parameters, name to array, as a target."""
         return cls(
             weights=tuple(parameters[weight_name(layer)] for layer in spec.layers),

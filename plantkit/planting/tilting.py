@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.preferences import Preferences, draw_units, unit_odds
 from plantkit.planting.structures import LayerSizes, Ticket
@@ -51,7 +51,7 @@ class Tilt:
 
 
 def draw_tilted_structure(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     parameters: Mapping[str, Floats],
     sizes: Sequence[LayerSizes],
     tilts: Sequence[Tilt],

@@ -66,8 +66,8 @@ class FrozenNetwork:
                     inputs=self._train.inputs[places], targets=self._train.targets[places]
                 )
 
-    def performance(self, kept: Tensor) -> float:
-        """Returns the strong performance of the masked network on the training data.
+    def accuracy(self, kept: Tensor) -> float:
+        """Returns how well the masked network does on the training data, untrained.
 
         It is accuracy, or R² with the least-squares factor of every output; at most 1.
         """
@@ -77,4 +77,7 @@ class FrozenNetwork:
             targets = data.targets.unsqueeze(0)
             factors = self._task.output_factors(outputs, targets)
             scaled = outputs.double() * factors.unsqueeze(1)
-            return float(self._task.performance(scaled, targets)[0])
+            return float(self._task.accuracy(scaled, targets)[0])
+
+    #: The name of before, for plugins that use it.
+    performance = accuracy

@@ -11,7 +11,7 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.errors import describe
 from plantkit.networks.connectivity import Connectivity, connectivity
 from plantkit.networks.masks import Mask, average_precision, overlap
-from plantkit.networks.training.accuracy import Performances
+from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Evidence, Metric
 from plantkit.scoring.records import Record, TrackScore
@@ -49,16 +49,16 @@ def record_of(
     *,
     digest: str = "",
     structure: Structure = _NOTHING,
-    performances: Performances | None = None,
+    accuracies: Accuracies | None = None,
     metrics: Sequence[Metric] = (),
 ) -> Record:
-    """Returns the record of an attempt; one that failed has no performances and scores zero.
+    """Returns the record of an attempt; one that failed has no accuracies and scores zero.
 
     Args:
         digest: of the attempt's mask.
     """
     mask, trivial = attempt.mask, challenge.trivial
-    found = performances or Performances(strong=trivial, weak=trivial)
+    found = accuracies or Accuracies(strong=trivial, weak=trivial)
     share = recovered(challenge, found)
     computed: Mapping[str, float] = {}
     if mask is not None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plantkit.challenges.bundles import Challenge
-from plantkit.networks.training.accuracy import Performances
+from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import Record
 
@@ -78,7 +78,7 @@ def seed_score(challenge: Challenge, records: Sequence[Record]) -> SeedScore:
     weak area takes what a mask recovers trained or untrained, whichever is more.
     """
     by_density = {
-        record.target_density: Performances(
+        record.target_density: Accuracies(
             strong=record.strong.recovered_accuracy, weak=record.weak.recovered_accuracy
         )
         if record.status == "ok"
@@ -98,7 +98,7 @@ def ticket_score(challenge: Challenge, protocol: Protocol, densities: Sequence[f
 
 
 def _seed_score(
-    challenge: Challenge, by_density: Mapping[float, Performances | None], *, f1: float | None
+    challenge: Challenge, by_density: Mapping[float, Accuracies | None], *, f1: float | None
 ) -> SeedScore:
     # Below the planted density the ticket itself does not fit: those runs are shown, not scored.
     counted = {d: p for d, p in by_density.items() if d >= challenge.planted_density}
@@ -112,10 +112,10 @@ def _seed_score(
     )
 
 
-def recovered(challenge: Challenge, performances: Performances) -> Performances:
-    """Returns the recovered accuracies, in [0, 1], of a mask's performances."""
+def recovered(challenge: Challenge, accuracies: Accuracies) -> Accuracies:
+    """Returns the recovered accuracies, in [0, 1], of a mask's accuracies."""
     ticket, trivial = challenge.ticket.strong, challenge.trivial
-    return Performances(
-        strong=recovered_accuracy(performances.strong, trivial=trivial, ticket=ticket),
-        weak=recovered_accuracy(performances.weak, trivial=trivial, ticket=ticket),
+    return Accuracies(
+        strong=recovered_accuracy(accuracies.strong, trivial=trivial, ticket=ticket),
+        weak=recovered_accuracy(accuracies.weak, trivial=trivial, ticket=ticket),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 
 from plantkit.errors import UnknownNameError
-from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
+from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
 from plantkit.networks.tasks import TaskKind, make_task
 from plantkit.networks.training import Recipe, Samples
 from plantkit.pruners.problem import Problem
@@ -52,7 +52,7 @@ def _problem(
     """
 
     def make(name: str) -> Problem:
-        spec = NetworkSpec(widths=widths) if network is None else network
+        spec = PerceptronSpec(widths=widths) if network is None else network
         generator = torch.Generator().manual_seed(20)
         weights = {}
         for parameter, shape in spec.shapes.items():

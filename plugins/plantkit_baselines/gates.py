@@ -101,7 +101,7 @@ class GatesPruner:
         steps = math.ceil(self.effort * problem.recipe.steps(len(problem.train)))
         first = max(budget, total / 2)
         every = max(1, math.ceil(JUDGED * steps / 10))
-        best, best_performance, cut = None, -math.inf, 0.0
+        best, best_accuracy, cut = None, -math.inf, 0.0
         for step, batch in enumerate(network.batches(steps, self.batch_size, generator), start=1):
             fallen = min(1.0, step / (FALLING * steps))
             cooled = max(0.0, step / steps - FALLING) / (1 - FALLING)
@@ -133,9 +133,9 @@ class GatesPruner:
                 logits.clamp_(cut - reach, cut + reach)
             if step == steps or (step > (1 - JUDGED) * steps and step % every == 0):
                 mask = select(network.named(logits.detach()), budget)
-                performance = network.performance(mask.vector(problem.network))
-                if best is None or performance > best_performance:
-                    best, best_performance = mask, performance
+                accuracy = network.accuracy(mask.vector(problem.network))
+                if best is None or accuracy > best_accuracy:
+                    best, best_accuracy = mask, accuracy
         assert best is not None
         return best
 

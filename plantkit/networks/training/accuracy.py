@@ -31,14 +31,14 @@ _EVALUATED_ON_GPU = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Performances:
+class Accuracies:
     """Test accuracy or R² of one masked network: untrained, and after the fixed recipe."""
 
     strong: float
     weak: float
 
 
-def strong_performance(
+def strong_accuracy(
     spec: Network,
     task: Task,
     weights: Mapping[str, Tensor],
@@ -78,8 +78,8 @@ class MeasureUnit:
     device: str = Device.CPU
 
 
-def measure_unit(unit: MeasureUnit) -> list[Performances]:
-    """Returns the performances of the networks of one group of `plan_groups`."""
+def measure_unit(unit: MeasureUnit) -> list[Accuracies]:
+    """Returns the accuracies of the networks of one group of `plan_groups`."""
     spec, task = unit.spec, unit.task
     start = unflatten(spec, unit.start)
     masks = [_unpacked(spec, row) for row in unit.masks]
@@ -98,8 +98,8 @@ def measure_unit(unit: MeasureUnit) -> list[Performances]:
             strong += _strong(spec, task, untrained, train_data, test_data)
             parameters = trained[first : first + at_once].to(unit.device)
             outputs = evaluate(spec, parameters, test_data.inputs)
-            weak += task.performance(outputs, test_data.targets).tolist()
-    return [Performances(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
+            weak += task.accuracy(outputs, test_data.targets).tolist()
+    return [Accuracies(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ class Measurement:
 
 
 #: Called with a measurement's position, with positions of masks in it, and with what was found.
-OnMeasured = Callable[[int, Sequence[int], Sequence[Performances]], None]
+OnMeasured = Callable[[int, Sequence[int], Sequence[Accuracies]], None]
 
 
 def measure(
@@ -144,7 +144,7 @@ def measure(
     device: str = Device.CPU,
     executor: Executor | None = None,
     on_done: Callable[[int], None] | None = None,
-) -> list[Performances]:
+) -> list[Accuracies]:
     """Returns the strong and weak performance of every mask, trained with its seed.
 
     Memory does not grow with the number of masks, beyond the masks themselves.
@@ -166,7 +166,7 @@ def measure(
         test_data=test_data,
     )
 
-    def report(_: int, positions: Sequence[int], __: Sequence[Performances]) -> None:
+    def report(_: int, positions: Sequence[int], __: Sequence[Accuracies]) -> None:
         if on_done is not None:
             on_done(len(positions))
 
@@ -182,7 +182,7 @@ def measure_all(
     executor: Executor | None = None,
     on_done: OnMeasured = lambda *_: None,
     meanwhile: Callable[[], None] | None = None,
-) -> list[list[Performances]]:
+) -> list[list[Accuracies]]:
     """Returns what `measure` would for each of `measurements`, all done side by side.
 
     The dearest groups are begun first, whatever challenge they are of, so that no process
@@ -215,13 +215,13 @@ def measure_all(
         (number, _unit(measurements[group.workload], starts[group.workload], group.runs, device))
         for number, group in enumerate(groups)
     ]
-    found: list[dict[int, Performances]] = [{} for _ in measurements]
+    found: list[dict[int, Accuracies]] = [{} for _ in measurements]
 
-    def report(result: tuple[int, list[Performances]]) -> None:
-        number, performances = result
+    def report(result: tuple[int, list[Accuracies]]) -> None:
+        number, accuracies = result
         group = groups[number]
-        found[group.workload].update(zip(group.runs, performances, strict=True))
-        on_done(group.workload, group.runs, performances)
+        found[group.workload].update(zip(group.runs, accuracies, strict=True))
+        on_done(group.workload, group.runs, accuracies)
 
     executor.map(_measure_numbered, units, on_result=report, meanwhile=meanwhile)
     return [[by_run[run] for run in range(len(by_run))] for by_run in found]
@@ -243,16 +243,16 @@ def _unit(wanted: Measurement, start: Tensor, runs: Sequence[int], device: str) 
     )
 
 
-def _measure_numbered(item: tuple[int, MeasureUnit]) -> tuple[int, list[Performances]]:
+def _measure_numbered(item: tuple[int, MeasureUnit]) -> tuple[int, list[Accuracies]]:
     number, unit = item
     return number, measure_unit(unit)
 
 
-def trivial_performance(task: Task, *, train_data: Samples, test_data: Samples) -> float:
+def trivial_accuracy(task: Task, *, train_data: Samples, test_data: Samples) -> float:
     """Returns the test performance of the best constant predictor for the training data."""
     outputs = task.constant_outputs(train_data.targets)
     constant = outputs.expand(1, len(test_data), -1)
-    return float(task.performance(torch.as_tensor(constant), test_data.targets)[0])
+    return float(task.accuracy(torch.as_tensor(constant), test_data.targets)[0])
 
 
 def _strong(
@@ -262,7 +262,7 @@ def _strong(
     outputs = evaluate(spec, parameters, train_data.inputs)
     factors = task.output_factors(outputs, train_data.targets)
     tested = evaluate(spec, parameters, test_data.inputs) * factors.unsqueeze(1)
-    found: list[float] = task.performance(tested, test_data.targets).tolist()
+    found: list[float] = task.accuracy(tested, test_data.targets).tolist()
     return found
 
 

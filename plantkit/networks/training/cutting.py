@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from plantkit.networks import Network, NetworkSpec, unflatten
+from plantkit.networks import Network, PerceptronSpec, unflatten
 from plantkit.networks.connectivity import trainable_units
 
 #: Floats in a vector register, and in a cache line: the least width that is cut to.
@@ -30,7 +30,7 @@ def width_caps(spec: Network, masks: Tensor) -> list[int]:
     Args:
         masks: (runs, total) bool.
     """
-    if not isinstance(spec, NetworkSpec):
+    if not isinstance(spec, PerceptronSpec):
         return [WHOLE] * len(masks)
     units = trainable_units(spec, unflatten(spec, masks))
     if not units:  # no hidden layer: nothing to cut
@@ -41,12 +41,12 @@ def width_caps(spec: Network, masks: Tensor) -> list[int]:
 
 def cut_spec(spec: Network, cap: int) -> Network:
     """Returns the network that runs of `spec` are trained in when cut to `cap`."""
-    if not isinstance(spec, NetworkSpec):
+    if not isinstance(spec, PerceptronSpec):
         return spec
     if cap == 0:
-        return NetworkSpec(widths=(1, spec.outputs))
+        return PerceptronSpec(widths=(1, spec.outputs))
     hidden = (min(cap, width + -width % _WIDTH_MULTIPLE) for width in spec.widths[1:-1])
-    return NetworkSpec(widths=(spec.inputs, *hidden, spec.outputs))
+    return PerceptronSpec(widths=(spec.inputs, *hidden, spec.outputs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class CutRuns:
         """Returns the layout for runs with masks (runs, total) bool whose cap is `cap`."""
         compact = cut_spec(spec, cap)
         runs = masks.shape[0]
-        if not (isinstance(spec, NetworkSpec) and isinstance(compact, NetworkSpec)):
+        if not (isinstance(spec, PerceptronSpec) and isinstance(compact, PerceptronSpec)):
             everything = torch.arange(spec.total).expand(runs, -1)
             return cls(spec=compact, gather=everything, real=torch.ones_like(masks))
         if cap == 0:

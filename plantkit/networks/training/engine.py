@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plantkit.networks import Network, NetworkSpec, flatten, unflatten
+from plantkit.networks import Network, PerceptronSpec, flatten, unflatten
 from plantkit.networks.tasks import Task
 from plantkit.networks.training.cutting import ALIGNMENT
 from plantkit.networks.training.gradients import make_gradients
@@ -56,7 +56,7 @@ def train_rows(
     """
     device = data.inputs.device
     runs = len(seeds)
-    if runs == 1 and isinstance(spec, NetworkSpec) and 1 in spec.widths[1:]:
+    if runs == 1 and isinstance(spec, PerceptronSpec) and 1 in spec.widths[1:]:
         # A product with one column is summed in another order for one run than for several.
         start, masks, seeds = start.repeat(2, 1), masks.repeat(2, 1), [*seeds, *seeds]
     engine = _Engine(spec, task, data, len(seeds), recipe, device)

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from plantkit.networks import Network, NetworkSpec, bias_name, weight_name
+from plantkit.networks import Network, PerceptronSpec, bias_name, weight_name
 from plantkit.networks.tasks import Task
 
 
@@ -27,7 +27,7 @@ def make_gradients(
     network: Network, task: Task, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
 ) -> Gradients:
     """Returns what computes the gradients of `parameters`, name to (runs, *shape), in place."""
-    if isinstance(network, NetworkSpec):
+    if isinstance(network, PerceptronSpec):
         return WrittenOut(network, task, parameters, gradients)
     return Autograd(network, task, parameters, gradients)
 
@@ -39,7 +39,7 @@ class WrittenOut:
 
     def __init__(
         self,
-        spec: NetworkSpec,
+        spec: PerceptronSpec,
         task: Task,
         parameters: Mapping[str, Tensor],
         gradients: Mapping[str, Tensor],

@@ -72,7 +72,7 @@ def trace(
             zero all the same.
         jobs: groups of runs that train side by side, each on one thread of this process;
             results do not depend on it, those of convolutions up to rounding.
-            `performance.measure` has processes, which scale better.
+            `accuracy.measure` has processes, which scale better.
         device: "cpu" or "cuda"; the result is on the CPU in any case.
         step_hook: see `StepHook`.
         on_done: called with the number of runs of each group that has finished.

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.balancing import NO_BALANCE, Balance, Roles
 from plantkit.planting.family import LineFamily
 from plantkit.planting.objectives import best_scaled_error
@@ -81,7 +81,7 @@ class Anchor(ABC):
     def units(self, hidden: int) -> tuple[int, ...]:
         """Returns how many units of each of `hidden` hidden layers a ticket needs."""
 
-    def hides(self, spec: NetworkSpec) -> bool:
+    def hides(self, spec: PerceptronSpec) -> bool:
         """Returns whether `spec` lies within what was audited and kept the limits."""
         return spec.depth in self.hidden_depths and min(spec.widths[1:-1]) >= self.hidden_width
 
@@ -108,7 +108,7 @@ class Anchor(ABC):
 
     @abstractmethod
     def anchor(
-        self, spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+        self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
     ) -> Anchored | None:
         """Returns the network with a random ticket moved into place, None if that failed.
 

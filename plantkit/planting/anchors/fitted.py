@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.anchors.anchor import DROP_BELOW, Anchor, Anchored
 from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.fitting import Schedule, fit
@@ -66,7 +66,7 @@ class FittedAnchor(Anchor):
         """Returns inputs (n, d_in), and values (n, k) that a good structure's units explain."""
 
     def anchor(
-        self, spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+        self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
     ) -> Anchored | None:
         inputs, wanted = self.screen(rng)
         held = self.held(len(spec.layers) - 1)
@@ -100,7 +100,7 @@ class FittedAnchor(Anchor):
 
     def _best_structure(
         self,
-        spec: NetworkSpec,
+        spec: PerceptronSpec,
         parameters: Mapping[str, Floats],
         inputs: Floats,
         wanted: Floats,

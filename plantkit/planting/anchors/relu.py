@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plantkit.networks import NetworkSpec, weight_name
+from plantkit.networks import PerceptronSpec, weight_name
 from plantkit.planting.anchors.anchor import DROP_BELOW, Anchored, ValueAnchor
 from plantkit.planting.balancing import Balance, load_coefficients
 from plantkit.planting.effects import entry_effects, relative_error
@@ -124,7 +124,7 @@ class ReluAnchor(ValueAnchor):
         return ("first", *(words[sides] for sides in layer_sides(hidden)[1:]))
 
     def anchor(
-        self, spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+        self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
     ) -> Anchored | None:
         found = draw_streams(spec, parameters, rng)
         if found is None:
@@ -176,7 +176,7 @@ def count_entries(layers: tuple[tuple[int, int], ...]) -> int:
 
 
 def draw_streams(
-    spec: NetworkSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+    spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
 ) -> tuple[Ticket, Floats] | None:
     """Returns a random ticket of two streams, and its last hidden units' activations at x = -1.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from plantkit.errors import UnknownNameError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.family import Family
 from plantkit.planting.methods.anchored import AnchoredMethod
 from plantkit.planting.methods.faithful import AsPublishedMethod, FaithfulMethod
@@ -43,7 +43,7 @@ def default_method(family: Family) -> PlantingMethod:
 
 
 def plant(
-    family: Family, spec: NetworkSpec, *, seed: bytes, method: PlantingMethod | None = None
+    family: Family, spec: PerceptronSpec, *, seed: bytes, method: PlantingMethod | None = None
 ) -> Planted:
     """Returns `method.plant(family, spec, seed=seed)`, the family's default method for None."""
     return (method or default_method(family)).plant(family, spec, seed=seed)

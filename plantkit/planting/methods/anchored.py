@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from plantkit.errors import PlantingError, UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
 from plantkit.planting.anchors import ANCHORS, LEAST_EFFECT, Anchored, Distance
 from plantkit.planting.effects import relative_error
@@ -71,7 +71,7 @@ class AnchoredMethod(PlantingMethod):
     def fits(self, family: Family) -> bool:
         return family.name in ANCHORS
 
-    def _plant(self, family: Family, spec: NetworkSpec, seed: bytes) -> Planted:
+    def _plant(self, family: Family, spec: PerceptronSpec, seed: bytes) -> Planted:
         anchor = ANCHORS[family.name]
         hidden = len(spec.layers) - 1
         balance = anchor.balance(hidden)
@@ -80,7 +80,7 @@ class AnchoredMethod(PlantingMethod):
         return candidates[kept]
 
     def candidates(
-        self, family: Family, spec: NetworkSpec, seed: bytes, count: int
+        self, family: Family, spec: PerceptronSpec, seed: bytes, count: int
     ) -> list[Planted]:
         """Returns `count` tickets of one network, each planted by itself.
 
@@ -101,7 +101,7 @@ class AnchoredMethod(PlantingMethod):
     def _candidate(
         self,
         family: Family,
-        spec: NetworkSpec,
+        spec: PerceptronSpec,
         drawn: Mapping[str, Floats],
         domain: Floats,
         rng: np.random.Generator,
@@ -169,7 +169,7 @@ def _published(found: Anchored) -> dict[str, Floats]:
 
 
 def _movement(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     before: Mapping[str, Floats],
     after: Mapping[str, Floats],
     ticket: Ticket,

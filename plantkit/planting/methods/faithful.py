@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
 from plantkit.planting.families.relu import ReluFamily
@@ -41,7 +41,7 @@ class FaithfulDetails:
 
     target: Target
     simplification: Simplification
-    spec: NetworkSpec
+    spec: PerceptronSpec
 
     def lines(self) -> list[str]:
         nominal = self.simplification.nominal
@@ -80,7 +80,7 @@ class FaithfulMethod(PlantingMethod):
     def fits(self, family: Family) -> bool:
         return isinstance(family, FormulaFamily)
 
-    def _plant(self, family: Family, spec: NetworkSpec, seed: bytes) -> Planted:
+    def _plant(self, family: Family, spec: PerceptronSpec, seed: bytes) -> Planted:
         if not isinstance(family, FormulaFamily):
             raise UsageError(f"family {family.name!r} has no formula to plant")
         domain = family.domain()

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.family import Family
 from plantkit.planting.planted import Planted
 
@@ -28,7 +28,7 @@ class PlantingMethod(ABC):
     def fits(self, family: Family) -> bool:
         """Returns whether the method can plant this family."""
 
-    def plant(self, family: Family, spec: NetworkSpec, *, seed: bytes) -> Planted:
+    def plant(self, family: Family, spec: PerceptronSpec, *, seed: bytes) -> Planted:
         """Returns a fresh network of `spec` with a ticket of `family`.
 
         Args:
@@ -56,5 +56,5 @@ class PlantingMethod(ABC):
         return self._plant(family, spec, seed)
 
     @abstractmethod
-    def _plant(self, family: Family, spec: NetworkSpec, seed: bytes) -> Planted:
+    def _plant(self, family: Family, spec: PerceptronSpec, seed: bytes) -> Planted:
         """Returns the planting; the arguments have been checked."""

@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from plantkit.errors import PlantingError, UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.alternatives import UNKNOWN
 from plantkit.planting.effects import relative_error
@@ -91,7 +91,7 @@ class SelectedMethod(PlantingMethod):
     def fits(self, family: Family) -> bool:
         return isinstance(family, TeacherFamily)
 
-    def _plant(self, family: Family, spec: NetworkSpec, seed: bytes) -> Planted:
+    def _plant(self, family: Family, spec: PerceptronSpec, seed: bytes) -> Planted:
         if not isinstance(family, TeacherFamily):
             raise UsageError(f"family {family.name!r} is not one to select a ticket for")
         check_width(spec, [size.units for size in _sizes(family, spec)], name=family.name)
@@ -120,7 +120,7 @@ class SelectedMethod(PlantingMethod):
 
 def select(
     family: TeacherFamily,
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     parameters: Mapping[str, Floats],
     rng: np.random.Generator,
 ) -> Selection:
@@ -179,7 +179,7 @@ def select(
     )
 
 
-def _sizes(family: TeacherFamily, spec: NetworkSpec) -> tuple[LayerSizes, ...]:
+def _sizes(family: TeacherFamily, spec: PerceptronSpec) -> tuple[LayerSizes, ...]:
     return family.dimensions.layers(len(spec.layers) - 1)
 
 

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.networks.perceptron import reached_units, reaching_units
 from plantkit.networks.training import Samples, single_threaded
 
@@ -243,7 +243,7 @@ class _Ticket:
             for layer, mask in enumerate(kept)
             for row, column in mask.nonzero()
         ]
-        small = NetworkSpec(widths=tuple(self.widths))
+        small = PerceptronSpec(widths=tuple(self.widths))
         masks = {}
         for layer, mask in enumerate(kept):
             masks[weight_name(layer)] = mask[:, :-1].unsqueeze(0)
@@ -305,16 +305,14 @@ class _Ticket:
         """
         if not len(candidates):
             return candidates
-        performances, changes = [], []
+        accuracies, changes = [], []
         for into in torch.split(candidates, _AT_ONCE):
             outputs = self.outputs(trace, layer, out, into)
             factors = self._task.output_factors(outputs, data.targets)
-            performances.append(
-                self._task.performance(outputs * factors.unsqueeze(1), data.targets)
-            )
+            accuracies.append(self._task.accuracy(outputs * factors.unsqueeze(1), data.targets))
             changes.append((outputs - trace.outputs).square().sum(dim=(1, 2)))
         nearest = torch.cat(changes).argsort(stable=True)
-        reached = torch.cat(performances).nan_to_num(nan=-torch.inf)
+        reached = torch.cat(accuracies).nan_to_num(nan=-torch.inf)
         best = reached[nearest].argsort(stable=True, descending=True)
         return candidates[nearest[best]]
 
@@ -374,10 +372,10 @@ class _Judged:
         challenge = self._challenge
         factors = challenge.task.output_factors(training, challenge.train.targets)
         targets = challenge.truth.test.targets
-        return challenge.task.performance(test * factors.unsqueeze(1), targets)
+        return challenge.task.accuracy(test * factors.unsqueeze(1), targets)
 
 
-def _touched_units(spec: NetworkSpec, ticket: Mapping[str, Tensor]) -> list[Tensor]:
+def _touched_units(spec: PerceptronSpec, ticket: Mapping[str, Tensor]) -> list[Tensor]:
     """Returns the units of each layer of neurons that an entry leads to or from.
 
     All inputs and outputs are among them.

@@ -8,7 +8,7 @@ from typing import Any
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.networks.masks import overlap
-from plantkit.networks.training.accuracy import strong_performance
+from plantkit.networks.training.accuracy import strong_accuracy
 from plantkit.scoring.attempts import Attempt
 
 
@@ -59,7 +59,7 @@ def judge(
     """
     done = [(attempt, attempt.mask) for attempt in attempts if attempt.mask is not None]
     ticket = challenge.truth.ticket
-    planted, *reached = strong_performance(
+    planted, *reached = strong_accuracy(
         challenge.network,
         challenge.task,
         challenge.weights,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.research.audit.attacks import (
     LEARNERS,
     Attack,
@@ -135,7 +135,7 @@ class Audit:
         subject: figures of the one network that was to be judged beside the test networks.
     """
 
-    spec: NetworkSpec
+    spec: PerceptronSpec
     limits: Limits
     training_networks: int
     test_networks: int

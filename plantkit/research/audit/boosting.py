@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import MissingExtraError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -131,7 +131,7 @@ CAUTIOUS = boosting(learning_rate=0.04, max_iter=80, max_leaf_nodes=6, min_sampl
 
 
 def fit_models(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     lessons: Sequence[Lesson],
     rng: np.random.Generator,
     learner: Learner = BOLD,

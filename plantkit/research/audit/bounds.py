@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec, weight_name
+from plantkit.networks import PerceptronSpec, weight_name
 from plantkit.research.audit.samples import Sample
 
 Floats = NDArray[np.float64]
 
 
-def path_chances(spec: NetworkSpec, parameters: Mapping[str, NDArray[np.floating]]) -> list[Floats]:
+def path_chances(
+    spec: PerceptronSpec, parameters: Mapping[str, NDArray[np.floating]]
+) -> list[Floats]:
     """Returns the chance that relu's ticket, planted `faithful`, holds each weight.
 
     One array (out, in) a layer; each sums to 1. Networks in which a unit of a path is read by

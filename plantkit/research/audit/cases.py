@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.research.audit.features import Codes, extract_features
 from plantkit.research.audit.products import product_tables
 from plantkit.research.audit.samples import Sample
@@ -29,7 +29,7 @@ class Case:
         labels: parameter name to (entries,) bool, True at the ticket's entries.
     """
 
-    spec: NetworkSpec
+    spec: PerceptronSpec
     parameters: Mapping[str, Any]
     path: Path
     labels: Mapping[str, Bools]

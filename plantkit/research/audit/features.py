@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
 
 Codes = NDArray[np.uint8]
@@ -96,7 +96,9 @@ class FeatureTable:
     codes: Codes
 
 
-def extract_features(spec: NetworkSpec, parameters: Mapping[str, Any]) -> dict[str, FeatureTable]:
+def extract_features(
+    spec: PerceptronSpec, parameters: Mapping[str, Any]
+) -> dict[str, FeatureTable]:
     """Returns the features of every entry of a network, by parameter name.
 
     Args:
@@ -114,7 +116,7 @@ def extract_features(spec: NetworkSpec, parameters: Mapping[str, Any]) -> dict[s
 class _Network:
     """One network's parameters and what several strata share."""
 
-    def __init__(self, spec: NetworkSpec, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, spec: PerceptronSpec, parameters: Mapping[str, Any]) -> None:
         self.spec = spec
         self.deviations = standard_deviations(spec)
         self.weights = [_float64(parameters[weight_name(layer)]) for layer in spec.layers]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from plantkit.challenges.bundles import MANIFEST, load
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import FAMILIES, default_method, find_family, find_method
 from plantkit.research.audit.assessment import Limits, audit_plantings
 from plantkit.research.audit.boosting import check_extra
@@ -129,7 +129,7 @@ def _recipe(name: str, inspection: Inspection) -> PlantingRecipe:
     if Path(name).exists():
         raise UsageError(f"{name} is no bundle: it has no {MANIFEST}")
     family = find_family(name).with_dials(inspection.dials)
-    spec = NetworkSpec.uniform(
+    spec = PerceptronSpec.uniform(
         depth=5 if inspection.depth is None else inspection.depth,
         width=100 if inspection.width is None else inspection.width,
         inputs=family.inputs,

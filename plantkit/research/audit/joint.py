@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -43,7 +43,7 @@ class Degrees:
     outgoing: tuple[int, ...]
 
 
-def ticket_degrees(spec: NetworkSpec, tickets: Sequence[Mapping[str, Bools]]) -> Degrees:
+def ticket_degrees(spec: PerceptronSpec, tickets: Sequence[Mapping[str, Bools]]) -> Degrees:
     """Returns the degrees of training tickets, name to bool (entries,)."""
     mean: dict[int, list[int]] = {0: [], 1: []}
     for layer in spec.layers:
@@ -57,7 +57,7 @@ def ticket_degrees(spec: NetworkSpec, tickets: Sequence[Mapping[str, Bools]]) ->
 
 
 def joint_tables(
-    spec: NetworkSpec,
+    spec: PerceptronSpec,
     log_odds: Mapping[str, Floats],
     codes: Mapping[str, NDArray[np.uint8]],
     degrees: Degrees,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.surroundings import look_around, second_order
 from plantkit.research.audit.boosting import Bools, Learner, Table
 
@@ -26,7 +26,7 @@ STEPS = 300
 
 
 def product_tables(
-    spec: NetworkSpec, parameters: Mapping[str, Any]
+    spec: PerceptronSpec, parameters: Mapping[str, Any]
 ) -> dict[str, NDArray[np.float32]]:
     """Returns the surroundings of every entry, (entries, values) by parameter name."""
     return {

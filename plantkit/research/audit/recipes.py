@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save
 import plantkit.planting
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting import find_family, find_method
 from plantkit.research.audit.samples import Sample
 
@@ -40,7 +40,7 @@ class PlantingRecipe:
     """
 
     family: str
-    spec: NetworkSpec
+    spec: PerceptronSpec
     method: str = "faithful"
     dials: Mapping[str, str] = field(default_factory=dict)
 
@@ -164,7 +164,7 @@ def _save(sample: Sample, path: Path) -> None:
     temporary.replace(path)
 
 
-def _load(spec: NetworkSpec, path: Path) -> Sample:
+def _load(spec: PerceptronSpec, path: Path) -> Sample:
     tensors = load_file(path)
     return Sample(
         spec=spec,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.planted import PlantedNetwork
 
 Float32s = NDArray[np.float32]
@@ -33,7 +33,7 @@ class Sample:
         UsageError: a parameter is missing, has another shape, or is not finite.
     """
 
-    spec: NetworkSpec
+    spec: PerceptronSpec
     parameters: Mapping[str, Float32s]
     ticket: Mapping[str, Bools]
 
@@ -61,7 +61,7 @@ class Sample:
         return copies
 
 
-def check_samples(train: Sequence[Sample], test: Sequence[Sample]) -> NetworkSpec:
+def check_samples(train: Sequence[Sample], test: Sequence[Sample]) -> PerceptronSpec:
     """Returns the one network specification that all samples share.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.research.audit.cases import CaseFile
 from plantkit.research.audit.features import GROUPS
 from plantkit.research.audit.figures import Separation, separate_codes
@@ -79,7 +79,9 @@ def choose_feature(
     return members[best], bool(aucs[best] >= 0.5)
 
 
-def position_scores(spec: NetworkSpec, tickets: Sequence[Mapping[str, Bools]]) -> dict[str, Floats]:
+def position_scores(
+    spec: PerceptronSpec, tickets: Sequence[Mapping[str, Bools]]
+) -> dict[str, Floats]:
     """Returns how often each place was in the training tickets, (entries,) by parameter name.
 
     The product of three smoothed counts: of the row, the column and the entry itself.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind, make_task
 from plantkit.networks.training import Recipe, Run, Samples, single_threaded, train
 
@@ -35,7 +35,7 @@ def calibrate() -> Calibration:
     """Returns how fast this machine trains, from a hundred steps of two networks; about 1 s."""
     points = []
     for width in _WIDTHS:
-        spec = NetworkSpec.uniform(depth=5, width=width, inputs=2, outputs=4)
+        spec = PerceptronSpec.uniform(depth=5, width=width, inputs=2, outputs=4)
         _seconds_per_step(spec, samples=320)  # what is done once only
         points.append((spec.total, _seconds_per_step(spec, samples=_SAMPLES)))
     (small, fast), (large, slow) = points
@@ -43,7 +43,7 @@ def calibrate() -> Calibration:
     return Calibration(seconds_per_step=max(0.0, fast - slope * small), seconds_per_parameter=slope)
 
 
-def _seconds_per_step(spec: NetworkSpec, *, samples: int) -> float:
+def _seconds_per_step(spec: PerceptronSpec, *, samples: int) -> float:
     generator = torch.Generator().manual_seed(0)
     start = {
         name: 0.1 * torch.randn(shape, generator=generator) for name, shape in spec.shapes.items()

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from plantkit.errors import MissingExtraError
-from plantkit.networks import ConvolutionSpec, Network, NetworkSpec
+from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
 from plantkit.networks.tasks import Classification
 from plantkit.networks.training import Recipe, Samples, evaluate
 from plantkit.research.studies.calibration import Calibration
@@ -33,7 +33,7 @@ TRAIN = 1200
 #: The networks by their names on the command line.
 NETWORKS: Mapping[str, Network] = MappingProxyType(
     {
-        "fc": NetworkSpec(widths=(64, 100, 50, 10)),
+        "fc": PerceptronSpec(widths=(64, 100, 50, 10)),
         "conv": ConvolutionSpec(image=(1, 8, 8), blocks=((8,), (16,)), hidden=(32,), outputs=10),
     }
 )
@@ -106,7 +106,7 @@ def validation_losses(network: Network, parameters: Tensor, data: Samples) -> li
 def accuracies(network: Network, parameters: Tensor, data: Samples) -> list[float]:
     """Returns the accuracy in [0, 1] of each of the parameters (runs, total)."""
     return [
-        float(a) for a in TASK.performance(evaluate(network, parameters, data.inputs), data.targets)
+        float(a) for a in TASK.accuracy(evaluate(network, parameters, data.inputs), data.targets)
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.targets import Floats, Target
 from plantkit.research.theory.budget import error_budget, normalized
 
@@ -50,7 +50,7 @@ class Existence:
         return sum(layer.log_probability for layer in self.layers[:-1])
 
 
-def existence(target: Target, spec: NetworkSpec, epsilon: float, inputs: Floats) -> Existence:
+def existence(target: Target, spec: PerceptronSpec, epsilon: float, inputs: Floats) -> Existence:
     """Returns a lower bound for the probability that a random network holds `target`.
 
     The network is drawn by the He-scaled initial law. It holds the target if some mask makes it
@@ -106,7 +106,12 @@ def existence(target: Target, spec: NetworkSpec, epsilon: float, inputs: Floats)
 
 
 def width_for(
-    target: Target, spec: NetworkSpec, epsilon: float, inputs: Floats, *, probability: float = 0.9
+    target: Target,
+    spec: PerceptronSpec,
+    epsilon: float,
+    inputs: Floats,
+    *,
+    probability: float = 0.9,
 ) -> int | None:
     """Returns the least width at which the hidden layers match with `probability`, or None.
 
@@ -119,7 +124,7 @@ def width_for(
     wanted = math.log(probability)
 
     def is_enough(width: int) -> bool:
-        wide = NetworkSpec.uniform(
+        wide = PerceptronSpec.uniform(
             depth=spec.depth, width=width, inputs=spec.inputs, outputs=spec.outputs
         )
         return existence(target, wide, epsilon, inputs).log_hidden >= wanted

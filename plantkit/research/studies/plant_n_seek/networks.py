@@ -10,11 +10,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from plantkit.networks import NetworkSpec
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
-from plantkit.networks.training.accuracy import strong_performance, trivial_performance
+from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
 from plantkit.planting import FORMULAS, draw_samples, find_method, generator
 from plantkit.pruners.problem import Problem
 from plantkit.research.studies.plant_n_seek.grid import Place
@@ -85,17 +85,17 @@ def plant_problem(place: Place, seed: int) -> PlantedProblem:
         test=test,
         digest=_digest(weights, train, test, recipe),
         nominal_weight_density=family.build(place.depth).count.weight_density(network),
-        trivial=trivial_performance(task, train_data=train, test_data=test),
-        ticket_strong=strong_performance(
+        trivial=trivial_accuracy(task, train_data=train, test_data=test),
+        ticket_strong=strong_accuracy(
             network, task, weights, [ticket], train_data=train, test_data=test
         )[0],
     )
 
 
-def network_of(place: Place) -> NetworkSpec:
+def network_of(place: Place) -> PerceptronSpec:
     """Returns the network that is planted at `place`."""
     family = FORMULAS[place.task]
-    return NetworkSpec.uniform(
+    return PerceptronSpec.uniform(
         depth=place.depth, width=place.width, inputs=family.inputs, outputs=family.outputs
     )
 

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plantkit.evaluation.cache import Answer, Cache, answer_key, performance_key
+from plantkit.evaluation.cache import Answer, Cache, accuracy_key, answer_key
 from plantkit.networks.connectivity import connectivity
 from plantkit.networks.masks import Mask, budget_of, overlap, validate_mask
 from plantkit.networks.training import single_threaded
-from plantkit.networks.training.accuracy import Performances, measure
+from plantkit.networks.training.accuracy import Accuracies, measure
 from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
 from plantkit.research.studies.plant_n_seek.methods import (
     METHODS,
@@ -110,15 +110,15 @@ def _pruned(
 
 def _measured(
     planted: PlantedProblem, points: Sequence[Point], seed: int, cache: Cache | None
-) -> list[Performances]:
+) -> list[Accuracies]:
     keys = [
-        performance_key(bundle=planted.digest, mask=point.mask.digest(), seed=seed, device="cpu")
+        accuracy_key(bundle=planted.digest, mask=point.mask.digest(), seed=seed, device="cpu")
         for point in points
     ]
     known = {
         key: found
         for key in keys
-        if cache is not None and (found := cache.performances(key)) is not None
+        if cache is not None and (found := cache.accuracies(key)) is not None
     }
     missing = {key: point.mask for key, point in zip(keys, points, strict=True) if key not in known}
     problem = planted.problem
@@ -135,12 +135,12 @@ def _measured(
     for key, found in zip(missing, measured, strict=True):
         known[key] = found
         if cache is not None:
-            cache.keep_performances(key, found)
+            cache.keep_accuracies(key, found)
     return [known[key] for key in keys]
 
 
 def _record(
-    coordinates: Coordinates, planted: PlantedProblem, point: Point, found: Performances
+    coordinates: Coordinates, planted: PlantedProblem, point: Point, found: Accuracies
 ) -> StudyRecord:
     connected = connectivity(planted.problem.network, point.mask)
     gain = planted.ticket_strong - planted.trivial

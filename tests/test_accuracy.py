@@ -8,18 +8,18 @@ import pytest
 import torch
 from builders import random_mask, random_samples, random_weights, task_of
 
-from plantkit.networks import NetworkSpec, build_module, training
+from plantkit.networks import PerceptronSpec, build_module, training
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Device, Recipe, Run, Samples, evaluate, train
 from plantkit.networks.training.accuracy import (
-    Performances,
+    Accuracies,
     measure,
-    strong_performance,
-    trivial_performance,
+    strong_accuracy,
+    trivial_accuracy,
 )
 
-SPEC = NetworkSpec(widths=(2, 12, 9, 3))
+SPEC = PerceptronSpec(widths=(2, 12, 9, 3))
 RECIPE = Recipe(epochs=2, batch_size=16, learning_rate=0.01)
 KINDS = ("classification", "regression")
 MASKS = [
@@ -29,7 +29,7 @@ MASKS = [
 ]
 
 
-def measured(kind: str, masks: list[Mask] = MASKS, **named) -> list[Performances]:
+def measured(kind: str, masks: list[Mask] = MASKS, **named) -> list[Accuracies]:
     return measure(
         SPEC,
         task_of(SPEC, kind),
@@ -50,7 +50,7 @@ def test_weak_is_the_trained_network_on_test_data(kind):
     trained = train(SPEC, task, random_samples(SPEC, kind, 70), runs, RECIPE)
     for row, found in zip(trained, measured(kind), strict=True):
         outputs = evaluate(SPEC, row.unsqueeze(0), test.inputs)
-        assert found.weak == float(task.performance(outputs, test.targets)[0])
+        assert found.weak == float(task.accuracy(outputs, test.targets)[0])
 
 
 def test_strong_is_the_masked_module_on_test_data():
@@ -63,7 +63,7 @@ def test_strong_is_the_masked_module_on_test_data():
 
 
 def test_strong_alone_equals_strong_beside_weak():
-    alone = strong_performance(
+    alone = strong_accuracy(
         SPEC,
         task_of(SPEC, "regression"),
         random_weights(SPEC),
@@ -135,10 +135,10 @@ def test_a_gpu_measures_what_the_cpu_measures(kind):
 
 def test_the_factor_is_fitted_on_training_data_alone():
     """The network gives x; training targets are 2x, test targets 3x: the factor must be 2."""
-    spec = NetworkSpec(widths=(1, 1))
+    spec = PerceptronSpec(widths=(1, 1))
     weights = {"layers.0.weight": torch.ones(1, 1), "layers.0.bias": torch.zeros(1)}
     x = torch.linspace(-1, 1, 21).unsqueeze(1)
-    [found] = strong_performance(
+    [found] = strong_accuracy(
         spec,
         make_task("regression", 1),
         weights,
@@ -153,13 +153,13 @@ def test_the_constant_is_fitted_on_training_data_alone():
     x = torch.zeros(10, 1)
     train_classes = torch.tensor([0] * 7 + [1] * 3)
     test_classes = torch.tensor([0] * 2 + [1] * 8)
-    found = trivial_performance(
+    found = trivial_accuracy(
         make_task("classification", 2),
         train_data=Samples(inputs=x, targets=train_classes),
         test_data=Samples(inputs=x, targets=test_classes),
     )
     assert found == pytest.approx(0.2)
-    values = trivial_performance(
+    values = trivial_accuracy(
         make_task("regression", 1),
         train_data=Samples(inputs=x, targets=torch.full((10, 1), 2.0)),
         test_data=Samples(inputs=x, targets=torch.tensor([[-1.0], [1.0]] * 5)),
