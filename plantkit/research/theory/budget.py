@@ -24,7 +24,7 @@ def error_budget(target: Target, epsilon: float, inputs: Floats) -> tuple[float,
     in one of its rows. The proof replaces one layer at a time and needs the layers above, their
     own errors included, to have a norm of at most |W_k| + epsilon / L, which is r_k epsilon_k <=
     epsilon / L. Without that, a target whose later layers are nearly zero gets budgets far above
-    1 and breaks the promise: see tests/test_theory.py.
+    1 and breaks the promise: see tests/research/test_theory.py.
 
     Args:
         target: any; its zeros are left out of the mask and have no error.

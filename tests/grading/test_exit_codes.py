@@ -16,7 +16,7 @@ from plantkit.challenges.sealed_bundles import seal_bundle
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/staff.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/staff.md"
 RUBRIC = """title = "Tiny"
 pass = 1
 [run]

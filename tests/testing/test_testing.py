@@ -31,7 +31,7 @@ from plantkit.testing.laboratory import Call, resolve_installed
 from plantkit.testing.problems import make_problem
 from plantkit.testing.suite import Examination
 
-BAD_PRUNERS = Path(__file__).parent / "bad_pruners"
+BAD_PRUNERS = Path(__file__).parents[1] / "bad_pruners"
 CHECK_NAMES = [check.name for check in CHECKS]
 GOOD = """
 import torch

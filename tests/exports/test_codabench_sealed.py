@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_exports_codabench import submit_to  # noqa: F401
+from test_codabench import submit_to  # noqa: F401
 
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import SEALED, TRUTH

@@ -9,7 +9,7 @@ import pytest
 from plantkit.errors import RubricError
 from plantkit.grading.rubric import read_rubric
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "rubric.toml"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "rubric.toml"
 GOOD = """title = "t"
 pass = 0.5
 [run]

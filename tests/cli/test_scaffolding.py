@@ -30,7 +30,7 @@ from plantkit.schemas import schema_names, violations
 from plantkit.testing import CHECKS, Laboratory, run_checks
 from plantkit.version import __version__
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PLUGIN_FILES = [
     ".github/workflows/tests.yml",
     ".gitignore",

@@ -537,7 +537,7 @@ def test_the_rubrics_tell_good_pruners_from_bad_ones(
 ) -> None:
     """Half of the points pass; the comments in the rubrics state what was measured, and other
     machines may train a little differently."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     path = root / "examples/rubric.toml"
     if rubric == "assignment":
         new_assignment(tmp_path / "course")
