@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from plantkit.challenges.bundles import Challenge
+from plantkit.evaluation.measuring import score_all
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task, TaskKind, make_task
 from plantkit.networks.training import Recipe, Samples
 from plantkit.pruners.problem import Problem
+from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.records import Record
 
 
 def random_weights(spec: PerceptronSpec, seed: int = 0) -> dict[str, Tensor]:
@@ -85,3 +90,11 @@ def plain_problem() -> Problem:
 
 def task_of(spec: PerceptronSpec, kind: str) -> Task:
     return make_task(kind, spec.outputs)
+
+
+def score_attempts(
+    challenge: Challenge, attempts: Sequence[Attempt], **options: Any
+) -> list[Record]:
+    """Returns the records of one challenge's attempts; options as of `score_all`."""
+    [records] = score_all([(challenge, attempts)], **options)
+    return records

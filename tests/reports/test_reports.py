@@ -10,9 +10,9 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
+from builders import score_attempts
 
 from plantkit.challenges.bundles import Challenge
-from plantkit.evaluation.measuring import score_attempts
 from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
 from plantkit.reports import FORMATS, built_in, find_reporters

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from builders import score_attempts
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plantkit.errors import ExecutorError
 from plantkit.evaluation.cache import Cache
-from plantkit.evaluation.measuring import score_all, score_attempts
+from plantkit.evaluation.measuring import score_all
 from plantkit.networks.masks import Mask
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.protocol import Protocol

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -14,13 +15,14 @@ from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge, PublicChallenge
 from plantkit.challenges.sealing import find_secret_key
 from plantkit.errors import MaskError
-from plantkit.evaluation.measuring import score_attempts
+from plantkit.evaluation.measuring import score_all
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
 from plantkit.isolation.client import read_answer
 from plantkit.isolation.wire import Status
 from plantkit.machine import available_cores
 from plantkit.networks.masks import budget_of
+from plantkit.networks.training.executors import LocalExecutor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.ranking import rank
 from plantkit.scoring.records import Record
@@ -49,14 +51,19 @@ def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, 
     key = find_secret_key(key_file if key_file is not None and key_file.is_file() else None)
     challenges = [bundles.load(inputs / "ref" / name, key=key) for name in plan.densities]
     reported = _reported(inputs / "res" / ATTEMPTS_FILE)
-    records: list[Record] = []
-    for challenge in challenges:
-        attempts = [
-            _attempt(cell, challenge, inputs / "res", reported.get(cell.file, {}))
-            for cell in plan.cells()
-            if cell.challenge == challenge.id
-        ]
-        records += score_attempts(challenge, attempts, jobs=available_cores())
+    batches = [
+        (
+            challenge,
+            [
+                _attempt(cell, challenge, inputs / "res", reported.get(cell.file, {}))
+                for cell in plan.cells()
+                if cell.challenge == challenge.id
+            ],
+        )
+        for challenge in challenges
+    ]
+    with LocalExecutor(available_cores()) as executor:
+        records = list(itertools.chain(*score_all(batches, executor=executor)))
     scores = _scores(challenges, records, plan)
     output.mkdir(parents=True, exist_ok=True)
     (output / DETAILS_FILE).write_text(_details(challenges, records), encoding="utf-8")
