@@ -124,8 +124,46 @@ def test_one_seed_has_no_interval_and_ranks_by_score(circle):
     ]
 
 
+def test_two_seeds_have_an_interval_by_hand(circle):
+    """t(1) at 97.5% is 12.706; the standard error of two scores is half of their distance."""
+    scores = [
+        rank([circle], records_of(circle, {"a": [value]}), PROTOCOL)[0].score
+        for value in (0.500, 0.501)
+    ]
+    [standing] = rank([circle], records_of(circle, {"a": [0.500, 0.501]}), PROTOCOL)
+    assert standing.high - standing.score == pytest.approx(
+        12.7062 * (scores[1] - scores[0]) / 2, rel=1e-4
+    )
+
+
+def test_seeds_that_agree_have_an_interval_without_width(circle):
+    [standing] = rank([circle], records_of(circle, {"a": [0.5] * 3}), PROTOCOL)
+    assert standing.low == standing.score == standing.high
+
+
+def test_intervals_end_where_scores_do(circle):
+    wide = rank([circle], records_of(circle, {"a": [0.0, 1.0]}), PROTOCOL)[0]
+    assert (wide.low, wide.high) == (0.0, 100.0)
+
+
+def test_f1_is_the_mean_over_seeds_where_overlap_is_scored(circle, relu):
+    records = [
+        replace(
+            one,
+            target_density=challenge.planted_density,
+            is_planted_density=True,
+            overlap={**one.overlap, "f1": f1},
+        )
+        for challenge in (circle, relu)
+        for one, f1 in zip(records_of(challenge, {"a": [0.5] * 3}), (0.1, 0.2, 0.6), strict=True)
+    ]
+    assert (circle.overlap_scored, relu.overlap_scored) == (True, False)
+    assert rank([circle, relu], records, PROTOCOL)[0].f1 == pytest.approx(0.3)
+    assert rank([relu], records[3:], PROTOCOL)[0].f1 is None
+
+
 def test_failures_are_counted(circle):
-    records = records_of(circle, {"a": [0.5, 0.5]})
+    records = records_of(circle, {"a": [0.5] * 3})
     records[0] = replace(records[0], status="crash")
     [standing] = rank([circle], records, PROTOCOL)
     assert standing.failures == 1
