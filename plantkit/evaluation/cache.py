@@ -1,16 +1,15 @@
-"""What was computed before, on disk: accuracies of masks, and masks of installed pruners.
+"""The cache on disk: accuracies of masks, and masks of installed pruners.
 
-Every entry is kept under a digest of all that it depends on: the bundle, the mask or pruner,
-the seed, plantkit's own source, the versions of Python's packages and the processor. So an
-entry is right or it is not found, and nothing is ever trained twice. An entry that cannot be
-read counts as not found.
+The key of an entry is a digest of all that it depends on: the bundle, the mask or pruner, the
+seed, plantkit's own source, the versions of Python's packages and the processor. When one of
+them changes, the entry is not found any more. An entry that cannot be read counts as not found.
 
-Masks are kept for pruners of installed plugins alone: what they are is known from their
-package's files and the installed versions. A submission may read other files and is run anew
-each time; the training of masks that were seen before is saved all the same.
+Masks are kept only for pruners of installed plugins, whose code is known from the files of their
+package and the installed versions. A submission may read other files, so it runs anew each time;
+its masks are still not trained again if they are the same.
 
-Entries lie in `$PLANTKIT_CACHE_DIR`, else `$XDG_CACHE_HOME/plantkit`, else
-`~/.cache/plantkit`. Those used longest ago are removed beyond `MOST_MIB`.
+Entries are in `$PLANTKIT_CACHE_DIR`, else `$XDG_CACHE_HOME/plantkit`, else
+`~/.cache/plantkit`. Beyond `MOST_MIB` those that were used longest ago are removed.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -40,19 +39,17 @@ from plantkit.networks import Network
 from plantkit.networks.masks import Mask, validate_mask
 from plantkit.networks.training.accuracy import Accuracies
 
-#: Part of every key: to be raised when the meaning of an entry changes.
+#: Part of every key. Raise it when the meaning of an entry changes.
 FORMAT = 1
 #: Size beyond which entries are removed.
 MOST_MIB = 1024
 
 _MIB = 1024 * 1024
 
-Found = TypeVar("Found")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a pruner answered: its mask, and what the run that made it took."""
+    """A mask that a pruner returned, with the time and memory of the run."""
 
     mask: Mask
     seconds: float
@@ -60,15 +57,10 @@ class Answer:
 
 
 class Cache:
-    """Entries below `directory`, which is made when it is first written to.
-
-    hits, misses: how often something was found, and not found, since this was made.
-    """
+    """The entries below `directory`, which is created at the first write."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = default_directory() if directory is None else directory
-        self.hits = 0
-        self.misses = 0
 
     def accuracies(self, key: str) -> Accuracies | None:
         """Returns the accuracies kept under `key`, or None."""
@@ -76,9 +68,8 @@ class Cache:
         if content is not None:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 value = json.loads(content)
-                found = Accuracies(strong=float(value["strong"]), weak=float(value["weak"]))
-                return self._count(found)
-        return self._count(None)
+                return Accuracies(strong=float(value["strong"]), weak=float(value["weak"]))
+        return None
 
     def keep_accuracies(self, key: str, value: Accuracies) -> None:
         """Keeps `value` under `key`."""
@@ -93,13 +84,12 @@ class Cache:
                 tensors = load_tensors(content)
                 seconds, peak = tensors["facts"].tolist()
                 mask = validate_mask(_part(tensors, "mask."), network, budget)
-                found = Answer(
+                return Answer(
                     mask=Mask(mask, saliency=_part(tensors, "saliency.") or None),
                     seconds=seconds,
                     peak_rss_mib=None if math.isnan(peak) else peak,
                 )
-                return self._count(found)
-        return self._count(None)
+        return None
 
     def keep_answer(self, key: str, answer: Answer) -> None:
         """Keeps `answer` under `key`."""
@@ -125,13 +115,6 @@ class Cache:
                 path.unlink()
                 total -= size
 
-    def _count(self, found: Found | None) -> Found | None:
-        if found is None:
-            self.misses += 1
-        else:
-            self.hits += 1
-        return found
-
     def _path(self, key: str, suffix: str) -> Path:
         return self.directory / key[:2] / f"{key[2:]}{suffix}"
 
@@ -145,7 +128,7 @@ class Cache:
         return content
 
     def _write(self, key: str, suffix: str, content: bytes) -> None:
-        """Writes all or nothing; a disk that is full or read-only costs the entry only."""
+        """Writes all or nothing. On a full or read-only disk only the entry is lost."""
         path = self._path(key, suffix)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +138,7 @@ class Cache:
 
 
 def default_directory() -> Path:
-    """Returns where entries lie unless told otherwise; see the module."""
+    """Returns the default directory; see the module."""
     if given := os.environ.get("PLANTKIT_CACHE_DIR"):
         return Path(given)
     base = os.environ.get("XDG_CACHE_HOME")
@@ -202,7 +185,7 @@ def _digest(*parts: Any) -> str:
 
 @functools.cache
 def _surroundings() -> list[str]:
-    """Everything outside of a run's inputs that its result may depend on."""
+    """Returns what a result may depend on besides the inputs of its run."""
     # `name` and `version` would each read the whole metadata.
     read = [found.metadata for found in importlib.metadata.distributions()]
     installed = sorted(f"{metadata['Name']}=={metadata['Version']}" for metadata in read)
@@ -218,7 +201,7 @@ def _surroundings() -> list[str]:
 
 
 def _processor() -> str:
-    """Returns the processor's name: other ones may add in another order."""
+    """Returns the processor's name: another processor may add in another order."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -242,7 +225,7 @@ def _package_digest(package: str) -> str | None:
 
 
 def _files_digest(root: Path, pattern: str = "*") -> str:
-    """Returns a digest of names and contents of the files below `root`, compiled ones left out."""
+    """Returns a digest of names and contents of the files below `root`, but for compiled ones."""
     state = hashlib.sha256()
     for path in sorted(root.rglob(pattern)):
         if path.is_file() and path.suffix != ".pyc":

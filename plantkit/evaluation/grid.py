@@ -1,4 +1,4 @@
-"""The grid challenge x pruner x density x seed: what takes part, and what is to be run."""
+"""The grid of an evaluation: challenge x pruner x density x seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plantkit.scoring.protocol import Protocol, resolve_densities
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One run to be made: a pruner, a density and a seed."""
+    """One run that is to be made: a pruner, a density and a seed."""
 
     entry: Entry
     density: float

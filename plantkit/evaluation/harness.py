@@ -1,4 +1,4 @@
-"""One evaluation: run the grid, score it, record it, rank it."""
+"""One evaluation: runs the grid, scores it, records it and ranks it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import load_quantiles, rank
 from plantkit.scoring.records import RESULTS_VERSION, SCORING_VERSION, Record
 
-#: Runs whose masks are held at once, those of one challenge at least: each may take half a MB.
+#: Runs whose masks are in memory at the same time; a mask may take half a MB. All runs of one
+#: challenge stay together even where they are more.
 _MOST_CELLS = 256
 
 
@@ -101,7 +102,7 @@ def run_identity(
     resources: Resources,
     metrics: Sequence[Metric] = (),
 ) -> dict[str, Any]:
-    """Returns what must be equal for a run to be resumed: all that can change a record."""
+    """Returns all that can change a record; to resume a run, it must be the same again."""
     return {
         "results_version": RESULTS_VERSION,
         "scoring_version": SCORING_VERSION,
@@ -126,7 +127,7 @@ def run_identity(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """Cells of one challenge that are run one after another, and what to call them."""
+    """Cells of one challenge that are scored together, and their name in the progress."""
 
     challenge: Challenge
     cells: Sequence[Cell]
@@ -144,8 +145,8 @@ def _windows(
     """Yields the parts of the grid that are scored together, without the cells in `done`.
 
     Records that are saved are made pruner by pruner, so that little is lost when the run is
-    killed. Otherwise as many challenges go together as memory has room for, so that trainings
-    wait for each other but once; the results are the same.
+    killed. Otherwise as many challenges as fit in memory go together, which keeps all processes
+    busy until the end. The results are the same.
     """
     window: list[_Part] = []
     for challenge in challenges:
@@ -170,7 +171,7 @@ def _windows(
 
 
 def _labelled(progress: Progress, label: str) -> Progress:
-    """Returns `progress` with the part before the colon of what is going on replaced."""
+    """Returns `progress` with `label` in place of what stands before the colon."""
     return lambda text, done, total: progress(f"{label}:{text.partition(':')[2]}", done, total)
 
 

@@ -1,4 +1,4 @@
-"""Who takes part in an evaluation: installed pruners by name, submissions by file."""
+"""The pruners that take part: installed ones by name, submissions by file."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Installed:
 def load_submissions(
     sources: Sequence[PrunerSource], server: PrunerServer, scratch: Scratch, limits: Limits
 ) -> tuple[list[Entry], list[PluginError]]:
-    """Returns an entry for every pruner that the files define, and what could not be loaded."""
+    """Returns an entry for every pruner that the files define, and an error for each bad file."""
     from plantkit.scoring.entries import Entry
 
     entries, broken = [], []
@@ -108,7 +108,7 @@ def _label(name: str, options: Mapping[str, str]) -> str:
 
 
 def with_unique_labels(entries: Sequence[Entry]) -> list[Entry]:
-    """Returns the entries, with the file's name added to labels that come more than once.
+    """Returns the entries, with the file's name added to labels that occur more than once.
 
     Raises:
         UsageError: one pruner of one file was given twice.

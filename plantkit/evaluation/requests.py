@@ -1,4 +1,4 @@
-"""What an evaluation, or a pruning, is asked for."""
+"""What the user asked for: one evaluation, or one run of `plantkit prune`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from plantkit.isolation.levels import AUTO
 
 DEFAULT_SUITE = "starter"
 
-#: Called with what cannot be used, a message or an error.
+#: Called with a message or an error about something that cannot be used.
 Warn = Callable[[object], None]
-#: Called with what is going on, work done, and work in all: ("circle-5x100: pruning", 3, 72).
+#: Called with what is going on, how much of it is done, and how much there is:
+#: ("circle-5x100: pruning", 3, 72).
 Progress = Callable[[str, int, int], None]
 
 

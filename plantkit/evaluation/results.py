@@ -1,7 +1,4 @@
-"""An evaluation as a value: what `plantkit evaluate --format json` prints, by pruner.
-
-For notebooks and tests. The figures are the command line's, by the same path.
-"""
+"""Evaluations from Python, for notebooks and tests: the figures of the command line, by pruner."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ class PrunerFigures(Standing):
 
     @property
     def errors(self) -> list[str]:
-        """What went wrong, one line a failed run; empty where nothing did."""
+        """What went wrong, one line per failed run; empty if nothing did."""
         return [
             f"{record.challenge}, density {record.target_density:.4g}, seed {record.seed}: "
             f"{record.status}: {record.error}"
@@ -70,7 +67,7 @@ class PrunerFigures(Standing):
 
 
 class EvaluationResult:
-    """Figures by pruner name, best first.
+    """The figures of an evaluation by pruner name, best first.
 
     Attributes:
         evaluation: all that was evaluated.
@@ -126,7 +123,7 @@ def evaluate_pruners(
 
     Args:
         pruners: paths or registered names, as on the command line.
-        baselines: installed pruners to run beside them: names, "suite", "all" or "none".
+        baselines: installed pruners to rank with them: names, "suite", "all" or "none".
 
     Raises:
         UsageError: a file, name or value that cannot be used, or two suites of challenges.

@@ -1,8 +1,8 @@
 """A run directory, which keeps what an evaluation made.
 
 It holds `run.json` (what was evaluated, and under which settings), `records.jsonl`
-(one record a line, appended as it is made) and `masks/`. A torn last line, as a killed process
-leaves it, is ignored when the file is read again.
+(one record per line, appended when it is made) and `masks/`. A killed process may
+leave half a line at the end; it is ignored when the file is read again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ OUTPUT_DIRECTORY = "output"
 
 
 class RunDirectory:
-    """Records on disk, each saved as it is made.
+    """Records on disk, each saved when it is made.
 
-    identity: what must be equal for old records to count: pruners with their digests,
-        protocol and versions.
+    identity: what must be the same for old records to count: the pruners with their digests,
+        the protocol and the versions.
 
     Raises:
         UsageError: the directory holds another run, or records while `resume` is False.
@@ -90,7 +90,7 @@ class RunDirectory:
                 )
 
     def _rewrite(self) -> None:
-        """Writes the records back without a torn last line, so that appending is safe."""
+        """Writes the records back without half a line at the end, so that appending is safe."""
         target = self.path / RECORDS_FILE
         temporary = target.with_suffix(".tmp")
         lines = [json.dumps(record.to_json()) + "\n" for record in self.records]
@@ -112,7 +112,7 @@ def save_mask(directory: Path, mask: Mask) -> Path:
 
 
 def read_records(path: Path) -> list[Record]:
-    """Returns the records in a run directory; a torn last line is left out.
+    """Returns the records in a run directory; half a line at the end is left out.
 
     Raises:
         ResultsError: a line that is not the last cannot be read.

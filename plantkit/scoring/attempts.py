@@ -1,4 +1,4 @@
-"""What came of one run of a pruner, before it is scored."""
+"""The outcome of one run of a pruner, before it is scored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plantkit.networks.masks import Mask
 class Attempt:
     """One run of a pruner before scoring. `mask` is None unless `status` is "ok".
 
-    output: the end of what it printed, tracebacks included.
+    output: the end of what the run printed, with tracebacks.
     """
 
     pruner: str

@@ -1,4 +1,4 @@
-"""Who takes part: a pruner, and where it comes from."""
+"""A pruner that takes part in an evaluation, and where it comes from."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ class Entry:
     """A pruner that takes part.
 
     label: its unique name in the tables. sha256: of a submission's file, else None.
-    module: of an installed plugin, where its entry point leads; its answers may be cached.
-    is_submission: given by path rather than by a registered name.
-    is_seeded: whether its masks may depend on the seed; if not, one run serves all seeds.
+    module: of an installed plugin, the target of its entry point; its masks may be cached.
+    is_seeded: whether its masks may depend on the seed. If not, one run counts for all seeds.
     """
 
     label: str
@@ -25,7 +24,6 @@ class Entry:
     plugin: str = ""
     version: str = ""
     module: str = ""
-    is_submission: bool = False
     is_seeded: bool = True
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An evaluation: who took part, on what, and what came of it."""
+"""An evaluation: who took part, on which challenges, and the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plantkit.version import __version__
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where an evaluation ran; none of it changes a score.
+    """How an evaluation ran. Nothing here changes a score.
 
     isolation: the level that was applied, "full", "process" or "none".
     """
@@ -29,7 +29,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Everything an evaluation came to; `reporters` turn it into text."""
+    """All results of an evaluation; `reports` turn it into text."""
 
     entries: Sequence[Entry]
     challenges: Sequence[Challenge]

@@ -13,7 +13,7 @@ from plantkit.networks.masks import Mask
 class Evidence:
     """What a metric sees of one scored mask.
 
-    strong, weak: performance on the test data, untrained and trained.
+    strong, weak: test accuracy (R² in regression), untrained and trained.
     """
 
     network: Network

@@ -1,4 +1,4 @@
-"""Which masks count, and how they become a score."""
+"""The protocol: densities, seeds, and the weights of the score."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from plantkit.networks.masks import budget_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """How masks become a score.
+    """At which densities pruners run, how often, and how the score is weighted.
 
-    densities: numbers in (0, 1] or "planted". seeds: runs of each pruner a density.
+    densities: numbers in (0, 1] or "planted". seeds: runs of each pruner at each density.
     weights: of the strong area, the weak area and F1 in the score.
     """
 

@@ -22,11 +22,11 @@ _Totals = Sequence[Sequence[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A pruner's place: score in [0, 100] with its interval; areas and F1 in [0, 1].
+    """A pruner's place: its score in [0, 100] with an interval, areas and F1 in [0, 1].
 
-    low and high are None with a single seed, which says nothing of the spread. f1 is None where
-    no challenge scores its overlap. failures counts runs that are not ok; seconds is the mean
-    wall time of a run.
+    low and high are None with a single seed, since one seed does not show the spread. f1 is
+    None where no challenge scores its overlap. failures counts runs that are not ok; seconds is
+    the mean wall time of a run.
     """
 
     rank: int
@@ -45,7 +45,7 @@ class Standing:
 
 
 def load_quantiles() -> None:
-    """Imports what `rank` needs and nothing before it does, which takes 0.15 s."""
+    """Imports what only `rank` needs; that takes 0.15 s."""
     import scipy.special  # noqa: F401
 
 
@@ -56,8 +56,8 @@ def rank(
 
     A pruner's score is the mean over challenges of the mean over seeds. Its interval is
     Student's over seeds, stratified by challenge with Welch's degrees of freedom; the suite's
-    challenges are fixed, so it says nothing of other challenges. A bootstrap of so few seeds
-    would be far too narrow. Two pruners are compared seed by seed: one shares the rank of the
+    challenges are fixed, so the interval does not cover other challenges. A bootstrap of so few
+    seeds would be far too narrow. Two pruners are compared seed by seed: one shares the rank of the
     best of its group unless the interval of their paired differences leaves zero out. With a
     single seed, ranks are by score alone.
     """
@@ -100,7 +100,7 @@ def rank(
 def _seed_scores(
     challenges: Sequence[Challenge], records: Sequence[Record]
 ) -> list[list[SeedScore]]:
-    """Returns the seed scores of one pruner, a list a challenge, in the order of seeds."""
+    """Returns the seed scores of one pruner: one list per challenge, in the order of seeds."""
     by_challenge = []
     for challenge in challenges:
         mine = [record for record in records if record.bundle_sha256 == challenge.digest]

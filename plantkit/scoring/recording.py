@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Structure:
-    """What can be said of a mask before it is trained."""
+    """What is known of a mask before it is trained."""
 
     connected: Connectivity
     overlap: Mapping[str, float]
@@ -94,7 +94,7 @@ def record_of(
 
 
 def _compute(metrics: Sequence[Metric], evidence: Evidence) -> dict[str, float]:
-    """Returns what the metrics of plugins say; one that breaks is left out, with a warning."""
+    """Returns the metrics of plugins; one that fails is left out, with a warning."""
     found = {}
     for metric in metrics:
         try:
@@ -110,5 +110,5 @@ def _compute(metrics: Sequence[Metric], evidence: Evidence) -> dict[str, float]:
 
 
 def _finite(value: float) -> float:
-    """JSON has no infinities: a performance below any use is stored as a large negative one."""
+    """Returns `value`, or a large negative number where it is infinite or NaN: JSON has neither."""
     return value if math.isfinite(value) else -1e30

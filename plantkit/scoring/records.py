@@ -22,7 +22,10 @@ RESULTS_VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackScore:
-    """Performance on test data, and the share of the ticket's that it recovers, in [0, 1]."""
+    """Test accuracy (R² in regression), and recovered accuracy in [0, 1].
+
+    The field is called `performance` as it is in the JSON output.
+    """
 
     performance: float
     recovered_accuracy: float
@@ -30,7 +33,7 @@ class TrackScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What one run of one pruner on one challenge, density and seed came to.
+    """The result of one run: of one pruner, on one challenge, at one density, with one seed.
 
     A run that failed has a status other than "ok", an error, and zeros for scores.
     target_density is the density that was asked for; density the mask's own. `overlap` holds

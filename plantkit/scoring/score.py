@@ -13,19 +13,19 @@ from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import Record
 
 
-def recovered_accuracy(performance: float, *, trivial: float, ticket: float) -> float:
+def recovered_accuracy(accuracy: float, *, trivial: float, ticket: float) -> float:
     """Returns the share of the ticket's gain over the trivial predictor, clipped to [0, 1].
 
-    A performance that is not a number, as of an exploding network, recovers nothing.
+    An accuracy that is not a number, for example of an exploding network, recovers nothing.
 
     Raises:
         ValueError: the ticket is no better than the trivial predictor.
     """
     if ticket <= trivial:
-        raise ValueError(f"ticket performance {ticket} is not above the trivial {trivial}")
-    if math.isnan(performance):
+        raise ValueError(f"ticket accuracy {ticket} is not above the trivial {trivial}")
+    if math.isnan(accuracy):
         return 0.0
-    return min(1.0, max(0.0, (performance - trivial) / (ticket - trivial)))
+    return min(1.0, max(0.0, (accuracy - trivial) / (ticket - trivial)))
 
 
 def recovery_area(points: Mapping[float, float | None]) -> float:
