@@ -270,3 +270,16 @@ def test_overlap_is_not_scored_on_relu(relu):
     )
     assert record.overlap["f1"] == 1.0
     assert seed_score(relu, [record]).f1 is None
+
+
+def test_the_dense_network_stands_at_density_one_whatever_the_ticket_does(circle):
+    planted = circle.planted_density
+    with_one = ticket_score(circle, PROTOCOL, [planted, 0.5, 1.0])
+    assert with_one == ticket_score(circle, PROTOCOL, [planted, 0.5])
+
+
+def test_f1_counts_only_where_the_planted_density_is_run(circle):
+    """The ticket's areas from 0.5 on are those of any mask that recovers everything there."""
+    density = min(0.9, circle.planted_density * 1.5)
+    without = ticket_score(circle, replace(PROTOCOL, f1_weight=0.0), [density])
+    assert ticket_score(circle, PROTOCOL, [density]) == pytest.approx(without)
