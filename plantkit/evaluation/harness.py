@@ -23,7 +23,8 @@ from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.metrics import Metric
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import load_quantiles, rank
-from plantkit.scoring.records import RESULTS_VERSION, SCORING_VERSION, Record
+from plantkit.scoring.records import RESULTS_VERSION, Record
+from plantkit.scoring.score import SCORING_VERSION
 
 #: Runs whose masks are in memory at the same time; a mask may take half a MB. All runs of one
 #: challenge stay together even where they are more.

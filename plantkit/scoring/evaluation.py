@@ -11,7 +11,8 @@ from plantkit.machine import environment, git_hash
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import Standing
-from plantkit.scoring.records import RESULTS_VERSION, SCORING_VERSION, Record
+from plantkit.scoring.records import RESULTS_VERSION, Record
+from plantkit.scoring.score import SCORING_VERSION
 from plantkit.version import __version__
 
 

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     pass
 
-#: Version of the rules by which masks become scores. Results of two versions never mix.
-SCORING_VERSION = 1
 #: Version of the JSON output and of run directories.
 RESULTS_VERSION = 1
 

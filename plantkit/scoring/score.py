@@ -12,6 +12,9 @@ from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import Record
 
+#: Version of the rules by which masks become scores. Results of two versions never mix.
+SCORING_VERSION = 1
+
 
 def recovered_accuracy(accuracy: float, *, trivial: float, ticket: float) -> float:
     """Returns the share of the ticket's gain over the trivial predictor, clipped to [0, 1].

@@ -11,7 +11,7 @@ from typing import Any
 from plantkit.challenges.bundles import PublicChallenge
 from plantkit.errors import ResultsError
 from plantkit.scoring.protocol import Protocol, resolve_densities
-from plantkit.scoring.records import SCORING_VERSION
+from plantkit.scoring.score import SCORING_VERSION
 
 PLAN_FILE = "plan.json"
 ATTEMPTS_FILE = "attempts.json"
