@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,10 +26,12 @@ class Change:
     """One section of the page.
 
     files: new files by path. edits: (path, old line, new lines). commands: with what they print.
+    trials: files by name that are not part of the change, but show that it works.
     """
 
     title: str
     files: dict[str, str]
+    trials: dict[str, str]
     edits: list[tuple[str, str, str]]
     commands: list[tuple[str, str]]
 
@@ -40,7 +43,7 @@ def read_changes() -> list[Change]:
 
 
 def read_change(section: str) -> Change:
-    files, edits, commands = {}, [], []
+    files, trials, edits, commands = {}, {}, [], []
     for language, body in re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL):
         first, _, rest = body.partition("\n")
         if language == "diff":
@@ -54,7 +57,15 @@ def read_change(section: str) -> Change:
                 commands.append((command, output))
         elif first.startswith("# file: "):
             files[first.removeprefix("# file: ")] = rest
-    return Change(title=section.partition("\n")[0], files=files, edits=edits, commands=commands)
+        elif first.startswith("# try: "):
+            trials[first.removeprefix("# try: ")] = rest
+    return Change(
+        title=section.partition("\n")[0],
+        files=files,
+        trials=trials,
+        edits=edits,
+        commands=commands,
+    )
 
 
 CHANGES = read_changes()
@@ -87,6 +98,8 @@ def make(change: Change, tree: Path) -> None:
         target = tree / path
         assert not target.exists(), f"{path} exists already"
         target.write_text(content, encoding="utf-8")
+    for name, content in change.trials.items():
+        (tree / name).write_text(content, encoding="utf-8")
     for path, old, new in change.edits:
         text = (tree / path).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{path} has not just one place that reads {old!r}"
@@ -108,7 +121,7 @@ def install(tree: Path) -> None:
 
 def run(command: str, tree: Path, tiny_challenges: Path) -> str:
     """Runs a command of the page in a copy of the code, and returns what it prints."""
-    words = command.split()
+    words = shlex.split(command)
     program = {"plantkit": [sys.executable, "-c", CLI], "python": [sys.executable]}[words[0]]
     paths = [str(tree), str(tree / "plugins")]
     environment = {

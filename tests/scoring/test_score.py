@@ -283,3 +283,13 @@ def test_f1_counts_only_where_the_planted_density_is_run(circle):
     density = min(0.9, circle.planted_density * 1.5)
     without = ticket_score(circle, replace(PROTOCOL, f1_weight=0.0), [density])
     assert ticket_score(circle, PROTOCOL, [density]) == pytest.approx(without)
+
+
+def test_a_challenge_run_at_density_one_alone_has_that_run_for_areas(circle):
+    records = score_attempts(circle, [attempt(Mask.full(circle.network), density=1.0)])
+    score = seed_score(circle, records)
+    [record] = records
+    assert score.strong_area == record.strong.recovered_accuracy
+    assert score.weak_area == record.weak.recovered_accuracy > 0
+    failed = seed_score(circle, score_attempts(circle, [attempt(None, density=1.0)]))
+    assert (failed.strong_area, failed.weak_area) == (0.0, 0.0)
