@@ -34,8 +34,8 @@ seeds = 1
 @pytest.fixture(scope="session")
 def plantkit_tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the tiny planted challenges relu-3x8 and circle-3x60 and suite `tiny`."""
-    from plantkit.challenges.bundles import freeze
     from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.challenges.freezing import freeze
     from plantkit.networks.training import Recipe
 
     root: Path = tmp_path_factory.mktemp("plantkit-challenges")

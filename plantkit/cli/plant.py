@@ -88,8 +88,8 @@ def command(
       plantkit plant teacher --planting selected --dial outputs=4 --dial kind=classification
       plantkit plant teacher --seal --key contest.key.pub
     """
-    from plantkit.challenges.bundles import freeze
     from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.challenges.freezing import freeze
     from plantkit.challenges.sealing import KEY_VARIABLE, find_key
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
@@ -123,22 +123,24 @@ def command(
     freeze(draft, target, key=key)
     kept = planted.count
     click.echo(
-        f"{target}: planted {kept.total} of {draft.network.total} parameters ({planted.method})"
+        f"{target}: planted {kept.total} of {planted.spec.total} parameters ({planted.method})"
     )
     click.echo(
-        f"density {kept.density(draft.network):.4g}, "
-        f"weights only {kept.weight_density(draft.network):.4g}"
+        f"density {kept.density(planted.spec):.4g}, "
+        f"weights only {kept.weight_density(planted.spec):.4g}"
     )
     for line in planted.details.lines():
         click.echo(line)
     if planted.alternatives.count is not None:
         click.echo(f"tickets as sparse and as good: {planted.alternatives.count}")
+    reference = draft.manifest["reference"]
     click.echo(
-        f"test {draft.task.metric}: ticket untrained {draft.ticket_accuracy.strong:.4f}, "
-        f"trained {draft.ticket_accuracy.weak:.4f}, dense trained "
-        f"{draft.dense_accuracy.weak:.4f}, constant {draft.trivial:.4f}"
+        f"test {draft.manifest['task']['metric']}: "
+        f"ticket untrained {reference['ticket']['strong']:.4f}, "
+        f"trained {reference['ticket']['weak']:.4f}, "
+        f"dense trained {reference['dense']['weak']:.4f}, constant {reference['trivial']:.4f}"
     )
-    if not draft.hidden:
+    if not planted.hidden:
         reason = (
             "no audit of this depth and width says that the ticket is hidden"
             if find_method(planted.method).hidden

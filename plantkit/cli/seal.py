@@ -27,7 +27,7 @@ def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
     Examples:
       plantkit seal challenges/circle-5x100 --key contest.key.pub
     """
-    from plantkit.challenges.sealed_bundles import seal_bundle
+    from plantkit.challenges.freezing import seal_bundle
     from plantkit.challenges.sealing import KEY_VARIABLE, find_key
     from plantkit.errors import UsageError
 

@@ -26,7 +26,7 @@ def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
     Examples:
       plantkit unseal challenges/circle-5x100 --key contest.key --out published/circle-5x100
     """
-    from plantkit.challenges.sealed_bundles import unseal_bundle
+    from plantkit.challenges.freezing import unseal_bundle
     from plantkit.challenges.sealing import KEY_VARIABLE, find_secret_key
     from plantkit.errors import UsageError
 

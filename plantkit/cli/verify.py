@@ -41,9 +41,8 @@ def command(
       plantkit verify sealed/circle-5x100 --reveal published/truth.safetensors
     """
     from plantkit.challenges import catalog
-    from plantkit.challenges.revealing import verify_reveal
     from plantkit.challenges.sealing import find_secret_key
-    from plantkit.challenges.verification import verify_bundle
+    from plantkit.challenges.verification import verify_bundle, verify_reveal
     from plantkit.errors import BundleError, NothingEvaluatedError, SealedTruthError, UsageError
     from plantkit.plugins import load_installed
 

@@ -13,7 +13,7 @@ import junitparser
 import pytest
 
 from plantkit.challenges import sealing
-from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.challenges.freezing import seal_bundle
 from plantkit.cli.scaffolding import new_assignment
 from plantkit.evaluation import run as session
 from plantkit.grading import grader
