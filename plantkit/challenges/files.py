@@ -142,7 +142,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no number that JSON knows")
+    raise ValueError(f"{text} is not a number in JSON")
 
 
 def _exact(text: str) -> int:

@@ -22,7 +22,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from plantkit.errors import MissingExtraError, SealedTruthError, UsageError
 
@@ -86,6 +86,7 @@ class SecretKey:
 
 
 Key = SecretKey | PublicKey
+SomeKey = TypeVar("SomeKey", bound=Key)
 
 _KINDS: Mapping[str, type[SecretKey] | type[PublicKey]] = {
     "plantkit-secret-key-1": SecretKey,
@@ -178,9 +179,16 @@ def find_secret_key(
     return key
 
 
+def given(key: SomeKey | None, *, needed_for: str) -> SomeKey:
+    """Returns `key`; raises `UsageError` if it is None."""
+    if key is None:
+        raise UsageError(f"{needed_for} needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    return key
+
+
 def write_keys(key: SecretKey, path: Path) -> Path:
     """Writes the secret key to the new file `path`, readable by its owner only, and the public
-    key beside it with the suffix `.pub`; returns the latter's path.
+    key next to it with the suffix `.pub`; returns the public key's path.
 
     Raises:
         UsageError: one of the files exists, or cannot be written.

@@ -7,6 +7,7 @@ import math
 import click
 
 from plantkit.cli.options import FiniteRange
+from plantkit.cli.output import table_text
 
 
 @click.command()
@@ -38,8 +39,6 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
       plantkit exists circle
       plantkit exists relu --depth 3 --width 1000 --epsilon 0.1
     """
-    from tabulate import tabulate
-
     from plantkit.errors import UsageError
     from plantkit.networks import PerceptronSpec
     from plantkit.planting.families import find_family
@@ -70,7 +69,7 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
     ]
     head = ["layer", "neurons", "in-degree", "tolerance", "one neuron matches", "all matched"]
     click.echo(f"{family} in a random {spec.label} network, outputs within {epsilon:g}\n")
-    click.echo(tabulate(rows, head, disable_numparse=True))
+    click.echo(table_text(head, rows))
     click.echo(f"\nProbability that it exists: at least {power_of_ten(found.log_probability)}.")
     enough = width_for(target, spec, epsilon, chosen.domain(), probability=probability)
     shown = "more than 10^15" if enough is None else f"{enough:.3g}"

@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import challenges_option, isolation_option, jobs_option, key_option
+from plantkit.cli.options import (
+    OutputFile,
+    challenges_option,
+    isolation_option,
+    jobs_option,
+    key_option,
+)
+from plantkit.cli.output import warn
+from plantkit.cli.progress import ProgressBar
 from plantkit.grading.outputs import FORMATS
 
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -20,7 +28,7 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             f"--{name}",
             f"file_{name}",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=OutputFile(),
             metavar="FILE",
             help=output_format.help,
         )(command)
@@ -42,7 +50,7 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(["skip", "run", "show"]),
     default="skip",
     show_default=True,
-    help="Hidden criteria: leave out; run, with details in staff's files only; or show.",
+    help="Hidden criteria: leave out; run, with details in the staff's file only; or show.",
 )
 @_format_options
 @click.option(
@@ -62,11 +70,7 @@ def command(
     rubric_path: Path,
     hidden: str,
     github: bool,
-    jobs: int | None,
-    isolation: str,
-    key_file: Path | None,
-    challenge_directories: tuple[Path, ...],
-    **paths: Path | None,
+    **options: Any,
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
 
@@ -80,13 +84,10 @@ def command(
       plantkit grade my_pruner.py --rubric rubric.toml --hidden run --json staff.json
       plantkit grade my_pruner.py --rubric rubric.toml --gradescope results.json
     """
-    from plantkit.cli import warn
     from plantkit.grading.outputs import write_grade, write_stubs
 
-    files = {name.removeprefix("file_"): path for name, path in paths.items() if path is not None}
-    for name, path in files.items():
-        if not path.parent.is_dir():
-            raise click.UsageError(f"--{name}: {path.parent} is not a directory", ctx)
+    paths = {name: options.pop(f"file_{name}") for name in FORMATS}
+    files = {name: path for name, path in paths.items() if path is not None}
     is_for_host = any(FORMATS[name].is_for_host for name in files)
     write_stubs(files, pruner)
     summary_path = os.environ.get(_SUMMARY_VARIABLE)
@@ -96,7 +97,6 @@ def command(
             "sets; leave --github out elsewhere",
             ctx,
         )
-    from plantkit.cli.progress import ProgressBar
     from plantkit.grading.grader import HiddenMode, grade_submission
     from plantkit.grading.outputs import github as actions
     from plantkit.grading.outputs import table
@@ -107,13 +107,10 @@ def command(
             read_rubric(rubric_path),
             pruner,
             hidden=HiddenMode(hidden),
-            challenge_directories=challenge_directories,
-            jobs=jobs,
-            isolation=isolation,
-            key_file=key_file,
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,
+            **options,
         )
     write_grade(files, grade)
     click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)

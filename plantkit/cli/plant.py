@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
-from plantkit.cli.options import dial_option, key_option, parse_dials
+from plantkit.cli.options import Seed, dial_option, key_option
+from plantkit.cli.output import warn
+
+
+def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9]*", text):
+        raise click.BadParameter(f"{text!r} cannot be used; expected letters and digits")
+    return text.lower()
 
 
 @click.command()
 @click.argument("family")
 @click.option(
     "--planting",
-    type=click.Choice(["faithful", "selected", "anchored"]),
-    help="How the ticket gets in.  [default: selected if it fits the family, else faithful]",
+    metavar="NAME",
+    help="Planting method: faithful, selected or anchored.  "
+    "[default: selected if it fits the family, else faithful]",
 )
 @click.option(
     "--as-published",
@@ -31,7 +40,7 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
     type=click.IntRange(min=1, max=100_000),
     default=100,
     show_default=True,
-    help="Units a hidden layer.",
+    help="Units per hidden layer.",
 )
 @click.option(
     "--out",
@@ -40,7 +49,12 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
     show_default=True,
     help="Directory in which the bundle's own directory is made.",
 )
-@click.option("--variant", default="", help="Added to the id: <family>-<depth>x<width>-<variant>.")
+@click.option(
+    "--variant",
+    default="",
+    callback=_check_variant,
+    help="Added to the id: <family>-<depth>x<width>-<variant>.",
+)
 @click.option(
     "--noise",
     type=click.FloatRange(min=0, max=1),
@@ -54,6 +68,7 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
 )
 @click.option(
     "--seed",
+    type=Seed(),
     metavar="HEX",
     help="Planting seed, for a reproduction. Never for a contest: whoever has the seed has the "
     "ticket.  [default: 256 bits of the system's entropy]",
@@ -61,19 +76,13 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
 @click.option("--seal", is_flag=True, help="Encrypt the truth; it never lies in the clear.")
 @key_option
 def command(
-    family: str,
     planting: str | None,
     as_published: bool,
-    dials: tuple[str, ...],
-    depth: int,
-    width: int,
     out: Path,
-    variant: str,
-    noise: float | None,
-    overlap_scored: bool | None,
-    seed: str | None,
+    seed: bytes | None,
     seal: bool,
     key_file: Path | None,
+    **options: Any,
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
@@ -90,7 +99,7 @@ def command(
     """
     from plantkit.challenges.drafting import Order, draft_challenge
     from plantkit.challenges.freezing import freeze
-    from plantkit.challenges.sealing import KEY_VARIABLE, find_key
+    from plantkit.challenges.sealing import find_key, given
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
     from plantkit.planting import find_method, fresh_seed
@@ -99,29 +108,14 @@ def command(
         raise UsageError(f"--as-published is a kind of faithful planting; got {planting!r}")
     if key_file is not None and not seal:
         raise UsageError("--key has no use without --seal; add --seal, or leave it out")
-    key = find_key(key_file) if seal else None
-    if seal and key is None:
-        raise UsageError(f"--seal needs a key: --key FILE, or the variable {KEY_VARIABLE}")
-    if not re.fullmatch("[A-Za-z0-9]*", variant):
-        raise UsageError(f"variant is {variant!r}; expected letters and digits")
-    order = Order(
-        family=family,
-        depth=depth,
-        width=width,
-        variant=variant.lower(),
-        planting="as-published" if as_published else planting,
-        dials=parse_dials(dials),
-        noise=noise,
-        overlap_scored=overlap_scored,
-    )
+    key = given(find_key(key_file), needed_for="--seal") if seal else None
+    order = Order(planting="as-published" if as_published else planting, **options)
     target = out / order.id
     if target.exists():
         raise UsageError(f"{target} exists already; a frozen bundle is never overwritten")
-    draft, planted = draft_challenge(
-        order, fresh_seed() if seed is None else _parse_seed(seed), jobs=available_cores()
-    )
+    draft, planted = draft_challenge(order, seed or fresh_seed(), jobs=available_cores())
     freeze(draft, target, key=key)
-    kept = planted.count
+    kept, manifest = planted.count, draft.manifest
     click.echo(
         f"{target}: planted {kept.total} of {planted.spec.total} parameters ({planted.method})"
     )
@@ -133,9 +127,9 @@ def command(
         click.echo(line)
     if planted.alternatives.count is not None:
         click.echo(f"tickets as sparse and as good: {planted.alternatives.count}")
-    reference = draft.manifest["reference"]
+    reference = manifest["reference"]
     click.echo(
-        f"test {draft.manifest['task']['metric']}: "
+        f"test {manifest['task']['metric']}: "
         f"ticket untrained {reference['ticket']['strong']:.4f}, "
         f"trained {reference['ticket']['weak']:.4f}, "
         f"dense trained {reference['dense']['weak']:.4f}, constant {reference['trivial']:.4f}"
@@ -146,16 +140,4 @@ def command(
             if find_method(planted.method).hidden
             else "this planting can be read off the weights"
         )
-        click.echo(f"warning: {reason}; do not use it for a contest", err=True)
-
-
-def _parse_seed(text: str) -> bytes:
-    from plantkit.errors import UsageError
-
-    try:
-        seed = bytes.fromhex(text)
-    except ValueError:
-        seed = b""
-    if not seed:
-        raise UsageError(f"seed is {text!r}; expected hexadecimal digits, two a byte")
-    return seed
+        warn(f"{reason}; do not use it for a contest")

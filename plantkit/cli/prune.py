@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from plantkit.cli.options import (
-    Density,
     challenges_option,
+    densities_option,
     isolation_option,
     jobs_option,
-    memory_limit_option,
-    time_limit_option,
+    limit_options,
 )
+from plantkit.cli.output import table_text, warn, write_output
 
 
 @click.command()
 @click.argument("pruner")
 @click.argument("challenge")
-@click.option(
-    "--density",
-    "densities",
-    type=Density(),
-    multiple=True,
-    help="A density in (0, 1] or 'planted', instead of the challenge's. Repeatable.",
-)
+@densities_option("challenge")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--out",
@@ -35,24 +30,11 @@ from plantkit.cli.options import (
     help="Save the masks in this directory, each as <sha256>.safetensors.",
 )
 @jobs_option
-@time_limit_option(300.0)
-@memory_limit_option(4096)
+@limit_options()
 @isolation_option
 @challenges_option
 @click.pass_context
-def command(
-    ctx: click.Context,
-    pruner: str,
-    challenge: str,
-    densities: tuple[float | str, ...],
-    seeds: int,
-    out: Path,
-    jobs: int | None,
-    time_limit: float,
-    memory_limit: int,
-    isolation: str,
-    challenge_directories: tuple[Path, ...],
-) -> None:
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Run PRUNER, a file or an installed pruner's name, on CHALLENGE and save its masks.
 
     Nothing is scored, so that the truth may be sealed: this is how to try a pruner on a
@@ -62,25 +44,10 @@ def command(
     Examples:
       plantkit prune submissions/my_pruner.py contest/circle-5x100 --density 0.1
     """
-    from tabulate import tabulate
-
-    from plantkit.cli import warn
     from plantkit.evaluation.requests import PruneRequest
     from plantkit.evaluation.run import run_pruning
 
-    request = PruneRequest(
-        pruner=pruner,
-        challenge=challenge,
-        out=out,
-        challenge_directories=challenge_directories,
-        densities=densities,
-        seeds=seeds,
-        jobs=jobs,
-        time_seconds=time_limit,
-        memory_mib=memory_limit,
-        isolation=isolation,
-    )
-    attempts = run_pruning(request, warn=warn, progress=lambda *_: None)
+    attempts = run_pruning(PruneRequest(**options), warn=warn, progress=lambda *_: None)
     rows = [
         (
             attempt.pruner,
@@ -94,6 +61,6 @@ def command(
         for attempt in attempts
     ]
     headers = ("pruner", "density", "seed", "status", "kept", "seconds", "mask, or error")
-    click.echo(tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True))
+    write_output(table_text(headers, rows))
     if any(attempt.mask is None for attempt in attempts):
         ctx.exit(1)

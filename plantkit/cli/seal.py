@@ -1,4 +1,4 @@
-"""`plantkit seal`: encrypt the truth of bundles."""
+"""`plantkit seal`: encrypt the truth of a bundle."""
 
 from __future__ import annotations
 
@@ -28,10 +28,7 @@ def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
       plantkit seal challenges/circle-5x100 --key contest.key.pub
     """
     from plantkit.challenges.freezing import seal_bundle
-    from plantkit.challenges.sealing import KEY_VARIABLE, find_key
-    from plantkit.errors import UsageError
+    from plantkit.challenges.sealing import find_key, given
 
-    key = find_key(key_file)
-    if key is None:
-        raise UsageError(f"sealing needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    key = given(find_key(key_file), needed_for="sealing")
     click.echo(f"{seal_bundle(bundle, key, out)}: truth sealed")

@@ -1,4 +1,4 @@
-"""`plantkit unseal`: put the truth of sealed bundles back in the clear."""
+"""`plantkit unseal`: put the truth of a sealed bundle back in the clear."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
       plantkit unseal challenges/circle-5x100 --key contest.key --out published/circle-5x100
     """
     from plantkit.challenges.freezing import unseal_bundle
-    from plantkit.challenges.sealing import KEY_VARIABLE, find_secret_key
-    from plantkit.errors import UsageError
+    from plantkit.challenges.sealing import find_secret_key, given
 
-    key = find_secret_key(key_file)
-    if key is None:
-        raise UsageError(f"unsealing needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    key = given(find_secret_key(key_file), needed_for="unsealing")
     click.echo(f"{unseal_bundle(bundle, key, out)}: truth in the clear")

@@ -158,7 +158,7 @@ def test_unknown_schema_version(copied_bundle, version, advice):
         (lambda m: m.update(id="circle-3x60\n"), "$.id"),
         (lambda m: m.update(title="\x1b[2J"), "$.title"),
         (lambda m: m["protocol"]["training"].update(epochs=2.0), "is not of type 'integer'"),
-        (lambda m: m["reference"].update(trivial=float("nan")), "NaN is no number"),
+        (lambda m: m["reference"].update(trivial=float("nan")), "NaN is not a number in JSON"),
         (lambda m: m["ticket"].update(kept=2**60), "too large an integer"),
         (lambda m: m["ticket"].update(density=0.9), "ticket.density is 0.9"),
         (lambda m: m["ticket"].update(total_weights=7), "ticket.total_weights is 7"),

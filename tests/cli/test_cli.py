@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -210,7 +211,9 @@ class TestEvaluate:
             assert sum(line.split()[1:2] == [name] for line in lines[4:8]) == 1
         assert "relu-3x8" in lines
         assert "circle-3x60" in lines
-        assert outcome.err == ""
+        assert (
+            re.sub(r"[^\n]+: \d+ of \d+\n", "", outcome.err) == ""
+        )  # a slow machine tells its progress
 
     def test_a_suite_says_what_is_ranked_beside_a_pruner(
         self, plantkit_cli, tiny_challenges, tmp_path, write
@@ -322,7 +325,7 @@ class TestEvaluate:
             (["snip", "--density", "0"], "out of range"),
             (["snip", "--density", "1.5"], "out of range"),
             (["snip", "--density", "nan"], "out of range"),
-            (["snip", "--density", "abc"], "'abc' is no density"),
+            (["snip", "--density", "abc"], "'abc' is not a density"),
             (["snip", "--density", "0.001"], "keeps none of the 25 parameters of relu-3x8"),
             (["snip", "--seeds", "0"], "--seeds"),
             (["snip", "--format", "jsn"], "did you mean 'json'"),

@@ -14,7 +14,7 @@ import pytest
 
 from plantkit.challenges import sealing
 from plantkit.challenges.freezing import seal_bundle
-from plantkit.cli.scaffolding import new_assignment
+from plantkit.cli.new.scaffolding import new_assignment
 from plantkit.evaluation import run as session
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance, determinism
