@@ -15,7 +15,7 @@ import re
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,28 +116,25 @@ class Registry:
         return [reporter for _, reporter in found]
 
     def challenge_directories(self) -> list[Path]:
-        return [Path(path) for _, path in self._collect("plantkit_challenges", lambda *_: None)]
+        return [Path(path) for _, path in self._collect("plantkit_challenges")]
 
     def add_commands(self, cli: Any) -> None:
         """Lets every plugin add its commands to the click group `cli`."""
-        caller = self._manager.hook.plantkit_commands
-        for implementation in sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name):
-            try:
-                implementation.function(cli)
-            except Exception as error:
-                self._fail(
-                    PluginError(
-                        implementation.plugin_name, f"plantkit_commands() raised {describe(error)}"
-                    )
-                )
+        list(self._collect("plantkit_commands", call=lambda function: function(cli) or ()))
 
-    def _collect(self, hook: str, check: Any) -> Iterator[tuple[str, Any]]:
+    def _collect(
+        self,
+        hook: str,
+        check: Callable[[str, Any], None] = lambda *_: None,
+        *,
+        call: Callable[[Callable[..., Any]], Iterable[Any]] = lambda function: function(),
+    ) -> Iterator[tuple[str, Any]]:
         """Yields (plugin, item) of every implementation of `hook`, in the order of names."""
         caller = getattr(self._manager.hook, hook)
         for implementation in sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name):
             plugin = implementation.plugin_name
             try:
-                items = list(implementation.function())
+                items = list(call(implementation.function))
                 for item in items:
                     check(plugin, item)
             except PluginError as error:
@@ -368,7 +365,7 @@ def _check_prune_function(path: Path, function: Any) -> None:
         ) from error
 
 
-def _check_named(method: str) -> Any:
+def _check_named(method: str) -> Callable[[str, Any], None]:
     def check(plugin: str, item: Any) -> None:
         if isinstance(item, type):
             raise PluginError(

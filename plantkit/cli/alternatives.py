@@ -8,16 +8,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    FiniteRange,
-    challenges_option,
-    format_option,
-    isolation_option,
-    jobs_option,
-    key_option,
-    limit_options,
-    output_option,
-)
+from plantkit.cli import options
 from plantkit.cli.output import json_text, warn, write_output
 from plantkit.cli.progress import ProgressBar
 
@@ -35,7 +26,7 @@ from plantkit.cli.progress import ProgressBar
 )
 @click.option(
     "--tolerance",
-    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
+    type=options.FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=0.01,
     show_default=True,
     help="Share of the ticket's gain over the constant predictor that an alternative may lose "
@@ -56,13 +47,13 @@ from plantkit.cli.progress import ProgressBar
     help="The best of these, to measure on all data.",
 )
 @click.option("--write", is_flag=True, help="Write alternatives.json into each bundle's directory.")
-@format_option("table", "markdown", "json")
-@output_option
-@jobs_option
-@limit_options()
-@isolation_option
-@key_option
-@challenges_option
+@options.formats("table", "markdown", "json")
+@options.output
+@options.jobs
+@options.limits()
+@options.isolation
+@options.key
+@options.challenges
 def command(
     challenges: tuple[str, ...],
     pruners: tuple[str, ...],
@@ -74,7 +65,7 @@ def command(
     output: Path | None,
     key_file: Path | None,
     challenge_directories: tuple[Path, ...],
-    **options: Any,
+    **values: Any,
 ) -> None:
     """Say what is known of other tickets of CHALLENGE..., as sparse and as good as the planted one.
 
@@ -101,7 +92,7 @@ def command(
     inquiry = Inquiry(
         pruners=pruners or DEFAULT_PRUNERS,
         effort=Effort(tolerance=tolerance, candidates=candidates, measured=measured),
-        **options,
+        **values,
     )
     # All are loaded before the first long search: what cannot be used fails at once.
     loaded = [bundles.load(found.bundle(name), key=key) for name in dict.fromkeys(challenges)]

@@ -8,14 +8,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    OutputFile,
-    Seed,
-    dial_option,
-    format_option,
-    key_option,
-    output_option,
-)
+from plantkit.cli import options
 from plantkit.cli.output import json_text, write_output
 
 
@@ -27,7 +20,7 @@ from plantkit.cli.output import json_text, write_output
     metavar="NAME",
     help="Planting method of a FAMILY.  [default: faithful if it fits]",
 )
-@dial_option
+@options.dials
 @click.option("--depth", type=click.IntRange(min=2), help="Layers of neurons.  [default: 5]")
 @click.option(
     "--width", type=click.IntRange(1, 100_000), help="Units per hidden layer.  [default: 100]"
@@ -73,18 +66,18 @@ from plantkit.cli.output import json_text, write_output
 @click.option(
     "--seed-hex",
     "seed",
-    type=Seed(),
+    type=options.seed,
     metavar="HEX",
     help="Seed of the planted networks, for a reproduction.  [default: the system's entropy]",
 )
-@format_option("markdown", "json")
+@options.formats("markdown", "json")
 @click.option(
     "--summary",
-    type=OutputFile(),
+    type=options.OutputFile(),
     help="Write a summary too: as audit.json in a bundle's directory, `show` prints it.",
 )
-@key_option
-@output_option
+@options.key
+@options.output
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -95,7 +88,7 @@ def command(
     summary: Path | None,
     key_file: Path | None,
     output: Path | None,
-    **options: Any,
+    **values: Any,
 ) -> None:
     """Attack a planting with weights alone, and say how much of the ticket that finds.
 
@@ -121,7 +114,7 @@ def command(
 
     report = inspect(
         subject,
-        Inspection(key=find_secret_key(key_file), **options),
+        Inspection(key=find_secret_key(key_file), **values),
         seed=seed or fresh_seed(),
         progress=lambda line: click.echo(line, err=True),
     )

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plantkit.cli.options import (
-    format_option,
-    limit_options,
-    output_option,
-    process_isolation_option,
-)
+from plantkit.cli import options
 from plantkit.cli.output import json_text, table_text, warn, write_output
 from plantkit.cli.progress import ProgressBar
 
@@ -29,10 +24,10 @@ _TEXT_WIDTH = 76
 
 @click.command()
 @click.argument("pruner", required=False)
-@format_option("table", "json")
-@output_option
-@limit_options(seconds=60.0)
-@process_isolation_option
+@options.formats("table", "json")
+@options.output
+@options.limits(seconds=60.0)
+@options.process_isolation
 @click.option(
     "--trusted",
     "is_trusted",
@@ -55,7 +50,7 @@ def command(
     """Check that PRUNER keeps the contract.
 
     PRUNER is a Python file or the name of an installed pruner, with options after a colon
-    where it has any. Its code only runs in child processes. The exit code is 1 if a check
+    where it has any. A file's code only runs in child processes. The exit code is 1 if a check
     failed.
 
     \b

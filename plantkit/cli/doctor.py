@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from plantkit.cli.options import format_option
+from plantkit.cli import options
 from plantkit.cli.output import json_text, write_output
 from plantkit.isolation.levels import AUTO, Level, choose
 
@@ -20,7 +20,7 @@ _PROMISES = {
 
 
 @click.command()
-@format_option("text", "json")
+@options.formats("text", "json")
 def command(output_format: str) -> None:
     """Show which levels of isolation this machine offers, and what is missing.
 

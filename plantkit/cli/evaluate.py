@@ -7,15 +7,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    challenges_option,
-    densities_option,
-    isolation_option,
-    jobs_option,
-    key_option,
-    limit_options,
-    output_option,
-)
+from plantkit.cli import options
 from plantkit.cli.output import warn, write_output
 from plantkit.cli.progress import ProgressBar
 from plantkit.reports import FORMATS
@@ -31,7 +23,7 @@ from plantkit.reports import FORMATS
     multiple=True,
     help="A challenge, by id or path, instead of a suite. Repeatable.",
 )
-@densities_option("protocol")
+@options.densities("protocol")
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each pruner at each density.")
 @click.option(
     "--baselines",
@@ -49,7 +41,7 @@ from plantkit.reports import FORMATS
     metavar="NAME",
     help=f"One of {', '.join(FORMATS)}, or a plugin's.",
 )
-@output_option
+@options.output
 @click.option(
     "--run-dir",
     "run_directory",
@@ -57,7 +49,7 @@ from plantkit.reports import FORMATS
     help="Keep records and masks here, each saved as it is made.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
-@jobs_option
+@options.jobs
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
@@ -82,8 +74,8 @@ from plantkit.reports import FORMATS
     default=True,
     help="Compute everything anew, and keep nothing for later evaluations.",
 )
-@limit_options()
-@isolation_option
+@options.limits()
+@options.isolation
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @click.option(
     "--fresh",
@@ -97,21 +89,16 @@ from plantkit.reports import FORMATS
     help="Derive those seeds from the secret in this environment variable, so that everyone "
     "who is given it gets the same instances.",
 )
-@key_option
-@challenges_option
+@options.key
+@options.challenges
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    output: Path | None,
-    **options: Any,
-) -> None:
+def command(ctx: click.Context, /, output: Path | None, **values: Any) -> None:
     """Run PRUNER... on planted tickets and rank them.
 
     PRUNER is a Python file or the name of an installed pruner, with options after a colon
-    where it has any. Each runs in a process of its own, which never sees the ticket. Results
-    go to standard output, progress and messages to standard error. The exit code is 1 if any
-    run of a PRUNER failed.
+    where it has any. Each runs in a process of its own, which never sees the ticket, unless you
+    ask for --isolation none. Results go to standard output, progress and messages to standard
+    error. The exit code is 1 if any run of a PRUNER failed.
 
     \b
     Examples:
@@ -124,7 +111,7 @@ def command(
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
-    request = Request(**options)
+    request = Request(**values)
     if request.suite is not None and request.challenges:
         raise click.UsageError("--suite and --challenge exclude each other; give one of them", ctx)
     if request.resume and request.run_directory is None:

@@ -6,7 +6,7 @@ import math
 
 import click
 
-from plantkit.cli.options import FiniteRange
+from plantkit.cli import options
 from plantkit.cli.output import table_text
 
 
@@ -16,14 +16,14 @@ from plantkit.cli.output import table_text
 @click.option("--width", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option(
     "--epsilon",
-    type=FiniteRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     default=0.01,
     show_default=True,
     help="Error allowed at the outputs, in their units.",
 )
 @click.option(
     "--probability",
-    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
+    type=options.FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=0.9,
     show_default=True,
     help="For the width that would do.",

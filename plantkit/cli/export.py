@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import OutputFile, challenges_option, limit_options
+from plantkit.cli import options
 
 
 @click.group()
@@ -32,13 +32,13 @@ def command() -> None:
     "-o",
     "--output",
     required=True,
-    type=OutputFile(),
+    type=options.OutputFile(),
     metavar="FILE",
     help="The zip to write. It holds the truth: for Codabench only.",
 )
 @click.option("--title", metavar="TEXT", help="Of the competition.  [default: the suite's]")
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs per density, not the suite's.")
-@limit_options(seconds=60.0, mib=2048)
+@options.limits(seconds=60.0, mib=2048)
 @click.option(
     "--total-time",
     "execution_seconds",
@@ -60,9 +60,9 @@ def command() -> None:
     help="Secret key of sealed challenges, to be put into the scoring program.  "
     "[default: not in the zip; organisers give it to the scoring container]",
 )
-@challenges_option
+@options.challenges
 def codabench(
-    output: Path, key_file: Path | None, challenge_directories: tuple[Path, ...], **options: Any
+    output: Path, key_file: Path | None, challenge_directories: tuple[Path, ...], **values: Any
 ) -> None:
     """Write a competition bundle for Codabench.
 
@@ -77,7 +77,7 @@ def codabench(
 
     # Never from the environment: a key goes into the zip only if it was named.
     key = None if key_file is None else find_secret_key(key_file)
-    competition = Competition(key=key, **options)
+    competition = Competition(key=key, **values)
     names = export(competition, output, challenge_directories)
     click.echo(f"{output}: {len(names)} challenges: {', '.join(names)}")
     click.echo(

@@ -9,13 +9,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    OutputFile,
-    challenges_option,
-    isolation_option,
-    jobs_option,
-    key_option,
-)
+from plantkit.cli import options
 from plantkit.cli.output import warn
 from plantkit.cli.progress import ProgressBar
 from plantkit.grading.outputs import FORMATS
@@ -28,7 +22,7 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             f"--{name}",
             f"file_{name}",
-            type=OutputFile(),
+            type=options.OutputFile(),
             metavar="FILE",
             help=output_format.help,
         )(command)
@@ -58,10 +52,10 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help=f"Annotate on standard output, and append to the file in {_SUMMARY_VARIABLE}.",
 )
-@jobs_option
-@isolation_option
-@key_option
-@challenges_option
+@options.jobs
+@options.isolation
+@options.key
+@options.challenges
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -70,7 +64,7 @@ def command(
     rubric_path: Path,
     hidden: str,
     github: bool,
-    **options: Any,
+    **values: Any,
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
 
@@ -86,7 +80,7 @@ def command(
     """
     from plantkit.grading.outputs import write_grade, write_stubs
 
-    paths = {name: options.pop(f"file_{name}") for name in FORMATS}
+    paths = {name: values.pop(f"file_{name}") for name in FORMATS}
     files = {name: path for name, path in paths.items() if path is not None}
     is_for_host = any(FORMATS[name].is_for_host for name in files)
     write_stubs(files, pruner)
@@ -110,7 +104,7 @@ def command(
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,
-            **options,
+            **values,
         )
     write_grade(files, grade)
     click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import challenges_option, format_option
+from plantkit.cli import options
 from plantkit.cli.output import table_text, warn, write_output
 
 Rows = tuple[Sequence[str], list[Sequence[str]]]
@@ -15,8 +15,8 @@ Rows = tuple[Sequence[str], list[Sequence[str]]]
 
 @click.command()
 @click.argument("what", type=click.Choice(["pruners", "challenges", "suites", "plugins"]))
-@format_option("table", "markdown", "csv", "json")
-@challenges_option
+@options.formats("table", "markdown", "csv", "json")
+@options.challenges
 def command(what: str, output_format: str, challenge_directories: tuple[Path, ...]) -> None:
     """List what there is: pruners, challenges, suites or plugins.
 

@@ -18,32 +18,11 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 class FiniteRange(click.FloatRange):
     """A range of floats without `nan` and `inf`."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not finite; expected a number")
         return number
-
-
-class Density(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A number in (0, 1], or "planted"."""
-
-    name = "density"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | str:
-        if value == "planted":
-            return "planted"
-        try:
-            density = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a density; expected a number in (0, 1] or 'planted'")
-        if not 0.0 < density <= 1.0:
-            self.fail(f"{value} is out of range; expected a number in (0, 1] or 'planted'")
-        return density
 
 
 class OutputFile(click.Path):
@@ -59,24 +38,37 @@ class OutputFile(click.Path):
         return path
 
 
-class Seed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A seed in hexadecimal digits; it arrives as bytes."""
+def density(text: str) -> float | str:
+    """Returns a number in (0, 1], or "planted"."""
+    if text == "planted":
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a density; expected a number in (0, 1] or 'planted'"
+        ) from None
+    if not 0.0 < number <= 1.0:
+        raise click.BadParameter(
+            f"{text} is out of range; expected a number in (0, 1] or 'planted'"
+        )
+    return number
 
-    name = "seed"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> bytes:
-        try:
-            seed = bytes.fromhex(value)
-        except ValueError:
-            seed = b""
-        if not seed:
-            self.fail(f"seed is {value!r}; expected hexadecimal digits, two per byte")
-        return seed
+def seed(text: str) -> bytes:
+    """Returns the bytes of a seed in hexadecimal digits."""
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if not value:
+        raise click.BadParameter(
+            f"{text!r} is not a seed; expected hexadecimal digits, two per byte"
+        )
+    return value
 
 
-def format_option(*names: str) -> Decorator:
+def formats(*names: str) -> Decorator:
     """Returns the option for one of the named output formats; the first is the default."""
     return click.option(
         "--format",
@@ -88,7 +80,7 @@ def format_option(*names: str) -> Decorator:
     )
 
 
-def limit_options(*, seconds: float = 300.0, mib: int = 4096) -> Decorator:
+def limits(*, seconds: float = 300.0, mib: int = 4096) -> Decorator:
     """Returns the options for the time and memory of one run, `time_seconds` and `memory_mib`."""
     time = click.option(
         "--time-limit",
@@ -111,12 +103,12 @@ def limit_options(*, seconds: float = 300.0, mib: int = 4096) -> Decorator:
     return lambda command: time(memory(command))
 
 
-def densities_option(whose: str) -> Decorator:
+def densities(whose: str) -> Decorator:
     """Returns the option for densities to use instead of `whose`."""
     return click.option(
         "--density",
         "densities",
-        type=Density(),
+        type=density,
         multiple=True,
         help=f"A density in (0, 1] or 'planted', instead of the {whose}'s. Repeatable.",
     )
@@ -132,11 +124,11 @@ def _isolation(requests: Sequence[str]) -> Decorator:
     )
 
 
-isolation_option = _isolation(REQUESTS)
+isolation = _isolation(REQUESTS)
 #: For what is observed from outside, which takes a process of its own.
-process_isolation_option = _isolation([one for one in REQUESTS if one != Level.NONE])
+process_isolation = _isolation([one for one in REQUESTS if one != Level.NONE])
 
-challenges_option = click.option(
+challenges = click.option(
     "--challenges",
     "challenge_directories",
     type=click.Path(path_type=Path),
@@ -145,20 +137,18 @@ challenges_option = click.option(
     help="A directory that holds bundles, searched before the usual places. Repeatable.",
 )
 
-key_option = click.option(
+key = click.option(
     "--key",
     "key_file",
     type=click.Path(path_type=Path),
     help="File with the key of sealed challenges.  [default: the variable PLANTKIT_KEY]",
 )
 
-jobs_option = click.option(
+jobs = click.option(
     "--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]"
 )
 
-output_option = click.option(
-    "-o", "--output", type=OutputFile(), help="Write the results to this file."
-)
+output = click.option("-o", "--output", type=OutputFile(), help="Write the results to this file.")
 
 
 def _parse_dials(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> Any:
@@ -171,7 +161,7 @@ def _parse_dials(_ctx: click.Context, _param: click.Parameter, texts: Sequence[s
     return dials
 
 
-dial_option = click.option(
+dials = click.option(
     "--dial",
     "dials",
     metavar="NAME=VALUE",

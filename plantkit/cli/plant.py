@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import Seed, dial_option, key_option
+from plantkit.cli import options
 from plantkit.cli.output import warn
 
 
@@ -31,7 +31,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     is_flag=True,
     help="Faithful with the slips of the published implementation, for comparison.",
 )
-@dial_option
+@options.dials
 @click.option(
     "--depth", type=click.IntRange(min=2), default=5, show_default=True, help="Layers of neurons."
 )
@@ -68,13 +68,13 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
 )
 @click.option(
     "--seed",
-    type=Seed(),
+    type=options.seed,
     metavar="HEX",
     help="Planting seed, for a reproduction. Never for a contest: whoever has the seed has the "
     "ticket.  [default: 256 bits of the system's entropy]",
 )
 @click.option("--seal", is_flag=True, help="Encrypt the truth; it never lies in the clear.")
-@key_option
+@options.key
 def command(
     planting: str | None,
     as_published: bool,
@@ -82,12 +82,12 @@ def command(
     seed: bytes | None,
     seal: bool,
     key_file: Path | None,
-    **options: Any,
+    **values: Any,
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
     Families: circle, helix, relu (planted faithfully, or anchored), teacher (selected). The seed
-    comes from the system and is kept only in the bundle's truth.
+    comes from the system, unless you give one, and is kept only in the bundle's truth.
 
     \b
     Examples:
@@ -109,7 +109,7 @@ def command(
     if key_file is not None and not seal:
         raise UsageError("--key has no use without --seal; add --seal, or leave it out")
     key = given(find_key(key_file), needed_for="--seal") if seal else None
-    order = Order(planting="as-published" if as_published else planting, **options)
+    order = Order(planting="as-published" if as_published else planting, **values)
     target = out / order.id
     if target.exists():
         raise UsageError(f"{target} exists already; a frozen bundle is never overwritten")

@@ -7,20 +7,14 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    challenges_option,
-    densities_option,
-    isolation_option,
-    jobs_option,
-    limit_options,
-)
+from plantkit.cli import options
 from plantkit.cli.output import table_text, warn, write_output
 
 
 @click.command()
 @click.argument("pruner")
 @click.argument("challenge")
-@densities_option("challenge")
+@options.densities("challenge")
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--out",
@@ -29,16 +23,16 @@ from plantkit.cli.output import table_text, warn, write_output
     show_default=True,
     help="Save the masks in this directory, each as <sha256>.safetensors.",
 )
-@jobs_option
-@limit_options()
-@isolation_option
-@challenges_option
+@options.jobs
+@options.limits()
+@options.isolation
+@options.challenges
 @click.pass_context
-def command(ctx: click.Context, /, **options: Any) -> None:
+def command(ctx: click.Context, /, **values: Any) -> None:
     """Run PRUNER, a file or an installed pruner's name, on CHALLENGE and save its masks.
 
-    Nothing is scored, so that the truth may be sealed: this is how to try a pruner on a
-    contest's challenges. The exit code is 1 if any run failed.
+    Nothing is scored, so the truth may be sealed: this is how you try a pruner on a contest's
+    challenges. The exit code is 1 if any run failed.
 
     \b
     Examples:
@@ -47,7 +41,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from plantkit.evaluation.requests import PruneRequest
     from plantkit.evaluation.run import run_pruning
 
-    attempts = run_pruning(PruneRequest(**options), warn=warn, progress=lambda *_: None)
+    attempts = run_pruning(PruneRequest(**values), warn=warn, progress=lambda *_: None)
     rows = [
         (
             attempt.pruner,

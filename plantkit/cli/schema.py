@@ -1,4 +1,4 @@
-"""`plantkit schema`: print the JSON Schema of what plantkit writes."""
+"""`plantkit schema`: print the JSON Schema of what plantkit reads or writes."""
 
 from __future__ import annotations
 

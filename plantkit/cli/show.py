@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import challenges_option, format_option
+from plantkit.cli import options
 from plantkit.cli.output import json_text, write_output
 
 
 @click.command()
 @click.argument("challenge")
-@format_option("table", "json")
-@challenges_option
+@options.formats("table", "json")
+@options.challenges
 def command(challenge: str, output_format: str, challenge_directories: tuple[Path, ...]) -> None:
     """Show what is public of CHALLENGE, an id or the path of a bundle.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plantkit.cli.options import format_option, output_option
+from plantkit.cli import options
 from plantkit.cli.output import json_text, warn, write_output
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def _study_command(study: Study) -> click.Command:
         type=click.Path(file_okay=False, path_type=Path),
         help="Directory to draw plots into; needs pip install 'plantkit[studies]'.",
     )
-    @format_option("markdown", "json")
-    @output_option
+    @options.formats("markdown", "json")
+    @options.output
     @click.pass_context
     def run(
         ctx: click.Context,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import key_option
+from plantkit.cli import options
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
-@key_option
+@options.key
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

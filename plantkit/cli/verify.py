@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import challenges_option, key_option
+from plantkit.cli import options
 
 
 @click.command()
 @click.argument("challenges", nargs=-1)
-@key_option
+@options.key
 @click.option(
     "--reveal",
     type=click.Path(path_type=Path),
     help="After the contest: check that this published truth, a truth.safetensors or a bundle "
     "that holds one, is what the one bundle given was committed to.",
 )
-@challenges_option
+@options.challenges
 @click.pass_context
 def command(
     ctx: click.Context,

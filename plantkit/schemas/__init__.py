@@ -1,4 +1,4 @@
-"""The JSON Schemas (draft 2020-12) of everything that plantkit writes, and their enforcement."""
+"""The JSON Schemas (draft 2020-12) of what plantkit reads and writes, and their enforcement."""
 
 from __future__ import annotations
 

@@ -211,9 +211,8 @@ class TestEvaluate:
             assert sum(line.split()[1:2] == [name] for line in lines[4:8]) == 1
         assert "relu-3x8" in lines
         assert "circle-3x60" in lines
-        assert (
-            re.sub(r"[^\n]+: \d+ of \d+\n", "", outcome.err) == ""
-        )  # a slow machine tells its progress
+        progress = r"[^\n]+: \d+ of \d+\n"  # what a slow machine tells meanwhile
+        assert re.sub(progress, "", outcome.err) == ""
 
     def test_a_suite_says_what_is_ranked_beside_a_pruner(
         self, plantkit_cli, tiny_challenges, tmp_path, write
