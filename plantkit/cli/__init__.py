@@ -51,7 +51,7 @@ Exit codes: 0 done, 1 the submission failed, 2 usage error, 3 internal error,
 class SuggestingGroup(click.Group):
     """Suggests the nearest command, or lists them all, for a name that does not exist."""
 
-    noun = "kind of template"
+    noun = "command"
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -66,8 +66,6 @@ class SuggestingGroup(click.Group):
 
 class LazyGroup(SuggestingGroup):
     """Imports a command when it is used; plugins' commands when no built-in one matches."""
-
-    noun = "command"
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*COMMANDS, *super().list_commands(ctx)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -90,7 +91,8 @@ def command(
                 results = found[name] = []
                 for result in run_checks(one, laboratory, is_trusted=is_trusted):
                     results.append(result)
-                    progress.show(name, len(results), len(CHECKS))
+                    if sys.stderr is not None and sys.stderr.isatty():  # not worth a log's lines
+                        progress.show(name, len(results), len(CHECKS))
     if output_format == "json":
         pruners = [_report(name, pruner, results) for name, results in found.items()]
         value = {"schema_version": 1, "plantkit_version": __version__, "pruners": pruners}

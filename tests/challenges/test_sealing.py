@@ -354,6 +354,10 @@ def test_reveal_of_something_else(plantkit_cli, sealed, tiny_challenges, tmp_pat
         outcome = plantkit_cli("verify", sealed, "--reveal", published)
         assert outcome.code == 4, outcome
     assert plantkit_cli("verify", "--reveal", tmp_path).code == 2
+    (tmp_path / "huge").write_bytes(truth + bytes(2**21))
+    outcome = plantkit_cli("verify", sealed, "--reveal", tmp_path / "huge")
+    assert outcome.code == 4
+    assert "is larger than" in outcome.err
 
 
 def test_reveal_of_a_planting_that_its_seed_does_not_give(tmp_path, key):

@@ -9,7 +9,11 @@ import click
 from plantkit.cli import SuggestingGroup
 
 
-@click.group(cls=SuggestingGroup)
+class _Kinds(SuggestingGroup):
+    noun = "kind of template"
+
+
+@click.group(cls=_Kinds)
 def command() -> None:
     """Make a pruner, a plugin or an assignment to start from. Nothing is ever overwritten.
 
