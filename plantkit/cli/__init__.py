@@ -93,7 +93,11 @@ class LazyGroup(SuggestingGroup):
         return result
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.version_option(__version__, prog_name="plantkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of errors; also after a command.")
 def cli(debug: bool) -> None:

@@ -21,14 +21,11 @@ from plantkit.cli.progress import ProgressBar
     multiple=True,
     help="A pruner that searches, a file or an installed one's name. Repeatable.  [default: gates]",
 )
-@click.option(
-    "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Runs of each."
-)
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, help="Runs of each.")
 @click.option(
     "--tolerance",
     type=options.FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=0.01,
-    show_default=True,
     help="Share of the ticket's gain over the constant predictor that an alternative may lose "
     "and still be as good.",
 )
@@ -36,14 +33,12 @@ from plantkit.cli.progress import ProgressBar
     "--candidates",
     type=click.IntRange(min=1),
     default=4096,
-    show_default=True,
     help="Parameters to screen as a replacement of each ticket entry, at most.",
 )
 @click.option(
     "--measured",
     type=click.IntRange(min=1),
     default=32,
-    show_default=True,
     help="The best of these, to measure on all data.",
 )
 @click.option("--write", is_flag=True, help="Write alternatives.json into each bundle's directory.")

@@ -30,7 +30,6 @@ from plantkit.cli.output import json_text, write_output
     "train_networks",
     type=click.IntRange(min=4),
     default=100,
-    show_default=True,
     help="Networks to train attackers on.",
 )
 @click.option(
@@ -38,10 +37,9 @@ from plantkit.cli.output import json_text, write_output
     "test_networks",
     type=click.IntRange(min=1),
     default=50,
-    show_default=True,
     help="Other networks to test them on; they set the width of the intervals.",
 )
-@click.option("--curve/--no-curve", default=True, show_default=True, help="The learning curve.")
+@click.option("--curve/--no-curve", default=True, help="The learning curve.")
 @click.option(
     "--auc-limit",
     type=click.FloatRange(0.5, 1),
@@ -51,15 +49,12 @@ from plantkit.cli.output import json_text, write_output
     "--lift-limit",
     type=click.FloatRange(min=1),
     default=2.0,
-    show_default=True,
     help="Largest precision at k over chance.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Planting processes."
-)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Planting processes.")
 @click.option(
     "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     help="Directory that keeps the planted networks. The next audit of the same planting uses "
     "them again, whatever its seed.",
 )

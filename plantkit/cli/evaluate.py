@@ -28,7 +28,6 @@ from plantkit.reports import FORMATS
 @click.option(
     "--baselines",
     default="suite",
-    show_default=True,
     metavar="NAMES|suite|all|none",
     help="Installed pruners to rank with yours, separated by commas; the suite's own list, "
     "all that are installed, or none.",
@@ -37,7 +36,6 @@ from plantkit.reports import FORMATS
     "--format",
     "output_format",
     default="table",
-    show_default=True,
     metavar="NAME",
     help=f"One of {', '.join(FORMATS)}, or a plugin's.",
 )
@@ -45,7 +43,7 @@ from plantkit.reports import FORMATS
 @click.option(
     "--run-dir",
     "run_directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     help="Keep records and masks here, each saved as it is made.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
@@ -54,14 +52,12 @@ from plantkit.reports import FORMATS
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
-    show_default=True,
     help="What trains the masked networks.",
 )
 @click.option(
     "--executor",
     type=click.Choice(["local", "dask"]),
     default="local",
-    show_default=True,
     help="Work on this machine, or on a Dask cluster.",
 )
 @click.option(
@@ -72,6 +68,7 @@ from plantkit.reports import FORMATS
     "cached",
     flag_value=False,
     default=True,
+    show_default=False,
     help="Compute everything anew, and keep nothing for later evaluations.",
 )
 @options.limits()

@@ -12,20 +12,18 @@ from plantkit.cli.output import table_text
 
 @click.command()
 @click.argument("family")
-@click.option("--depth", type=click.IntRange(min=3), default=5, show_default=True)
-@click.option("--width", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--depth", type=click.IntRange(min=3), default=5)
+@click.option("--width", type=click.IntRange(min=1), default=100)
 @click.option(
     "--epsilon",
     type=options.FiniteRange(min=0, min_open=True),
     default=0.01,
-    show_default=True,
     help="Error allowed at the outputs, in their units.",
 )
 @click.option(
     "--probability",
     type=options.FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=0.9,
-    show_default=True,
     help="For the width that would do.",
 )
 def command(family: str, depth: int, width: int, epsilon: float, probability: float) -> None:

@@ -44,15 +44,10 @@ def command() -> None:
     "execution_seconds",
     type=click.IntRange(min=1),
     default=3600,
-    show_default=True,
     metavar="SECONDS",
     help="Wall time of all runs of a submission.",
 )
-@click.option(
-    "--start",
-    type=click.DateTime(),
-    help="When submissions open, UTC.  [default: now]",
-)
+@click.option("--start", type=click.DateTime(), help="When submissions open, UTC.  [default: now]")
 @click.option(
     "--key",
     "key_file",

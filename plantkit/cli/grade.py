@@ -43,7 +43,6 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--hidden",
     type=click.Choice(["skip", "run", "show"]),
     default="skip",
-    show_default=True,
     help="Hidden criteria: leave out; run, with details in the staff's file only; or show.",
 )
 @_format_options
@@ -58,13 +57,7 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @options.challenges
 @click.pass_context
 def command(
-    ctx: click.Context,
-    /,
-    pruner: str,
-    rubric_path: Path,
-    hidden: str,
-    github: bool,
-    **values: Any,
+    ctx: click.Context, /, pruner: str, rubric_path: Path, hidden: str, github: bool, **values: Any
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
 

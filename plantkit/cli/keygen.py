@@ -12,7 +12,6 @@ import click
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("contest.key"),
-    show_default=True,
     help="File of the secret key; the public key goes next to it, with the suffix .pub.",
 )
 def command(out: Path) -> None:

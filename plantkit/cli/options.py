@@ -12,6 +12,9 @@ import click
 from plantkit.errors import UsageError
 from plantkit.isolation.levels import AUTO, REQUESTS, Level
 
+#: A directory, which need not exist.
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -75,7 +78,6 @@ def formats(*names: str) -> Decorator:
         "output_format",
         type=click.Choice(names),
         default=names[0],
-        show_default=True,
         help="How to print.",
     )
 
@@ -87,7 +89,6 @@ def limits(*, seconds: float = 300.0, mib: int = 4096) -> Decorator:
         "time_seconds",
         type=FiniteRange(min=0, min_open=True, max=1e7),
         default=seconds,
-        show_default=True,
         metavar="SECONDS",
         help="Wall time of one run of one pruner.",
     )
@@ -96,7 +97,6 @@ def limits(*, seconds: float = 300.0, mib: int = 4096) -> Decorator:
         "memory_mib",
         type=click.IntRange(min=1, max=2**24),
         default=mib,
-        show_default=True,
         metavar="MIB",
         help="Memory of one run beyond Python and torch.",
     )
@@ -119,7 +119,6 @@ def _isolation(requests: Sequence[str]) -> Decorator:
         "--isolation",
         type=click.Choice(requests),
         default=AUTO,
-        show_default=True,
         help="How far pruners are locked away; see: plantkit doctor.",
     )
 

@@ -32,26 +32,20 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     help="Faithful with the slips of the published implementation, for comparison.",
 )
 @options.dials
+@click.option("--depth", type=click.IntRange(min=2), default=5, help="Layers of neurons.")
 @click.option(
-    "--depth", type=click.IntRange(min=2), default=5, show_default=True, help="Layers of neurons."
-)
-@click.option(
-    "--width",
-    type=click.IntRange(min=1, max=100_000),
-    default=100,
-    show_default=True,
-    help="Units per hidden layer.",
+    "--width", type=click.IntRange(min=1, max=100_000), default=100, help="Units per hidden layer."
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     default=Path("challenges"),
-    show_default=True,
     help="Directory in which the bundle's own directory is made.",
 )
 @click.option(
     "--variant",
     default="",
+    show_default=False,
     callback=_check_variant,
     help="Added to the id: <family>-<depth>x<width>-<variant>.",
 )

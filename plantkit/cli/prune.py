@@ -15,12 +15,11 @@ from plantkit.cli.output import table_text, warn, write_output
 @click.argument("pruner")
 @click.argument("challenge")
 @options.densities("challenge")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=1)
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     default=Path("masks"),
-    show_default=True,
     help="Save the masks in this directory, each as <sha256>.safetensors.",
 )
 @options.jobs

@@ -55,19 +55,13 @@ def command(ctx: click.Context) -> None:
 def _study_command(study: Study) -> click.Command:
     @click.option("--quick", is_flag=True, help="The small grid: minutes, not hours.")
     @click.option("--seeds", type=click.IntRange(min=1), help="Repetitions.  [default: the grid's]")
-    @click.option(
-        "--run-dir",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="Directory that keeps every run.",
-    )
+    @click.option("--run-dir", type=options.DIRECTORY, help="Directory that keeps every run.")
     @click.option("--resume", is_flag=True, help="Go on with what is in --run-dir.")
-    @click.option(
-        "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes."
-    )
+    @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes.")
     @click.option("--cost", is_flag=True, help="Only say what it would cost.")
     @click.option(
         "--plots",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=options.DIRECTORY,
         help="Directory to draw plots into; needs pip install 'plantkit[studies]'.",
     )
     @options.formats("markdown", "json")

@@ -10,11 +10,11 @@ from plantkit.cli import options
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("bundle", type=options.DIRECTORY)
 @options.key
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     help="Write the opened bundle to this new directory.  [default: replace BUNDLE]",
 )
 def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:

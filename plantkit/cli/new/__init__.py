@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli import SuggestingGroup
+from plantkit.cli import SuggestingGroup, options
 
 
 class _Kinds(SuggestingGroup):
@@ -38,9 +38,9 @@ def pruner(file: Path) -> None:
 @click.argument("name")
 @click.option(
     "--directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     default=Path(),
-    help="Where the package's directory goes.  [default: here]",
+    help="Where the package's directory goes.",
 )
 def plugin(name: str, directory: Path) -> None:
     """Make the directory NAME, a package that pip installs, with a pruner and its tests.
@@ -62,7 +62,7 @@ def plugin(name: str, directory: Path) -> None:
 
 
 @command.command()
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", type=options.DIRECTORY)
 @click.option("--title", help="Title of the assignment.  [default: made of the directory's name]")
 @click.option(
     "--plantkit-from",
