@@ -37,6 +37,10 @@ def prune(problem, density, seed):
 
 
 class TestHelp:
+    def test_every_module_of_the_folder_is_a_command_unless_it_is_shared(self):
+        assert {"evaluate", "list", "new"} <= set(COMMANDS)
+        assert not {"list_", "options", "output", "progress"} & set(COMMANDS)
+
     def test_every_command_has_help_with_an_example(self, plantkit_cli):
         for name in COMMANDS:
             outcome = plantkit_cli(name, "--help")
