@@ -44,7 +44,7 @@ def plantkit_reporters() -> Iterable[Reporter]:
 
 @hookspec
 def plantkit_challenges() -> Iterable[Path]:
-    """Returns directories that hold challenge bundles, one directory a bundle."""
+    """Returns directories that hold challenge bundles, one directory per bundle."""
     raise NotImplementedError
 
 

@@ -14,7 +14,8 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from plantkit.errors import PluginError, UnknownNameError, UsageError, describe,
 from plantkit.hookspecs import PROJECT
 
 if TYPE_CHECKING:
+    from plantkit.challenges.catalog import Catalog
     from plantkit.pruners.pruner import Pruner
     from plantkit.reports import Reporter
     from plantkit.scoring.metrics import Metric
@@ -114,28 +116,25 @@ class Registry:
         return [reporter for _, reporter in found]
 
     def challenge_directories(self) -> list[Path]:
-        return [Path(path) for _, path in self._collect("plantkit_challenges", lambda *_: None)]
+        return [Path(path) for _, path in self._collect("plantkit_challenges")]
 
     def add_commands(self, cli: Any) -> None:
         """Lets every plugin add its commands to the click group `cli`."""
-        caller = self._manager.hook.plantkit_commands
-        for implementation in sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name):
-            try:
-                implementation.function(cli)
-            except Exception as error:
-                self._fail(
-                    PluginError(
-                        implementation.plugin_name, f"plantkit_commands() raised {describe(error)}"
-                    )
-                )
+        list(self._collect("plantkit_commands", call=lambda function: function(cli) or ()))
 
-    def _collect(self, hook: str, check: Any) -> Iterator[tuple[str, Any]]:
+    def _collect(
+        self,
+        hook: str,
+        check: Callable[[str, Any], None] = lambda *_: None,
+        *,
+        call: Callable[[Callable[..., Any]], Iterable[Any]] = lambda function: function(),
+    ) -> Iterator[tuple[str, Any]]:
         """Yields (plugin, item) of every implementation of `hook`, in the order of names."""
         caller = getattr(self._manager.hook, hook)
         for implementation in sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name):
             plugin = implementation.plugin_name
             try:
-                items = list(implementation.function())
+                items = list(call(implementation.function))
                 for item in items:
                     check(plugin, item)
             except PluginError as error:
@@ -167,35 +166,37 @@ def load_installed(only: str | None = None, *, without: str | None = None) -> Re
         try:
             plugin = point.load()
             hooks = registry.register(plugin, point.name)
-        except PluginError as error:
-            registry.failures.append(error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may even call sys.exit() when imported
-            registry.failures.append(
-                PluginError(point.name, f"cannot be imported: {describe(error)}")
-            )
+            if not isinstance(error, PluginError):
+                error = PluginError(point.name, f"cannot be imported: {describe(error)}")
+            registry.failures.append(error)
         else:
-            distribution = point.dist
             registry.plugins.append(
                 InstalledPlugin(
                     name=point.name,
                     module=point.value,
-                    distribution=distribution.name if distribution else "",
-                    version=distribution.version if distribution else "",
+                    distribution=point.dist.name if point.dist else "",
+                    version=point.dist.version if point.dist else "",
                     hooks=hooks,
                 )
             )
     return registry
 
 
-def challenge_directories() -> list[Path]:
-    """Returns where plugins keep challenges.
+def find_challenges(given: Sequence[Path] = ()) -> Catalog:
+    """Returns the challenges and suites in `given` directories, the usual places and plugins'.
 
-    plantkit's own plugins have none, and take seconds to import since they are pruners: they
-    are left out.
+    plantkit's own plugins have no challenges, and take seconds to import since they are
+    pruners. They are left out.
+
+    Raises: as `plantkit.challenges.catalog.find`.
     """
-    return load_installed(without=PROJECT).challenge_directories()
+    from plantkit.challenges import catalog
+
+    plugins = load_installed(without=PROJECT).challenge_directories()
+    return catalog.find(given, plugins=plugins)
 
 
 def load_submission(path: Path) -> list[RegisteredPruner]:
@@ -222,27 +223,20 @@ def load_submission(path: Path) -> list[RegisteredPruner]:
             )
         )
     if not pruners:
-        mine = [
-            name
-            for name, value in vars(module).items()
-            if callable(value) and getattr(value, "__module__", None) == module.__name__
-        ]
-        nearest = next(
-            (
-                f"; it defines {name!r}{did_you_mean(name, ['prune', *_HOOKS], most=1)}"
-                for name in mine
-                if did_you_mean(name, ["prune", *_HOOKS])
-            ),
-            "",
-        )
+        nearest = ""
+        for name, value in vars(module).items():
+            is_own = callable(value) and getattr(value, "__module__", None) == module.__name__
+            suggestion = did_you_mean(name, ["prune", *_HOOKS], most=1)
+            if is_own and suggestion:
+                nearest = f"; it defines {name!r}{suggestion}"
+                break
         raise PluginError(
             str(path),
             "defines no pruner; expected a function prune(problem, density, seed) or "
             f"plantkit_pruners(){nearest}",
         )
-    names = [registered.name for registered in pruners]
-    for name in names:
-        if names.count(name) > 1:
+    for name, claims in Counter(registered.name for registered in pruners).items():
+        if claims > 1:
             raise PluginError(str(path), f"offers two pruners named {name!r}; names must differ")
     return pruners
 
@@ -260,21 +254,28 @@ class FunctionPruner:
         return mask
 
 
+def options_of(pruner: Pruner) -> dict[str, Any]:
+    """Returns the options of `pruner` with their values: its fields, if it is a dataclass."""
+    if not dataclasses.is_dataclass(pruner):
+        return {}
+    return {
+        field.name: getattr(pruner, field.name)
+        for field in dataclasses.fields(pruner)
+        if field.init and field.name not in {"name", "reference", "function"}
+    }
+
+
 def configure(pruner: Pruner, options: Mapping[str, str]) -> Pruner:
     """Returns a copy of `pruner`, a dataclass, with fields set from text.
 
     Raises:
-        UsageError: the pruner has no options, no such option, or the text is no such value.
+        UsageError: the pruner has no options, no such option, or the text is not such a value.
     """
     if not options:
         return pruner
     if not dataclasses.is_dataclass(pruner) or isinstance(pruner, type):
         raise UsageError(f"pruner {pruner.name!r} has no options; got {', '.join(options)}")
-    known = {
-        field.name: getattr(pruner, field.name)
-        for field in dataclasses.fields(pruner)
-        if field.init and field.name not in {"name", "reference", "function"}
-    }
+    known = options_of(pruner)
     values = {}
     for option, text in options.items():
         if option not in known:
@@ -324,14 +325,11 @@ def _import_file(path: Path) -> Any:
         spec.loader.exec_module(module)
     except KeyboardInterrupt:
         raise
-    except SyntaxError as error:
-        raise PluginError(
-            str(path), f"syntax error: {error.msg}", line=line_in(path, error)
-        ) from error
     except BaseException as error:
-        raise PluginError(
-            str(path), f"cannot be imported: {describe(error)}", line=line_in(path, error)
-        ) from error
+        what = f"cannot be imported: {describe(error)}"
+        if isinstance(error, SyntaxError):
+            what = f"syntax error: {error.msg}"
+        raise PluginError(str(path), what, line=line_in(path, error)) from error
     return module
 
 
@@ -367,7 +365,7 @@ def _check_prune_function(path: Path, function: Any) -> None:
         ) from error
 
 
-def _check_named(method: str) -> Any:
+def _check_named(method: str) -> Callable[[str, Any], None]:
     def check(plugin: str, item: Any) -> None:
         if isinstance(item, type):
             raise PluginError(
@@ -399,12 +397,10 @@ def _parse_like(current: Any, text: str, option: str) -> Any:
     return text
 
 
-def unique_names(pruners: Iterable[RegisteredPruner]) -> dict[str, RegisteredPruner]:
+def unique_names(pruners: Sequence[RegisteredPruner]) -> dict[str, RegisteredPruner]:
     """Returns the pruners by name, without those whose name two plugins claim."""
-    by_name: dict[str, list[RegisteredPruner]] = {}
-    for registered in pruners:
-        by_name.setdefault(registered.name, []).append(registered)
-    return {name: claims[0] for name, claims in by_name.items() if len(claims) == 1}
+    claims = Counter(registered.name for registered in pruners)
+    return {one.name: one for one in pruners if claims[one.name] == 1}
 
 
 def name_clashes(pruners: Iterable[RegisteredPruner]) -> list[PluginError]:

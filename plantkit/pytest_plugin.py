@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,8 +34,8 @@ seeds = 1
 @pytest.fixture(scope="session")
 def plantkit_tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the tiny planted challenges relu-3x8 and circle-3x60 and suite `tiny`."""
-    from plantkit.challenges.bundles import freeze
     from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.challenges.freezing import freeze
     from plantkit.networks.training import Recipe
 
     root: Path = tmp_path_factory.mktemp("plantkit-challenges")
@@ -72,37 +72,31 @@ def plantkit_evaluate(plantkit_tiny_challenges: Path) -> Callable[..., Evaluatio
     """Runs pruners, each in a process of its own, and returns figures by pruner.
 
     `plantkit_evaluate(*pruners, challenge=None, suite=None, densities=(), seeds=None,
-    baselines="none", time_limit=300.0, memory_limit=4096, jobs=None)`, named as the options of
-    `plantkit evaluate`; without challenge and suite the tiny circle-3x60 is taken.
+    baselines="none", time_limit=300.0, memory_limit=4096, jobs=None)`: the arguments are named
+    as the options of `plantkit evaluate`. Without challenge and suite it takes the tiny
+    circle-3x60.
     """
 
     def run(
         *pruners: str | Path,
         challenge: str | Sequence[str] | None = None,
         suite: str | None = None,
-        densities: Sequence[float | str] = (),
-        seeds: int | None = None,
-        baselines: str = "none",
         time_limit: float = 300.0,
         memory_limit: int = 4096,
-        jobs: int | None = None,
+        **options: Any,
     ) -> EvaluationResult:
         from plantkit.evaluation.results import evaluate_pruners
 
         if challenge is None and suite is None:
             challenge = "circle-3x60"
-        names = [challenge] if isinstance(challenge, str) else list(challenge or ())
         return evaluate_pruners(
             [str(pruner) for pruner in pruners],
-            challenges=names,
+            challenges=[challenge] if isinstance(challenge, str) else list(challenge or ()),
             suite=suite,
             challenge_directories=[plantkit_tiny_challenges],
-            densities=densities,
-            seeds=seeds,
-            baselines=baselines,
             time_seconds=time_limit,
             memory_mib=memory_limit,
-            jobs=jobs,
+            **options,
         )
 
     return run

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from plantkit.challenges import bundles
-from plantkit.challenges.bundles import Challenge, freeze
+from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.drafting import Order, draft_challenge
+from plantkit.challenges.freezing import freeze
 from plantkit.isolation.client import Isolation, PrunerServer
 from plantkit.isolation.levels import Level
 from plantkit.networks.training import Recipe

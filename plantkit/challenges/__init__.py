@@ -1,1 +1,1 @@
-"""Challenge bundles on disk: their manifest, files and keys, and how new ones are drafted."""
+"""Challenge bundles on disk: reading, checking, sealing and finding them, and making new ones."""

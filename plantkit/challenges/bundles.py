@@ -1,48 +1,31 @@
-"""Challenge bundles on disk: freezing, loading, validating. Nothing is ever unpickled.
+"""Challenge bundles on disk: what one holds, reading it, and checking all of it.
 
 A bundle is a directory with `challenge.json`, `weights.safetensors`, `train.safetensors` and
 `truth.safetensors`, or `truth.sealed` where the truth is encrypted. Every load checks the
 manifest against its schema, every file against its SHA-256, and the truth against the
-manifest's commitment. Any mismatch is a `BundleError`.
+manifest's commitment. Any mismatch is a `BundleError`. Nothing is ever unpickled.
 
 A challenge's digest is the SHA-256 of its `challenge.json` with the truth in the clear. A
-sealed manifest holds all that is needed to restore that one, byte for byte, so that a
-challenge has one digest, sealed or not, and no key is needed to compute it.
+sealed manifest holds all that is needed to restore that one, byte for byte. So a challenge has
+one digest, sealed or not, and you need no key to compute it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import shutil
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from plantkit.challenges import sealing
-from plantkit.challenges.files import (
-    MOST_HEADER_BYTES,
-    parse_tensors,
-    read_digested,
-)
-from plantkit.challenges.manifests import (
-    MANIFEST,
-    SCHEMA_VERSION,
-    SEALED,
-    TRAIN,
-    TRUTH,
-    WEIGHTS,
-    plain_manifest,
-    read_manifest,
-    render_manifest,
-)
-from plantkit.errors import BundleError, SealedTruthError, UsageError
+from plantkit.challenges.files import MOST_HEADER_BYTES, parse_tensors, read_digested
+from plantkit.challenges.manifests import MANIFEST, SEALED, TRAIN, TRUTH, WEIGHTS, read_manifest
+from plantkit.errors import BundleError, SealedTruthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task, TaskKind, task_from_json
@@ -50,17 +33,8 @@ from plantkit.networks.training import Recipe, Samples
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.pruners.problem import Problem
 
-#: What belongs to manifests, for those who load bundles, too.
-__all__ = [
-    "MANIFEST",
-    "SEALED",
-    "TRAIN",
-    "TRUTH",
-    "WEIGHTS",
-    "plain_manifest",
-    "read_manifest",
-    "render_manifest",
-]
+#: Names of `manifests` that code which loads bundles needs too.
+__all__ = ["MANIFEST", "SEALED", "TRUTH", "read_manifest"]
 
 PLANTED = "planted"
 
@@ -79,7 +53,7 @@ class Truth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicChallenge:
-    """A loaded bundle, less its truth: all that a pruner needs, and nothing that it must not see.
+    """A challenge without its truth: all that a pruner needs, and nothing it must not see.
 
     digest: the challenge's identity, the same sealed or not; see the module.
     densities: the protocol's densities, each a number or "planted".
@@ -129,108 +103,26 @@ class PublicChallenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge(PublicChallenge):
-    """A loaded bundle with its truth."""
+    """A challenge with its truth."""
 
     truth: Truth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """All that goes into a bundle, before it is frozen.
+class Bundle:
+    """A bundle's bytes in memory: its manifest, and the content of every other file by name.
 
-    weights: the mother network with the ticket in it, name to float32 tensor.
-    planting_facts: what the manifest says of the planting beside its method and `hidden`.
+    path: the directory that it was read from or is made for; messages name it.
     """
 
-    id: str
-    title: str
-    family: str
-    method: str
-    hidden: bool
-    noise: float
-    network: PerceptronSpec
-    task: Task
-    recipe: Recipe
-    densities: tuple[float | str, ...]
-    overlap_scored: bool
-    trivial: float
-    ticket_accuracy: Accuracies
-    dense_accuracy: Accuracies
-    training_seeds: int
-    weights: Mapping[str, Tensor]
-    train: Samples
-    truth: Truth
-    planter_version: str
-    planting_facts: Mapping[str, Any] = field(default_factory=dict)
-    licence: str = "CC0-1.0"
+    path: Path
+    manifest: Mapping[str, Any]
+    digest: str
+    files: Mapping[str, bytes]
 
-
-def freeze(draft: Draft, directory: Path, *, key: sealing.Key | None = None) -> Path:
-    """Writes a bundle into the new `directory` and returns it. All or nothing.
-
-    With a `key` the truth is sealed, and never written in the clear.
-
-    Raises:
-        UsageError: `directory` exists.
-    """
-    manifest, files = contents_of(draft)
-    if key is not None:
-        manifest, files = seal_contents(manifest, files, key)
-    return write_bundle(manifest, files, directory)
-
-
-def write_bundle(manifest: Mapping[str, Any], files: Mapping[str, bytes], directory: Path) -> Path:
-    """Writes a bundle's files into the new `directory` and returns it. All or nothing.
-
-    Raises:
-        UsageError: `directory` exists.
-        BundleError: what was written would not load.
-    """
-    if directory.exists():
-        raise UsageError(f"{directory} exists already; a frozen bundle is never overwritten")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".plantkit-") as scratch:
-        staged = Path(scratch) / directory.name
-        staged.mkdir()
-        for name, content in files.items():
-            (staged / name).write_bytes(content)
-        (staged / MANIFEST).write_bytes(render_manifest(manifest))
-        if SEALED in files:  # what is frozen must load
-            load_public(staged)
-        else:
-            load(staged)
-        shutil.move(staged, directory)
-    return directory
-
-
-def contents_of(draft: Draft) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Returns the manifest and the files of a bundle with its truth in the clear."""
-    truth = _truth_bytes(draft.truth)
-    files = {
-        WEIGHTS: save_tensors({name: draft.weights[name] for name in draft.network.shapes}),
-        TRAIN: save_tensors({"inputs": draft.train.inputs, "targets": draft.train.targets}),
-        TRUTH: truth,
-    }
-    return _manifest(draft, files, _commitment(truth)), files
-
-
-def seal_contents(
-    manifest: Mapping[str, Any], files: Mapping[str, bytes], key: sealing.Key
-) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Returns the manifest and the files of a bundle with its truth sealed by `key`."""
-    commitment = manifest["truth"]["commitment"]
-    sealed = sealing.seal(files[TRUTH], key, challenge_id=manifest["id"], commitment=commitment)
-    renamed = {SEALED if name == TRUTH else name: value for name, value in files.items()}
-    entries = {
-        SEALED if name == TRUTH else name: file_entry(sealed) if name == TRUTH else entry
-        for name, entry in manifest["files"].items()
-    }
-    truth = {
-        "storage": "sealed",
-        "commitment": commitment,
-        "plain": dict(manifest["files"][TRUTH]),
-    }
-    return {**manifest, "files": entries, "truth": truth}, {**renamed, SEALED: sealed}
+    @property
+    def is_sealed(self) -> bool:
+        return SEALED in self.files
 
 
 def load(directory: Path, *, key: sealing.SecretKey | None = None) -> Challenge:
@@ -240,10 +132,7 @@ def load(directory: Path, *, key: sealing.SecretKey | None = None) -> Challenge:
         BundleError: a file is missing, altered or breaks the contract; `path` names it.
         SealedTruthError: its truth is sealed, and `key` is None or another.
     """
-    public, contents = load_contents(directory)
-    if not public.is_sealed:
-        return with_truth(public, contents[TRUTH], directory / TRUTH)
-    return with_truth(public, open_contents(public, contents[SEALED], key), directory / SEALED)
+    return challenge_of(read_bundle(directory), key=key)
 
 
 def load_public(directory: Path) -> PublicChallenge:
@@ -252,34 +141,47 @@ def load_public(directory: Path) -> PublicChallenge:
     Raises:
         BundleError: a file is missing, altered or breaks the contract; `path` names it.
     """
-    return load_contents(directory)[0]
+    return public_of(read_bundle(directory))
 
 
-def load_contents(directory: Path) -> tuple[PublicChallenge, dict[str, bytes]]:
-    """Returns the public half of the challenge in `directory`, and its files by name.
+def read_bundle(directory: Path) -> Bundle:
+    """Returns the files in `directory`: a valid manifest, and contents that match its digests.
 
     Raises:
-        BundleError: a file is missing, altered or breaks the contract; `path` names it.
+        BundleError: a file is missing or altered; `path` names it.
     """
     manifest, digest = read_manifest(directory)
-    most = _most_bytes(manifest)
-    contents = {
+    most = most_bytes(manifest)
+    files = {
         name: read_digested(
             directory / name, sha256=entry["sha256"], size=entry["bytes"], most_bytes=most[name]
         )
         for name, entry in manifest["files"].items()
     }
-    return _public(directory, manifest, digest, contents), contents
+    return Bundle(path=directory, manifest=manifest, digest=digest, files=files)
 
 
-def open_contents(public: PublicChallenge, content: bytes, key: sealing.SecretKey | None) -> bytes:
-    """Returns the bytes of `truth.safetensors` that are sealed in `content`.
+def challenge_of(bundle: Bundle, *, key: sealing.SecretKey | None = None) -> Challenge:
+    """Returns the challenge that `bundle` holds, checked.
+
+    Raises:
+        BundleError: a file breaks the contract; `path` names it.
+        SealedTruthError: its truth is sealed, and `key` is None or another.
+    """
+    public = public_of(bundle)
+    if bundle.is_sealed:
+        return with_truth(public, open_truth(bundle, key), bundle.path / SEALED)
+    return with_truth(public, bundle.files[TRUTH], bundle.path / TRUTH)
+
+
+def open_truth(bundle: Bundle, key: sealing.SecretKey | None) -> bytes:
+    """Returns the bytes of `truth.safetensors` that a sealed bundle holds.
 
     Raises:
         SealedTruthError: `key` is None, or another.
         BundleError: altered, or of another challenge.
     """
-    path, entry = public.path / SEALED, public.manifest["truth"]
+    path, entry = bundle.path / SEALED, bundle.manifest["truth"]
     if key is None:
         raise SealedTruthError(
             path,
@@ -289,25 +191,17 @@ def open_contents(public: PublicChallenge, content: bytes, key: sealing.SecretKe
         )
     try:
         truth = sealing.open_sealed(
-            content, key, path=path, challenge_id=public.id, commitment=entry["commitment"]
+            bundle.files[SEALED],
+            key,
+            path=path,
+            challenge_id=bundle.manifest["id"],
+            commitment=entry["commitment"],
         )
     except ValueError as error:
         raise BundleError(path, str(error)) from error
     if file_entry(truth) != entry["plain"]:
         raise BundleError(path, f"does not hold the truth that truth.plain in {MANIFEST} states")
     return truth
-
-
-def of_draft(draft: Draft) -> Challenge:
-    """Returns the challenge that freezing and loading `draft` would give, in memory only.
-
-    Raises:
-        BundleError: the draft breaks the contract.
-    """
-    manifest, files = contents_of(draft)
-    directory = Path(draft.id)
-    digest = hashlib.sha256(render_manifest(manifest)).hexdigest()
-    return with_truth(_public(directory, manifest, digest, files), files[TRUTH], directory / TRUTH)
 
 
 def with_truth(public: PublicChallenge, content: bytes, path: Path) -> Challenge:
@@ -319,59 +213,64 @@ def with_truth(public: PublicChallenge, content: bytes, path: Path) -> Challenge
     Raises:
         BundleError: it does not open the commitment, or breaks the contract.
     """
-    manifest, network = public.manifest, public.network
-    if _commitment(content) != manifest["truth"]["commitment"]:
+    manifest = public.manifest
+    if commitment_to(content) != manifest["truth"]["commitment"]:
         raise BundleError(path, f"does not open the commitment in {MANIFEST}")
-    truth = _read_truth(path, content, network, public.task, manifest["data"]["test"])
-    kept_weights = sum(
-        int(entries.sum()) for name, entries in truth.ticket.items() if name.endswith(".weight")
+    tensors, metadata = parse_tensors(path, content)
+    shapes = {f"ticket.{name}": shape for name, shape in public.network.shapes.items()}
+    _check_tensors(path, tensors, shapes, torch.bool)
+    _refuse_others(path, [name for name in tensors if name.startswith("ticket.")], shapes)
+    ticket = Mask({name: tensors[f"ticket.{name}"] for name in public.network.shapes})
+    salt = tensors.get("salt", torch.empty(0))
+    if salt.dtype != torch.uint8 or salt.numel() < 16:
+        raise BundleError(path, "has no salt; expected a uint8 tensor of 16 bytes or more")
+    count = manifest["data"]["test"]
+    truth = Truth(
+        ticket=ticket,
+        test=_samples(path, tensors, "test.", public.network, public.task, count),
+        planting_seed=metadata.get("planting_seed", ""),
+        salt=bytes(salt.tolist()).hex(),
     )
-    for name, found in (("kept", truth.ticket.kept), ("kept_weights", kept_weights)):
-        if found != manifest["ticket"][name]:
+    counted = ticket_counts(ticket)
+    for name in ("kept", "kept_weights"):
+        if counted[name] != manifest["ticket"][name]:
             raise BundleError(
-                path, f"ticket.{name} is {found}; {MANIFEST} says {manifest['ticket'][name]}"
+                path,
+                f"ticket.{name} is {counted[name]}; {MANIFEST} says {manifest['ticket'][name]}",
             )
     shared = {field.name: getattr(public, field.name) for field in fields(PublicChallenge)}
     return Challenge(**shared, truth=truth)
 
 
-def _most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
-    """Returns the most bytes that each file can need, so that no more is ever read."""
-    network = PerceptronSpec.from_json(manifest["network"])
-    classes = manifest["task"]["kind"] == TaskKind.CLASSIFICATION
-    sample = 4 * network.inputs + (8 if classes else 4 * network.outputs)
-    truth = network.total + manifest["data"]["test"] * sample + MOST_HEADER_BYTES
-    return {
-        WEIGHTS: 4 * network.total + MOST_HEADER_BYTES,
-        TRAIN: manifest["data"]["train"] * sample + MOST_HEADER_BYTES,
-        TRUTH: truth,
-        SEALED: truth + sealing.OVERHEAD_BYTES,
-    }
+def public_of(bundle: Bundle) -> PublicChallenge:
+    """Returns the public half of the challenge that `bundle` holds, checked.
 
-
-def _public(
-    directory: Path, manifest: Mapping[str, Any], digest: str, contents: Mapping[str, bytes]
-) -> PublicChallenge:
-    path = directory / MANIFEST
+    Raises:
+        BundleError: a file breaks the contract; `path` names it.
+    """
+    manifest, path = bundle.manifest, bundle.path
     network = PerceptronSpec.from_json(manifest["network"])
     task = task_from_json(manifest["task"])
     if task.outputs != network.outputs or task.metric != manifest["task"]["metric"]:
-        raise BundleError(path, f"task {manifest['task']} does not fit network {network.widths}")
-    weights, _ = parse_tensors(directory / WEIGHTS, contents[WEIGHTS])
-    _check_parameters(directory / WEIGHTS, weights, network, torch.float32)
-    tensors, _ = parse_tensors(directory / TRAIN, contents[TRAIN])
-    train = _samples(directory / TRAIN, tensors, "", network, task, manifest["data"]["train"])
-    _check_counts(path, manifest["ticket"], network)
+        raise BundleError(
+            path / MANIFEST, f"task {manifest['task']} does not fit network {network.widths}"
+        )
+    weights, _ = parse_tensors(path / WEIGHTS, bundle.files[WEIGHTS])
+    _check_tensors(path / WEIGHTS, weights, network.shapes, torch.float32)
+    _refuse_others(path / WEIGHTS, weights, network.shapes)
+    tensors, _ = parse_tensors(path / TRAIN, bundle.files[TRAIN])
+    train = _samples(path / TRAIN, tensors, "", network, task, manifest["data"]["train"])
+    _check_counts(path / MANIFEST, manifest["ticket"], network)
     reference = manifest["reference"]
     if reference["ticket"]["strong"] <= reference["trivial"]:
-        raise BundleError(path, "the ticket does no better than the constant predictor")
+        raise BundleError(path / MANIFEST, "the ticket does no better than the constant predictor")
     return PublicChallenge(
         id=manifest["id"],
         title=manifest["title"],
         family=manifest["family"],
         hidden=manifest["planting"]["hidden"],
-        path=directory,
-        digest=digest,
+        path=path,
+        digest=bundle.digest,
         network=network,
         task=task,
         recipe=Recipe.from_json(manifest["protocol"]["training"]),
@@ -387,17 +286,18 @@ def _public(
     )
 
 
-def _check_counts(path: Path, ticket: Mapping[str, Any], network: PerceptronSpec) -> None:
-    total_weights = sum(math.prod(s) for n, s in network.shapes.items() if n.endswith(".weight"))
-    for name, wanted in (("total", network.total), ("total_weights", total_weights)):
-        if ticket[name] != wanted:
-            raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {wanted}")
-    for name, kept, total in (
-        ("density", ticket["kept"], network.total),
-        ("density_weights_only", ticket["kept_weights"], total_weights),
-    ):
-        if kept > total or not math.isclose(ticket[name], kept / total, rel_tol=1e-9):
-            raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {kept}/{total}")
+def most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the most bytes that each file can need, so that no more is ever read."""
+    network = PerceptronSpec.from_json(manifest["network"])
+    classes = manifest["task"]["kind"] == TaskKind.CLASSIFICATION
+    sample = 4 * network.inputs + (8 if classes else 4 * network.outputs)
+    truth = network.total + manifest["data"]["test"] * sample + MOST_HEADER_BYTES
+    return {
+        WEIGHTS: 4 * network.total + MOST_HEADER_BYTES,
+        TRAIN: manifest["data"]["train"] * sample + MOST_HEADER_BYTES,
+        TRUTH: truth,
+        SEALED: truth + sealing.OVERHEAD_BYTES,
+    }
 
 
 def file_entry(content: bytes) -> dict[str, Any]:
@@ -405,102 +305,61 @@ def file_entry(content: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def _manifest(draft: Draft, files: Mapping[str, bytes], commitment: str) -> dict[str, Any]:
-    ticket = draft.truth.ticket
-    weight_names = [name for name in ticket if name.endswith(".weight")]
-    kept_weights = sum(int(ticket[name].sum()) for name in weight_names)
-    total_weights = sum(ticket[name].numel() for name in weight_names)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "id": draft.id,
-        "title": draft.title,
-        "family": draft.family,
-        "planting": {"method": draft.method, "hidden": draft.hidden, **draft.planting_facts},
-        "task": draft.task.to_json(),
-        "network": draft.network.to_json(),
-        "data": {
-            "train": len(draft.train),
-            "test": len(draft.truth.test),
-            "noise": draft.noise,
-        },
-        "protocol": {"densities": list(draft.densities), "training": draft.recipe.to_json()},
-        "overlap_scored": draft.overlap_scored,
-        "ticket": {
-            "kept": ticket.kept,
-            "total": ticket.total,
-            "density": ticket.density,
-            "kept_weights": kept_weights,
-            "total_weights": total_weights,
-            "density_weights_only": kept_weights / total_weights,
-        },
-        "reference": {
-            "trivial": draft.trivial,
-            "ticket": _performance_json(draft.ticket_accuracy),
-            "dense": _performance_json(draft.dense_accuracy),
-            "training_seeds": draft.training_seeds,
-        },
-        "files": {name: file_entry(content) for name, content in files.items()},
-        "truth": {"storage": "plain", "commitment": commitment},
-        "planter_version": draft.planter_version,
-        "licence": draft.licence,
-    }
-
-
-def _performance_json(value: Accuracies) -> dict[str, float]:
-    return {"strong": value.strong, "weak": value.weak}
-
-
-def _truth_bytes(truth: Truth) -> bytes:
-    tensors = {f"ticket.{name}": value for name, value in truth.ticket.items()}
-    tensors |= {"test.inputs": truth.test.inputs, "test.targets": truth.test.targets}
-    tensors["salt"] = torch.tensor(list(bytes.fromhex(truth.salt)), dtype=torch.uint8)
-    # One key only: safetensors writes several in no fixed order, and bytes must not vary.
-    return save_tensors(tensors, metadata={"planting_seed": truth.planting_seed})
-
-
-def _commitment(truth: bytes) -> str:
+def commitment_to(truth: bytes) -> str:
+    """Returns the commitment that the file `truth` opens."""
     return hashlib.sha256(_COMMITMENT_DOMAIN + truth).hexdigest()
 
 
-def _read_truth(
-    path: Path, content: bytes, network: PerceptronSpec, task: Task, count: int
-) -> Truth:
-    tensors, metadata = parse_tensors(path, content)
-    ticket = {
-        name.removeprefix("ticket."): value
-        for name, value in tensors.items()
-        if name.startswith("ticket.")
+def ticket_counts(ticket: Mask) -> dict[str, Any]:
+    """Returns what a manifest says of the ticket's size."""
+    weights = [entries for name, entries in ticket.items() if name.endswith(".weight")]
+    kept_weights = sum(int(entries.sum()) for entries in weights)
+    total_weights = sum(entries.numel() for entries in weights)
+    return {
+        "kept": ticket.kept,
+        "total": ticket.total,
+        "density": ticket.density,
+        "kept_weights": kept_weights,
+        "total_weights": total_weights,
+        "density_weights_only": kept_weights / total_weights,
     }
-    _check_parameters(path, ticket, network, torch.bool)
-    salt = tensors.get("salt", torch.empty(0))
-    if salt.dtype != torch.uint8 or salt.numel() < 16:
-        raise BundleError(path, "has no salt; expected a uint8 tensor of 16 bytes or more")
-    return Truth(
-        ticket=Mask({name: ticket[name] for name in network.shapes}),
-        test=_samples(path, tensors, "test.", network, task, count),
-        planting_seed=metadata.get("planting_seed", ""),
-        salt=bytes(salt.tolist()).hex(),
-    )
 
 
-def _check_parameters(
-    path: Path, tensors: Mapping[str, Tensor], network: PerceptronSpec, dtype: torch.dtype
+def _check_counts(path: Path, ticket: Mapping[str, Any], network: PerceptronSpec) -> None:
+    whole = ticket_counts(Mask.full(network))
+    for name in ("total", "total_weights"):
+        if ticket[name] != whole[name]:
+            raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {whole[name]}")
+    for name, kept, total in (
+        ("density", ticket["kept"], ticket["total"]),
+        ("density_weights_only", ticket["kept_weights"], ticket["total_weights"]),
+    ):
+        if kept > total or not math.isclose(ticket[name], kept / total, rel_tol=1e-9):
+            raise BundleError(path, f"ticket.{name} is {ticket[name]}; expected {kept}/{total}")
+
+
+def _check_tensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: torch.dtype,
 ) -> None:
-    for name, shape in network.shapes.items():
-        if name not in tensors:
-            raise BundleError(path, f"has no tensor {name!r}; expected one of shape {shape}")
-        found = tensors[name]
-        if tuple(found.shape) != shape or found.dtype != dtype:
+    """Raises `BundleError` unless `tensors` holds finite ones of these shapes and type."""
+    for name, shape in shapes.items():
+        found = tensors.get(name)
+        if found is None or tuple(found.shape) != shape or found.dtype != dtype:
+            shown = "missing" if found is None else f"{found.dtype} of shape {tuple(found.shape)}"
             raise BundleError(
-                path,
-                f"tensor {name!r} is {found.dtype} of shape {tuple(found.shape)}; "
-                f"expected {dtype} of shape {shape}",
+                path, f"tensor {name!r} is {shown}; expected {dtype} of shape {shape}"
             )
         if found.is_floating_point() and not bool(torch.isfinite(found).all()):
             raise BundleError(path, f"tensor {name!r} holds infinities or NaN")
         if dtype == torch.bool and bool((found.view(torch.uint8) > 1).any()):
             raise BundleError(path, f"tensor {name!r} holds bytes other than 0 and 1")
-    unknown = [name for name in tensors if name not in network.shapes]
+
+
+def _refuse_others(path: Path, names: Iterable[str], expected: Container[str]) -> None:
+    unknown = [name for name in names if name not in expected]
     if unknown:
         shown = ", ".join(repr(name[:80]) for name in unknown[:5])
         raise BundleError(path, f"has unknown tensors {shown}")
@@ -514,21 +373,12 @@ def _samples(
     task: Task,
     count: int,
 ) -> Samples:
-    classes = task.kind is TaskKind.CLASSIFICATION
-    expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
-        f"{prefix}inputs": ((count, network.inputs), torch.float32),
-        f"{prefix}targets": ((count,), torch.int64)
-        if classes
-        else ((count, network.outputs), torch.float32),
-    }
-    for name, (shape, dtype) in expected.items():
-        found = tensors.get(name)
-        if found is None or tuple(found.shape) != shape or found.dtype != dtype:
-            shown = "missing" if found is None else f"{found.dtype} of shape {tuple(found.shape)}"
-            raise BundleError(path, f"tensor {name!r} is {shown}; expected {dtype} of {shape}")
-        if found.is_floating_point() and not bool(torch.isfinite(found).all()):
-            raise BundleError(path, f"tensor {name!r} holds infinities or NaN")
-    inputs, targets = tensors[f"{prefix}inputs"], tensors[f"{prefix}targets"]
-    if classes and not bool(((targets >= 0) & (targets < task.outputs)).all()):
-        raise BundleError(path, f"'{prefix}targets' holds classes outside 0..{task.outputs - 1}")
-    return Samples(inputs=inputs, targets=targets)
+    inputs, targets = f"{prefix}inputs", f"{prefix}targets"
+    _check_tensors(path, tensors, {inputs: (count, network.inputs)}, torch.float32)
+    if task.kind is TaskKind.CLASSIFICATION:
+        _check_tensors(path, tensors, {targets: (count,)}, torch.int64)
+        if not bool(((tensors[targets] >= 0) & (tensors[targets] < task.outputs)).all()):
+            raise BundleError(path, f"{targets!r} holds classes outside 0..{task.outputs - 1}")
+    else:
+        _check_tensors(path, tensors, {targets: (count, network.outputs)}, torch.float32)
+    return Samples(inputs=tensors[inputs], targets=tensors[targets])

@@ -6,7 +6,6 @@ the challenges that ship with plantkit, and those of plugins.
 
 from __future__ import annotations
 
-import math
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from plantkit.challenges import manifests
-from plantkit.challenges.files import read_bounded
+from plantkit.challenges.files import finite, read_bounded
 from plantkit.errors import BundleError, UnknownNameError, UsageError
-from plantkit.schemas import violations
 
 SUITES_FILE = "suites.toml"
 _MOST_SUITES_BYTES = 256 * 1024
@@ -37,7 +35,7 @@ class Suite:
     challenges: tuple[str, ...]
     densities: tuple[float | str, ...]
     seeds: int
-    weights: Mapping[str, float]
+    weights: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[str, ...] | None = None
 
 
@@ -133,38 +131,24 @@ def read_suites(path: Path) -> dict[str, Suite]:
     """Returns the suites defined in a `suites.toml`.
 
     Raises:
-        BundleError: the file is no TOML or breaks its schema.
+        BundleError: the file is not TOML or breaks its schema.
     """
     content = read_bounded(path, _MOST_SUITES_BYTES)
     try:
-        value = tomllib.loads(content.decode("utf-8"), parse_float=_finite)
-        broken = violations(value, "suites")
+        value = tomllib.loads(content.decode("utf-8"), parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise BundleError(path, f"is not valid TOML: {error}") from error
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    manifests.check_schema(path, value, "suites")
     return {name: _suite(name, entry) for name, entry in value.items()}
 
 
 def _suite(name: str, entry: Mapping[str, Any]) -> Suite:
-    return Suite(
-        name=name,
-        title=entry["title"],
-        challenges=tuple(entry["challenges"]),
-        densities=tuple(entry["densities"]),
-        seeds=entry["seeds"],
-        weights=entry.get("weights", {}),
-        baselines=tuple(entry["baselines"]) if "baselines" in entry else None,
-    )
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
+    return Suite(name=name, **fields)
 
 
 def _same_manifest(one: Path, other: Path) -> bool:
     """Whether two bundles hold one challenge, be it sealed in one of them."""
     return one == other or manifests.read_manifest(one)[1] == manifests.read_manifest(other)[1]
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]!r} is not a finite number")
-    return value

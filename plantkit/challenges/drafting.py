@@ -1,4 +1,4 @@
-"""From a family and a seed to the draft of a bundle: plant, sample, measure."""
+"""From a family and a seed to a bundle in memory: plant, sample, measure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from plantkit.challenges.bundles import PLANTED, Draft, Truth
+from plantkit.challenges.bundles import PLANTED, Bundle, Truth, ticket_counts
+from plantkit.challenges.freezing import assemble
+from plantkit.challenges.manifests import SCHEMA_VERSION
 from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
@@ -25,7 +27,6 @@ from plantkit.planting import (
     find_method,
     generator,
 )
-from plantkit.version import __version__
 
 DENSITIES: tuple[float | str, ...] = (PLANTED, 0.01, 0.1, 0.5)
 #: Trainings that the reference accuracies are means of.
@@ -34,11 +35,13 @@ REFERENCE_SEEDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be planted. `variant` is added to the id; `noise` None is the family's own.
+    """What is to be planted.
 
-    planting: name of the planting method; None is the family's default one.
-    dials: of the family, name to text; those left out are as the family has them.
-    overlap_scored: whether the overlap with the ticket counts; None is the family's own.
+    variant: added to the id.
+    planting: name of the planting method; None stands for the family's default.
+    dials: the family's, name to text; the others keep the family's values.
+    noise: None stands for the family's.
+    overlap_scored: whether the overlap with the ticket counts; None stands for the family's.
     train_samples, test_samples: the paper draws 10,000 samples and holds out a tenth.
     """
 
@@ -61,8 +64,8 @@ class Order:
         return f"{name}-{self.variant}" if self.variant else name
 
 
-def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft, Planted]:
-    """Returns a bundle's draft and the planting it came from; the same seed gives the same.
+def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Bundle, Planted]:
+    """Returns a bundle, in memory only, and the planting in it; the same seed gives the same.
 
     Raises:
         UsageError: an unknown family, planting or dial, or a network that does not fit.
@@ -97,45 +100,45 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft,
         test_data=test,
         jobs=jobs,
     )
-    draft = Draft(
-        id=order.id,
-        title=f"{family.title}, {order.depth} layers of neurons, width {order.width}",
-        family=family.name,
-        method=planted.method,
-        hidden=planted.hidden,
-        planting_facts={
+    overlap_scored = order.overlap_scored
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "id": order.id,
+        "title": f"{family.title}, {order.depth} layers of neurons, width {order.width}",
+        "family": family.name,
+        "planting": {
+            "method": planted.method,
+            "hidden": planted.hidden,
             "labels": planted.labels.value,
             "alternatives": planted.alternatives.to_json(),
-        }
-        | planted.details.to_json(),
-        noise=noise,
-        network=network,
-        task=task,
-        recipe=order.recipe,
-        densities=order.densities,
-        overlap_scored=family.overlap_scored
-        if order.overlap_scored is None
-        else order.overlap_scored,
-        trivial=trivial_accuracy(task, train_data=train, test_data=test),
-        ticket_accuracy=_mean(measured[:REFERENCE_SEEDS]),
-        dense_accuracy=_mean(measured[REFERENCE_SEEDS:]),
-        training_seeds=REFERENCE_SEEDS,
-        weights=weights,
-        train=train,
-        truth=Truth(
-            ticket=ticket,
-            test=test,
-            planting_seed=seed.hex(),
-            salt=generator(seed, "salt").bytes(32).hex(),
-        ),
-        planter_version=__version__,
+            **planted.details.to_json(),
+        },
+        "task": task.to_json(),
+        "network": network.to_json(),
+        "data": {"train": len(train), "test": len(test), "noise": noise},
+        "protocol": {"densities": list(order.densities), "training": order.recipe.to_json()},
+        "overlap_scored": family.overlap_scored if overlap_scored is None else overlap_scored,
+        "ticket": ticket_counts(ticket),
+        "reference": {
+            "trivial": trivial_accuracy(task, train_data=train, test_data=test),
+            "ticket": _means(measured[:REFERENCE_SEEDS]),
+            "dense": _means(measured[REFERENCE_SEEDS:]),
+            "training_seeds": REFERENCE_SEEDS,
+        },
+    }
+    truth = Truth(
+        ticket=ticket,
+        test=test,
+        planting_seed=seed.hex(),
+        salt=generator(seed, "salt").bytes(32).hex(),
     )
-    return draft, planted
+    return assemble(facts, weights=weights, train=train, truth=truth), planted
 
 
 def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
-    """Returns the order of another challenge like the one that `manifest` is of: the same
-    family, shape, data and protocol.
+    """Returns the order of another challenge like the one that `manifest` describes.
+
+    Family, shape, data and protocol are the same.
 
     Raises:
         UnknownNameError: the family is not one that can be planted from a seed.
@@ -166,11 +169,11 @@ def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
     )
 
 
-def _mean(measured: list[Accuracies]) -> Accuracies:
-    return Accuracies(
-        strong=float(np.mean([value.strong for value in measured])),
-        weak=float(np.mean([value.weak for value in measured])),
-    )
+def _means(measured: list[Accuracies]) -> dict[str, float]:
+    return {
+        track: float(np.mean([getattr(value, track) for value in measured]))
+        for track in ("strong", "weak")
+    }
 
 
 def _tensor(array: NDArray[np.generic]) -> torch.Tensor:

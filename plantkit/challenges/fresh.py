@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from plantkit.challenges.bundles import Challenge, of_draft
+from plantkit.challenges.bundles import Challenge, challenge_of
 from plantkit.challenges.drafting import draft_challenge, order_like
 from plantkit.errors import UsageError
 from plantkit.planting import fresh_seed
@@ -91,11 +91,5 @@ def _instance(manifest: Mapping[str, Any], number: int, secret: str | None, jobs
     variant = "-".join(filter(None, [inherited, f"fresh{number}"]))
     order = order_like(manifest, variant=variant)
     seed = fresh_seed() if secret is None else derived_seed(secret, order.id)
-    draft, _ = draft_challenge(order, seed, jobs=jobs)
-    method = manifest["planting"]["method"]
-    if draft.method != method:
-        raise UsageError(
-            f"{manifest['id']} is planted by the method {method!r}; fresh instances of it cannot "
-            f"be made, only by {draft.method!r}"
-        )
-    return of_draft(draft)
+    bundle, _ = draft_challenge(order, seed, jobs=jobs)
+    return challenge_of(bundle)

@@ -1,4 +1,4 @@
-"""The manifest of a challenge bundle: everything that is public of it but its tensors.
+"""The manifest of a challenge bundle: everything public in it except the tensors.
 
 A challenge's digest is the SHA-256 of its `challenge.json` with the truth in the clear; see
 `plantkit.challenges.bundles`. Nothing here imports torch.
@@ -27,27 +27,38 @@ _MOST_MANIFEST_BYTES = 64 * 1024
 
 
 def read_beside(directory: Path, name: str, schema: str, most_bytes: int) -> dict[str, Any] | None:
-    """Returns the JSON file `name` beside a manifest, which no digest covers, None without one.
+    """Returns the JSON file `name` next to a manifest, or None if there is none.
+
+    No digest covers such a file.
 
     Raises:
-        BundleError: it is larger than `most_bytes`, no JSON, or breaks its `schema`.
+        BundleError: it is larger than `most_bytes`, not JSON, or breaks its `schema`.
     """
     path = directory / name
     if not path.is_file():
         return None
     value: dict[str, Any] = parse_json(path, read_bounded(path, most_bytes, missing="is gone"))
-    broken = violations(value, schema)
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    check_schema(path, value, schema)
     return value
 
 
+def check_schema(path: Path, value: Any, schema: str) -> None:
+    """Raises `BundleError` unless `value`, read from `path`, keeps the schema of this name."""
+    try:
+        broken = violations(value, schema)
+    except (RecursionError, ValueError) as error:  # a huge integer cannot even be quoted
+        raise BundleError(path, f"cannot be checked: {error}") from error
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+
+
 def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
-    """Returns the validated manifest of a bundle and the challenge's digest, reading no other
-    file.
+    """Returns the validated manifest of a bundle and the challenge's digest.
+
+    It reads no other file.
 
     Raises:
-        BundleError: it is missing, no JSON, or breaks its schema.
+        BundleError: it is missing, not JSON, or breaks its schema.
     """
     path = directory / MANIFEST
     content = read_bounded(
@@ -63,12 +74,7 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
             f"schema_version is {version}; this plantkit reads {SCHEMA_VERSION}: "
             + ("update plantkit" if version > SCHEMA_VERSION else "freeze the bundle again"),
         )
-    try:
-        broken = violations(manifest, "challenge")
-    except RecursionError as error:
-        raise BundleError(path, "is nested too deeply") from error
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+    check_schema(path, manifest, "challenge")
     checked: dict[str, Any] = manifest
     storage = checked["truth"]["storage"]
     stored = TRUTH if storage == "plain" else SEALED
@@ -88,15 +94,28 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
 
 
 def plain_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the manifest that a bundle has with its truth in the clear."""
-    if manifest["truth"]["storage"] == "plain":
-        return dict(manifest)
-    entries = {
-        TRUTH if name == SEALED else name: manifest["truth"]["plain"] if name == SEALED else entry
-        for name, entry in manifest["files"].items()
-    }
+    """Returns the manifest that a sealed bundle has with its truth in the clear."""
     truth = {"storage": "plain", "commitment": manifest["truth"]["commitment"]}
-    return {**manifest, "files": entries, "truth": truth}
+    return _restated(manifest, TRUTH, manifest["truth"]["plain"], truth)
+
+
+def sealed_manifest(manifest: Mapping[str, Any], sealed: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the manifest that a bundle has with its truth in the file that `sealed` states."""
+    plain = manifest["files"][TRUTH]
+    return _restated(
+        manifest, SEALED, sealed, {**manifest["truth"], "storage": "sealed", "plain": plain}
+    )
+
+
+def _restated(
+    manifest: Mapping[str, Any], name: str, entry: Mapping[str, Any], truth: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns `manifest` with its truth in another file, stated in the same place."""
+    files = {
+        name if stated in {TRUTH, SEALED} else stated: entry if stated in {TRUTH, SEALED} else kept
+        for stated, kept in manifest["files"].items()
+    }
+    return {**manifest, "files": files, "truth": truth}
 
 
 def render_manifest(manifest: Mapping[str, Any]) -> bytes:

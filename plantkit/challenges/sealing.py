@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from plantkit.errors import MissingExtraError, SealedTruthError, UsageError
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from cryptography.hazmat.primitives.hpke import Suite
 
 #: The environment variable that may hold a key.
@@ -64,24 +66,27 @@ class SecretKey:
     @classmethod
     def generate(cls) -> Self:
         """Returns a new key from the system's entropy."""
+        _suite()  # without the package, the key would be of no use
+        return cls(data=secrets.token_bytes(_KEY_BYTES))
+
+    @property
+    def private(self) -> X25519PrivateKey:
+        """The key as the package `cryptography` takes it."""
         _suite()
         from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-        return cls(data=X25519PrivateKey.generate().private_bytes_raw())
+        return X25519PrivateKey.from_private_bytes(self.data)
 
     @property
     def public(self) -> PublicKey:
-        _suite()
-        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
-        private = X25519PrivateKey.from_private_bytes(self.data)
-        return PublicKey(data=private.public_key().public_bytes_raw())
+        return PublicKey(data=self.private.public_key().public_bytes_raw())
 
     def to_text(self) -> str:
         return f"plantkit-secret-key-1:{self.data.hex()}"
 
 
 Key = SecretKey | PublicKey
+SomeKey = TypeVar("SomeKey", bound=Key)
 
 _KINDS: Mapping[str, type[SecretKey] | type[PublicKey]] = {
     "plantkit-secret-key-1": SecretKey,
@@ -94,7 +99,7 @@ def seal(truth: bytes, key: Key, *, challenge_id: str, commitment: str) -> bytes
 
     Raises:
         MissingExtraError: the package `cryptography` is not installed.
-        UsageError: the key is no point that X25519 takes.
+        UsageError: X25519 does not take the key.
     """
     suite = _suite()
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -118,51 +123,43 @@ def open_sealed(
 
     Raises:
         SealedTruthError: sealed for another key.
-        ValueError: no sealed truth, or altered, or one of another challenge.
+        ValueError: it is not a sealed truth, was altered, or belongs to another challenge.
         MissingExtraError: the package `cryptography` is not installed.
     """
     suite = _suite()
     from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-    sealed_for = key_id_of(content)
-    if sealed_for != key.public.id:
+    if not content.startswith(_MAGIC) or len(content) < OVERHEAD_BYTES:
+        raise ValueError("is not a sealed truth of a format that this plantkit reads")
+    body = content.removeprefix(_MAGIC)
+    key_id, ciphertext = body[:_KEY_ID_BYTES].hex(), body[_KEY_ID_BYTES:]
+    if key_id != key.public.id:
         raise SealedTruthError(
-            path, f"is sealed for the key {sealed_for}; the key given is {key.public.id}"
+            path, f"is sealed for the key {key_id}; the key given is {key.public.id}"
         )
     try:
-        return suite.decrypt(
-            content[len(_MAGIC) + _KEY_ID_BYTES :],
-            X25519PrivateKey.from_private_bytes(key.data),
-            info=_info(challenge_id, commitment),
-        )
+        return suite.decrypt(ciphertext, key.private, info=_info(challenge_id, commitment))
     except (InvalidTag, ValueError) as error:
         raise ValueError(
             "cannot be opened with its key: it was altered, or belongs to another challenge"
         ) from error
 
 
-def key_id_of(content: bytes) -> str:
-    """Returns the id of the key that a sealed truth is for.
-
-    Raises:
-        ValueError: `content` is no sealed truth.
-    """
-    if not content.startswith(_MAGIC) or len(content) < OVERHEAD_BYTES:
-        raise ValueError("is no sealed truth of a format that this plantkit reads")
-    return content[len(_MAGIC) :][:_KEY_ID_BYTES].hex()
-
-
 def find_key(path: Path | None, environment: Mapping[str, str] = os.environ) -> Key | None:
     """Returns the key in the file `path`, or else in `PLANTKIT_KEY`, or None without either.
 
     Raises:
-        UsageError: the file cannot be read, or what was found is no key.
+        UsageError: the file cannot be read, or it holds no key.
     """
-    if path is not None:
-        return read_key(path)
-    text = environment.get(KEY_VARIABLE, "")
-    return parse_key(text, where=f"the variable {KEY_VARIABLE}") if text else None
+    if path is None:
+        text = environment.get(KEY_VARIABLE, "")
+        return _parse_key(text, where=f"the variable {KEY_VARIABLE}") if text else None
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_KEY_FILE_BYTES).decode("ascii", errors="replace")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    return _parse_key(text, where=str(path))
 
 
 def find_secret_key(
@@ -182,42 +179,16 @@ def find_secret_key(
     return key
 
 
-def read_key(path: Path) -> Key:
-    """Returns the key in a file that `write_keys` wrote.
-
-    Raises:
-        UsageError: it cannot be read or holds no key.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_KEY_FILE_BYTES).decode("ascii", errors="replace")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    return parse_key(text, where=str(path))
-
-
-def parse_key(text: str, *, where: str) -> Key:
-    """Returns the key that `text` spells; its text never shows in a message.
-
-    Raises:
-        UsageError: it spells none.
-    """
-    kind, _, digits = text.strip().partition(":")
-    try:
-        data = bytes.fromhex(digits)
-    except ValueError:
-        data = b""
-    if kind not in _KINDS or len(data) != _KEY_BYTES:
-        raise UsageError(
-            f"{where} holds no key; expected one line that begins with "
-            f"{' or '.join(f'{name}:' for name in _KINDS)}: plantkit keygen makes one"
-        )
-    return _KINDS[kind](data=data)
+def given(key: SomeKey | None, *, needed_for: str) -> SomeKey:
+    """Returns `key`; raises `UsageError` if it is None."""
+    if key is None:
+        raise UsageError(f"{needed_for} needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    return key
 
 
 def write_keys(key: SecretKey, path: Path) -> Path:
     """Writes the secret key to the new file `path`, readable by its owner only, and the public
-    key beside it with the suffix `.pub`; returns the latter's path.
+    key next to it with the suffix `.pub`; returns the public key's path.
 
     Raises:
         UsageError: one of the files exists, or cannot be written.
@@ -241,6 +212,21 @@ def write_keys(key: SecretKey, path: Path) -> Path:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text + "\n")
     return public
+
+
+def _parse_key(text: str, *, where: str) -> Key:
+    """Returns the key that `text` spells; its text never shows in a message."""
+    kind, _, digits = text.strip().partition(":")
+    try:
+        data = bytes.fromhex(digits)
+    except ValueError:
+        data = b""
+    if kind not in _KINDS or len(data) != _KEY_BYTES:
+        raise UsageError(
+            f"{where} holds no key; expected one line that begins with "
+            f"{' or '.join(f'{name}:' for name in _KINDS)}: plantkit keygen makes one"
+        )
+    return _KINDS[kind](data=data)
 
 
 def _info(challenge_id: str, commitment: str) -> bytes:

@@ -1,16 +1,31 @@
-"""Checking a bundle beyond what every load checks: its reference figures, computed anew."""
+"""Checking a bundle beyond what every load checks: its figures, its seed, a published truth."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
-from plantkit.challenges.bundles import MANIFEST, Challenge, load, load_public
-from plantkit.challenges.sealing import SecretKey
-from plantkit.errors import BundleError
-from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
+import torch
 
-#: Untrained performance needs a few sums only; machines differ by rounding.
+from plantkit.challenges.bundles import (
+    Challenge,
+    challenge_of,
+    load,
+    load_public,
+    most_bytes,
+    with_truth,
+)
+from plantkit.challenges.drafting import draft_challenge, order_like
+from plantkit.challenges.files import read_bounded
+from plantkit.challenges.manifests import MANIFEST, TRUTH
+from plantkit.challenges.sealing import SecretKey
+from plantkit.errors import BundleError, PlantkitError
+from plantkit.networks.masks import Mask
+from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
+from plantkit.version import __version__
+
+#: Untrained accuracy needs a few sums only; machines differ by rounding.
 TOLERANCE = 2e-3
 
 
@@ -28,14 +43,36 @@ def verify_bundle(path: Path, *, key: SecretKey | None = None) -> str:
     files = f"{len(public.manifest['files'])} files as stated"
     if public.is_sealed and key is None:
         return f"{files}; its truth is sealed and was not checked: that takes the key"
-    return f"{files}, {verify_truth(load(path, key=key))}"
+    return f"{files}, {_verify_truth(load(path, key=key))}"
 
 
-def verify_truth(challenge: Challenge) -> str:
+def verify_reveal(directory: Path, revealed: Path) -> str:
+    """Returns one line on what a published truth proves about the bundle in `directory`.
+
+    Checks that the truth opens the commitment, that it fits the bundle, and the reference
+    figures. Then plants again from the seed in the truth, where this version of plantkit can,
+    and says whether the same weights, ticket and data come out.
+
+    Args:
+        directory: the bundle as it was during the contest, sealed or not.
+        revealed: `truth.safetensors`, or a directory that holds it.
+
+    Raises:
+        BundleError: the truth is not the one that was committed to, or a figure is wrong.
+    """
+    public = load_public(directory)
+    path = revealed / TRUTH if revealed.is_dir() else revealed
+    missing = f"is missing; expected the published {TRUTH}"
+    content = read_bounded(path, most_bytes(public.manifest)[TRUTH], missing=missing)
+    challenge = with_truth(public, content, path)
+    return f"the truth in {path} opens the {_verify_truth(challenge)}; {_replanted(challenge)}"
+
+
+def _verify_truth(challenge: Challenge) -> str:
     """Returns words on what was verified in the truth of `challenge`.
 
-    Recomputes the performance of the untrained ticket, of the untrained dense network and of
-    the constant predictor.
+    Recomputes the accuracy of the untrained ticket, of the untrained dense network and of the
+    constant predictor.
 
     Raises:
         BundleError: a figure is not as the manifest says.
@@ -45,14 +82,13 @@ def verify_truth(challenge: Challenge) -> str:
         challenge.network,
         challenge.task,
         challenge.weights,
-        [challenge.truth.ticket, challenge.problem(density=1.0, seed=0).full_mask()],
+        [challenge.truth.ticket, Mask.full(challenge.network)],
         **data,
     )
-    trivial = trivial_accuracy(challenge.task, **data)
     for name, found, stated in (
         ("reference.ticket.strong", ticket, challenge.ticket.strong),
         ("reference.dense.strong", dense, challenge.dense.strong),
-        ("reference.trivial", trivial, challenge.trivial),
+        ("reference.trivial", trivial_accuracy(challenge.task, **data), challenge.trivial),
     ):
         if not math.isclose(found, stated, rel_tol=0, abs_tol=TOLERANCE):
             raise BundleError(
@@ -62,3 +98,32 @@ def verify_truth(challenge: Challenge) -> str:
         "commitment and reference figures as stated "
         f"(ticket {challenge.task.metric} {ticket:.4f} untrained)"
     )
+
+
+def _replanted(challenge: Challenge) -> str:
+    """Returns words on whether the seed in the truth gives the challenge."""
+    version = challenge.manifest["planter_version"]
+    if version != __version__:
+        return f"not planted again: that takes plantkit {version}"
+    try:
+        order = order_like(challenge.manifest, variant="")
+        seed = bytes.fromhex(challenge.truth.planting_seed)
+        # The trained reference figures are not asked for: no epoch is trained.
+        bundle, _ = draft_challenge(replace(order, recipe=replace(order.recipe, epochs=0)), seed)
+        again = challenge_of(bundle)
+    except (PlantkitError, ValueError) as error:
+        return f"not planted again: {error}"
+    mine, its = _parts(challenge), _parts(again)
+    other = [name for name in mine if not all(map(torch.equal, mine[name], its[name]))]
+    if other:
+        return f"planted again from its seed, {' and '.join(other)} differ on this machine"
+    return "planted again from its seed, weights, ticket and data are the same"
+
+
+def _parts(challenge: Challenge) -> dict[str, list[torch.Tensor]]:
+    train, test = challenge.train, challenge.truth.test
+    return {
+        "weights": list(challenge.weights.values()),
+        "ticket": list(challenge.truth.ticket.values()),
+        "data": [train.inputs, train.targets, test.inputs, test.targets],
+    }

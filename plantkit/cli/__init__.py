@@ -1,4 +1,9 @@
-"""The command line: parse, one library call, echo. `plantkit --help` imports no torch."""
+"""The command line: parse, one library call, echo.
+
+A command is one module in this folder, with a click command called `command`. Its name is the
+module's and its help the docstring's. `plantkit --help` imports them all, so that none may import
+torch at its top.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import atexit
 import gc
 import importlib
 import os
+import pkgutil
 import signal
 import sys
 import traceback
@@ -15,30 +21,17 @@ from typing import Any
 
 import click
 
+from plantkit.cli.output import warn
 from plantkit.errors import PlantkitError, UsageError, did_you_mean
 from plantkit.version import __version__
 
-#: Command name to module; each module defines `command`.
+#: Modules of this folder that are not commands.
+_SHARED = {"options", "output", "progress"}
+#: Command name to module: every other one. `list_` has the underscore because of Python's own.
 COMMANDS = {
-    "alternatives": "plantkit.cli.alternatives",
-    "audit": "plantkit.cli.audit",
-    "check": "plantkit.cli.check",
-    "doctor": "plantkit.cli.doctor",
-    "evaluate": "plantkit.cli.evaluate",
-    "exists": "plantkit.cli.exists",
-    "export": "plantkit.cli.export",
-    "grade": "plantkit.cli.grade",
-    "keygen": "plantkit.cli.keygen",
-    "list": "plantkit.cli.listing",
-    "new": "plantkit.cli.new",
-    "plant": "plantkit.cli.plant",
-    "prune": "plantkit.cli.prune",
-    "schema": "plantkit.cli.schema",
-    "seal": "plantkit.cli.seal",
-    "show": "plantkit.cli.show",
-    "study": "plantkit.cli.study",
-    "unseal": "plantkit.cli.unseal",
-    "verify": "plantkit.cli.verify",
+    module.name.rstrip("_"): f"{__name__}.{module.name}"
+    for module in pkgutil.iter_modules(__path__)
+    if module.name not in _SHARED
 }
 
 #: Objects made before garbage is looked for; Python's 700 suits programs that import little.
@@ -55,7 +48,23 @@ Exit codes: 0 done, 1 the submission failed, 2 usage error, 3 internal error,
 """
 
 
-class LazyGroup(click.Group):
+class SuggestingGroup(click.Group):
+    """Suggests the nearest command, or lists them all, for a name that does not exist."""
+
+    noun = "command"
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            known = self.list_commands(ctx)
+            nearest = did_you_mean(name, known) or f"; expected {', '.join(known)}"
+            raise click.UsageError(f"no {self.noun} is named {name!r}{nearest}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(SuggestingGroup):
     """Imports a command when it is used; plugins' commands when no built-in one matches."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -83,17 +92,12 @@ class LazyGroup(click.Group):
             ctx.exit(128 + signal.SIGPIPE)
         return result
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
-            nearest = did_you_mean(name, self.list_commands(ctx))
-            raise click.UsageError(f"no command is named {name!r}{nearest}", ctx)
-        return super().resolve_command(ctx, args)
 
-
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.version_option(__version__, prog_name="plantkit")
 @click.option("--debug", is_flag=True, help="Show the traceback of errors; also after a command.")
 def cli(debug: bool) -> None:
@@ -156,31 +160,3 @@ def _show(error: Exception, debug: bool) -> None:
         traceback.print_exception(error)
     name = "" if isinstance(error, PlantkitError) else f"{type(error).__name__}: "
     click.echo(f"{click.style('error', fg='red', bold=True)}: {name}{error}", err=True)
-
-
-def warn(message: object) -> None:
-    """Prints one line of warning on standard error."""
-    click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
-
-
-def write_output(text: str, output: Any, *, option: str = "--output") -> None:
-    """Writes to a file, all or nothing, or to standard output where `output` is None.
-
-    What exists and is no regular file, such as a device, is written to and never replaced.
-    Text that cannot be written is printed instead: nothing is lost. `option` is what asked for
-    the file, for messages.
-    """
-    if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
-        return
-    target = output.resolve()
-    try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-            return
-        temporary = target.with_name(f".{target.name}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
-    except OSError as error:
-        click.echo(text, nl=not text.endswith("\n"))
-        raise UsageError(f"{option}: {output} cannot be written: {error}") from error

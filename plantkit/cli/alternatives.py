@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    FiniteRange,
-    challenges_option,
-    isolation_option,
-    jobs_option,
-    key_option,
-    memory_limit_option,
-    result_file_option,
-    time_limit_option,
-)
+from plantkit.cli import options
+from plantkit.cli.output import json_text, warn, write_output
+from plantkit.cli.progress import ProgressBar
 
 
 @click.command()
@@ -26,14 +21,11 @@ from plantkit.cli.options import (
     multiple=True,
     help="A pruner that searches, a file or an installed one's name. Repeatable.  [default: gates]",
 )
-@click.option(
-    "--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Runs of each."
-)
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, help="Runs of each.")
 @click.option(
     "--tolerance",
-    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
+    type=options.FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=0.01,
-    show_default=True,
     help="Share of the ticket's gain over the constant predictor that an alternative may lose "
     "and still be as good.",
 )
@@ -41,47 +33,34 @@ from plantkit.cli.options import (
     "--candidates",
     type=click.IntRange(min=1),
     default=4096,
-    show_default=True,
     help="Parameters to screen as a replacement of each ticket entry, at most.",
 )
 @click.option(
     "--measured",
     type=click.IntRange(min=1),
     default=32,
-    show_default=True,
     help="The best of these, to measure on all data.",
 )
 @click.option("--write", is_flag=True, help="Write alternatives.json into each bundle's directory.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["table", "markdown", "json"]),
-    default="table",
-    show_default=True,
-)
-@result_file_option
-@jobs_option
-@time_limit_option(300.0)
-@memory_limit_option(4096)
-@isolation_option
-@key_option
-@challenges_option
+@options.formats("table", "markdown", "json")
+@options.output
+@options.jobs
+@options.limits()
+@options.isolation
+@options.key
+@options.challenges
 def command(
     challenges: tuple[str, ...],
     pruners: tuple[str, ...],
-    seeds: int,
     tolerance: float,
     candidates: int,
     measured: int,
     write: bool,
     output_format: str,
     output: Path | None,
-    jobs: int | None,
-    time_limit: float,
-    memory_limit: int,
-    isolation: str,
     key_file: Path | None,
     challenge_directories: tuple[Path, ...],
+    **values: Any,
 ) -> None:
     """Say what is known of other tickets of CHALLENGE..., as sparse and as good as the planted one.
 
@@ -95,32 +74,20 @@ def command(
       plantkit alternatives circle-5x100 helix-5x100 --pruner gates --pruner supermask --seeds 3
       plantkit alternatives challenges/circle-5x100 --write
     """
-    import datetime
-    import json
-
-    from plantkit.challenges import bundles, catalog
+    from plantkit.challenges import bundles
     from plantkit.challenges.sealing import find_secret_key
-    from plantkit.cli import warn, write_output
-    from plantkit.cli.progress import ProgressBar
-    from plantkit.errors import UsageError
-    from plantkit.plugins import load_installed
+    from plantkit.plugins import find_challenges
     from plantkit.research.alternatives.inquiry import DEFAULT_PRUNERS, Inquiry, inquire
     from plantkit.research.alternatives.neighbourhood import Effort
     from plantkit.research.alternatives.record import ALTERNATIVES
     from plantkit.research.alternatives.report import render
 
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"--output: {output.parent} is not a directory")
     key = find_secret_key(key_file)
-    found = catalog.find(challenge_directories, plugins=load_installed().challenge_directories())
+    found = find_challenges(challenge_directories)
     inquiry = Inquiry(
         pruners=pruners or DEFAULT_PRUNERS,
-        seeds=seeds,
         effort=Effort(tolerance=tolerance, candidates=candidates, measured=measured),
-        jobs=jobs,
-        time_seconds=time_limit,
-        memory_mib=memory_limit,
-        isolation=isolation,
+        **values,
     )
     # All are loaded before the first long search: what cannot be used fails at once.
     loaded = [bundles.load(found.bundle(name), key=key) for name in dict.fromkeys(challenges)]
@@ -131,9 +98,8 @@ def command(
             record = inquire(challenge, inquiry, date=date, warn=warn, progress=bar.show)
             records.append(record)
             if write:
-                text = json.dumps(record, indent=2) + "\n"
-                write_output(text, challenge.path / ALTERNATIVES, option="--write")
+                write_output(json_text(record), challenge.path / ALTERNATIVES, option="--write")
     if output_format == "json":
-        write_output(json.dumps(records, indent=2) + "\n", output)
+        write_output(json_text(records), output)
     else:
         write_output(render(records, markdown=output_format == "markdown"), output)

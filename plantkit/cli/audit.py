@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from plantkit.cli.options import dial_option, key_option, parse_dials
+from plantkit.cli import options
+from plantkit.cli.output import json_text, write_output
 
 
 @click.command()
 @click.argument("subject", metavar="FAMILY|PATH")
-@click.option("--planting", metavar="NAME", help="Planting method.  [default: faithful if it fits]")
-@dial_option
+@click.option(
+    "--planting",
+    "method",
+    metavar="NAME",
+    help="Planting method of a FAMILY.  [default: faithful if it fits]",
+)
+@options.dials
 @click.option("--depth", type=click.IntRange(min=2), help="Layers of neurons.  [default: 5]")
 @click.option(
-    "--width", type=click.IntRange(1, 100_000), help="Units a hidden layer.  [default: 100]"
+    "--width", type=click.IntRange(1, 100_000), help="Units per hidden layer.  [default: 100]"
 )
 @click.option(
     "--train",
     "train_networks",
     type=click.IntRange(min=4),
     default=100,
-    show_default=True,
     help="Networks to train attackers on.",
 )
 @click.option(
@@ -30,10 +37,9 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
     "test_networks",
     type=click.IntRange(min=1),
     default=50,
-    show_default=True,
     help="Other networks to test them on; they set the width of the intervals.",
 )
-@click.option("--curve/--no-curve", default=True, show_default=True, help="The learning curve.")
+@click.option("--curve/--no-curve", default=True, help="The learning curve.")
 @click.option(
     "--auc-limit",
     type=click.FloatRange(0.5, 1),
@@ -43,57 +49,41 @@ from plantkit.cli.options import dial_option, key_option, parse_dials
     "--lift-limit",
     type=click.FloatRange(min=1),
     default=2.0,
-    show_default=True,
     help="Largest precision at k over chance.",
 )
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Planting processes."
-)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, help="Planting processes.")
 @click.option(
     "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     help="Directory that keeps the planted networks. The next audit of the same planting uses "
     "them again, whatever its seed.",
 )
 @click.option(
     "--seed-hex",
+    "seed",
+    type=options.seed,
     metavar="HEX",
     help="Seed of the planted networks, for a reproduction.  [default: the system's entropy]",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["markdown", "json"]),
-    default="markdown",
-    show_default=True,
-)
+@options.formats("markdown", "json")
 @click.option(
     "--summary",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Writes a summary too: as audit.json in a bundle's directory, `show` prints it.",
+    type=options.OutputFile(),
+    help="Write a summary too: as audit.json in a bundle's directory, `show` prints it.",
 )
-@key_option
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file.")
+@options.key
+@options.output
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     subject: str,
-    planting: str | None,
-    dials: tuple[str, ...],
-    depth: int | None,
-    width: int | None,
-    train_networks: int,
-    test_networks: int,
-    curve: bool,
-    auc_limit: float | None,
-    lift_limit: float,
-    jobs: int,
-    cache: Path | None,
-    seed_hex: str | None,
+    seed: bytes | None,
     output_format: str,
     summary: Path | None,
     key_file: Path | None,
     output: Path | None,
+    **values: Any,
 ) -> None:
     """Attack a planting with weights alone, and say how much of the ticket that finds.
 
@@ -111,54 +101,22 @@ def command(
       plantkit audit teacher --dial units=8
       plantkit audit challenges/circle-5x100
     """
-    import datetime
-    import json
-
     from plantkit.challenges.sealing import find_secret_key
-    from plantkit.cli import write_output
-    from plantkit.errors import UsageError
     from plantkit.planting import fresh_seed
     from plantkit.research.audit.inspection import Inspection, inspect
     from plantkit.research.audit.report import report_json, report_markdown
     from plantkit.research.audit.summary import summarise
 
-    for option, path in (("--output", output), ("--summary", summary)):
-        if path is not None and not path.parent.is_dir():
-            raise UsageError(f"{option}: {path.parent} is not a directory")
-    seed = fresh_seed()
-    if seed_hex is not None:
-        try:
-            seed = bytes.fromhex(seed_hex)
-        except ValueError:
-            raise UsageError(
-                f"seed is {seed_hex!r}; expected hexadecimal digits, two a byte"
-            ) from None
     report = inspect(
         subject,
-        Inspection(
-            method=planting,
-            dials=parse_dials(dials),
-            depth=depth,
-            width=width,
-            train_networks=train_networks,
-            test_networks=test_networks,
-            curve=curve,
-            auc_limit=auc_limit,
-            lift_limit=lift_limit,
-            jobs=jobs,
-            cache=cache,
-            key=find_secret_key(key_file),
-        ),
-        seed=seed,
+        Inspection(key=find_secret_key(key_file), **values),
+        seed=seed or fresh_seed(),
         progress=lambda line: click.echo(line, err=True),
     )
-    if output_format == "json":
-        text = json.dumps(report_json(report), indent=2) + "\n"
-    else:
-        text = report_markdown(report)
-    write_output(text, output)
+    value = report_json(report)
+    write_output(json_text(value) if output_format == "json" else report_markdown(report), output)
     if summary is not None:  # last: whatever becomes of it, the report has been written
-        found = summarise(report_json(report), datetime.datetime.now(datetime.UTC).date())
-        write_output(json.dumps(found, indent=2) + "\n", summary, option="--summary")
+        found = summarise(value, datetime.datetime.now(datetime.UTC).date())
+        write_output(json_text(found), summary, option="--summary")
     if not report.audit.passed:
         ctx.exit(1)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 
 import click
+
+from plantkit.cli import options
+from plantkit.cli.output import json_text, write_output
+from plantkit.isolation.levels import AUTO, Level, choose
 
 _PROMISES = {
     "full": "reaches no file but its libraries, its problem and its scratch; no network; "
@@ -16,14 +20,7 @@ _PROMISES = {
 
 
 @click.command()
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print.",
-)
+@options.formats("text", "json")
 def command(output_format: str) -> None:
     """Show which levels of isolation this machine offers, and what is missing.
 
@@ -35,41 +32,30 @@ def command(output_format: str) -> None:
       plantkit doctor
       plantkit doctor --format json
     """
-    from plantkit.isolation.levels import AUTO, Level, choose
     from plantkit.isolation.probe import probe_machine
 
     offer = probe_machine()
     chosen, _ = choose(AUTO, offer)
     if output_format == "json":
         levels = {
-            level.value: {
+            level: {
                 "available": offer.offers(level),
                 "missing": [check.name for check in offer.missing(level)],
             }
             for level in Level
         }
-        checks = [
-            {
-                "level": check.level.value,
-                "name": check.name,
-                "works": check.works,
-                "detail": check.detail,
-                "remedy": check.remedy,
-            }
-            for check in offer.checks
-        ]
-        value = {"isolation": chosen.value, "levels": levels, "checks": checks}
-        click.echo(json.dumps(value, indent=2))
+        checks = [asdict(check) for check in offer.checks]
+        write_output(json_text({"isolation": chosen, "levels": levels, "checks": checks}))
         return
     for level in Level:
         available = offer.offers(level)
         mark = click.style("available", fg="green") if available else click.style("no", fg="red")
-        click.echo(f"{level.value}: {mark}")
-        click.echo(f"  a pruner {_PROMISES[level.value]}")
+        click.echo(f"{level}: {mark}")
+        click.echo(f"  a pruner {_PROMISES[level]}")
         for check in offer.checks:
             if check.level is not level:
                 continue
             click.echo(f"  {'ok     ' if check.works else 'missing'} {check.name}: {check.detail}")
             if check.remedy:
                 click.echo(f"          to do: {check.remedy}")
-    click.echo(f"plantkit evaluate uses: {chosen.value}")
+    click.echo(f"plantkit evaluate uses: {chosen}")

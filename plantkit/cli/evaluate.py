@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    Density,
-    challenges_option,
-    isolation_option,
-    jobs_option,
-    key_option,
-    memory_limit_option,
-    result_file_option,
-    time_limit_option,
-)
+from plantkit.cli import options
+from plantkit.cli.output import warn, write_output
 from plantkit.cli.progress import ProgressBar
 from plantkit.reports import FORMATS
 
@@ -25,55 +18,46 @@ from plantkit.reports import FORMATS
 @click.option("--suite", metavar="NAME", help="Suite of challenges.  [default: starter]")
 @click.option(
     "--challenge",
-    "challenge_names",
+    "challenges",
     metavar="ID",
     multiple=True,
     help="A challenge, by id or path, instead of a suite. Repeatable.",
 )
-@click.option(
-    "--density",
-    "densities",
-    type=Density(),
-    multiple=True,
-    help="A density in (0, 1] or 'planted', instead of the protocol's. Repeatable.",
-)
-@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each pruner a density.")
+@options.densities("protocol")
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each pruner at each density.")
 @click.option(
     "--baselines",
     default="suite",
-    show_default=True,
     metavar="NAMES|suite|all|none",
-    help="Installed pruners to rank beside yours, separated by commas; the suite's own list, "
+    help="Installed pruners to rank with yours, separated by commas; the suite's own list, "
     "all that are installed, or none.",
 )
 @click.option(
     "--format",
     "output_format",
     default="table",
-    show_default=True,
     metavar="NAME",
     help=f"One of {', '.join(FORMATS)}, or a plugin's.",
 )
-@result_file_option
+@options.output
 @click.option(
     "--run-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    "run_directory",
+    type=options.DIRECTORY,
     help="Keep records and masks here, each saved as it is made.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
-@jobs_option
+@options.jobs
 @click.option(
     "--device",
     type=click.Choice(["cpu", "cuda"]),
     default="cpu",
-    show_default=True,
     help="What trains the masked networks.",
 )
 @click.option(
     "--executor",
     type=click.Choice(["local", "dask"]),
     default="local",
-    show_default=True,
     help="Work on this machine, or on a Dask cluster.",
 )
 @click.option(
@@ -81,12 +65,14 @@ from plantkit.reports import FORMATS
 )
 @click.option(
     "--no-cache",
-    is_flag=True,
+    "cached",
+    flag_value=False,
+    default=True,
+    show_default=False,
     help="Compute everything anew, and keep nothing for later evaluations.",
 )
-@time_limit_option(300.0)
-@memory_limit_option(4096)
-@isolation_option
+@options.limits()
+@options.isolation
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @click.option(
     "--fresh",
@@ -100,41 +86,16 @@ from plantkit.reports import FORMATS
     help="Derive those seeds from the secret in this environment variable, so that everyone "
     "who is given it gets the same instances.",
 )
-@key_option
-@challenges_option
+@options.key
+@options.challenges
 @click.pass_context
-def command(
-    ctx: click.Context,
-    pruners: tuple[str, ...],
-    suite: str | None,
-    challenge_names: tuple[str, ...],
-    densities: tuple[float | str, ...],
-    seeds: int | None,
-    baselines: str,
-    output_format: str,
-    output: Path | None,
-    run_dir: Path | None,
-    resume: bool,
-    jobs: int | None,
-    device: str,
-    executor: str,
-    scheduler: str | None,
-    no_cache: bool,
-    time_limit: float,
-    memory_limit: int,
-    isolation: str,
-    strict_plugins: bool,
-    fresh: int | None,
-    fresh_seed_env: str | None,
-    key_file: Path | None,
-    challenge_directories: tuple[Path, ...],
-) -> None:
+def command(ctx: click.Context, /, output: Path | None, **values: Any) -> None:
     """Run PRUNER... on planted tickets and rank them.
 
     PRUNER is a Python file or the name of an installed pruner, with options after a colon
-    where it has any. Each runs in a process of its own, which never sees the ticket. Results
-    go to standard output, progress and messages to standard error. The exit code is 1 if any
-    run of a PRUNER failed.
+    where it has any. Each runs in a process of its own, which never sees the ticket, unless you
+    ask for --isolation none. Results go to standard output, progress and messages to standard
+    error. The exit code is 1 if any run of a PRUNER failed.
 
     \b
     Examples:
@@ -147,40 +108,13 @@ def command(
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
-    if suite is not None and challenge_names:
+    request = Request(**values)
+    if request.suite is not None and request.challenges:
         raise click.UsageError("--suite and --challenge exclude each other; give one of them", ctx)
-    if resume and run_dir is None:
+    if request.resume and request.run_directory is None:
         raise click.UsageError("--resume needs --run-dir", ctx)
-    if fresh_seed_env is not None and fresh is None:
+    if request.fresh_seed_env is not None and request.fresh is None:
         raise click.UsageError("--fresh-seed-env needs --fresh N", ctx)
-    if output is not None and not output.parent.is_dir():
-        raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
-    from plantkit.cli import warn, write_output
-
-    request = Request(
-        pruners=pruners,
-        suite=suite,
-        challenges=challenge_names,
-        challenge_directories=challenge_directories,
-        densities=densities,
-        seeds=seeds,
-        baselines=baselines,
-        output_format=output_format,
-        run_directory=run_dir,
-        resume=resume,
-        jobs=jobs,
-        device=device,
-        executor=executor,
-        scheduler=scheduler,
-        cached=not no_cache,
-        time_seconds=time_limit,
-        memory_mib=memory_limit,
-        strict_plugins=strict_plugins,
-        isolation=isolation,
-        fresh=fresh,
-        fresh_seed_env=fresh_seed_env,
-        key_file=key_file,
-    )
     with ProgressBar() as progress:
         result = run_evaluation(request, warn=warn, progress=progress.show)
     write_output(result.text, output)

@@ -6,25 +6,24 @@ import math
 
 import click
 
-from plantkit.cli.options import FiniteRange
+from plantkit.cli import options
+from plantkit.cli.output import table_text
 
 
 @click.command()
 @click.argument("family")
-@click.option("--depth", type=click.IntRange(min=3), default=5, show_default=True)
-@click.option("--width", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--depth", type=click.IntRange(min=3), default=5)
+@click.option("--width", type=click.IntRange(min=1), default=100)
 @click.option(
     "--epsilon",
-    type=FiniteRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     default=0.01,
-    show_default=True,
     help="Error allowed at the outputs, in their units.",
 )
 @click.option(
     "--probability",
-    type=FiniteRange(min=0, max=1, min_open=True, max_open=True),
+    type=options.FiniteRange(min=0, max=1, min_open=True, max_open=True),
     default=0.9,
-    show_default=True,
     help="For the width that would do.",
 )
 def command(family: str, depth: int, width: int, epsilon: float, probability: float) -> None:
@@ -38,8 +37,6 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
       plantkit exists circle
       plantkit exists relu --depth 3 --width 1000 --epsilon 0.1
     """
-    from tabulate import tabulate
-
     from plantkit.errors import UsageError
     from plantkit.networks import PerceptronSpec
     from plantkit.planting.families import find_family
@@ -70,7 +67,7 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
     ]
     head = ["layer", "neurons", "in-degree", "tolerance", "one neuron matches", "all matched"]
     click.echo(f"{family} in a random {spec.label} network, outputs within {epsilon:g}\n")
-    click.echo(tabulate(rows, head, disable_numparse=True))
+    click.echo(table_text(head, rows))
     click.echo(f"\nProbability that it exists: at least {power_of_ten(found.log_probability)}.")
     enough = width_for(target, spec, epsilon, chosen.domain(), probability=probability)
     shown = "more than 10^15" if enough is None else f"{enough:.3g}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from plantkit.cli.options import challenges_option, memory_limit_option, time_limit_option
+from plantkit.cli import options
 
 
 @click.group()
@@ -32,27 +32,22 @@ def command() -> None:
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=options.OutputFile(),
     metavar="FILE",
     help="The zip to write. It holds the truth: for Codabench only.",
 )
 @click.option("--title", metavar="TEXT", help="Of the competition.  [default: the suite's]")
-@click.option("--seeds", type=click.IntRange(min=1), help="Runs a density, not the suite's.")
-@time_limit_option(60.0)
-@memory_limit_option(2048)
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs per density, not the suite's.")
+@options.limits(seconds=60.0, mib=2048)
 @click.option(
     "--total-time",
+    "execution_seconds",
     type=click.IntRange(min=1),
     default=3600,
-    show_default=True,
     metavar="SECONDS",
     help="Wall time of all runs of a submission.",
 )
-@click.option(
-    "--start",
-    type=click.DateTime(),
-    help="When submissions open, UTC.  [default: now]",
-)
+@click.option("--start", type=click.DateTime(), help="When submissions open, UTC.  [default: now]")
 @click.option(
     "--key",
     "key_file",
@@ -60,21 +55,9 @@ def command() -> None:
     help="Secret key of sealed challenges, to be put into the scoring program.  "
     "[default: not in the zip; organisers give it to the scoring container]",
 )
-@challenges_option
-@click.pass_context
+@options.challenges
 def codabench(
-    ctx: click.Context,
-    suite: str,
-    docker_image: str,
-    output: Path,
-    title: str | None,
-    seeds: int | None,
-    time_limit: float,
-    memory_limit: int,
-    total_time: int,
-    start: datetime | None,
-    key_file: Path | None,
-    challenge_directories: tuple[Path, ...],
+    output: Path, key_file: Path | None, challenge_directories: tuple[Path, ...], **values: Any
 ) -> None:
     """Write a competition bundle for Codabench.
 
@@ -84,23 +67,12 @@ def codabench(
     Examples:
       plantkit export codabench --suite starter --docker-image NAME:TAG -o bundle.zip
     """
-    if not output.parent.is_dir():
-        raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
     from plantkit.challenges.sealing import find_secret_key
     from plantkit.exports.codabench.bundle import Competition, export
 
-    competition = Competition(
-        suite=suite,
-        docker_image=docker_image,
-        title=title,
-        seeds=seeds,
-        time_seconds=time_limit,
-        memory_mib=memory_limit,
-        execution_seconds=total_time,
-        start=start,
-        # Never from the environment: a key goes into the zip only if it was named.
-        key=None if key_file is None else find_secret_key(key_file),
-    )
+    # Never from the environment: a key goes into the zip only if it was named.
+    key = None if key_file is None else find_secret_key(key_file)
+    competition = Competition(key=key, **values)
     names = export(competition, output, challenge_directories)
     click.echo(f"{output}: {len(names)} challenges: {', '.join(names)}")
     click.echo(

@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
-from plantkit.cli.options import challenges_option, isolation_option, jobs_option, key_option
+from plantkit.cli import options
+from plantkit.cli.output import warn
+from plantkit.cli.progress import ProgressBar
 from plantkit.grading.outputs import FORMATS
 
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -20,7 +22,7 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             f"--{name}",
             f"file_{name}",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=options.OutputFile(),
             metavar="FILE",
             help=output_format.help,
         )(command)
@@ -41,8 +43,7 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--hidden",
     type=click.Choice(["skip", "run", "show"]),
     default="skip",
-    show_default=True,
-    help="Hidden criteria: leave out; run, with details in staff's files only; or show.",
+    help="Hidden criteria: leave out; run, with details in the staff's file only; or show.",
 )
 @_format_options
 @click.option(
@@ -50,23 +51,13 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help=f"Annotate on standard output, and append to the file in {_SUMMARY_VARIABLE}.",
 )
-@jobs_option
-@isolation_option
-@key_option
-@challenges_option
+@options.jobs
+@options.isolation
+@options.key
+@options.challenges
 @click.pass_context
 def command(
-    ctx: click.Context,
-    /,
-    pruner: str,
-    rubric_path: Path,
-    hidden: str,
-    github: bool,
-    jobs: int | None,
-    isolation: str,
-    key_file: Path | None,
-    challenge_directories: tuple[Path, ...],
-    **paths: Path | None,
+    ctx: click.Context, /, pruner: str, rubric_path: Path, hidden: str, github: bool, **values: Any
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
 
@@ -80,13 +71,10 @@ def command(
       plantkit grade my_pruner.py --rubric rubric.toml --hidden run --json staff.json
       plantkit grade my_pruner.py --rubric rubric.toml --gradescope results.json
     """
-    from plantkit.cli import warn
     from plantkit.grading.outputs import write_grade, write_stubs
 
-    files = {name.removeprefix("file_"): path for name, path in paths.items() if path is not None}
-    for name, path in files.items():
-        if not path.parent.is_dir():
-            raise click.UsageError(f"--{name}: {path.parent} is not a directory", ctx)
+    paths = {name: values.pop(f"file_{name}") for name in FORMATS}
+    files = {name: path for name, path in paths.items() if path is not None}
     is_for_host = any(FORMATS[name].is_for_host for name in files)
     write_stubs(files, pruner)
     summary_path = os.environ.get(_SUMMARY_VARIABLE)
@@ -96,7 +84,6 @@ def command(
             "sets; leave --github out elsewhere",
             ctx,
         )
-    from plantkit.cli.progress import ProgressBar
     from plantkit.grading.grader import HiddenMode, grade_submission
     from plantkit.grading.outputs import github as actions
     from plantkit.grading.outputs import table
@@ -107,13 +94,10 @@ def command(
             read_rubric(rubric_path),
             pruner,
             hidden=HiddenMode(hidden),
-            challenge_directories=challenge_directories,
-            jobs=jobs,
-            isolation=isolation,
-            key_file=key_file,
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,
+            **values,
         )
     write_grade(files, grade)
     click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)

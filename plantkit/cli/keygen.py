@@ -12,8 +12,7 @@ import click
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("contest.key"),
-    show_default=True,
-    help="File of the secret key; the public key goes beside it, with the suffix .pub.",
+    help="File of the secret key; the public key goes next to it, with the suffix .pub.",
 )
 def command(out: Path) -> None:
     """Make a key pair that seals the truths of challenges.

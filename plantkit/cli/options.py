@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -9,24 +9,125 @@ from typing import Any
 
 import click
 
+from plantkit.errors import UsageError
 from plantkit.isolation.levels import AUTO, REQUESTS, Level
+
+#: A directory, which need not exist.
+DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class FiniteRange(click.FloatRange):
-    """A range of floats that `nan` and `inf` are not in."""
+    """A range of floats without `nan` and `inf`."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not finite; expected a number")
         return number
 
 
-challenges_option = click.option(
+class OutputFile(click.Path):
+    """A file that a command writes, in a directory that exists."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        if not path.parent.is_dir():
+            raise click.UsageError(f"{param.opts[-1]}: {path.parent} is not a directory", ctx)
+        return path
+
+
+def density(text: str) -> float | str:
+    """Returns a number in (0, 1], or "planted"."""
+    if text == "planted":
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a density; expected a number in (0, 1] or 'planted'"
+        ) from None
+    if not 0.0 < number <= 1.0:
+        raise click.BadParameter(
+            f"{text} is out of range; expected a number in (0, 1] or 'planted'"
+        )
+    return number
+
+
+def seed(text: str) -> bytes:
+    """Returns the bytes of a seed in hexadecimal digits."""
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if not value:
+        raise click.BadParameter(
+            f"{text!r} is not a seed; expected hexadecimal digits, two per byte"
+        )
+    return value
+
+
+def formats(*names: str) -> Decorator:
+    """Returns the option for one of the named output formats; the first is the default."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(names),
+        default=names[0],
+        help="How to print.",
+    )
+
+
+def limits(*, seconds: float = 300.0, mib: int = 4096) -> Decorator:
+    """Returns the options for the time and memory of one run, `time_seconds` and `memory_mib`."""
+    time = click.option(
+        "--time-limit",
+        "time_seconds",
+        type=FiniteRange(min=0, min_open=True, max=1e7),
+        default=seconds,
+        metavar="SECONDS",
+        help="Wall time of one run of one pruner.",
+    )
+    memory = click.option(
+        "--memory-limit",
+        "memory_mib",
+        type=click.IntRange(min=1, max=2**24),
+        default=mib,
+        metavar="MIB",
+        help="Memory of one run beyond Python and torch.",
+    )
+    return lambda command: time(memory(command))
+
+
+def densities(whose: str) -> Decorator:
+    """Returns the option for densities to use instead of `whose`."""
+    return click.option(
+        "--density",
+        "densities",
+        type=density,
+        multiple=True,
+        help=f"A density in (0, 1] or 'planted', instead of the {whose}'s. Repeatable.",
+    )
+
+
+def _isolation(requests: Sequence[str]) -> Decorator:
+    return click.option(
+        "--isolation",
+        type=click.Choice(requests),
+        default=AUTO,
+        help="How far pruners are locked away; see: plantkit doctor.",
+    )
+
+
+isolation = _isolation(REQUESTS)
+#: For what is observed from outside, which takes a process of its own.
+process_isolation = _isolation([one for one in REQUESTS if one != Level.NONE])
+
+challenges = click.option(
     "--challenges",
     "challenge_directories",
     type=click.Path(path_type=Path),
@@ -35,101 +136,21 @@ challenges_option = click.option(
     help="A directory that holds bundles, searched before the usual places. Repeatable.",
 )
 
-
-key_option = click.option(
+key = click.option(
     "--key",
     "key_file",
     type=click.Path(path_type=Path),
     help="File with the key of sealed challenges.  [default: the variable PLANTKIT_KEY]",
 )
 
-
-def _isolation(requests: Sequence[str]) -> Decorator:
-    return click.option(
-        "--isolation",
-        type=click.Choice(requests),
-        default=AUTO,
-        show_default=True,
-        help="How far pruners are locked away; see: plantkit doctor.",
-    )
-
-
-isolation_option = _isolation(REQUESTS)
-#: For what is observed from outside, which takes a process of its own.
-process_isolation_option = _isolation([one for one in REQUESTS if one != Level.NONE])
-
-jobs_option = click.option(
+jobs = click.option(
     "--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]"
 )
 
-result_file_option = click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the results to this file.",
-)
+output = click.option("-o", "--output", type=OutputFile(), help="Write the results to this file.")
 
 
-def time_limit_option(default: float) -> Decorator:
-    """Returns the option for the wall time of one run, in seconds; it arrives as `time_limit`."""
-    return click.option(
-        "--time-limit",
-        type=FiniteRange(min=0, min_open=True, max=1e7),
-        default=default,
-        show_default=True,
-        metavar="SECONDS",
-        help="Wall time of one run of one pruner.",
-    )
-
-
-def memory_limit_option(default: int) -> Decorator:
-    """Returns the option for the memory of one run, in MiB; it arrives as `memory_limit`."""
-    return click.option(
-        "--memory-limit",
-        type=click.IntRange(min=1, max=2**24),
-        default=default,
-        show_default=True,
-        metavar="MIB",
-        help="Memory of one run beyond Python and torch.",
-    )
-
-
-class Density(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A number in (0, 1], or "planted"."""
-
-    name = "density"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | str:
-        if value == "planted":
-            return "planted"
-        try:
-            density = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is no density; expected a number in (0, 1] or 'planted'")
-        if not 0.0 < density <= 1.0:
-            self.fail(f"{value} is out of range; expected a number in (0, 1] or 'planted'")
-        return density
-
-
-dial_option = click.option(
-    "--dial",
-    "dials",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="Sets a dial of the family, such as in_degree=6; may be given again.",
-)
-
-
-def parse_dials(texts: tuple[str, ...]) -> dict[str, str]:
-    """Returns dials, name to text, of texts such as `units=8`.
-
-    Raises:
-        UsageError: a text is not NAME=VALUE, or a name comes twice.
-    """
-    from plantkit.errors import UsageError
-
+def _parse_dials(_ctx: click.Context, _param: click.Parameter, texts: Sequence[str]) -> Any:
     dials: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -137,3 +158,13 @@ def parse_dials(texts: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"dial is {text!r}; expected NAME=VALUE, each name once")
         dials[name] = value
     return dials
+
+
+dials = click.option(
+    "--dial",
+    "dials",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_parse_dials,
+    help="Sets a dial of the family, such as in_degree=6. Repeatable.",
+)

@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-#: Seconds between two lines where standard error is no terminal, such as a log of CI.
+#: Seconds between two lines where standard error is not a terminal, such as a log of CI.
 LINE_SECONDS = 10.0
 
 
 class ProgressBar:
-    """A bar a phase on a terminal; elsewhere a line now and then, so that a log shows life.
+    """Shows a bar per phase on a terminal, and a line every `LINE_SECONDS` in a log.
 
     Args:
         clock: gives seconds.

@@ -3,84 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from plantkit.cli.options import (
-    Density,
-    challenges_option,
-    isolation_option,
-    jobs_option,
-    memory_limit_option,
-    time_limit_option,
-)
+from plantkit.cli import options
+from plantkit.cli.output import table_text, warn, write_output
 
 
 @click.command()
 @click.argument("pruner")
 @click.argument("challenge")
-@click.option(
-    "--density",
-    "densities",
-    type=Density(),
-    multiple=True,
-    help="A density in (0, 1] or 'planted', instead of the challenge's. Repeatable.",
-)
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True)
+@options.densities("challenge")
+@click.option("--seeds", type=click.IntRange(min=1), default=1)
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     default=Path("masks"),
-    show_default=True,
     help="Save the masks in this directory, each as <sha256>.safetensors.",
 )
-@jobs_option
-@time_limit_option(300.0)
-@memory_limit_option(4096)
-@isolation_option
-@challenges_option
+@options.jobs
+@options.limits()
+@options.isolation
+@options.challenges
 @click.pass_context
-def command(
-    ctx: click.Context,
-    pruner: str,
-    challenge: str,
-    densities: tuple[float | str, ...],
-    seeds: int,
-    out: Path,
-    jobs: int | None,
-    time_limit: float,
-    memory_limit: int,
-    isolation: str,
-    challenge_directories: tuple[Path, ...],
-) -> None:
+def command(ctx: click.Context, /, **values: Any) -> None:
     """Run PRUNER, a file or an installed pruner's name, on CHALLENGE and save its masks.
 
-    Nothing is scored, so that the truth may be sealed: this is how to try a pruner on a
-    contest's challenges. The exit code is 1 if any run failed.
+    Nothing is scored, so the truth may be sealed: this is how you try a pruner on a contest's
+    challenges. The exit code is 1 if any run failed.
 
     \b
     Examples:
       plantkit prune submissions/my_pruner.py contest/circle-5x100 --density 0.1
     """
-    from tabulate import tabulate
-
-    from plantkit.cli import warn
     from plantkit.evaluation.requests import PruneRequest
     from plantkit.evaluation.run import run_pruning
 
-    request = PruneRequest(
-        pruner=pruner,
-        challenge=challenge,
-        out=out,
-        challenge_directories=challenge_directories,
-        densities=densities,
-        seeds=seeds,
-        jobs=jobs,
-        time_seconds=time_limit,
-        memory_mib=memory_limit,
-        isolation=isolation,
-    )
-    attempts = run_pruning(request, warn=warn, progress=lambda *_: None)
+    attempts = run_pruning(PruneRequest(**values), warn=warn, progress=lambda *_: None)
     rows = [
         (
             attempt.pruner,
@@ -94,6 +54,6 @@ def command(
         for attempt in attempts
     ]
     headers = ("pruner", "density", "seed", "status", "kept", "seconds", "mask, or error")
-    click.echo(tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True))
+    write_output(table_text(headers, rows))
     if any(attempt.mask is None for attempt in attempts):
         ctx.exit(1)

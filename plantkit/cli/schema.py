@@ -1,10 +1,10 @@
-"""`plantkit schema`: print the JSON Schema of what plantkit writes."""
+"""`plantkit schema`: print the JSON Schema of what plantkit reads or writes."""
 
 from __future__ import annotations
 
-import json
-
 import click
+
+from plantkit.cli.output import json_text, write_output
 
 
 @click.command()
@@ -17,9 +17,9 @@ def command(name: str | None) -> None:
       plantkit schema
       plantkit schema results
     """
-    from plantkit.schemas import load_schema, schema_names
+    from plantkit import schemas
 
     if name is None:
-        click.echo("\n".join(schema_names()))
+        write_output("\n".join(schemas.schema_names()))
     else:
-        click.echo(json.dumps(load_schema(name), indent=2))
+        write_output(json_text(schemas.load_schema(name)))

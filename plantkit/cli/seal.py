@@ -1,4 +1,4 @@
-"""`plantkit seal`: encrypt the truth of bundles."""
+"""`plantkit seal`: encrypt the truth of a bundle."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import key_option
+from plantkit.cli import options
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
-@key_option
+@click.argument("bundle", type=options.DIRECTORY)
+@options.key
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     help="Write the sealed bundle to this new directory.  [default: replace BUNDLE]",
 )
 def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
@@ -27,11 +27,8 @@ def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
     Examples:
       plantkit seal challenges/circle-5x100 --key contest.key.pub
     """
-    from plantkit.challenges.sealed_bundles import seal_bundle
-    from plantkit.challenges.sealing import KEY_VARIABLE, find_key
-    from plantkit.errors import UsageError
+    from plantkit.challenges.freezing import seal_bundle
+    from plantkit.challenges.sealing import find_key, given
 
-    key = find_key(key_file)
-    if key is None:
-        raise UsageError(f"sealing needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    key = given(find_key(key_file), needed_for="sealing")
     click.echo(f"{seal_bundle(bundle, key, out)}: truth sealed")

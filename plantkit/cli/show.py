@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from plantkit.cli.options import challenges_option
+from plantkit.cli import options
+from plantkit.cli.output import json_text, write_output
 
 
 @click.command()
 @click.argument("challenge")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-)
-@challenges_option
+@options.formats("table", "json")
+@options.challenges
 def command(challenge: str, output_format: str, challenge_directories: tuple[Path, ...]) -> None:
     """Show what is public of CHALLENGE, an id or the path of a bundle.
 
@@ -29,16 +23,22 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
       plantkit show circle-5x100
       plantkit show circle-5x100 --format json
     """
-    from plantkit.challenges import catalog, manifests
-    from plantkit.plugins import challenge_directories as plugin_directories
+    from plantkit.challenges.manifests import read_manifest
+    from plantkit.plugins import find_challenges
 
-    path = catalog.find(challenge_directories, plugins=plugin_directories()).bundle(challenge)
-    manifest, digest = manifests.read_manifest(path)
+    path = find_challenges(challenge_directories).bundle(challenge)
+    manifest, digest = read_manifest(path)
     if output_format == "json":
-        click.echo(json.dumps(manifest, indent=2))
+        write_output(json_text(manifest))
         return
     from tabulate import tabulate
 
+    rows = [row for row in _rows(path, manifest, digest) if row[1] is not None]
+    write_output(tabulate(rows, tablefmt="plain", disable_numparse=True))
+
+
+def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, str | None]]:
+    """Returns pairs of a name and what is known, None for what does not apply."""
     from plantkit.research.alternatives.record import (
         describe_neighbourhood,
         describe_search,
@@ -48,11 +48,13 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
 
     audit = read_summary(path, manifest)
     known = read_record(path, digest)
-    planting = manifest["planting"]
-    distance, others = planting.get("distance"), planting.get("alternatives")
+    planting, data = manifest["planting"], manifest["data"]
     ticket, reference = manifest["ticket"], manifest["reference"]
     training = manifest["protocol"]["training"]
-    rows = [
+    distance, others = planting.get("distance"), planting.get("alternatives")
+    if known is not None and others is not None and others.get("count") is None:
+        others = None  # what was found says more
+    return [
         ("id", manifest["id"]),
         ("title", manifest["title"]),
         ("task", f"{manifest['task']['kind']}, {manifest['task']['outputs']} outputs"),
@@ -63,37 +65,21 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
             "planted density",
             f"{ticket['density']:.4g} (weights only: {ticket['density_weights_only']:.4g})",
         ),
-        ("planting", manifest["planting"]["method"]),
-        ("hidden", "yes" if manifest["planting"]["hidden"] else "no: not for contests"),
+        ("planting", planting["method"]),
+        ("hidden", "yes" if planting["hidden"] else "no: not for contests"),
         ("audit", "none recorded" if audit is None else describe(audit)),
-        *(
-            []
-            if distance is None
-            else [
-                (
-                    "against the formula",
-                    f"{distance['measure']} {distance['value']:.3g} (bound {distance['bound']:g})",
-                )
-            ]
+        (
+            "against the formula",
+            distance
+            and f"{distance['measure']} {distance['value']:.3g} (bound {distance['bound']:g})",
         ),
-        *(
-            []
-            if others is None or (known is not None and others.get("count") is None)
-            else [("other tickets", _others(others))]
-        ),
-        *(
-            []
-            if known is None
-            else [
-                ("tickets found", describe_search(known)),
-                ("its entries", describe_neighbourhood(known)),
-            ]
-        ),
+        ("other tickets", others and _others(others)),
+        ("tickets found", known and describe_search(known)),
+        ("its entries", known and describe_neighbourhood(known)),
         ("overlap scored", "yes" if manifest["overlap_scored"] else "no"),
         (
             "data",
-            f"{manifest['data']['train']} training and {manifest['data']['test']} test samples, "
-            f"noise {manifest['data']['noise']:g}",
+            f"{data['train']} training and {data['test']} test samples, noise {data['noise']:g}",
         ),
         ("densities", ", ".join(map(str, manifest["protocol"]["densities"]))),
         (
@@ -111,18 +97,16 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
         ),
         ("digest", digest),
     ]
-    click.echo(tabulate(rows, tablefmt="plain", disable_numparse=True))
 
 
 def _network_words(widths: list[int]) -> str:
     """Returns the widths, and the depth as the paper counts it."""
-    hidden = len(widths) - 2
     return (
         f"{'-'.join(map(str, widths))}, depth {len(widths)} "
-        f"({len(widths)} layers of neurons: input, {hidden} hidden, output)"
+        f"({len(widths)} layers of neurons: input, {len(widths) - 2} hidden, output)"
     )
 
 
 def _others(alternatives: dict[str, Any]) -> str:
-    count = alternatives.get("count")
-    return str(alternatives["basis"] if count is None else f"{count}: {alternatives['basis']}")
+    count, basis = alternatives.get("count"), alternatives["basis"]
+    return str(basis) if count is None else f"{count}: {basis}"

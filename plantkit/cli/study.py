@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plantkit.cli import options
+from plantkit.cli.output import json_text, warn, write_output
+
 if TYPE_CHECKING:
     from plantkit.research.studies.study import Study
 
 
 class StudyGroup(click.Group):
-    """A command for every registered study, made when it is used."""
+    """Has a command for every registered study, made when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from plantkit.research.studies import STUDIES
@@ -50,115 +53,77 @@ def command(ctx: click.Context) -> None:
 
 
 def _study_command(study: Study) -> click.Command:
-    choices = [
-        click.Option(
-            [f"--{name}", f"choice_{name}"],
+    @click.option("--quick", is_flag=True, help="The small grid: minutes, not hours.")
+    @click.option("--seeds", type=click.IntRange(min=1), help="Repetitions.  [default: the grid's]")
+    @click.option("--run-dir", type=options.DIRECTORY, help="Directory that keeps every run.")
+    @click.option("--resume", is_flag=True, help="Go on with what is in --run-dir.")
+    @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes.")
+    @click.option("--cost", is_flag=True, help="Only say what it would cost.")
+    @click.option(
+        "--plots",
+        type=options.DIRECTORY,
+        help="Directory to draw plots into; needs pip install 'plantkit[studies]'.",
+    )
+    @options.formats("markdown", "json")
+    @options.output
+    @click.pass_context
+    def run(
+        ctx: click.Context,
+        /,
+        quick: bool,
+        seeds: int | None,
+        run_dir: Path | None,
+        resume: bool,
+        jobs: int,
+        cost: bool,
+        plots: Path | None,
+        output_format: str,
+        output: Path | None,
+        **chosen: tuple[str, ...],
+    ) -> None:
+        from plantkit.research.studies.plotting import check_extra
+        from plantkit.research.studies.report import report_json, report_markdown
+        from plantkit.research.studies.runner import estimate, run_study
+        from plantkit.research.studies.study import Selection
+
+        values = {name.removeprefix("choice_"): texts for name, texts in chosen.items() if texts}
+        selection = Selection(quick=quick, seeds=seeds, chosen=values)
+        if resume and run_dir is None:
+            raise click.UsageError("--resume needs the --run-dir to go on with", ctx)
+        if cost:
+            click.echo(estimate(study, selection))
+            return
+        if plots is not None:
+            check_extra()  # before hours of work, not after
+
+        def show(result: Any, done: int, total: int) -> None:
+            click.echo(f"{done}/{total} {result.unit}: {result.cpu_seconds:.1f} s", err=True)
+            if result.error:
+                warn(result.error)
+
+        outcome = run_study(
+            study,
+            selection,
+            directory=run_dir,
+            resume=resume,
+            jobs=jobs,
+            on_cost=lambda stated: click.echo(stated, err=True),
+            on_result=show,
+        )
+        drawn = [] if plots is None else study.draw(outcome.records, plots)
+        if output_format == "json":
+            write_output(json_text(report_json(outcome)), output)
+        else:
+            write_output(report_markdown(outcome, drawn), output)
+        if outcome.failures:
+            ctx.exit(1)
+
+    for name, text in reversed(list(study.choices.items())):
+        run = click.option(
+            f"--{name}",
+            f"choice_{name}",
             multiple=True,
             type=click.Choice([str(value) for value in study.values(name)]),
             help=f"{text} Repeatable.  [default: all of the grid]",
-        )
-        for name, text in study.choices.items()
-    ]
-    common = [
-        click.Option(["--quick"], is_flag=True, help="The small grid: minutes, not hours."),
-        click.Option(
-            ["--seeds"], type=click.IntRange(min=1), help="Repetitions.  [default: the grid's]"
-        ),
-        click.Option(
-            ["--run-dir"],
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Directory that keeps every run.",
-        ),
-        click.Option(["--resume"], is_flag=True, help="Go on with what is in --run-dir."),
-        click.Option(
-            ["--jobs"], type=click.IntRange(min=1), default=1, show_default=True, help="Processes."
-        ),
-        click.Option(["--cost"], is_flag=True, help="Only say what it would cost."),
-        click.Option(
-            ["--plots"],
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Directory to draw plots into; needs pip install 'plantkit[studies]'.",
-        ),
-        click.Option(
-            ["--format", "output_format"],
-            type=click.Choice(["markdown", "json"]),
-            default="markdown",
-            show_default=True,
-        ),
-        click.Option(
-            ["-o", "--output"], type=click.Path(dir_okay=False, path_type=Path), help="A file."
-        ),
-    ]
-
-    def callback(**options: Any) -> None:
-        _run(study, **options)
-
-    return click.Command(
-        study.name,
-        params=[*choices, *common],
-        callback=callback,
-        help=f"{study.title} ({study.reference}).",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-
-def _run(
-    study: Study,
-    *,
-    quick: bool,
-    seeds: int | None,
-    run_dir: Path | None,
-    resume: bool,
-    jobs: int,
-    cost: bool,
-    plots: Path | None,
-    output_format: str,
-    output: Path | None,
-    **chosen: tuple[str, ...],
-) -> None:
-    import json
-
-    from plantkit.cli import warn, write_output
-    from plantkit.errors import UsageError
-    from plantkit.research.studies.plotting import check_extra
-    from plantkit.research.studies.report import report_json, report_markdown
-    from plantkit.research.studies.runner import estimate, run_study
-    from plantkit.research.studies.study import Selection
-
-    selection = Selection(
-        quick=quick,
-        seeds=seeds,
-        chosen={name.removeprefix("choice_"): values for name, values in chosen.items() if values},
-    )
-    if resume and run_dir is None:
-        raise UsageError("--resume needs the --run-dir to go on with")
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"--output: {output.parent} is not a directory")
-    if cost:
-        click.echo(estimate(study, selection))
-        return
-    if plots is not None:
-        check_extra()  # before hours of work, not after
-
-    def show(result: Any, done: int, total: int) -> None:
-        click.echo(f"{done}/{total} {result.unit}: {result.cpu_seconds:.1f} s", err=True)
-        if result.error:
-            warn(result.error)
-
-    outcome = run_study(
-        study,
-        selection,
-        directory=run_dir,
-        resume=resume,
-        jobs=jobs,
-        on_cost=lambda stated: click.echo(stated, err=True),
-        on_result=show,
-    )
-    drawn = [] if plots is None else study.draw(outcome.records, plots)
-    if output_format == "json":
-        text = json.dumps(report_json(outcome), indent=2) + "\n"
-    else:
-        text = report_markdown(outcome, drawn)
-    write_output(text, output)
-    if outcome.failures:
-        click.get_current_context().exit(1)
+        )(run)
+    return click.command(study.name, help=f"{study.title} ({study.reference}).")(run)

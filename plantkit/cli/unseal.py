@@ -1,4 +1,4 @@
-"""`plantkit unseal`: put the truth of sealed bundles back in the clear."""
+"""`plantkit unseal`: put the truth of a sealed bundle back in the clear."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
-from plantkit.cli.options import key_option
+from plantkit.cli import options
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(file_okay=False, path_type=Path))
-@key_option
+@click.argument("bundle", type=options.DIRECTORY)
+@options.key
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     help="Write the opened bundle to this new directory.  [default: replace BUNDLE]",
 )
 def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
@@ -26,11 +26,8 @@ def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:
     Examples:
       plantkit unseal challenges/circle-5x100 --key contest.key --out published/circle-5x100
     """
-    from plantkit.challenges.sealed_bundles import unseal_bundle
-    from plantkit.challenges.sealing import KEY_VARIABLE, find_secret_key
-    from plantkit.errors import UsageError
+    from plantkit.challenges.freezing import unseal_bundle
+    from plantkit.challenges.sealing import find_secret_key, given
 
-    key = find_secret_key(key_file)
-    if key is None:
-        raise UsageError(f"unsealing needs a key: --key FILE, or the variable {KEY_VARIABLE}")
+    key = given(find_secret_key(key_file), needed_for="unsealing")
     click.echo(f"{unseal_bundle(bundle, key, out)}: truth in the clear")

@@ -1,4 +1,4 @@
-"""The JSON Schemas (draft 2020-12) of everything that plantkit writes, and their enforcement."""
+"""The JSON Schemas (draft 2020-12) of what plantkit reads and writes, and their enforcement."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ def load_schema(name: str) -> dict[str, Any]:
 
 
 def violations(value: Any, name: str) -> list[str]:
-    """Returns what in `value` breaks the schema called `name`, one line each, `_MOST_ERRORS` or
-    fewer. A float is no integer, even where its value is whole."""
+    """Returns what in `value` breaks the schema called `name`, one line each.
+
+    At most `_MOST_ERRORS` are returned. A float is not an integer, even if its value is whole.
+    """
     found = itertools.islice(_validator(name).iter_errors(value), _MOST_ERRORS)
     errors = sorted(found, key=lambda error: list(map(str, error.path)))
     return [f"{error.json_path}: {error.message[:300]}" for error in errors]

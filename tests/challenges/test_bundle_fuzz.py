@@ -28,7 +28,7 @@ from fuzzing import (
 )
 
 from plantkit.challenges import bundles, catalog
-from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.challenges.freezing import seal_bundle
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, SealedTruthError
 
@@ -259,6 +259,7 @@ NASTY_SUITES = [
     b"[tiny]\ntitle='x'\nchallenges=['x-y']\ndensities=[0.5]\nseeds=1979-05-27",
     b"[tiny]\ntitle='\\u001b'\nchallenges=['x-y']\ndensities=[0.5]\nseeds=1.0",
     b'[tiny]\ntitle="\\u001b[2J"\nchallenges=["x-y"]\ndensities=[0.5]\nseeds=1',
+    b"[tiny]\ntitle='x'\nchallenges=['x-y']\ndensities=[0.5]\nseeds=0x" + b"f" * 5000,
     b"#" * 300_000,
 ]  # fmt: skip
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from plantkit.challenges import bundles
-from plantkit.challenges.bundles import Challenge, freeze
+from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.drafting import Order, draft_challenge
+from plantkit.challenges.freezing import freeze
 from plantkit.challenges.verification import verify_bundle
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks.training import Recipe
@@ -40,8 +41,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Challeng
         dials = {"outputs": "3", "kind": kind, "inputs": "2"}
         wanted = order(dials=dials, variant=kind, noise=0.0)
         draft, _ = draft_challenge(wanted, b"\3" * 32)
-        freeze(draft, root / draft.id)
-        return bundles.load(root / draft.id)
+        return bundles.load(freeze(draft, root / wanted.id))
 
     return make
 
@@ -66,11 +66,12 @@ def test_a_teachers_ticket_is_exact_and_the_manifest_says_how_it_was_planted(
 
 def test_formula_families_are_drawn_from_the_formula_and_counted() -> None:
     draft, planted = draft_challenge(order(family="relu", width=8, noise=0.0), b"\1" * 32)
-    assert (draft.method, draft.hidden) == ("faithful", False)
-    inputs = draft.train.inputs.numpy()
-    np.testing.assert_allclose(draft.train.targets.numpy(), np.maximum(inputs, 0))
-    assert draft.planting_facts["labels"] == "formula"
-    assert draft.planting_facts["alternatives"]["count"] == planted.alternatives.count
+    planting = draft.manifest["planting"]
+    assert (planting["method"], planting["hidden"]) == ("faithful", False)
+    train = bundles.public_of(draft).train
+    np.testing.assert_allclose(train.targets.numpy(), np.maximum(train.inputs.numpy(), 0))
+    assert planting["labels"] == "formula"
+    assert planting["alternatives"]["count"] == planted.alternatives.count
 
 
 def test_unknown_plantings_and_dials_are_usage_errors() -> None:

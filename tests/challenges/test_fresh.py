@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from plantkit.challenges import bundles
+from plantkit.challenges.drafting import draft_challenge, order_like
+from plantkit.challenges.freezing import freeze, seal_bundle
 from plantkit.challenges.fresh import derived_seed, fresh_challenges, secret_from
-from plantkit.challenges.sealed_bundles import seal_bundle
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, UsageError
 
@@ -54,13 +55,12 @@ def test_seeds_are_hmac_sha256():
     assert derived_seed(SECRET, "circle-5x100-fresh1") == expected.digest()
 
 
-def test_an_instance_frozen_is_the_instance_in_memory(manifests, tmp_path, monkeypatch):
-    from plantkit.challenges import fresh
-
-    drafts = []
-    monkeypatch.setattr(fresh, "of_draft", lambda d: drafts.append(d) or bundles.of_draft(d))
+def test_an_instance_frozen_is_the_instance_in_memory(manifests, tmp_path):
     (made,) = fresh_challenges(manifests[:1], 1)
-    assert bundles.load(bundles.freeze(drafts[0], tmp_path / made.id)).digest == made.digest
+    order = order_like(manifests[0], variant="fresh1")
+    again, _ = draft_challenge(order, bytes.fromhex(made.truth.planting_seed))
+    frozen = bundles.load(freeze(again, tmp_path / made.id))
+    assert frozen.digest == bundles.challenge_of(again).digest == made.digest
 
 
 def test_the_same_name_with_another_variant(manifests):

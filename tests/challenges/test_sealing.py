@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from plantkit.challenges import bundles, catalog, sealing
-from plantkit.challenges.sealed_bundles import seal_bundle, unseal_bundle
+from plantkit.challenges.freezing import seal_bundle, unseal_bundle
+from plantkit.challenges.manifests import render_manifest
 from plantkit.challenges.sealing import PublicKey, SecretKey
 from plantkit.errors import BundleError, MissingExtraError, SealedTruthError, UsageError
 
@@ -74,8 +75,8 @@ def test_another_key_is_named_and_opens_nothing(key):
 
 def test_keys_survive_being_written(tmp_path, key):
     public = sealing.write_keys(key, tmp_path / "contest.key")
-    assert sealing.read_key(tmp_path / "contest.key") == key
-    assert sealing.read_key(public) == key.public
+    assert sealing.find_key(tmp_path / "contest.key") == key
+    assert sealing.find_key(public) == key.public
     assert stat.S_IMODE((tmp_path / "contest.key").stat().st_mode) == 0o600
     for name in ("contest.key", "contest.key.pub"):
         other = tmp_path / "other" / name
@@ -103,7 +104,7 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path, text):
     path = tmp_path / "key"
     path.write_text(text)
     with pytest.raises(UsageError, match="holds no key") as error:
-        sealing.read_key(path)
+        sealing.find_key(path)
     assert text.partition(":")[2] == "" or text.partition(":")[2] not in str(error.value)
 
 
@@ -210,12 +211,12 @@ def test_the_truth_of_another_bundle(sealed, key, tiny_challenges, tmp_path):
     )
     (sealed / "truth.sealed").write_bytes(forged)
     manifest["files"]["truth.sealed"] = bundles.file_entry(forged)
-    path.write_bytes(bundles.render_manifest(manifest))
+    path.write_bytes(render_manifest(manifest))
     with pytest.raises(BundleError, match=r"truth\.sealed: does not hold the truth"):
         bundles.load(sealed, key=key)
     entry = bundles.file_entry((tiny_challenges / "relu-3x8" / "truth.safetensors").read_bytes())
     manifest["truth"]["plain"] = entry
-    path.write_bytes(bundles.render_manifest(manifest))
+    path.write_bytes(render_manifest(manifest))
     with pytest.raises(BundleError, match=r"truth\.sealed: does not open the commitment"):
         bundles.load(sealed, key=key)
 
@@ -353,6 +354,10 @@ def test_reveal_of_something_else(plantkit_cli, sealed, tiny_challenges, tmp_pat
         outcome = plantkit_cli("verify", sealed, "--reveal", published)
         assert outcome.code == 4, outcome
     assert plantkit_cli("verify", "--reveal", tmp_path).code == 2
+    (tmp_path / "huge").write_bytes(truth + bytes(2**21))
+    outcome = plantkit_cli("verify", sealed, "--reveal", tmp_path / "huge")
+    assert outcome.code == 4
+    assert "is larger than" in outcome.err
 
 
 def test_reveal_of_a_planting_that_its_seed_does_not_give(tmp_path, key):
@@ -360,10 +365,13 @@ def test_reveal_of_a_planting_that_its_seed_does_not_give(tmp_path, key):
     from dataclasses import replace
 
     from plantkit.challenges.drafting import Order, draft_challenge
-    from plantkit.challenges.revealing import verify_reveal
+    from plantkit.challenges.freezing import assemble, freeze
+    from plantkit.challenges.verification import verify_reveal
 
     order = Order(family="relu", depth=3, width=8, train_samples=64, test_samples=16)
     draft, _ = draft_challenge(order, b"one seed")
-    truth = replace(draft.truth, planting_seed=b"another".hex())
-    path = bundles.freeze(replace(draft, truth=truth), tmp_path / "relu-3x8")
+    drafted = bundles.challenge_of(draft)
+    truth = replace(drafted.truth, planting_seed=b"another".hex())
+    other = assemble(draft.manifest, weights=drafted.weights, train=drafted.train, truth=truth)
+    path = freeze(other, tmp_path / "relu-3x8")
     assert "weights and ticket and data differ on this machine" in verify_reveal(path, path)

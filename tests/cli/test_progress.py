@@ -1,4 +1,4 @@
-"""What a long command shows of its progress where standard error is no terminal."""
+"""What a long command shows of its progress where standard error is not a terminal."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from test_codabench import submit_to  # noqa: F401
 
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import SEALED, TRUTH
-from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.challenges.freezing import seal_bundle
 from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey, write_keys
 from plantkit.errors import SealedTruthError, UsageError
 from plantkit.exports.codabench.bundle import Competition, export

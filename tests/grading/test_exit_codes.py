@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from plantkit.challenges import sealing
-from plantkit.challenges.sealed_bundles import seal_bundle
+from plantkit.challenges.freezing import seal_bundle
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance
 

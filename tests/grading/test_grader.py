@@ -13,8 +13,8 @@ import junitparser
 import pytest
 
 from plantkit.challenges import sealing
-from plantkit.challenges.sealed_bundles import seal_bundle
-from plantkit.cli.scaffolding import new_assignment
+from plantkit.challenges.freezing import seal_bundle
+from plantkit.cli.new.scaffolding import new_assignment
 from plantkit.evaluation import run as session
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance, determinism

@@ -6,21 +6,11 @@ from pathlib import Path
 
 import click
 
-from plantkit.errors import did_you_mean
+from plantkit.cli import SuggestingGroup, options
 
 
-class _Kinds(click.Group):
-    """Suggests a kind where the given one does not exist."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
-            known = self.list_commands(ctx)
-            nearest = did_you_mean(name, known) or f"; expected {', '.join(known)}"
-            raise click.UsageError(f"no kind of template is named {name!r}{nearest}", ctx)
-        return super().resolve_command(ctx, args)
+class _Kinds(SuggestingGroup):
+    noun = "kind of template"
 
 
 @click.group(cls=_Kinds)
@@ -39,7 +29,7 @@ def command() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def pruner(file: Path) -> None:
     """Make FILE, a pruner that works, to be changed into your own."""
-    from plantkit.cli.scaffolding import new_pruner
+    from plantkit.cli.new.scaffolding import new_pruner
 
     _tell(new_pruner(file), [f"plantkit check {file}", f"plantkit evaluate {file}"])
 
@@ -48,16 +38,16 @@ def pruner(file: Path) -> None:
 @click.argument("name")
 @click.option(
     "--directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     default=Path(),
-    help="Where the package's directory goes.  [default: here]",
+    help="Where the package's directory goes.",
 )
 def plugin(name: str, directory: Path) -> None:
     """Make the directory NAME, a package that pip installs, with a pruner and its tests.
 
     The pruner is called like the package, without the prefix plantkit-.
     """
-    from plantkit.cli.scaffolding import new_plugin
+    from plantkit.cli.new.scaffolding import new_plugin
 
     files = new_plugin(name, directory)
     _tell(
@@ -72,7 +62,7 @@ def plugin(name: str, directory: Path) -> None:
 
 
 @command.command()
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", type=options.DIRECTORY)
 @click.option("--title", help="Title of the assignment.  [default: made of the directory's name]")
 @click.option(
     "--plantkit-from",
@@ -89,7 +79,7 @@ def assignment(directory: Path, title: str | None, plantkit_from: str | None) ->
       plantkit new assignment pruning-2027 --title "Find the ticket"
       plantkit new assignment pruning-2027 --plantkit-from ./plantkit
     """
-    from plantkit.cli.scaffolding import new_assignment
+    from plantkit.cli.new.scaffolding import new_assignment
 
     files = new_assignment(directory, title=title, plantkit_from=plantkit_from)
     _tell(

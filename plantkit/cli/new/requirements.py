@@ -14,7 +14,7 @@ from plantkit.errors import UsageError
 from plantkit.hookspecs import PROJECT
 from plantkit.version import __version__
 
-#: The directory of wheels, in the students' repository and beside the autograder.
+#: The directory of wheels, in the students' repository and next to the autograder.
 WHEELS = "wheels"
 
 _WHEEL = re.compile(rf"{PROJECT}-[A-Za-z0-9_.!+]+(-[A-Za-z0-9_.]+){{3,4}}\.whl")
@@ -28,7 +28,7 @@ class Requirement:
     """What pip is told to install.
 
     line: of `requirements.txt`, installed from the repository's root. shell: a word of a shell
-    script that runs beside the directory `WHEELS` in "$source_directory". wheel: name and
+    script that runs next to the directory `WHEELS` in "$source_directory". wheel: name and
     content of a wheel that the assignment carries, or None.
     """
 
@@ -69,7 +69,7 @@ def find_requirement(text: str | None) -> Requirement:
 
 def _carried(path: Path) -> Requirement:
     if not _WHEEL.fullmatch(path.name):
-        raise UsageError(f"{path} is no wheel of {PROJECT}; expected {PROJECT}-VERSION-....whl")
+        raise UsageError(f"{path} is not a wheel of {PROJECT}; expected {PROJECT}-VERSION-....whl")
     return Requirement(
         line=f"./{WHEELS}/{path.name}",
         shell=f'"$source_directory/{WHEELS}/{path.name}"',

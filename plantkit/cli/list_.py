@@ -1,0 +1,102 @@
+"""`plantkit list`: what pruners, challenges, suites and plugins there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from plantkit.cli import options
+from plantkit.cli.output import table_text, warn, write_output
+
+Rows = tuple[Sequence[str], list[Sequence[str]]]
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["pruners", "challenges", "suites", "plugins"]))
+@options.formats("table", "markdown", "csv", "json")
+@options.challenges
+def command(what: str, output_format: str, challenge_directories: tuple[Path, ...]) -> None:
+    """List what there is: pruners, challenges, suites or plugins.
+
+    \b
+    Examples:
+      plantkit list pruners
+      plantkit list challenges --format json
+    """
+    makers = {
+        "pruners": _pruners,
+        "plugins": _plugins,
+        "challenges": _challenges,
+        "suites": _suites,
+    }
+    headers, rows = makers[what](challenge_directories)
+    write_output(table_text(headers, rows, output_format))
+
+
+def _pruners(_: Sequence[Path]) -> Rows:
+    from plantkit.plugins import load_installed, name_clashes, options_of
+
+    registry = load_installed()
+    pruners = registry.pruners()
+    for failure in [*registry.failures, *name_clashes(pruners)]:
+        warn(failure)
+    rows: list[Sequence[str]] = []
+    for registered in pruners:
+        pruner = registered.pruner
+        options = ", ".join(f"{name}={value}" for name, value in options_of(pruner).items())
+        rows.append((registered.name, options, registered.plugin, pruner.reference))
+    return ("name", "options", "plugin", "reference"), rows
+
+
+def _plugins(_: Sequence[Path]) -> Rows:
+    from plantkit.plugins import load_installed
+
+    registry = load_installed()
+    for failure in registry.failures:
+        warn(failure)
+    return ("name", "module", "package", "version", "hooks"), [
+        (plugin.name, plugin.module, plugin.distribution, plugin.version, ", ".join(plugin.hooks))
+        for plugin in registry.plugins
+    ]
+
+
+def _challenges(directories: Sequence[Path]) -> Rows:
+    from plantkit.challenges.manifests import read_manifest
+    from plantkit.errors import BundleError
+    from plantkit.plugins import find_challenges
+
+    rows: list[Sequence[str]] = []
+    for name, path in find_challenges(directories).bundles.items():
+        try:
+            manifest, _ = read_manifest(path)
+        except BundleError as error:
+            warn(error)
+            continue
+        rows.append(
+            (
+                name,
+                manifest["task"]["kind"],
+                "-".join(map(str, manifest["network"]["widths"])),
+                f"{manifest['ticket']['density']:.4g}",
+                "yes" if manifest["planting"]["hidden"] else "no",
+                "yes" if manifest["overlap_scored"] else "no",
+            )
+        )
+    return ("id", "task", "network", "planted density", "hidden", "overlap scored"), rows
+
+
+def _suites(directories: Sequence[Path]) -> Rows:
+    from plantkit.plugins import find_challenges
+
+    return ("name", "title", "challenges", "densities", "seeds"), [
+        (
+            suite.name,
+            suite.title,
+            ", ".join(suite.challenges),
+            ", ".join(map(str, suite.densities)),
+            str(suite.seeds),
+        )
+        for suite in find_challenges(directories).suites.values()
+    ]

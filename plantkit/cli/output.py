@@ -1,0 +1,64 @@
+"""What commands print and write: warnings, results, tables and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plantkit.errors import UsageError
+
+
+def warn(message: object) -> None:
+    """Prints one line of warning on standard error."""
+    click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
+
+
+def write_output(text: str, output: Path | None = None, *, option: str = "--output") -> None:
+    """Writes to a file, all or nothing, or to standard output where `output` is None.
+
+    Something that exists and is not a regular file, such as a device, is written to and never
+    replaced. Text that cannot be written is printed instead, so that nothing is lost. `option`
+    is what asked for the file, for messages.
+    """
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+        return
+    target = output.resolve()
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+            return
+        temporary = target.with_name(f".{target.name}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        click.echo(text, nl=not text.endswith("\n"))
+        raise UsageError(f"{option}: {output} cannot be written: {error}") from error
+
+
+def json_text(value: Any) -> str:
+    """Returns `value` as people and programs read it."""
+    return json.dumps(value, indent=2) + "\n"
+
+
+def table_text(
+    headers: Sequence[str], rows: Sequence[Sequence[Any]], output_format: str = "table"
+) -> str:
+    """Returns rows as a table, or in the format "markdown", "csv" or "json"."""
+    if output_format == "json":
+        keys = [header.replace(" ", "_") for header in headers]
+        return json_text([dict(zip(keys, row, strict=True)) for row in rows])
+    if output_format == "csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([headers, *rows])
+        return text.getvalue()
+    from tabulate import tabulate
+
+    kind = "github" if output_format == "markdown" else "simple"
+    return tabulate(rows, headers=headers, tablefmt=kind, disable_numparse=True)
