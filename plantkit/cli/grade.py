@@ -10,19 +10,19 @@ from typing import Any
 import click
 
 from plantkit.cli.options import challenges_option, isolation_option, jobs_option, key_option
-from plantkit.grading.outputs import FORMATS
+from plantkit.grading.outputs import FORMATS, STAFF_FORMAT, find_output
 
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
 def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for name, output_format in reversed(FORMATS.items()):
+    for name in reversed(FORMATS):
         command = click.option(
             f"--{name}",
             f"file_{name}",
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
-            help=output_format.help,
+            help=find_output(name).HELP,
         )(command)
     return command
 
@@ -81,14 +81,15 @@ def command(
       plantkit grade my_pruner.py --rubric rubric.toml --gradescope results.json
     """
     from plantkit.cli import warn
-    from plantkit.grading.outputs import write_grade, write_stubs
+    from plantkit.grading.grade import unfinished
+    from plantkit.grading.outputs import write_grade
 
     files = {name.removeprefix("file_"): path for name, path in paths.items() if path is not None}
     for name, path in files.items():
         if not path.parent.is_dir():
             raise click.UsageError(f"--{name}: {path.parent} is not a directory", ctx)
-    is_for_host = any(FORMATS[name].is_for_host for name in files)
-    write_stubs(files, pruner)
+    is_for_host = any(name != STAFF_FORMAT for name in files)
+    write_grade(files, unfinished(pruner))
     summary_path = os.environ.get(_SUMMARY_VARIABLE)
     if github and not summary_path:
         raise click.UsageError(
@@ -118,7 +119,8 @@ def command(
     write_grade(files, grade)
     click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)
     if github and summary_path:
-        actions.append_summary(Path(summary_path), grade)
+        with Path(summary_path).open("a", encoding="utf-8") as file:
+            file.write(actions.summary(grade))
         for line in actions.annotation_commands(grade):
             click.echo(line)
     for name, path in files.items():

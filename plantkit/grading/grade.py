@@ -109,6 +109,12 @@ class Grade:
         # A hair of slack: 0.1 + 0.2 of 0.3 points is all of them.
         return not self.error and self.share >= self.pass_share - 1e-9
 
+    def error_mark(self) -> Mark:
+        """Returns what stands in for marks where there are none: why there is no grade."""
+        return Mark(
+            name="grading", points=0.0, max_points=0.0, verdict=Verdict.ERROR, message=self.error
+        )
+
     def for_students(self) -> Grade:
         """Returns the grade with all hidden criteria that were run as one line, without
         details: a hostile submission could smuggle out what it saw, and a total by criterion

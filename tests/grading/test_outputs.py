@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from plantkit.grading.grade import HIDDEN_NAME, Grade, Mark, Verdict, clean, unfinished
-from plantkit.grading.outputs import FORMATS, github, render, table, write_grade
+from plantkit.grading.outputs import FORMATS, find_output, github, table, write_grade
 from plantkit.schemas import violations
 
 HOSTILE = (
@@ -25,6 +25,10 @@ HOSTILE = (
     "| a | b |\n| `c` | [link](javascript:x) %0A::error::z\r\n##[command]rm \ufffe\ud800\u202e&amp;"
 )
 SECRET = "weights of the hidden challenge"
+
+
+def render(name: str, grade: Grade) -> str:
+    return find_output(name).render(grade)
 
 
 def mark(**changes: Any) -> Mark:

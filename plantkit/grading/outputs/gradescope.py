@@ -10,6 +10,8 @@ from typing import Any
 
 from plantkit.grading.grade import Grade, Mark, Verdict
 
+HELP = "Write Gradescope's results.json."
+
 
 def render(grade: Grade) -> str:
     """Returns the content of `results.json`."""

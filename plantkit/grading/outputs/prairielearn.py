@@ -9,6 +9,7 @@ from typing import Any
 from plantkit.grading.grade import Grade, Mark
 from plantkit.grading.outputs import fitted
 
+HELP = "Write PrairieLearn's results.json."
 _MOST_BYTES = 1_000_000
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from tabulate import tabulate
-
 from plantkit.grading.grade import Grade, Verdict
+from plantkit.reports.tables import render_table
 
 _HEADERS = ("criterion", "expected", "got", "points", "")
 
@@ -30,7 +29,7 @@ def render(grade: Grade) -> str:
         parts.append(grade.error)
     if rows:
         wrapped = [[*map(_wrapped, row[:3]), *row[3:]] for row in rows]
-        parts.append(tabulate(wrapped, headers=_HEADERS, disable_numparse=True))
+        parts.append(render_table(_HEADERS, wrapped))
     parts += notes
     if grade.format_errors and not grade.error:
         errors = "\n".join(grade.format_errors[:3])
