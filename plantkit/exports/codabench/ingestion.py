@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from safetensors.torch import save_file
 
 from plantkit.challenges.bundles import SEALED, TRUTH
 from plantkit.challenges.sealing import KEY_VARIABLE
@@ -24,9 +26,6 @@ from plantkit.isolation.server import load_problem
 from plantkit.isolation.wire import MASK_PREFIX, Limits
 from plantkit.networks.masks import budget_of
 from plantkit.pruners.sources import PrunerSource
-
-if TYPE_CHECKING:
-    from plantkit.pruners.problem import Problem
 
 #: The file that counts where a submission has several.
 MAIN_FILE = "pruner.py"
@@ -53,9 +52,12 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path | Non
     with scratch_directory() as directory, PrunerServer() as server:
         scratch = Scratch(directory)
         source = _source(server, scratch, file, limits)
-        problems = {name: _problem(input_data / name) for name in plan.densities}
+        networks = {
+            name: load_problem(input_data / name, density=1.0, seed=0).network
+            for name in plan.densities
+        }
         for cell in plan.cells():
-            network = problems[cell.challenge].network
+            network = networks[cell.challenge]
             outcome = run_pruner(
                 server,
                 scratch,
@@ -113,13 +115,7 @@ def _source(server: PrunerServer, scratch: Scratch, path: Path, limits: Limits) 
     return PrunerSource(path=source.path, name=pruners[0].name)
 
 
-def _problem(directory: Path) -> Problem:
-    return load_problem(directory, 1.0, 0)
-
-
 def _write(output: Path, outcomes: list[tuple[Cell, Outcome]]) -> int:
-    from safetensors.torch import save_file
-
     attempts: dict[str, dict[str, Any]] = {}
     written = 0
     for cell, outcome in outcomes:
