@@ -98,7 +98,8 @@ def command(
             ctx,
         )
     from plantkit.cli.progress import ProgressBar
-    from plantkit.grading.grader import HiddenMode, grade_submission
+    from plantkit.evaluation.requests import Request
+    from plantkit.grading.grader import grade_submission
     from plantkit.grading.outputs import github as actions
     from plantkit.grading.outputs import table
     from plantkit.grading.rubric import read_rubric
@@ -106,12 +107,14 @@ def command(
     with ProgressBar() as progress:
         grade = grade_submission(
             read_rubric(rubric_path),
-            pruner,
-            hidden=HiddenMode(hidden),
-            challenge_directories=challenge_directories,
-            jobs=jobs,
-            isolation=isolation,
-            key_file=key_file,
+            Request(
+                pruners=[pruner],
+                challenge_directories=challenge_directories,
+                jobs=jobs,
+                isolation=isolation,
+                key_file=key_file,
+            ),
+            with_hidden=hidden != "skip",
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,
