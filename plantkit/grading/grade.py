@@ -16,7 +16,7 @@ HIDDEN_NAME = "Hidden criteria"
 _MOST_TEXT = 2000
 
 
-class Verdict(enum.StrEnum):
+class MarkVerdict(enum.StrEnum):
     """How a criterion came out.
 
     invalid: runs ended, and a mask broke the contract. error: a run crashed, timed out or ran
@@ -43,7 +43,7 @@ class Mark:
     description: str = ""
     points: float
     max_points: float
-    verdict: Verdict
+    verdict: MarkVerdict
     hidden: bool = False
     expected: str = ""
     got: str = ""
@@ -86,7 +86,7 @@ class Grade:
 
     @property
     def run_marks(self) -> list[Mark]:
-        return [mark for mark in self.marks if mark.verdict is not Verdict.NOT_RUN]
+        return [mark for mark in self.marks if mark.verdict is not MarkVerdict.NOT_RUN]
 
     @property
     def points(self) -> float:
@@ -112,7 +112,11 @@ class Grade:
     def error_mark(self) -> Mark:
         """Returns what stands in for marks where there are none: why there is no grade."""
         return Mark(
-            name="grading", points=0.0, max_points=0.0, verdict=Verdict.ERROR, message=self.error
+            name="grading",
+            points=0.0,
+            max_points=0.0,
+            verdict=MarkVerdict.ERROR,
+            message=self.error,
         )
 
     def for_students(self) -> Grade:
@@ -175,23 +179,25 @@ class Grade:
         }
 
 
-def worst_fault(verdicts: Iterable[Verdict]) -> Verdict | None:
+def worst_fault(verdicts: Iterable[MarkVerdict]) -> MarkVerdict | None:
     """Returns the gravest of `ERROR` and `INVALID` among verdicts, or None without either."""
     found = set(verdicts)
-    return next((fault for fault in (Verdict.ERROR, Verdict.INVALID) if fault in found), None)
+    return next(
+        (fault for fault in (MarkVerdict.ERROR, MarkVerdict.INVALID) if fault in found), None
+    )
 
 
-def verdict_of(points: float, max_points: float, *, fault: Verdict | None) -> Verdict:
+def verdict_of(points: float, max_points: float, *, fault: MarkVerdict | None) -> MarkVerdict:
     """Returns the verdict on earned points; a fault counts unless all points were earned.
 
     Args:
         fault: `INVALID` or `ERROR` where a run gave no mask, else None.
     """
     if points >= max_points:
-        return Verdict.PASSED
+        return MarkVerdict.PASSED
     if fault is not None:
         return fault
-    return Verdict.PARTIAL if points > 0 else Verdict.FAILED
+    return MarkVerdict.PARTIAL if points > 0 else MarkVerdict.FAILED
 
 
 def unfinished(submission: str) -> Grade:

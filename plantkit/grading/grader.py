@@ -13,7 +13,7 @@ from plantkit.errors import PluginError, UnknownNameError, did_you_mean
 from plantkit.evaluation.requests import DEFAULT_SUITE, Progress, Request, Warn
 from plantkit.evaluation.run import run_evaluation
 from plantkit.grading.criteria import Bench, Measured, kind_of
-from plantkit.grading.grade import Grade, Mark, Verdict, clean, verdict_of
+from plantkit.grading.grade import Grade, Mark, MarkVerdict, clean, verdict_of
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
 from plantkit.isolation.client import Isolation
@@ -31,7 +31,7 @@ _UNLOADABLE = Measured(
     value=None,
     got="nothing",
     message="the submission cannot be loaded",
-    fault=Verdict.ERROR,
+    fault=MarkVerdict.ERROR,
 )
 
 
@@ -71,19 +71,10 @@ def grade_submission(
                 "criteria",
                 criterion.position,
             )
-    plan = _plan(rubric, active, request.challenge_directories)
+    plan = _plan(rubric, active, request)
 
-    def run(**changes: Any) -> Evaluation:
-        asked = replace(
-            request,
-            densities=plan.densities,
-            seeds=plan.protocol.seeds,
-            baselines=",".join(plan.baselines) or "none",
-            time_seconds=rubric.run.time_seconds,
-            memory_mib=rubric.run.memory_mib,
-            **changes,
-        )
-        return run_evaluation(asked, warn=warn, progress=progress).evaluation
+    def run(request: Request) -> Evaluation:
+        return run_evaluation(request, warn=warn, progress=progress).evaluation
 
     def grade(measure: Callable[[Criterion], Measured], **found: Any) -> Grade:
         return Grade(
@@ -102,18 +93,9 @@ def grade_submission(
     try:
         if missing_is_zero and pruner.endswith(".py") and not Path(pruner).is_file():
             raise PluginError(Path(pruner).name, "was not submitted; submit a file of this name")
-        evaluation = run(challenges=[str(path) for path in plan.bundles.values()])
+        evaluation = run(plan.request)
         entry = _only_entry(evaluation, pruner)
-        # Planted in memory: their truth never lies on a disk that a submission might read.
-        fresh = {
-            criterion.position: run(
-                challenges=[str(plan.fresh[criterion.position])],
-                fresh=criterion.fresh,
-                fresh_seed_env=rubric.run.fresh_seed_env,
-            )
-            for criterion in active
-            if criterion.position in plan.fresh
-        }
+        fresh = {position: run(one) for position, one in plan.fresh.items()}
     except PluginError as error:
         message = _in_place(pruner, error)
         named = re.search(r"\bline (\d{1,6})\b", message)
@@ -125,39 +107,28 @@ def grade_submission(
             error_line=error.line or (int(named[1]) if named else None),
             format_errors=[message],
         )
-    bench = Bench(
-        evaluation=evaluation,
-        challenges=evaluation.challenges,
-        entry=entry,
-        protocol=plan.protocol,
-        limits=Limits(time_seconds=rubric.run.time_seconds, memory_mib=rubric.run.memory_mib),
-        isolation=Isolation(
-            level=Level(evaluation.settings.isolation),
-            hidden=(
-                *request.challenge_directories,
-                *plan.plugin_directories,
-                *plan.bundles.values(),
-            ),
-        ),
-    )
+    isolation = Isolation(level=Level(evaluation.settings.isolation), hidden=plan.closed)
+    limits = Limits(time_seconds=rubric.run.time_seconds, memory_mib=rubric.run.memory_mib)
 
     def measure(criterion: Criterion) -> Measured:
-        if criterion.position in fresh:
-            own = fresh[criterion.position]
-            mine = replace(bench, evaluation=own, challenges=own.challenges)
-        else:
-            digests = plan.digests_of(criterion)
-            mine = replace(
-                bench, challenges=[c for c in evaluation.challenges if c.digest in digests]
-            )
-        return kind_of(criterion).measure(criterion, mine)
+        own = fresh.get(criterion.position, evaluation)
+        digests = plan.digests_of(criterion)
+        bench = Bench(
+            evaluation=own,
+            challenges=[c for c in own.challenges if own is not evaluation or c.digest in digests],
+            entry=entry,
+            protocol=plan.protocol,
+            limits=limits,
+            isolation=isolation,
+        )
+        return kind_of(criterion).measure(criterion, bench)
 
     visible = set(plan.run).union(*(plan.digests_of(c) for c in active if not c.hidden))
     return grade(
         measure,
         submission=clean(entry.label, 200),
         path=pruner if entry.source.path is not None else None,
-        format_errors=_format_errors(bench, visible),
+        format_errors=_format_errors(evaluation, entry.label, visible),
     )
 
 
@@ -165,21 +136,18 @@ def grade_submission(
 class _Plan:
     """What is run for a rubric.
 
-    bundles: directories of all challenges but the fresh ones, by digest, those of the run first.
-    run: digests of the run's challenges. named, fresh: by the position of a criterion that
-    names a challenge, its digest, or the directory of what its fresh instances are like.
-    plugin_directories: where plugins keep bundles. protocol: of the run; `densities` has those
-    that only criteria name, too.
+    request: for the run and the challenges that criteria name. run: digests of the run's
+    challenges. named, fresh: by the position of a criterion that names a challenge, its digest,
+    or the request for its fresh instances. protocol: of the run; the requests have the densities
+    that only criteria name, too. closed: directories that no pruner may read.
     """
 
-    bundles: Mapping[str, Path]
+    request: Request
     run: Collection[str]
     named: Mapping[int, str]
-    fresh: Mapping[int, Path]
-    plugin_directories: Sequence[Path]
+    fresh: Mapping[int, Request]
     protocol: Protocol
-    densities: Sequence[float | str]
-    baselines: Sequence[str]
+    closed: tuple[Path, ...]
 
     def digests_of(self, criterion: Criterion) -> Collection[str]:
         """Returns the digests of the challenges that a criterion looks at."""
@@ -187,15 +155,16 @@ class _Plan:
         return self.run if named is None else [named]
 
 
-def _plan(
-    rubric: Rubric, active: Sequence[Criterion], challenge_directories: Sequence[Path]
-) -> _Plan:
+def _plan(rubric: Rubric, active: Sequence[Criterion], request: Request) -> _Plan:
     from plantkit.challenges import bundles, catalog
     from plantkit.plugins import load_installed
 
     registry = load_installed()
     plugin_directories = registry.challenge_directories()
-    found = catalog.find(challenge_directories, plugins=plugin_directories)
+    found = catalog.find(request.challenge_directories, plugins=plugin_directories)
+    _check_names(rubric, active, registry)
+    names, protocol = _run_of(rubric, found)
+    directories: dict[str, Path] = {}  # by digest, so that no bundle is run twice
 
     def add(name: str, *where: str | int) -> str:
         directory = _bundle(rubric, found, name, *where)
@@ -203,29 +172,43 @@ def _plan(
         directories.setdefault(digest, directory)
         return digest
 
-    directories: dict[str, Path] = {}  # by digest, so that no bundle is run twice
-    names, protocol = _run_of(rubric, found)
     run = [add(name, "run", "challenges", position) for position, name in enumerate(names)]
-    named, fresh = {}, {}
+    named: dict[int, str] = {}
+    fresh: list[tuple[Criterion, Path]] = []
     for criterion in active:
-        if criterion.challenge is None:
-            continue
-        where = ("criteria", criterion.position, "challenge")
-        if criterion.fresh is None:
-            named[criterion.position] = add(criterion.challenge, *where)
-        else:
-            fresh[criterion.position] = _bundle(rubric, found, criterion.challenge, *where)
-    _check_names(rubric, active, registry)
+        if criterion.challenge is not None:
+            where = ("criteria", criterion.position, "challenge")
+            if criterion.fresh is None:
+                named[criterion.position] = add(criterion.challenge, *where)
+            else:
+                fresh.append((criterion, _bundle(rubric, found, criterion.challenge, *where)))
     extra = [criterion.density for criterion in active if criterion.density is not None]
+    baselines = {criterion.baseline for criterion in active if criterion.baseline is not None}
+    request = replace(
+        request,
+        challenges=[str(path) for path in directories.values()],
+        densities=list(dict.fromkeys([*protocol.densities, *extra])),
+        seeds=protocol.seeds,
+        baselines=",".join(sorted(baselines)) or "none",
+        time_seconds=rubric.run.time_seconds,
+        memory_mib=rubric.run.memory_mib,
+    )
     return _Plan(
-        bundles=directories,
+        request=request,
         run=run,
         named=named,
-        fresh=fresh,
-        plugin_directories=plugin_directories,
+        # Planted in memory: their truth never lies on a disk that a submission might read.
+        fresh={
+            criterion.position: replace(
+                request,
+                challenges=[str(like)],
+                fresh=criterion.fresh,
+                fresh_seed_env=rubric.run.fresh_seed_env,
+            )
+            for criterion, like in fresh
+        },
         protocol=protocol,
-        densities=list(dict.fromkeys([*protocol.densities, *extra])),
-        baselines=sorted({c.baseline for c in active if c.baseline is not None}),
+        closed=(*request.challenge_directories, *plugin_directories, *directories.values()),
     )
 
 
@@ -298,7 +281,7 @@ def _mark(criterion: Criterion, measured: Measured | None) -> Mark:
         description=clean(criterion.description),
         points=0.0,
         max_points=criterion.points,
-        verdict=Verdict.NOT_RUN,
+        verdict=MarkVerdict.NOT_RUN,
         hidden=criterion.hidden,
     )
     if measured is None:
@@ -323,13 +306,13 @@ def _in_place(pruner: str, error: PluginError) -> str:
     return message if message.startswith(name) else f"{name}, {message}"
 
 
-def _format_errors(bench: Bench, visible: Collection[str]) -> list[str]:
+def _format_errors(evaluation: Evaluation, label: str, visible: Collection[str]) -> list[str]:
     """Returns what is wrong with masks on the challenges whose digests are `visible`."""
     return list(
         dict.fromkeys(
             clean(f"{record.challenge} at density {record.target_density:.4g}: {record.error}")
-            for record in bench.evaluation.records
-            if record.pruner == bench.entry.label
+            for record in evaluation.records
+            if record.pruner == label
             and record.status == "invalid"
             and record.bundle_sha256 in visible
         )

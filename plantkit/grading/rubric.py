@@ -14,7 +14,7 @@ import jsonschema
 from plantkit.errors import RubricError, did_you_mean
 from plantkit.grading.credit import Credit
 from plantkit.grading.measures import MEASURES, Measure
-from plantkit.grading.positions import KeyPath, key_lines, line_of
+from plantkit.grading.toml_lines import KeyPath, key_lines, line_of
 from plantkit.schemas import load_schema
 
 #: All that a stub tells of a hidden criterion.

@@ -19,7 +19,7 @@ from plantkit.cli.scaffolding import new_assignment
 from plantkit.evaluation.results import evaluate_pruners
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance, determinism
-from plantkit.grading.grade import Verdict
+from plantkit.grading.grade import MarkVerdict
 from plantkit.grading.rubric import read_rubric
 from plantkit.isolation.levels import AUTO, Level, choose
 from plantkit.isolation.probe import probe_machine
@@ -356,12 +356,17 @@ CONFORMANCE_CHECKS = sum(not check.needs_trust for check in CHECKS) + 1
     ("status", "passed", "fault", "told"),
     [
         ("ok", "2 of 4 checks passed", None, ""),
-        ("invalid", "1 of 4 checks passed", Verdict.INVALID, "\n1 of 1 runs failed\ninvalid: why"),
-        ("crash", "1 of 4 checks passed", Verdict.ERROR, "\n1 of 1 runs failed\ncrash: why"),
+        (
+            "invalid",
+            "1 of 4 checks passed",
+            MarkVerdict.INVALID,
+            "\n1 of 1 runs failed\ninvalid: why",
+        ),
+        ("crash", "1 of 4 checks passed", MarkVerdict.ERROR, "\n1 of 1 runs failed\ncrash: why"),
     ],
 )
 def test_checks_that_were_not_made_count_as_missed(
-    tmp_path: Path, status: str, passed: str, fault: Verdict | None, told: str
+    tmp_path: Path, status: str, passed: str, fault: MarkVerdict | None, told: str
 ) -> None:
     """Of three checks one fails and one is skipped since it failed; the runs are the fourth."""
     (tmp_path / "rubric.toml").write_text(CONFORMANCE)

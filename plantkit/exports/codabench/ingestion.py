@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from plantkit.isolation.server import load_problem
 from plantkit.isolation.wire import MASK_PREFIX, Limits
 from plantkit.networks.masks import budget_of
 from plantkit.pruners.sources import PrunerSource
+from plantkit.testing.laboratory import only_pruner
 
 #: The file that counts where a submission has several.
 MAIN_FILE = "pruner.py"
@@ -51,7 +53,9 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path | Non
     outcomes: list[tuple[Cell, Outcome]] = []
     with scratch_directory() as directory, PrunerServer() as server:
         scratch = Scratch(directory)
-        source = _source(server, scratch, file, limits)
+        source = PrunerSource(path=str(file.resolve()))
+        named = only_pruner(describe_pruners(server, scratch, source, limits), source)
+        source = replace(source, name=named.name)
         networks = {
             name: load_problem(input_data / name, density=1.0, seed=0).network
             for name in plan.densities
@@ -105,14 +109,6 @@ def find_file(submission: Path) -> Path:
             f"holds {len(files)} Python files; expected one, or one of them named {MAIN_FILE}",
         )
     return chosen[0]
-
-
-def _source(server: PrunerServer, scratch: Scratch, path: Path, limits: Limits) -> PrunerSource:
-    source = PrunerSource(path=str(path.resolve()))
-    pruners = describe_pruners(server, scratch, source, limits)
-    if len(pruners) != 1:
-        raise PluginError(path.name, f"defines {len(pruners)} pruners; expected one")
-    return PrunerSource(path=source.path, name=pruners[0].name)
 
 
 def _write(output: Path, outcomes: list[tuple[Cell, Outcome]]) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from plantkit.grading.grade import Verdict, worst_fault
+from plantkit.grading.grade import MarkVerdict, worst_fault
 
 if TYPE_CHECKING:
     from plantkit.challenges.bundles import Challenge
@@ -63,7 +63,7 @@ class Measured:
     value: float | None
     got: str
     message: str = ""
-    fault: Verdict | None = None
+    fault: MarkVerdict | None = None
     seconds: float = 0.0
 
 
@@ -86,10 +86,10 @@ def expected_share(what: str, criterion: Criterion) -> str:
     return what if criterion.credit.target == 1.0 else f"{what}: {criterion.credit.expected()}"
 
 
-def fault_of(records: Sequence[Record]) -> Verdict | None:
+def fault_of(records: Sequence[Record]) -> MarkVerdict | None:
     """Returns what went wrong in runs, the gravest: `ERROR`, `INVALID`, or None."""
     return worst_fault(
-        Verdict.INVALID if record.status == "invalid" else Verdict.ERROR
+        MarkVerdict.INVALID if record.status == "invalid" else MarkVerdict.ERROR
         for record in records
         if record.status != "ok"
     )

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from plantkit.grading.criteria import Bench, Measured, failures_text, fault_of
-from plantkit.grading.grade import Verdict
+from plantkit.grading.grade import MarkVerdict
 from plantkit.grading.measures import MEASURES, Measure, plugin_measure
 from plantkit.scoring.score import seed_score
 
@@ -63,7 +63,7 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     value, got, message, fault = None, "nothing", failures_text(mine), fault_of(mine)
     if theirs_failed:
         message = f"the baseline {criterion.baseline} failed: {theirs_failed}: tell course staff"
-        fault = Verdict.ERROR
+        fault = MarkVerdict.ERROR
     elif missing or all(record.status != "ok" for record in mine):
         if criterion.metric == "average_precision":
             missing = "the pruner gives no saliencies; average precision is computed from them"

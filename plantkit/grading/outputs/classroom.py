@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 
-from plantkit.grading.grade import Grade, Verdict
+from plantkit.grading.grade import Grade, MarkVerdict
 from plantkit.grading.outputs import fitted
 
 HELP = "Write what GitHub Classroom's reporter takes from <ID>_RESULTS."
 #: Linux takes no environment variable above 128 KiB.
 _MOST_BYTES = 120_000
-_STATUS = {Verdict.PASSED: "pass", Verdict.INVALID: "error", Verdict.ERROR: "error"}
+_STATUS = {MarkVerdict.PASSED: "pass", MarkVerdict.INVALID: "error", MarkVerdict.ERROR: "error"}
 
 
 def render(grade: Grade) -> str:

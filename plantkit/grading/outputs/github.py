@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plantkit.grading.grade import Grade, Mark, Verdict
+from plantkit.grading.grade import Grade, Mark, MarkVerdict
 from plantkit.grading.outputs import fitted
 from plantkit.reports.tables import render_table
 
@@ -10,12 +10,12 @@ _MOST_SUMMARY_BYTES = 1024 * 1024
 #: GitHub shows ten annotations per step.
 _MOST_ANNOTATIONS = 10
 _SIGNS = {
-    Verdict.PASSED: "✅",
-    Verdict.PARTIAL: "🟡",
-    Verdict.FAILED: "❌",
-    Verdict.INVALID: "⛔",
-    Verdict.ERROR: "💥",
-    Verdict.NOT_RUN: "not run",
+    MarkVerdict.PASSED: "✅",
+    MarkVerdict.PARTIAL: "🟡",
+    MarkVerdict.FAILED: "❌",
+    MarkVerdict.INVALID: "⛔",
+    MarkVerdict.ERROR: "💥",
+    MarkVerdict.NOT_RUN: "not run",
 }
 #: Characters that Markdown, HTML or GitHub's own links give a meaning to.
 _SPECIAL = frozenset("\\`*_{}[]()<>#+-!|~@:&\"'$^=")
@@ -34,14 +34,14 @@ def annotation_commands(grade: Grade) -> list[str]:
         return [_command("error", file, grade.error_line or 1, grade.title, grade.error)]
     commands = [
         _command(
-            "warning" if mark.verdict is Verdict.PARTIAL else "error",
+            "warning" if mark.verdict is MarkVerdict.PARTIAL else "error",
             file,
             1,
             f"{mark.name} ({mark.points:g} of {mark.max_points:g} points)",
             mark.feedback(),
         )
         for mark in grade.run_marks
-        if mark.verdict is not Verdict.PASSED
+        if mark.verdict is not MarkVerdict.PASSED
     ]
     if len(commands) > _MOST_ANNOTATIONS:
         rest = len(commands) - (_MOST_ANNOTATIONS - 1)
@@ -59,14 +59,14 @@ def _summary(grade: Grade) -> str:
     if grade.marks:
         headers = ("", "criterion", "expected", "got", "points")
         parts.append(render_table(headers, map(_row, grade.marks), "github"))
-    if any(mark.verdict is Verdict.NOT_RUN for mark in grade.marks):
+    if any(mark.verdict is MarkVerdict.NOT_RUN for mark in grade.marks):
         parts.append("Hidden criteria were not run here; they count in the final grade.")
     return "\n\n".join(parts) + "\n"
 
 
 def _row(mark: Mark) -> tuple[str, ...]:
     texts = [_escaped(text) for text in (mark.name, mark.description, mark.message) if text]
-    points = "?" if mark.verdict is Verdict.NOT_RUN else f"{mark.points:g}"
+    points = "?" if mark.verdict is MarkVerdict.NOT_RUN else f"{mark.points:g}"
     return (
         _SIGNS[mark.verdict],
         "<br>".join(texts),

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from plantkit.grading.grade import Grade, Verdict
+from plantkit.grading.grade import Grade, MarkVerdict
 
 HELP = "Write JUnit XML."
 _CHILD = {
-    Verdict.FAILED: "failure",
-    Verdict.PARTIAL: "failure",
-    Verdict.INVALID: "error",
-    Verdict.ERROR: "error",
-    Verdict.NOT_RUN: "skipped",
+    MarkVerdict.FAILED: "failure",
+    MarkVerdict.PARTIAL: "failure",
+    MarkVerdict.INVALID: "error",
+    MarkVerdict.ERROR: "error",
+    MarkVerdict.NOT_RUN: "skipped",
 }
 
 
