@@ -65,11 +65,10 @@ def grade_submission(
     active = [criterion for criterion in rubric.criteria if with_hidden or not criterion.hidden]
     for criterion in active:
         if criterion.is_stub:
-            raise rubric.error(
-                f"criterion {criterion.name!r} is hidden and tells no details here; grade with "
-                "the rubric of course staff, or with --hidden skip",
-                "criteria",
-                criterion.position,
+            raise rubric.fault(
+                criterion,
+                "it is hidden and has no details here; grade with the rubric of course staff, or "
+                "with --hidden skip",
             )
     plan = _plan(rubric, active, request)
 
@@ -136,10 +135,11 @@ def grade_submission(
 class _Plan:
     """What is run for a rubric.
 
-    request: for the run and the challenges that criteria name. run: digests of the run's
-    challenges. named, fresh: by the position of a criterion that names a challenge, its digest,
-    or the request for its fresh instances. protocol: of the run; the requests have the densities
-    that only criteria name, too. closed: directories that no pruner may read.
+    request: on the challenges of the run and those that criteria name. run: digests of the
+    run's challenges. named: the digest of the challenge that a criterion names, by the
+    criterion's position. fresh: requests on fresh instances, likewise. protocol: of the run; the
+    requests also have densities that only criteria name. closed: directories that no pruner may
+    read.
     """
 
     request: Request
@@ -275,7 +275,7 @@ def _only_entry(evaluation: Evaluation, pruner: str) -> Entry:
 
 
 def _mark(criterion: Criterion, measured: Measured | None) -> Mark:
-    """Returns the mark of a criterion; of one that was not run without `measured`."""
+    """Returns the mark of a criterion, which was not run if `measured` is None."""
     mark = Mark(
         name=clean(criterion.name, 200),
         description=clean(criterion.description),
@@ -300,7 +300,7 @@ def _mark(criterion: Criterion, measured: Measured | None) -> Mark:
 
 
 def _in_place(pruner: str, error: PluginError) -> str:
-    """Returns why a submission cannot be loaded, with its file's name for the whole path."""
+    """Returns why a submission cannot be loaded; its file is called by its name alone."""
     path, name = str(Path(pruner).resolve()), Path(pruner).name
     message = clean(error).replace(path, name).removeprefix(f"{name}: {name}, ")
     return message if message.startswith(name) else f"{name}, {message}"

@@ -1,4 +1,4 @@
-"""Reading a `rubric.toml`: what a submission is graded on. A mistake names its line."""
+"""Reads a `rubric.toml`: what a submission is graded on. Errors name the line at fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plantkit.grading.measures import MEASURES, Measure
 from plantkit.grading.toml_lines import KeyPath, key_lines, line_of
 from plantkit.schemas import load_schema
 
-#: All that a stub tells of a hidden criterion.
+#: The keys that a stub of a hidden criterion may have.
 _STUB_KEYS = {"name", "description", "points", "hidden"}
 #: Keys that only a criterion of kind "metric" takes.
 _METRIC_KEYS = ("metric", "track", "density", "seeds", "baseline", "margin", "fresh")
@@ -36,7 +36,7 @@ class Criterion:
     """One line of a grade, with the keys that the rubric's schema describes.
 
     position: its number, from 0. challenge: an id or path, or None for all of the run's.
-    is_stub: a hidden criterion of which this copy of the rubric tells name and points only.
+    is_stub: whether it is hidden and this copy of the rubric only has its name and points.
     """
 
     position: int
@@ -97,7 +97,7 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rubric:
-    """A checked rubric. pass_share: in [0, 1], of the points that were at stake."""
+    """A checked rubric. pass_share: needed to pass, in [0, 1] of the points at stake."""
 
     path: Path
     title: str
@@ -166,7 +166,7 @@ def _criterion(path: Path, position: int, entry: Mapping[str, Any]) -> Criterion
 
 
 def _located(rubric: Path, name: str) -> str:
-    """Returns the path of a bundle given relative to the rubric, or the id as it is."""
+    """Returns the path of the bundle that lies at `name` from the rubric, else `name`, an id."""
     directory = rubric.parent / name
     return str(directory) if (directory / _MANIFEST).is_file() else name
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
     from plantkit.scoring.records import Record
 
-#: Columns of words, which stand to the left; numbers stand to the right.
+#: Columns of words, which are aligned to the left; numbers are aligned to the right.
 _LEFT = {"pruner", "status"}
 
 
@@ -38,9 +38,8 @@ def render_table(
     """Returns a table of text cells.
 
     Args:
-        form: a format of tabulate: "simple" for a terminal, "github" for Markdown, where bars
-            and line breaks in cells are made harmless; "html" and LaTeX's escape by themselves
-            or not at all, as tabulate does.
+        form: a format of tabulate: "simple" for a terminal, "github" for Markdown (bars and
+            line breaks in cells are escaped), "html" or "latex_booktabs" (tabulate escapes).
         align: "left" or "right" for every column; all left if None.
     """
     if form == "github":
@@ -128,7 +127,7 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     densities = ", ".join(str(density) for density in protocol.densities)
     notes = [f"Densities {densities}; {protocol.seeds} seed{'s' if protocol.seeds != 1 else ''}."]
     if protocol.seeds == 1:
-        notes.append("One seed says nothing of the spread: ranks are by score alone.")
+        notes.append("One seed says nothing about the spread: ranks are by score alone.")
     elif len({standing.rank for standing in evaluation.standings}) < len(evaluation.standings):
         notes.append(
             "Pruners share a rank where the difference of their scores is within chance (95%)."

@@ -59,10 +59,10 @@ class Check:
 
 
 class Subject:
-    """The pruner under examination, and the runs of it that were made so far.
+    """The pruner under examination, and what was observed of it so far.
 
     source: a file, or a registered pruner with its entry point. is_trusted: whether it may
-    be run outside of the isolation, too. is_seeded: whether its masks may depend on the seed,
+    also be run outside of the isolation. is_seeded: whether its masks may depend on the seed,
     known when it is loaded.
     """
 
@@ -87,7 +87,7 @@ class Subject:
         self.is_seeded = described.is_seeded
 
     def observe(self, *calls: Call, problem: str = _PLAIN, interpreter: int = 0) -> Observation:
-        """Returns what is seen of `calls`, made in one process; repeated asking is free."""
+        """Returns what is seen of `calls`, made in one process; it is kept for the next time."""
         key = (problem, calls, interpreter)
         if key not in self._observations:
             self._observations[key] = self.laboratory.observe(
@@ -96,10 +96,10 @@ class Subject:
         return self._observations[key]
 
     def see(self, *calls: Call, problem: str = _PLAIN, interpreter: int = 0) -> list[Seen]:
-        """Returns what is seen of `calls`, each of which must return, and the last a valid mask.
+        """Returns what is seen of `calls`. All must return, and the last one a valid mask.
 
         Raises:
-            CheckFailure: it does not.
+            CheckFailure: they do not.
         """
         made = self.observe(*calls, problem=problem, interpreter=interpreter)
         if made.outcome.status is not Status.OK or len(made.seen) != len(calls):
@@ -241,7 +241,7 @@ def _budget(subject: Subject) -> None:
             f"density {_USUAL.density}",
             got=f"{kept}",
         )
-    subject.see(_USUAL)  # the parent's word counts, not the child's
+    subject.see(_USUAL)  # validated by the parent: the child could lie
 
 
 _gives_masks("regression", "a regression problem with two outputs", "regression")

@@ -72,7 +72,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What came of calls in one process: the outcome of the last, and what was seen of each."""
+    """The outcome of the last of some calls in one process, and what was seen of each."""
 
     outcome: Outcome
     seen: Sequence[Seen]
@@ -81,8 +81,8 @@ class Observation:
 class OrdinaryInterpreter(PrunerServer):
     """Runs each request in a new interpreter, with the user's environment and directory.
 
-    It is what the check `isolated` compares with. Nothing protects the user there: only for
-    pruners that are trusted.
+    The check `isolated` compares with it. Nothing protects the user there: it is for trusted
+    pruners only.
     """
 
     def request(self, cell: Path, limits: Limits) -> Exit:
@@ -115,8 +115,8 @@ class OrdinaryInterpreter(PrunerServer):
 class Laboratory:
     """The processes and files that checks share; a context manager.
 
-    Without an `isolation` it is the best that the machine offers. What a pruner does is observed
-    from outside: at the level `none` it still gets processes of its own.
+    Without an `isolation`, runs are isolated as well as the machine can. Pruners are observed
+    from outside, so that even at the level `none` they run in processes of their own.
     Without `with`, everything ends when the laboratory is collected or Python exits.
     """
 
@@ -142,7 +142,7 @@ class Laboratory:
         self._finalizer()
 
     def start(self) -> None:
-        """Starts the isolated servers, which get ready side by side."""
+        """Starts both isolated servers; they get ready at the same time."""
         for server in self._servers:
             server.start()
 
@@ -262,7 +262,7 @@ def only_pruner(described: Sequence[DescribedPruner], source: PrunerSource) -> D
 
 
 def _parse(output: str, *, most: int) -> list[Seen]:
-    """Returns what the probe wrote into the captured output; nothing where that is broken."""
+    """Returns what the probe wrote into the captured output; an empty list if it is broken."""
     line = next((text for text in reversed(output.splitlines()) if text.startswith(MARK)), "")
     try:
         return [

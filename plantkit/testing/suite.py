@@ -58,7 +58,7 @@ class Examination:
         return self._results[name]
 
     def _find_out(self, check: Check) -> dict[str, Any]:
-        """Returns the fields of a result that come of running a check."""
+        """Returns status, texts and seconds of a check's result."""
         for need in check.needs:
             before = self.result(need)
             if before.status is not CheckStatus.OK:
@@ -114,13 +114,13 @@ def run_checks(
 
     Args:
         source: a file, or a registered pruner, whose entry point is looked up.
-        is_trusted: whether a file may be run outside of the isolation, too. Registered
-            pruners always are: who installed them has run them.
+        is_trusted: whether a file may also be run outside of the isolation. Registered
+            pruners always may: you have installed them.
         leave_out: names of checks that are not asked for.
 
     Raises:
-        UnknownNameError: no such pruner, when the first check runs.
-        UsageError: options that it does not take, likewise.
+        UnknownNameError: no such pruner. UsageError: options that it does not take. Both are
+            raised when the first check runs.
     """
     examination = Examination(Subject(laboratory, source, is_trusted=is_trusted))
     return (examination.result(check.name) for check in CHECKS if check.name not in leave_out)
@@ -137,7 +137,7 @@ def pruner_checks(
 
     Args:
         pruner: a registered name or a path, with `:option=value,...` where it has options.
-        is_trusted: whether it may be run outside of the isolation, too.
+        is_trusted: whether it may also be run outside of the isolation.
         leave_out: names of checks that it need not pass.
         laboratory: where they run; a new one if None.
 

@@ -43,7 +43,6 @@ class Competition:
     time_seconds: float = 60.0
     memory_mib: int = 2048
     execution_seconds: int = 3600
-    submissions_per_day: int = 5
     start: datetime | None = None
     key: SecretKey | None = None
 

@@ -29,11 +29,11 @@ from plantkit.networks.masks import budget_of
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.laboratory import only_pruner
 
-#: The file that counts where a submission has several.
+#: The file that is run if a submission has several.
 MAIN_FILE = "pruner.py"
 
 
-def ingest(input_data: Path, output: Path, submission: Path, program: Path | None = None) -> int:
+def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> int:
     """Writes a mask for every run that gave one, and returns their number.
 
     Args:
@@ -46,7 +46,7 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path | Non
         UsageError: a key or a truth lies where the submission runs.
         PluginError: the submission cannot be loaded.
     """
-    _refuse_secrets([input_data, output, *([] if program is None else [program])])
+    _refuse_secrets([input_data, output, program])
     plan = Plan.read(input_data)
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
     file = find_file(submission)
@@ -74,7 +74,7 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path | Non
                 limits=limits,
             )
             outcomes.append((cell, outcome))
-    # Written when the submission has ended, so that it cannot change what stands here.
+    # Written when the submission has ended, so that it cannot change these files.
     return _write(output, outcomes)
 
 
@@ -98,7 +98,7 @@ def find_file(submission: Path) -> Path:
     """Returns the submission's Python file: the only one, or `pruner.py`.
 
     Raises:
-        PluginError: there is none, or several of other names.
+        PluginError: there is no Python file, or several and not one of that name.
     """
     files = sorted(path for path in submission.rglob("*.py") if "__MACOSX" not in path.parts)
     named = [path for path in files if path.name == MAIN_FILE]

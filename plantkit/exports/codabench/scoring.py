@@ -43,7 +43,7 @@ def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, 
 
     Raises:
         BundleError: a bundle is invalid.
-        SealedTruthError: a truth is sealed, and there is no key, or another's.
+        SealedTruthError: a truth is sealed, and there is no key or the wrong one.
         UsageError: what should be a key is not one.
     """
     plan = Plan.read(inputs / "ref")
@@ -154,7 +154,7 @@ def _scores(
             seed_score(challenge, [r for r in mine if r.seed == seed]).total(plan.protocol)
             for seed in range(plan.protocol.seeds)
         )
-    # Where overlap is a column but no planted density was run there is no F1.
+    # There is no F1 if no planted density was run, even where overlap is a column.
     return {column["key"]: scores.get(column["key"], 0.0) for column in columns(challenges)}
 
 

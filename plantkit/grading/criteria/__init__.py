@@ -30,8 +30,8 @@ class Bench:
 
     evaluation: of the rubric's run, or of the criterion's fresh instances. challenges: those
     that the criterion looks at; the evaluation may hold more. protocol: densities, seeds and
-    weights of the rubric's run; the evaluation may hold more densities. isolation: the level
-    that the evaluation had, and what no pruner may read.
+    weights of the rubric's run; the evaluation may hold more densities. isolation: the
+    evaluation's level, and what no pruner may read.
     """
 
     evaluation: Evaluation
@@ -82,12 +82,12 @@ def kind_of(criterion: Criterion) -> Kind:
 
 
 def expected_share(what: str, criterion: Criterion) -> str:
-    """Returns what is expected of a share, in words: `what`, and how much unless it is all."""
+    """Returns what is expected in words: `what`, and how much of it unless it is all."""
     return what if criterion.credit.target == 1.0 else f"{what}: {criterion.credit.expected()}"
 
 
 def fault_of(records: Sequence[Record]) -> MarkVerdict | None:
-    """Returns what went wrong in runs, the gravest: `ERROR`, `INVALID`, or None."""
+    """Returns the worst that happened in runs: `ERROR`, `INVALID`, or None."""
     return worst_fault(
         MarkVerdict.INVALID if record.status == "invalid" else MarkVerdict.ERROR
         for record in records

@@ -1,9 +1,9 @@
 """The share of checks of the plugin contract that a submission passes.
 
-These are the checks of the conformance suite, `plantkit.testing`, that need no trust, and the
-runs of the rubric's grid, which together count as one check: each must give a valid mask, in
-time and within memory. A check that could not be made counts as missed, so that the number of
-checks is the same for every submission.
+The checks are those of the conformance suite, `plantkit.testing`, that need no trust. All runs
+of the rubric's grid together count as one more check: each must give a valid mask, in time and
+within memory. A check that could not be made counts as missed, so that the number of checks is
+the same for every submission.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from plantkit.testing import CHECKS, CheckResult, CheckStatus, Laboratory, run_c
 if TYPE_CHECKING:
     from plantkit.grading.rubric import Criterion
 
-#: Most missed checks that are told; the first ones are what the later ones follow from.
+#: Most missed checks that are shown. The later ones often follow from the first ones.
 _MOST_TOLD = 5
 
 
@@ -39,7 +39,7 @@ def measure(
     *,
     examine: Callable[[Bench], Sequence[CheckResult]] = examine,
 ) -> Measured:
-    """Returns the share of checks that pass, of those that `examine` makes and the runs."""
+    """Returns the share of passed checks, of those that `examine` makes and the one of the runs."""
     records = [
         record
         for challenge in bench.challenges

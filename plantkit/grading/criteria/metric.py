@@ -39,7 +39,7 @@ def expected(criterion: Criterion) -> str:
 
 
 def measure(criterion: Criterion, bench: Bench) -> Measured:
-    """Returns the mean over challenges of the aggregate over seeds."""
+    """Returns the mean over challenges; on each, seeds are aggregated as the rubric says."""
     values: list[float] = []
     mine: list[Record] = []
     missing = theirs_failed = ""
@@ -80,7 +80,7 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
 def _values(
     criterion: Criterion, bench: Bench, challenge: Challenge, records: Sequence[Record]
 ) -> list[float | None]:
-    """Returns the values to be aggregated; None for one that a failed run left empty."""
+    """Returns one value per run, or per seed; None where a failed run left no value."""
     figure = MEASURES.get(criterion.metric) or plugin_measure(criterion.metric)
     if figure.extract is not None:
         return [_value(criterion, figure, record) for record in records]

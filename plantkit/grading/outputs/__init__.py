@@ -37,7 +37,7 @@ def find_output(name: str) -> Output:
 
 
 def write_grade(files: Mapping[str, Path], grade: Grade) -> None:
-    """Writes `grade` into files, by format, each all or nothing.
+    """Writes `grade` to files by format; each file is replaced as a whole.
 
     Raises:
         UsageError: a file cannot be written.
@@ -54,7 +54,7 @@ def write_grade(files: Mapping[str, Path], grade: Grade) -> None:
 
 
 def fitted(make: Callable[[Grade], str], grade: Grade, most_bytes: int) -> str:
-    """Returns what `make` gives, with messages cut until it has at most `most_bytes`."""
+    """Returns the text that `make` writes, with messages cut so that it fits `most_bytes`."""
     text = make(grade)
     for most in (500, 100, 0):
         if len(text.encode()) <= most_bytes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from plantkit.grading.grade import Grade, MarkVerdict
 
 HELP = "Write JUnit XML."
@@ -21,6 +19,8 @@ _CHILD = {
 
 def render(grade: Grade) -> str:
     """Returns the XML document; hidden criteria are folded, since students can read it."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     grade = grade.for_students()
     marks = grade.marks or [grade.error_mark()]
     children = [_CHILD.get(mark.verdict) for mark in marks]

@@ -1,5 +1,8 @@
-"""PrairieLearn's `results.json`. An invalid mask or a file that cannot be loaded is not
-gradable, which costs the student no attempt."""
+"""PrairieLearn's `results.json`.
+
+A submission with an invalid mask, or that cannot be loaded, is not gradable: it does not use up
+an attempt.
+"""
 
 from __future__ import annotations
 
