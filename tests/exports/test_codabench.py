@@ -160,6 +160,13 @@ def test_every_path_in_competition_yaml_exists(bundle: Path) -> None:
         assert not {"{{", "{%", "}}"} & set(page.read_text().split())
 
 
+def test_organisers_read_the_commands_that_codabench_runs(bundle: Path) -> None:
+    page = (bundle / "ORGANISERS.md").read_text()
+    for name in ("ingestion", "scoring"):
+        metadata = yaml.safe_load((bundle / f"{name}_program" / "metadata.yaml").read_text())
+        assert f"example.org/plantkit:1 {metadata['command']}\n" in page
+
+
 def test_participants_get_no_truth(bundle: Path, circle: Challenge) -> None:
     """What ingestion and participants see holds none of the truth's tensors."""
     truth = load_file(circle.path / "truth.safetensors")
@@ -230,6 +237,8 @@ def test_a_failing_submission_scores_and_is_told_why(
     (results / cells[1].file).parent.mkdir(exist_ok=True)
     (results / cells[1].file).write_bytes(b"\xff" * 100)
     again = score(scoring / "input", scoring / "output")
+    parts = (again["score_relu_3x8"], again["score_circle_3x60"])
+    assert again["score"] == pytest.approx(sum(parts) / 2)
     assert again["seconds"] == 0
     assert again["failures"] == 3  # one more mask is none; those that crashed left none
 

@@ -26,7 +26,6 @@ from plantkit.reports.tables import render_table
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.ranking import rank
 from plantkit.scoring.records import Record
-from plantkit.scoring.score import seed_score
 
 SCORES_FILE = "scores.json"
 DETAILS_FILE = "detailed_results.html"
@@ -149,11 +148,8 @@ def _scores(
     if standing.f1 is not None:
         scores["f1"] = standing.f1
     for challenge in challenges:
-        mine = [record for record in records if record.bundle_sha256 == challenge.digest]
-        scores[_score_key(challenge)] = fmean(
-            seed_score(challenge, [r for r in mine if r.seed == seed]).total(plan.protocol)
-            for seed in range(plan.protocol.seeds)
-        )
+        (alone,) = rank([challenge], records, plan.protocol)
+        scores[_score_key(challenge)] = alone.score
     # There is no F1 if no planted density was run, even where overlap is a column.
     return {column["key"]: scores.get(column["key"], 0.0) for column in columns(challenges)}
 
