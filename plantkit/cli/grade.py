@@ -12,19 +12,20 @@ import click
 from plantkit.cli import options
 from plantkit.cli.output import warn
 from plantkit.cli.progress import ProgressBar
-from plantkit.grading.outputs import FORMATS
+from plantkit.evaluation.requests import Request
+from plantkit.grading.outputs import FORMATS, STAFF_FORMAT, find_output
 
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 
 def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for name, output_format in reversed(FORMATS.items()):
+    for name in reversed(FORMATS):
         command = click.option(
             f"--{name}",
             f"file_{name}",
             type=options.OutputFile(),
             metavar="FILE",
-            help=output_format.help,
+            help=find_output(name).HELP,
         )(command)
     return command
 
@@ -71,12 +72,13 @@ def command(
       plantkit grade my_pruner.py --rubric rubric.toml --hidden run --json staff.json
       plantkit grade my_pruner.py --rubric rubric.toml --gradescope results.json
     """
-    from plantkit.grading.outputs import write_grade, write_stubs
+    from plantkit.grading.grade import unfinished
+    from plantkit.grading.outputs import write_grade
 
     paths = {name: values.pop(f"file_{name}") for name in FORMATS}
     files = {name: path for name, path in paths.items() if path is not None}
-    is_for_host = any(FORMATS[name].is_for_host for name in files)
-    write_stubs(files, pruner)
+    is_for_host = any(name != STAFF_FORMAT for name in files)
+    write_grade(files, unfinished(pruner))
     summary_path = os.environ.get(_SUMMARY_VARIABLE)
     if github and not summary_path:
         raise click.UsageError(
@@ -84,7 +86,7 @@ def command(
             "sets; leave --github out elsewhere",
             ctx,
         )
-    from plantkit.grading.grader import HiddenMode, grade_submission
+    from plantkit.grading.grader import grade_submission
     from plantkit.grading.outputs import github as actions
     from plantkit.grading.outputs import table
     from plantkit.grading.rubric import read_rubric
@@ -92,17 +94,17 @@ def command(
     with ProgressBar() as progress:
         grade = grade_submission(
             read_rubric(rubric_path),
-            pruner,
-            hidden=HiddenMode(hidden),
+            Request(pruners=[pruner], **values),
+            with_hidden=hidden != "skip",
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,
-            **values,
         )
     write_grade(files, grade)
     click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)
     if github and summary_path:
-        actions.append_summary(Path(summary_path), grade)
+        with Path(summary_path).open("a", encoding="utf-8") as file:
+            file.write(actions.summary(grade))
         for line in actions.annotation_commands(grade):
             click.echo(line)
     for name, path in files.items():

@@ -1,2 +1,4 @@
-"""Competitions on other people's platforms. A new platform is a new package here, and a command
-in `plantkit.cli.export`."""
+"""Writes suites as competitions of other platforms.
+
+A new platform is a new package here, and a command in `plantkit.cli.export`.
+"""

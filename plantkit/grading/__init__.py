@@ -1,1 +1,1 @@
-"""From a rubric and a submission to a grade, and from a grade to what grading hosts read."""
+"""Grades a submission by a rubric, and writes the grade in the forms that hosts read."""

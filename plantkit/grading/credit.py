@@ -1,4 +1,4 @@
-"""From a value to points: all or nothing, linear between two values, or in steps."""
+"""Turns a value into points: all or nothing, linear between two values, or in steps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 class Credit:
     """What a value earns.
 
-    points: the most. target: the value of full points, or None with `steps`. zero_at: the
-    value of no points, between which and `target` points grow linearly. steps: pairs of a
-    value and the points it earns. is_higher_better: `at_least` rather than `at_most`. margin:
-    a slack, not negative: a value counts as better by so much.
+    points: the most that can be earned. target: the value that earns all points, or None with
+    `steps`. zero_at: the value that earns none; from there to `target` points grow linearly.
+    steps: pairs of a value and the points that it earns. is_higher_better: False if a value
+    must be at most `target`. margin: added in the submission's favour, at least 0.
     """
 
     points: float
@@ -24,7 +24,7 @@ class Credit:
     margin: float = 0.0
 
     def earned(self, value: float | None) -> float:
-        """Returns the points of `value`, not rounded; none for None or NaN."""
+        """Returns the points of `value`, not rounded; 0 for None or NaN."""
         if value is None or math.isnan(value):
             return 0.0
         value += self.margin if self.is_higher_better else -self.margin
@@ -46,7 +46,7 @@ class Credit:
         return f"{word} {self._lenient(self.target):g}{partial}"
 
     def _lenient(self, value: float) -> float:
-        """Returns the measured value that counts as `value`: the margin is part of it."""
+        """Returns the measured value that counts as `value` once the margin is added."""
         return value - self.margin if self.is_higher_better else value + self.margin
 
     def _reaches(self, value: float, target: float) -> bool:

@@ -16,10 +16,10 @@ HIDDEN_NAME = "Hidden criteria"
 _MOST_TEXT = 2000
 
 
-class Verdict(enum.StrEnum):
+class MarkVerdict(enum.StrEnum):
     """How a criterion came out.
 
-    invalid: runs ended, and a mask broke the contract. error: a run crashed, timed out or ran
+    INVALID: runs ended, but a mask broke the contract. ERROR: a run crashed, timed out or ran
     out of memory, or the submission could not be loaded.
     """
 
@@ -33,17 +33,17 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """What one criterion came to.
+    """The result of one criterion.
 
-    points: earned, not rounded. got: in words. message: what went wrong, else "". seconds:
-    wall time of the runs that it looked at. value is None where nothing was measured.
+    points: earned, not rounded. got: in words. value: None if nothing was measured. message:
+    what went wrong, else "". seconds: wall time of the runs that it looked at.
     """
 
     name: str
     description: str = ""
     points: float
     max_points: float
-    verdict: Verdict
+    verdict: MarkVerdict
     hidden: bool = False
     expected: str = ""
     got: str = ""
@@ -52,14 +52,10 @@ class Mark:
     seconds: float = 0.0
 
     def feedback(self) -> str:
-        """Returns description, expectation, what was got and what went wrong, a line each."""
-        lines = [self.description]
-        if self.expected:
-            lines.append(f"expected {self.expected}")
-        if self.got:
-            lines.append(f"got {self.got}")
-        lines.append(self.message)
-        return "\n".join(line for line in lines if line)
+        """Returns lines of text: description, what was expected and got, and what went wrong."""
+        expected = self.expected and f"expected {self.expected}"
+        got = self.got and f"got {self.got}"
+        return "\n".join(filter(None, [self.description, expected, got, self.message]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +63,9 @@ class Grade:
     """A submission's grade.
 
     submission: the pruner's name, or the file's if it could not be loaded. path: of the file,
-    as given, or None. error, error_line: why it could not be loaded. format_errors: what is
-    wrong with the form of the submission: a file that cannot be loaded, masks that are none.
-    hidden_visibility: Gradescope's, of hidden criteria.
+    as given, or None. pass_share: of the points at stake, in [0, 1]. error, error_line: why it
+    could not be loaded. format_errors: why it could not be loaded, or which masks are invalid.
+    hidden_visibility: of hidden criteria, in Gradescope's words.
     """
 
     title: str
@@ -86,7 +82,7 @@ class Grade:
 
     @property
     def run_marks(self) -> list[Mark]:
-        return [mark for mark in self.marks if mark.verdict is not Verdict.NOT_RUN]
+        return [mark for mark in self.marks if mark.verdict is not MarkVerdict.NOT_RUN]
 
     @property
     def points(self) -> float:
@@ -100,19 +96,31 @@ class Grade:
 
     @property
     def share(self) -> float:
-        """Earned over at stake, in [0, 1], not rounded."""
+        """Points earned as a share of those at stake, in [0, 1], not rounded."""
         at_stake = math.fsum(mark.max_points for mark in self.run_marks)
         return math.fsum(mark.points for mark in self.run_marks) / at_stake if at_stake else 0.0
 
     @property
     def passed(self) -> bool:
-        # A hair of slack: 0.1 + 0.2 of 0.3 points is all of them.
+        # 0.1 + 0.2 of 0.3 points must count as all of them.
         return not self.error and self.share >= self.pass_share - 1e-9
 
+    def error_mark(self) -> Mark:
+        """Returns the mark for formats that need one although nothing was marked."""
+        return Mark(
+            name="grading",
+            points=0.0,
+            max_points=0.0,
+            verdict=MarkVerdict.ERROR,
+            message=self.error,
+        )
+
     def for_students(self) -> Grade:
-        """Returns the grade with all hidden criteria that were run as one line, without
-        details: a hostile submission could smuggle out what it saw, and a total by criterion
-        is a hint."""
+        """Returns the grade with one mark, without details, for all hidden criteria that were run.
+
+        A hostile submission could put what it saw into a message, and points by criterion are
+        a hint.
+        """
         hidden = [mark for mark in self.run_marks if mark.hidden]
         if not hidden:
             return self
@@ -135,7 +143,7 @@ class Grade:
         return replace(self, marks=[*shown, folded])
 
     def shortened(self, most: int) -> Grade:
-        """Returns the grade with no text of a mark longer than `most` characters."""
+        """Returns the grade with texts of marks cut to `most` characters."""
         return replace(
             self,
             marks=[
@@ -150,7 +158,7 @@ class Grade:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns everything, hidden details included: for staff. Its schema is `grade`."""
+        """Returns the object for staff, hidden details included; its schema is `grade`."""
         return {
             "schema_version": GRADE_VERSION,
             "title": self.title,
@@ -169,27 +177,29 @@ class Grade:
         }
 
 
-def worst_fault(verdicts: Iterable[Verdict]) -> Verdict | None:
-    """Returns the gravest of `ERROR` and `INVALID` among verdicts, or None without either."""
+def worst_fault(verdicts: Iterable[MarkVerdict]) -> MarkVerdict | None:
+    """Returns `ERROR` if it is among the verdicts, else `INVALID` if that is, else None."""
     found = set(verdicts)
-    return next((fault for fault in (Verdict.ERROR, Verdict.INVALID) if fault in found), None)
+    return next(
+        (fault for fault in (MarkVerdict.ERROR, MarkVerdict.INVALID) if fault in found), None
+    )
 
 
-def verdict_of(points: float, max_points: float, *, fault: Verdict | None) -> Verdict:
+def verdict_of(points: float, max_points: float, *, fault: MarkVerdict | None) -> MarkVerdict:
     """Returns the verdict on earned points; a fault counts unless all points were earned.
 
     Args:
         fault: `INVALID` or `ERROR` where a run gave no mask, else None.
     """
     if points >= max_points:
-        return Verdict.PASSED
+        return MarkVerdict.PASSED
     if fault is not None:
         return fault
-    return Verdict.PARTIAL if points > 0 else Verdict.FAILED
+    return MarkVerdict.PARTIAL if points > 0 else MarkVerdict.FAILED
 
 
 def unfinished(submission: str) -> Grade:
-    """Returns what a host reads if the grader never came to its end."""
+    """Returns the grade that a host reads if grading breaks off."""
     message = "The grader stopped before it was done; course staff find the reason in its log."
     return Grade(
         title="plantkit grade",
@@ -203,8 +213,9 @@ def unfinished(submission: str) -> Grade:
 
 
 def clean(text: object, most: int = _MOST_TEXT) -> str:
-    """Returns text that was not trusted, fit to be shown: no control characters (terminal
-    escapes, NUL), no surrogates, no marks that reorder text, and at most `most` characters.
+    """Returns text that is safe to show, of at most `most` characters.
+
+    Control characters (terminal escapes, NUL), surrogates and marks that reorder text go.
     """
     kept = "".join(
         character

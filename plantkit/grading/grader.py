@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import enum
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import PluginError, UnknownNameError, did_you_mean
-from plantkit.evaluation.requests import DEFAULT_SUITE, Request
+from plantkit.evaluation.requests import DEFAULT_SUITE, Progress, Request, Warn
 from plantkit.evaluation.run import run_evaluation
 from plantkit.grading.criteria import Bench, Measured, kind_of
-from plantkit.grading.fresh import fresh_request
-from plantkit.grading.grade import Grade, Mark, Verdict, clean, verdict_of
+from plantkit.grading.grade import Grade, Mark, MarkVerdict, clean, verdict_of
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
 from plantkit.isolation.client import Isolation
-from plantkit.isolation.levels import AUTO, Level
+from plantkit.isolation.levels import Level
 from plantkit.isolation.wire import Limits
 
 if TYPE_CHECKING:
@@ -29,27 +27,19 @@ if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
     from plantkit.scoring.protocol import Protocol
 
-Warn = Callable[[object], None]
-Progress = Callable[[str, int, int], None]
-
-
-class HiddenMode(enum.StrEnum):
-    """What happens to hidden criteria. show: run, with their details in the table, too."""
-
-    SKIP = "skip"
-    RUN = "run"
-    SHOW = "show"
+_UNLOADABLE = Measured(
+    value=None,
+    got="nothing",
+    message="the submission cannot be loaded",
+    fault=MarkVerdict.ERROR,
+)
 
 
 def grade_submission(
     rubric: Rubric,
-    pruner: str,
+    request: Request,
     *,
-    hidden: HiddenMode = HiddenMode.SKIP,
-    challenge_directories: Sequence[Path] = (),
-    jobs: int | None = None,
-    isolation: str = AUTO,
-    key_file: Path | None = None,
+    with_hidden: bool = False,
     missing_is_zero: bool = False,
     warn: Warn,
     progress: Progress = lambda *_: None,
@@ -57,10 +47,11 @@ def grade_submission(
     """Returns the grade of a submission; one that cannot be loaded gets no points.
 
     Args:
-        pruner: a path or an installed pruner's name, as for `plantkit evaluate`.
-        isolation: one of `plantkit.isolation.levels.REQUESTS`; all criteria run under it.
-        key_file: of sealed challenges; without it the variable PLANTKIT_KEY counts.
-        missing_is_zero: a Python file that does not exist is a submission without points.
+        request: the one pruner, where its challenges are found, and how it is run. The rubric
+            says what it is run on.
+        with_hidden: whether hidden criteria are run.
+        missing_is_zero: whether a Python file that does not exist is a submission without
+            points.
 
     Raises:
         RubricError: the rubric asks for something that does not exist.
@@ -70,126 +61,154 @@ def grade_submission(
         IsolationError: full isolation was asked for and this machine lacks it.
     """
     started = time.monotonic()
-    active = [c for c in rubric.criteria if hidden is not HiddenMode.SKIP or not c.hidden]
+    (pruner,) = request.pruners
+    active = [criterion for criterion in rubric.criteria if with_hidden or not criterion.hidden]
     for criterion in active:
         if criterion.is_stub:
-            raise rubric.error(
-                f"criterion {criterion.name!r} is hidden and tells no details here; grade with "
-                "the rubric of course staff, or with --hidden skip",
-                "criteria",
-                criterion.position,
+            raise rubric.fault(
+                criterion,
+                "it is hidden and has no details here; grade with the rubric of course staff, or "
+                "with --hidden skip",
             )
-    plan = _plan(rubric, active, challenge_directories)
-    request = Request(
-        pruners=[pruner],
-        challenges=[str(path) for path in plan.directories],
-        challenge_directories=challenge_directories,
-        densities=plan.densities,
-        seeds=plan.protocol.seeds,
-        baselines=",".join(plan.baselines) or "none",
-        jobs=jobs,
-        isolation=isolation,
-        key_file=key_file,
-        time_seconds=rubric.run.time_seconds,
-        memory_mib=rubric.run.memory_mib,
-    )
-    fresh_requests = {
-        criterion: fresh_request(rubric, criterion, like, request)
-        for criterion, like in plan.fresh.items()
-    }
+    plan = _plan(rubric, active, request)
+
+    def run(request: Request) -> Evaluation:
+        return run_evaluation(request, warn=warn, progress=progress).evaluation
+
+    def grade(measure: Callable[[Criterion], Measured], **found: Any) -> Grade:
+        return Grade(
+            title=clean(rubric.title),
+            marks=[
+                _mark(criterion, measure(criterion) if criterion in active else None)
+                for criterion in rubric.criteria
+            ],
+            pass_share=rubric.pass_share,
+            decimals=rubric.decimals,
+            seconds=time.monotonic() - started,
+            hidden_visibility=rubric.gradescope_hidden,
+            **found,
+        )
+
     try:
         if missing_is_zero and pruner.endswith(".py") and not Path(pruner).is_file():
             raise PluginError(Path(pruner).name, "was not submitted; submit a file of this name")
-        evaluation = run_evaluation(request, warn=warn, progress=progress).evaluation
+        evaluation = run(plan.request)
         entry = _only_entry(evaluation, pruner)
-        fresh = {
-            criterion: run_evaluation(one, warn=warn, progress=progress).evaluation
-            for criterion, one in fresh_requests.items()
-        }
+        fresh = {position: run(one) for position, one in plan.fresh.items()}
     except PluginError as error:
-        return _unloadable(rubric, active, pruner, error, time.monotonic() - started)
-    bench = _bench(rubric, plan, evaluation, entry, challenge_directories)
-    benches = {
-        criterion: replace(bench, evaluation=one, challenges=one.challenges)
-        for criterion, one in fresh.items()
-    }
-    marks = [
-        _mark(criterion, kind_of(criterion).measure(criterion, benches.get(criterion, bench)))
-        if criterion in active
-        else _not_run(criterion)
-        for criterion in rubric.criteria
-    ]
-    return Grade(
-        title=clean(rubric.title),
+        message = _in_place(pruner, error)
+        named = re.search(r"\bline (\d{1,6})\b", message)
+        return grade(
+            lambda _: _UNLOADABLE,
+            submission=clean(Path(pruner).name, 200),
+            path=pruner,
+            error=message,
+            error_line=error.line or (int(named[1]) if named else None),
+            format_errors=[message],
+        )
+    isolation = Isolation(level=Level(evaluation.settings.isolation), hidden=plan.closed)
+    limits = Limits(time_seconds=rubric.run.time_seconds, memory_mib=rubric.run.memory_mib)
+
+    def measure(criterion: Criterion) -> Measured:
+        own = fresh.get(criterion.position, evaluation)
+        digests = plan.digests_of(criterion)
+        bench = Bench(
+            evaluation=own,
+            challenges=[c for c in own.challenges if own is not evaluation or c.digest in digests],
+            entry=entry,
+            protocol=plan.protocol,
+            limits=limits,
+            isolation=isolation,
+        )
+        return kind_of(criterion).measure(criterion, bench)
+
+    visible = set(plan.run).union(*(plan.digests_of(c) for c in active if not c.hidden))
+    return grade(
+        measure,
         submission=clean(entry.label, 200),
         path=pruner if entry.source.path is not None else None,
-        marks=marks,
-        pass_share=rubric.pass_share,
-        decimals=rubric.decimals,
-        seconds=time.monotonic() - started,
-        format_errors=_format_errors(bench, active),
-        hidden_visibility=rubric.gradescope_hidden,
+        format_errors=_format_errors(evaluation, entry.label, visible),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """directories: of all bundles, those of the run first. plugin_directories: where plugins
-    keep bundles. places: by criterion, positions in
-    `directories`. fresh: what fresh instances are like, by criterion. protocol: of the run;
-    `densities` has those that only criteria name, too."""
+    """What is run for a rubric.
 
-    directories: Sequence[Path]
-    plugin_directories: Sequence[Path]
-    run_count: int
-    places: Mapping[int, Sequence[int]]
-    fresh: Mapping[Criterion, Path]
+    request: on the challenges of the run and those that criteria name. run: digests of the
+    run's challenges. named: the digest of the challenge that a criterion names, by the
+    criterion's position. fresh: requests on fresh instances, likewise. protocol: of the run; the
+    requests also have densities that only criteria name. closed: directories that no pruner may
+    read.
+    """
+
+    request: Request
+    run: Collection[str]
+    named: Mapping[int, str]
+    fresh: Mapping[int, Request]
     protocol: Protocol
-    densities: Sequence[float | str]
-    baselines: Sequence[str]
+    closed: tuple[Path, ...]
+
+    def digests_of(self, criterion: Criterion) -> Collection[str]:
+        """Returns the digests of the challenges that a criterion looks at."""
+        named = self.named.get(criterion.position)
+        return self.run if named is None else [named]
 
 
-def _plan(
-    rubric: Rubric, active: Sequence[Criterion], challenge_directories: Sequence[Path]
-) -> _Plan:
+def _plan(rubric: Rubric, active: Sequence[Criterion], request: Request) -> _Plan:
     from plantkit.challenges import bundles, catalog
     from plantkit.plugins import load_installed
 
     registry = load_installed()
-    found = catalog.find(challenge_directories, plugins=registry.challenge_directories())
+    plugin_directories = registry.challenge_directories()
+    found = catalog.find(request.challenge_directories, plugins=plugin_directories)
+    _check_names(rubric, active, registry)
     names, protocol = _run_of(rubric, found)
     directories: dict[str, Path] = {}  # by digest, so that no bundle is run twice
 
-    def add(directory: Path) -> int:
+    def add(name: str, *where: str | int) -> str:
+        directory = _bundle(rubric, found, name, *where)
         digest = bundles.read_manifest(directory)[1]
         directories.setdefault(digest, directory)
-        return list(directories).index(digest)
+        return digest
 
-    for position, name in enumerate(names):
-        add(_bundle(rubric, found, name, "run", "challenges", position))
-    run_count = len(directories)
-    places = {}
-    fresh = {}
+    run = [add(name, "run", "challenges", position) for position, name in enumerate(names)]
+    named: dict[int, str] = {}
+    fresh: list[tuple[Criterion, Path]] = []
     for criterion in active:
-        if criterion.challenge is None:
-            continue
-        where = ("criteria", criterion.position, "challenge")
-        directory = _bundle(rubric, found, criterion.challenge, *where)
-        if criterion.fresh is None:
-            places[criterion.position] = [add(directory)]
-        else:
-            fresh[criterion] = directory
-    _check_names(rubric, active, registry)
-    extra = [c.density for c in active if c.density is not None]
-    return _Plan(
-        directories=list(directories.values()),
-        plugin_directories=registry.challenge_directories(),
-        run_count=run_count,
-        places=places,
-        fresh=fresh,
-        protocol=protocol,
+        if criterion.challenge is not None:
+            where = ("criteria", criterion.position, "challenge")
+            if criterion.fresh is None:
+                named[criterion.position] = add(criterion.challenge, *where)
+            else:
+                fresh.append((criterion, _bundle(rubric, found, criterion.challenge, *where)))
+    extra = [criterion.density for criterion in active if criterion.density is not None]
+    baselines = {criterion.baseline for criterion in active if criterion.baseline is not None}
+    request = replace(
+        request,
+        challenges=[str(path) for path in directories.values()],
         densities=list(dict.fromkeys([*protocol.densities, *extra])),
-        baselines=sorted({c.baseline for c in active if c.baseline is not None}),
+        seeds=protocol.seeds,
+        baselines=",".join(sorted(baselines)) or "none",
+        time_seconds=rubric.run.time_seconds,
+        memory_mib=rubric.run.memory_mib,
+    )
+    return _Plan(
+        request=request,
+        run=run,
+        named=named,
+        # Planted in memory: their truth never lies on a disk that a submission might read.
+        fresh={
+            criterion.position: replace(
+                request,
+                challenges=[str(like)],
+                fresh=criterion.fresh,
+                fresh_seed_env=rubric.run.fresh_seed_env,
+            )
+            for criterion, like in fresh
+        },
+        protocol=protocol,
+        closed=(*request.challenge_directories, *plugin_directories, *directories.values()),
     )
 
 
@@ -200,7 +219,7 @@ def _run_of(rubric: Rubric, found: Catalog) -> tuple[Sequence[str], Protocol]:
 
     run = rubric.run
     if run.challenges:
-        names: Sequence[str] = run.challenges
+        names = run.challenges
         first = _bundle(rubric, found, names[0], "run", "challenges")
         manifest, _ = bundles.read_manifest(first)
         protocol = Protocol(densities=tuple(manifest["protocol"]["densities"]))
@@ -212,7 +231,7 @@ def _run_of(rubric: Rubric, found: Catalog) -> tuple[Sequence[str], Protocol]:
         names, protocol = suite.challenges, Protocol.of(suite)
     return names, replace(
         protocol,
-        densities=run.densities or protocol.densities,
+        densities=tuple(run.densities) or protocol.densities,
         seeds=run.seeds or protocol.seeds,
     )
 
@@ -229,45 +248,16 @@ def _check_names(rubric: Rubric, active: Sequence[Criterion], registry: Registry
     metrics = [metric.name for metric in registry.metrics()]
     pruners = [registered.name for registered in registry.pruners()]
     for criterion in active:
-
-        def fail(message: str, key: str = "name", position: int = criterion.position) -> Exception:
-            return rubric.error(message, "criteria", position, key)
-
-        if criterion.baseline is not None and criterion.baseline not in pruners:
-            near = did_you_mean(criterion.baseline, pruners)
-            raise fail(f"no pruner is named {criterion.baseline!r}{near}", "baseline")
-        if criterion.kind == "metric" and criterion.metric not in MEASURES:
-            if criterion.metric not in metrics:
-                near = did_you_mean(criterion.metric, [*MEASURES, *metrics])
-                known = "" if near else f"; expected one of {', '.join([*MEASURES, *metrics])}"
-                raise fail(f"no metric is named {criterion.metric!r}{near}{known}", "metric")
-            check_measure(criterion, plugin_measure(criterion.metric), fail)
-
-
-def _bench(
-    rubric: Rubric,
-    plan: _Plan,
-    evaluation: Evaluation,
-    entry: Entry,
-    challenge_directories: Sequence[Path],
-) -> Bench:
-    challenges = evaluation.challenges  # in the order of the request
-    return Bench(
-        rubric=rubric,
-        evaluation=evaluation,
-        entry=entry,
-        protocol=plan.protocol,
-        challenges=challenges[: plan.run_count],
-        places={
-            criterion: [challenges[position] for position in positions]
-            for criterion, positions in plan.places.items()
-        },
-        limits=Limits(time_seconds=rubric.run.time_seconds, memory_mib=rubric.run.memory_mib),
-        isolation=Isolation(
-            level=Level(evaluation.settings.isolation),
-            hidden=(*challenge_directories, *plan.plugin_directories, *plan.directories),
-        ),
-    )
+        baseline, metric = criterion.baseline, criterion.metric
+        if baseline is not None and baseline not in pruners:
+            near = did_you_mean(baseline, pruners)
+            raise rubric.fault(criterion, f"no pruner is named {baseline!r}{near}", "baseline")
+        if criterion.kind == "metric" and metric not in MEASURES:
+            if metric not in metrics:
+                known = [*MEASURES, *metrics]
+                near = did_you_mean(metric, known) or f"; expected one of {', '.join(known)}"
+                raise rubric.fault(criterion, f"no metric is named {metric!r}{near}", "metric")
+            check_measure(rubric, criterion, plugin_measure(metric))
 
 
 def _only_entry(evaluation: Evaluation, pruner: str) -> Entry:
@@ -276,25 +266,32 @@ def _only_entry(evaluation: Evaluation, pruner: str) -> Entry:
     Raises:
         PluginError: its file defines several pruners.
     """
-    first = evaluation.entries[0]
     labels = [e.label for e in evaluation.entries if e.source.path is not None]
     if len(labels) > 1:
         raise PluginError(
             pruner, f"defines {len(labels)} pruners, {', '.join(labels)}; a graded file defines one"
         )
-    return first
+    return evaluation.entries[0]
 
 
-def _mark(criterion: Criterion, measured: Measured) -> Mark:
-    points = criterion.credit.earned(measured.value)
-    return Mark(
+def _mark(criterion: Criterion, measured: Measured | None) -> Mark:
+    """Returns the mark of a criterion, which was not run if `measured` is None."""
+    mark = Mark(
         name=clean(criterion.name, 200),
         description=clean(criterion.description),
-        points=points,
+        points=0.0,
         max_points=criterion.points,
-        verdict=verdict_of(points, criterion.points, fault=measured.fault),
+        verdict=MarkVerdict.NOT_RUN,
         hidden=criterion.hidden,
-        expected=_expected(criterion),
+    )
+    if measured is None:
+        return mark
+    points = criterion.credit.earned(measured.value)
+    return replace(
+        mark,
+        points=points,
+        verdict=verdict_of(points, criterion.points, fault=measured.fault),
+        expected=kind_of(criterion).expected(criterion),
         got=clean(measured.got, 200),
         value=measured.value,
         message=clean(measured.message),
@@ -302,92 +299,20 @@ def _mark(criterion: Criterion, measured: Measured) -> Mark:
     )
 
 
-def _not_run(criterion: Criterion) -> Mark:
-    return Mark(
-        name=clean(criterion.name, 200),
-        description=clean(criterion.description),
-        points=0.0,
-        max_points=criterion.points,
-        verdict=Verdict.NOT_RUN,
-        hidden=True,
-    )
-
-
-def _expected(criterion: Criterion) -> str:
-    """Returns what a criterion asks for, in words."""
-    if criterion.kind != "metric":
-        what = {
-            "conformance": "all checks passed",
-            "determinism": "the same mask again",
-        }.get(criterion.kind, criterion.kind)
-        return what if criterion.credit.target == 1.0 else f"{what}: {criterion.credit.expected()}"
-    words = [criterion.track, criterion.metric.replace("_", " ")]
-    if criterion.challenge is not None:
-        words.append(f"on {Path(criterion.challenge).name}")
-    if criterion.density is not None:
-        words.append(f"at density {criterion.density},")
-    words.append(criterion.credit.expected())
-    if criterion.baseline is not None:
-        words.append(f"above {criterion.baseline}")
-    return " ".join(word for word in words if word)
-
-
-def _unloadable(
-    rubric: Rubric, active: Sequence[Criterion], pruner: str, error: PluginError, seconds: float
-) -> Grade:
-    """Returns the grade of a submission that cannot be loaded: nothing, and why."""
+def _in_place(pruner: str, error: PluginError) -> str:
+    """Returns why a submission cannot be loaded; its file is called by its name alone."""
     path, name = str(Path(pruner).resolve()), Path(pruner).name
     message = clean(error).replace(path, name).removeprefix(f"{name}: {name}, ")
-    message = message if message.startswith(name) else f"{name}, {message}"
-    marks = [
-        Mark(
-            name=clean(criterion.name, 200),
-            description=clean(criterion.description),
-            points=0.0,
-            max_points=criterion.points,
-            verdict=Verdict.ERROR,
-            hidden=criterion.hidden,
-            expected=_expected(criterion),
-            got="nothing",
-            message="the submission cannot be loaded",
-        )
-        if criterion in active
-        else _not_run(criterion)
-        for criterion in rubric.criteria
-    ]
-    return Grade(
-        title=clean(rubric.title),
-        submission=clean(Path(pruner).name, 200),
-        path=pruner,
-        marks=marks,
-        pass_share=rubric.pass_share,
-        decimals=rubric.decimals,
-        seconds=seconds,
-        error=message,
-        error_line=error.line or _line_named_in(message),
-        format_errors=[message],
-        hidden_visibility=rubric.gradescope_hidden,
-    )
+    return message if message.startswith(name) else f"{name}, {message}"
 
 
-def _line_named_in(message: str) -> int | None:
-    found = re.search(r"\bline (\d{1,6})\b", message)
-    return int(found[1]) if found else None
-
-
-def _format_errors(bench: Bench, active: Sequence[Criterion]) -> list[str]:
-    """Returns what is wrong with masks of runs that visible criteria look at."""
-    visible = {challenge.digest for challenge in bench.challenges} | {
-        challenge.digest
-        for criterion in active
-        if not criterion.hidden
-        for challenge in bench.challenges_of(criterion)
-    }
+def _format_errors(evaluation: Evaluation, label: str, visible: Collection[str]) -> list[str]:
+    """Returns what is wrong with masks on the challenges whose digests are `visible`."""
     return list(
         dict.fromkeys(
             clean(f"{record.challenge} at density {record.target_density:.4g}: {record.error}")
-            for record in bench.evaluation.records
-            if record.pruner == bench.entry.label
+            for record in evaluation.records
+            if record.pruner == label
             and record.status == "invalid"
             and record.bundle_sha256 in visible
         )

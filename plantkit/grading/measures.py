@@ -1,4 +1,4 @@
-"""The figures that a rubric's criteria can ask for. A new one is one line here."""
+"""The figures that a rubric's criteria can ask for; each is one line here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from plantkit.scoring.records import Record
 
-#: Reads a figure off a record, for a track where there is one; None where there is none.
+#: Returns the figure of a record, on a track for those that have tracks; None if it has none.
 Extract = Callable[["Record", str], "float | None"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A figure of one run, or (`extract` is None) of all densities of a seed together.
+    """A figure of one run, or of all densities of a seed together (`extract` is None).
 
-    failed: what a run that failed counts as; None where such a run leaves no figure at all.
+    failed: what a failed run counts as; None if it leaves no figure at all.
     """
 
     extract: Extract | None

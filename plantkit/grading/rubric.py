@@ -1,53 +1,85 @@
-"""Reading a `rubric.toml`: what a submission is graded on. A mistake names its line."""
+"""Reads a `rubric.toml`: what a submission is graded on. Errors name the line at fault."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from plantkit.errors import RubricError, did_you_mean
 from plantkit.grading.credit import Credit
 from plantkit.grading.measures import MEASURES, Measure
-from plantkit.grading.positions import KeyPath, key_lines, line_of
+from plantkit.grading.toml_lines import KeyPath, key_lines, line_of
 from plantkit.schemas import load_schema
 
+#: The keys that a stub of a hidden criterion may have.
+_STUB_KEYS = {"name", "description", "points", "hidden"}
 #: Keys that only a criterion of kind "metric" takes.
 _METRIC_KEYS = ("metric", "track", "density", "seeds", "baseline", "margin", "fresh")
-#: Keys by which a value becomes points.
-_CREDIT_KEYS = ("at_least", "at_most", "zero_at", "steps")
+#: Pairs of keys that exclude each other.
+_EXCLUSIVE = (
+    ("at_least", "at_most"),
+    ("at_least", "steps"),
+    ("at_most", "steps"),
+    ("steps", "zero_at"),
+)
 _MANIFEST = "challenge.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criterion:
-    """One line of a grade.
+    """One line of a grade, with the keys that the rubric's schema describes.
 
-    challenge: an id or path, or None for all of the run's. over_seeds: "mean", "min" or
-    "max". is_stub: a hidden criterion of which this copy of the rubric tells name and points
-    only.
+    position: its number, from 0. challenge: an id or path, or None for all of the run's.
+    is_stub: whether it is hidden and this copy of the rubric only has its name and points.
     """
 
     position: int
-    name: str
-    description: str
-    hidden: bool
-    kind: str
-    metric: str
-    track: str
-    challenge: str | None
-    density: float | str | None
-    over_seeds: str
-    baseline: str | None
-    fresh: int | None
-    credit: Credit
     is_stub: bool
+    name: str
+    points: float
+    description: str = ""
+    hidden: bool = False
+    kind: str = "metric"
+    metric: str = ""
+    track: str = ""
+    challenge: str | None = None
+    density: float | str | None = None
+    seeds: str = "mean"
+    baseline: str | None = None
+    fresh: int | None = None
+    margin: float = 0.0
+    at_least: float | None = None
+    at_most: float | None = None
+    zero_at: float | None = None
+    steps: Sequence[Mapping[str, float]] = ()
 
     @property
-    def points(self) -> float:
-        return self.credit.points
+    def word(self) -> str:
+        """`at_most` where less is better, else `at_least`."""
+        is_most = self.at_most is not None or any("at_most" in step for step in self.steps)
+        return "at_most" if is_most else "at_least"
+
+    @property
+    def credit(self) -> Credit:
+        is_higher_better = self.word == "at_least"
+        target = self.at_least if is_higher_better else self.at_most
+        if not self.steps and target is None:
+            target = 1.0  # of kinds other than metric
+        steps = [(step[self.word], float(step["points"])) for step in self.steps]
+        return Credit(
+            points=self.points,
+            target=target,
+            zero_at=self.zero_at,
+            steps=tuple(sorted(steps, reverse=not is_higher_better)),
+            is_higher_better=is_higher_better,
+            margin=self.margin,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +87,8 @@ class RunPlan:
     """What the submission is run on; None stands for the suite's own."""
 
     suite: str | None = None
-    challenges: tuple[str, ...] = ()
-    densities: tuple[float | str, ...] = ()
+    challenges: Sequence[str] = ()
+    densities: Sequence[float | str] = ()
     seeds: int | None = None
     time_seconds: float = 300.0
     memory_mib: int = 4096
@@ -65,7 +97,7 @@ class RunPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rubric:
-    """A checked rubric. pass_share: in [0, 1], of the points that were at stake."""
+    """A checked rubric. pass_share: needed to pass, in [0, 1] of the points at stake."""
 
     path: Path
     title: str
@@ -79,6 +111,11 @@ class Rubric:
     def error(self, message: str, *path: str | int) -> RubricError:
         """Returns the error that names the line of `path`: ("criteria", 2, "metric")."""
         return RubricError(self.path, message, line=line_of(self.lines, path))
+
+    def fault(self, criterion: Criterion, message: str, key: str = "name") -> RubricError:
+        """Returns the error of a criterion that names the line of its `key`."""
+        text = f"criterion {criterion.name!r}: {message}"
+        return self.error(text, "criteria", criterion.position, key)
 
 
 def read_rubric(path: Path) -> Rubric:
@@ -94,25 +131,20 @@ def read_rubric(path: Path) -> Rubric:
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise RubricError(path, f"is not valid TOML: {error}", line=_line_in(error)) from error
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else None
+        raise RubricError(path, f"is not valid TOML: {error}", line=line) from error
     lines = key_lines(text)
     _check_schema(path, value, lines)
     run = value.get("run", {})
+    names = [_located(path, name) for name in run.get("challenges", ())]
     rubric = Rubric(
         path=path,
         title=value["title"],
         pass_share=float(value["pass"]),
         decimals=value.get("decimals", 2),
         gradescope_hidden=value.get("gradescope_hidden", "hidden"),
-        run=RunPlan(
-            suite=run.get("suite"),
-            challenges=tuple(_located(path, name) for name in run.get("challenges", ())),
-            densities=tuple(run.get("densities", ())),
-            seeds=run.get("seeds"),
-            time_seconds=float(run.get("time_seconds", 300.0)),
-            memory_mib=run.get("memory_mib", 4096),
-            fresh_seed_env=run.get("fresh_seed_env", "PLANTKIT_FRESH_SEED"),
-        ),
+        run=RunPlan(**run | {"challenges": names}),
         criteria=tuple(
             _criterion(path, position, entry) for position, entry in enumerate(value["criteria"])
         ),
@@ -126,200 +158,126 @@ def read_rubric(path: Path) -> Rubric:
 
 
 def _criterion(path: Path, position: int, entry: Mapping[str, Any]) -> Criterion:
-    kind = entry.get("kind", "metric")
-    challenge = entry.get("challenge")
-    is_stub = (
-        entry.get("hidden", False)
-        and "kind" not in entry
-        and not any(key in entry for key in (*_METRIC_KEYS, *_CREDIT_KEYS, "challenge"))
-    )
-    return Criterion(
-        position=position,
-        name=entry["name"],
-        description=entry.get("description", ""),
-        hidden=entry.get("hidden", False),
-        kind=kind,
-        metric=entry.get("metric", ""),
-        track=entry.get("track", ""),
-        challenge=None if challenge is None else _located(path, challenge),
-        density=entry.get("density"),
-        over_seeds=entry.get("seeds", "mean"),
-        baseline=entry.get("baseline"),
-        fresh=entry.get("fresh"),
-        credit=_credit(entry, kind),
-        is_stub=is_stub,
-    )
-
-
-def _credit(entry: Mapping[str, Any], kind: str) -> Credit:
-    points = float(entry["points"])
-    if "steps" in entry:
-        word = "at_least" if "at_least" in entry["steps"][0] else "at_most"
-        steps = [(float(step.get(word, 0.0)), float(step["points"])) for step in entry["steps"]]
-        return Credit(
-            points=points,
-            target=None,
-            steps=tuple(sorted(steps, reverse=word == "at_most")),
-            is_higher_better=word == "at_least",
-            margin=float(entry.get("margin", 0.0)),
-        )
-    zero_at = entry.get("zero_at")
-    is_higher_better = "at_most" not in entry
-    target = entry.get("at_least" if is_higher_better else "at_most")
-    if target is None:
-        target = 1.0 if kind != "metric" else float("inf")
-    return Credit(
-        points=points,
-        target=float(target),
-        zero_at=None if zero_at is None else float(zero_at),
-        is_higher_better=is_higher_better,
-        margin=float(entry.get("margin", 0.0)),
-    )
+    fields = dict(entry) | {"points": float(entry["points"])}
+    if "challenge" in fields:
+        fields["challenge"] = _located(path, fields["challenge"])
+    is_stub = fields.get("hidden", False) and set(fields) <= _STUB_KEYS
+    return Criterion(position=position, is_stub=is_stub, **fields)
 
 
 def _located(rubric: Path, name: str) -> str:
-    """Returns the path of a bundle given relative to the rubric, or the id as it is."""
+    """Returns the path of the bundle that lies at `name` from the rubric, else `name`, an id."""
     directory = rubric.parent / name
     return str(directory) if (directory / _MANIFEST).is_file() else name
 
 
 def _check_criterion(rubric: Rubric, criterion: Criterion, entry: Mapping[str, Any]) -> None:
-    def fail(message: str, key: str = "name") -> RubricError:
-        text = f"criterion {criterion.name!r}: {message}"
-        return rubric.error(text, "criteria", criterion.position, key)
-
-    for other in rubric.criteria[: criterion.position]:
-        if other.name == criterion.name:
-            raise fail("another criterion has this name already; names must differ")
+    if any(other.name == criterion.name for other in rubric.criteria[: criterion.position]):
+        message = "another criterion has this name already; names must differ"
+        raise rubric.fault(criterion, message)
     if criterion.is_stub:
         return
-    for word, group in (("at_least", ("at_most", "steps")), ("at_most", ("steps",))):
-        for other_key in group:
-            if word in entry and other_key in entry:
-                raise fail(f"has both {word} and {other_key}; give one of them", other_key)
-    _check_credit(criterion.credit, entry, fail)
+    for one, other in _EXCLUSIVE:
+        if one in entry and other in entry:
+            message = f"has both {one} and {other}; give one of them"
+            raise rubric.fault(criterion, message, other)
+    if criterion.steps:
+        _check_steps(rubric, criterion)
+    target = entry.get(criterion.word)
+    if criterion.zero_at is not None and target is not None:
+        side = "below" if criterion.word == "at_least" else "above"
+        is_worse = criterion.zero_at < target if side == "below" else criterion.zero_at > target
+        if not is_worse:
+            message = f"zero_at is {criterion.zero_at:g}; expected a value {side} "
+            message += f"{criterion.word} = {target:g}"
+            raise rubric.fault(criterion, message, "zero_at")
     if criterion.kind == "metric":
-        _check_metric(criterion, entry, fail)
-    else:
-        for key in _METRIC_KEYS:
-            if key in entry:
-                raise fail(f"{key} has no meaning for kind = {criterion.kind!r}; drop it", key)
-
-
-def _check_credit(credit: Credit, entry: Mapping[str, Any], fail: Any) -> None:
-    if "steps" in entry:
-        if "zero_at" in entry:
-            raise fail("has both zero_at and steps; give one of them", "zero_at")
-        word = "at_least" if credit.is_higher_better else "at_most"
-        if any(word not in step for step in entry["steps"]):
-            raise fail("mixes at_least and at_most in its steps; use one of them", "steps")
-        best = max(points for _, points in credit.steps)
-        if best != credit.points:
-            raise fail(
-                f"its best step gives {best:g} points; expected its points, {credit.points:g}",
-                "steps",
-            )
+        _check_metric(rubric, criterion, entry)
         return
-    if (
-        credit.zero_at is None
-        or credit.target is None
-        or ("kind" in entry and not any(key in entry for key in ("at_least", "at_most")))
-    ):
-        return
-    is_worse = (
-        credit.zero_at < credit.target
-        if credit.is_higher_better
-        else credit.zero_at > credit.target
-    )
-    if not is_worse and any(key in entry for key in ("at_least", "at_most")):
-        word, side = ("at_least", "below") if credit.is_higher_better else ("at_most", "above")
-        raise fail(
-            f"zero_at is {credit.zero_at:g}; expected a value {side} {word} = {credit.target:g}",
-            "zero_at",
-        )
+    for key in _METRIC_KEYS:
+        if key in entry:
+            message = f"{key} has no meaning for kind = {criterion.kind!r}; drop it"
+            raise rubric.fault(criterion, message, key)
 
 
-def _check_metric(criterion: Criterion, entry: Mapping[str, Any], fail: Any) -> None:
+def _check_steps(rubric: Rubric, criterion: Criterion) -> None:
+    if any(criterion.word not in step for step in criterion.steps):
+        message = "mixes at_least and at_most in its steps; use one of them"
+        raise rubric.fault(criterion, message, "steps")
+    best = max(step["points"] for step in criterion.steps)
+    if best != criterion.points:
+        message = f"its best step gives {best:g} points; expected its points, {criterion.points:g}"
+        raise rubric.fault(criterion, message, "steps")
+
+
+def _check_metric(rubric: Rubric, criterion: Criterion, entry: Mapping[str, Any]) -> None:
     if not criterion.metric:
-        raise fail(f"has no metric; expected one of {', '.join(MEASURES)}")
+        message = f"has no metric; expected one of {', '.join(MEASURES)}"
+        raise rubric.fault(criterion, message)
     if not any(key in entry for key in ("at_least", "at_most", "steps")):
-        raise fail("has no threshold; expected at_least, at_most or steps")
+        raise rubric.fault(criterion, "has no threshold; expected at_least, at_most or steps")
     if "margin" in entry and criterion.baseline is None:
-        raise fail("margin needs a baseline, from which the difference is taken", "margin")
+        message = "margin needs a baseline, from which the difference is taken"
+        raise rubric.fault(criterion, message, "margin")
     if criterion.fresh is not None and criterion.challenge is None:
-        raise fail("fresh needs a challenge, of which fresh instances are planted", "fresh")
-    measure = MEASURES.get(criterion.metric)
-    if measure is not None:
-        check_measure(criterion, measure, fail)
+        message = "fresh needs a challenge, of which fresh instances are planted"
+        raise rubric.fault(criterion, message, "fresh")
+    if criterion.metric in MEASURES:
+        check_measure(rubric, criterion, MEASURES[criterion.metric])
 
 
-def check_measure(criterion: Criterion, measure: Measure, fail: Any) -> None:
-    """Raises what `fail` makes unless the criterion has the track and density it needs."""
-    name = criterion.metric
+def check_measure(rubric: Rubric, criterion: Criterion, measure: Measure) -> None:
+    """Raises `RubricError` unless the criterion has the track and density that it needs."""
+    key, problem = "metric", ""
     if measure.has_track and not criterion.track:
-        raise fail(f"metric {name!r} has two tracks; give track = 'strong' or 'weak'", "metric")
-    if criterion.track and not measure.has_track:
-        raise fail(f"metric {name!r} has no track; drop it", "track")
-    if measure.needs_density and criterion.density is None:
-        raise fail(f"metric {name!r} needs a density: a number in (0, 1] or 'planted'", "metric")
-    if criterion.density is not None and measure.extract is None:
-        raise fail(f"metric {name!r} goes over all densities; drop density", "density")
+        problem = "has two tracks; give track = 'strong' or 'weak'"
+    elif criterion.track and not measure.has_track:
+        key, problem = "track", "has no track; drop it"
+    elif measure.needs_density and criterion.density is None:
+        problem = "needs a density: a number in (0, 1] or 'planted'"
+    elif criterion.density is not None and measure.extract is None:
+        key, problem = "density", "goes over all densities; drop density"
+    if problem:
+        raise rubric.fault(criterion, f"metric {criterion.metric!r} {problem}", key)
 
 
 def _check_schema(path: Path, value: Mapping[str, Any], lines: Mapping[KeyPath, int]) -> None:
-    import jsonschema
-
     validator = jsonschema.Draft202012Validator(load_schema("rubric"))
-    found = []
-    for error in validator.iter_errors(value):
-        place = list(error.absolute_path)
-        message = error.message
-        if error.validator == "additionalProperties":
-            known = list(error.schema["properties"])
-            unknown = next(key for key in error.instance if key not in known)
-            place.append(unknown)
-            message = f"unknown key {unknown!r}{did_you_mean(unknown, known)}"
-            if not did_you_mean(unknown, known):
-                message += f"; expected one of {', '.join(known)}"
-        elif error.validator == "enum":
-            known = [str(one) for one in error.validator_value]
-            near = did_you_mean(str(error.instance), known)
-            message = f"{place[-1]} is {error.instance!r}; expected one of {', '.join(known)}{near}"
-        elif error.validator == "required":
-            missing = next(key for key in error.validator_value if key not in error.instance)
-            near = did_you_mean(missing, error.instance)
-            message = f"{_place_name(place)} has no {missing!r}{near}"
-        elif error.validator == "oneOf":
-            message = f"{_place_name(place)} needs either at_least or at_most"
-        elif error.validator == "anyOf":
-            message = f"{_place_name(place)} is {error.instance!r}; expected a number in (0, 1] or "
-            message += "'planted'"
-        elif place:
-            message = f"{_place_name(place)}: {message}"
-        found.append((line_of(lines, place) or 1, message[:400]))
+    explained = map(_explained, validator.iter_errors(value))
+    found = [(line_of(lines, place) or 1, message[:400]) for place, message in explained]
     if found:
         line, message = min(found)
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise RubricError(path, message + more, line=line)
 
 
+def _explained(error: Any) -> tuple[KeyPath, str]:
+    """Returns where a validation error of jsonschema is, and what is wrong there."""
+    place = tuple(error.absolute_path)
+    where = _place_name(place)
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            unknown = next(key for key in error.instance if key not in known)
+            near = did_you_mean(unknown, known) or f"; expected one of {', '.join(known)}"
+            return (*place, unknown), f"unknown key {unknown!r}{near}"
+        case "enum":
+            known = [str(one) for one in error.validator_value]
+            near = did_you_mean(str(error.instance), known)
+            words = f"{error.instance!r}; expected one of {', '.join(known)}{near}"
+            return place, f"{place[-1]} is {words}"
+        case "required":
+            missing = next(key for key in error.validator_value if key not in error.instance)
+            return place, f"{where} has no {missing!r}{did_you_mean(missing, error.instance)}"
+        case "oneOf":
+            return place, f"{where} needs either at_least or at_most"
+        case "anyOf":
+            wanted = "expected a number in (0, 1] or 'planted'"
+            return place, f"{where} is {error.instance!r}; {wanted}"
+    return place, f"{where}: {error.message}" if place else error.message
+
+
 def _place_name(place: Sequence[str | int]) -> str:
     """Returns a place in words: `criteria 2, density`; positions count from 1."""
-    if not place:
-        return "the rubric"
-    words: list[str] = []
-    for part in place:
-        if isinstance(part, int):
-            words[-1] += f" {part + 1}"
-        else:
-            words.append(part)
-    return ", ".join(words)
-
-
-def _line_in(error: tomllib.TOMLDecodeError) -> int | None:
-    line = getattr(error, "lineno", None)  # from Python 3.14 on
-    if isinstance(line, int):
-        return line
-    _, found, rest = str(error).partition("at line ")
-    digits = rest.partition(",")[0].partition(" ")[0]
-    return int(digits) if found and digits.isdigit() else None
+    words = "".join(f" {part + 1}" if isinstance(part, int) else f", {part}" for part in place)
+    return words.removeprefix(", ") or "the rubric"

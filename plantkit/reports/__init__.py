@@ -1,21 +1,25 @@
-"""Output formats: each turns an `Evaluation` into text. A new format is a new file here, or a
-plugin's `plantkit_reporters`."""
+"""Turns an `Evaluation` into what people and programs read, in one of several formats.
+
+A new format is a new module here, with a `name` and a function `render`, or a plugin's
+`plantkit_reporters`.
+"""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
 
-#: Built-in formats and their modules, named here so that listing them imports nothing heavy.
-FORMATS = ("table", "markdown", "csv", "json", "html", "latex")
+#: Names of the built-in formats: every module here but the one that they share.
+FORMATS = tuple(module.name for module in pkgutil.iter_modules(__path__) if module.name != "tables")
 
 
 class Reporter(Protocol):
-    """Turns an evaluation into text for `--format NAME`."""
+    """Turns an evaluation into text for `--format NAME`; a module of this package is one."""
 
     @property
     def name(self) -> str: ...
@@ -25,13 +29,10 @@ class Reporter(Protocol):
 
 def built_in(name: str) -> Reporter:
     """Returns the built-in reporter called `name`, one of `FORMATS`."""
-    module = importlib.import_module(f"plantkit.reports.{name}")
-    reporter: Reporter = module.reporter
+    reporter: Reporter = importlib.import_module(f"{__name__}.{name}")
     return reporter
 
 
 def find_reporters(plugins: Sequence[Reporter]) -> Mapping[str, Reporter]:
-    """Returns all reporters by name; a built-in name cannot be taken over."""
-    return {reporter.name: reporter for reporter in plugins} | {
-        name: built_in(name) for name in FORMATS
-    }
+    """Returns all reporters by name; a plugin cannot replace a built-in one."""
+    return {reporter.name: reporter for reporter in [*plugins, *map(built_in, FORMATS)]}

@@ -2,18 +2,22 @@
 
 import re
 
-from plantkit.reports._tabulated import TabulatedReporter
+from plantkit.reports.tables import render_evaluation
+from plantkit.scoring.evaluation import Evaluation
+
+name = "markdown"
+
+
+def render(evaluation: Evaluation) -> str:
+    return render_evaluation(
+        evaluation,
+        "github",
+        heading="## {}\n".format,
+        paragraphs=lambda notes: "\n" + "\n".join(f"- {_escape(note)}" for note in notes),
+        cell=_escape,
+    )
 
 
 def _escape(text: str) -> str:
-    """Returns `text` without what Markdown would take for markup."""
+    """Returns `text` with a backslash before what Markdown would take for markup."""
     return re.sub(r"([\\`*<>\[\]])", r"\\\1", text)
-
-
-reporter = TabulatedReporter(
-    name="markdown",
-    table_format="github",
-    heading=lambda title: f"## {title}\n",
-    paragraph=lambda notes: "\n" + "\n".join(f"- {_escape(note)}" for note in notes),
-    cell=lambda text: _escape(text).replace("|", "\\|"),
-)

@@ -1,10 +1,10 @@
 """Plain text for a terminal."""
 
-from plantkit.reports._tabulated import TabulatedReporter
+from plantkit.reports.tables import render_evaluation
+from plantkit.scoring.evaluation import Evaluation
 
-reporter = TabulatedReporter(
-    name="table",
-    table_format="simple",
-    heading=lambda title: f"{title}\n",
-    paragraph="\n".join,
-)
+name = "table"
+
+
+def render(evaluation: Evaluation) -> str:
+    return render_evaluation(evaluation, "simple", heading="{}\n".format, paragraphs="\n".join)

@@ -1,4 +1,4 @@
-"""Where the checks run: two isolated servers, an ordinary interpreter, and the problems.
+"""Where the checks run: isolated servers, ordinary interpreters, and the problems.
 
 Nothing starts before it is needed, and importing this imports no torch.
 """
@@ -9,42 +9,43 @@ import contextlib
 import itertools
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plantkit.errors import MaskError, PluginError, UnknownNameError
+from plantkit.errors import PluginError, UnknownNameError
 from plantkit.isolation.client import (
+    START_SECONDS,
     DescribedPruner,
     Isolation,
     Outcome,
     PrunerServer,
     Scratch,
     describe_pruners,
-    read_answer,
     run_pruner,
     write_problem,
 )
 from plantkit.isolation.leftovers import make_scratch
 from plantkit.isolation.levels import Level
-from plantkit.isolation.wire import ANSWER_FILE, Limits
+from plantkit.isolation.wire import Exit, Limits
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.probe import MARK
 
 if TYPE_CHECKING:
-    from plantkit.networks.masks import Mask
     from plantkit.pruners.problem import Problem
 
-_PLAIN = "import sys; sys.path[:] = {path!r}; from plantkit.testing.plain import main; main()"
-#: Seconds that an ordinary interpreter may take to start, beyond the time limit of a run.
-_START_SECONDS = 120.0
+#: What an ordinary interpreter does with the path of a cell.
+_ORDINARY = (
+    "import sys; sys.path[:] = {path!r}; from pathlib import Path; "
+    "from plantkit.isolation.server import run_cell; run_cell(Path({cell!r}))"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +72,51 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What came of calls in one process: the outcome of the last, and what was seen of each."""
+    """The outcome of the last of some calls in one process, and what was seen of each."""
 
     outcome: Outcome
     seen: Sequence[Seen]
 
 
+class OrdinaryInterpreter(PrunerServer):
+    """Runs each request in a new interpreter, with the user's environment and directory.
+
+    The check `isolated` compares with it. Nothing protects the user there: it is for trusted
+    pruners only.
+    """
+
+    def request(self, cell: Path, limits: Limits) -> Exit:
+        path = [str(Path(entry).resolve()) for entry in sys.path if entry]
+        started = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _ORDINARY.format(path=path, cell=str(cell))],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        code = None
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = process.wait(limits.time_seconds + START_SECONDS)
+        finally:  # with all that it started
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        return Exit(
+            code=code,
+            signal=None,
+            timed_out=code is None,
+            seconds=time.monotonic() - started,
+            peak_rss_mib=None,
+        )
+
+
 class Laboratory:
     """The processes and files that checks share; a context manager.
 
-    Without an `isolation` it is the best that the machine offers. What a pruner does is observed
-    from outside: at the level `none` it still gets processes of its own.
+    Without an `isolation`, runs are isolated as well as the machine can. Pruners are observed
+    from outside, so that even at the level `none` they run in processes of their own.
     Without `with`, everything ends when the laboratory is collected or Python exits.
     """
 
@@ -92,10 +127,9 @@ class Laboratory:
         if isolation is not None and isolation.level is Level.NONE:
             isolation = replace(isolation, level=Level.PROCESS)
         self._servers = (PrunerServer(isolation), PrunerServer(isolation))
-        self._plain: list[subprocess.Popen[str]] = []
         self._problems: dict[str, tuple[Problem, Path]] = {}
         self._numbers = itertools.count()
-        self._finalizer = weakref.finalize(self, _clean, self._servers, self._plain, self._root)
+        self._finalizer = weakref.finalize(self, _clean, self._servers, self._root)
 
     def __enter__(self) -> Laboratory:
         return self
@@ -108,7 +142,7 @@ class Laboratory:
         self._finalizer()
 
     def start(self) -> None:
-        """Starts the isolated servers, which get ready side by side."""
+        """Starts both isolated servers; they get ready at the same time."""
         for server in self._servers:
             server.start()
 
@@ -126,18 +160,11 @@ class Laboratory:
 
     def run(self, source: PrunerSource, problem: str, call: Call) -> Outcome:
         """Returns what came of one call, run as an evaluation runs it."""
-        given, directory = self._prepared(problem)
-        return run_pruner(
-            self._servers[0],
-            self._scratch,
-            source=source,
-            problem_directory=directory,
-            network=given.network,
-            density=call.density,
-            budget=given.at(density=call.density, seed=0).budget,
-            seed=call.seed,
-            limits=self.limits,
-        )
+        return self._run(self._servers[0], source, problem, call)
+
+    def run_plainly(self, source: PrunerSource, problem: str, call: Call) -> Outcome:
+        """Returns what came of one call in an ordinary interpreter, see `OrdinaryInterpreter`."""
+        return self._run(OrdinaryInterpreter(), source, problem, call)
 
     def observe(
         self, source: PrunerSource, problem: str, calls: Sequence[Call], *, interpreter: int = 0
@@ -147,45 +174,23 @@ class Laboratory:
         Args:
             interpreter: which of the two isolated interpreters the process comes from.
         """
-        given, directory = self._prepared(problem)
-        outcome = run_pruner(
-            self._servers[interpreter],
-            self._scratch,
-            source=self._with_probe(source, calls),
-            problem_directory=directory,
-            network=given.network,
-            density=calls[-1].density,
-            budget=given.at(density=calls[-1].density, seed=0).budget,
-            seed=calls[-1].seed,
-            limits=self.limits,
-        )
+        probed = self._with_probe(source, calls)
+        outcome = self._run(self._servers[interpreter], probed, problem, calls[-1])
         return Observation(outcome=outcome, seen=_parse(outcome.output, most=len(calls)))
 
-    def run_plainly(
-        self, source: PrunerSource, problem: str, call: Call
-    ) -> tuple[Mask | None, str]:
-        """Returns the mask, or why there is none, of one call in an ordinary interpreter.
-
-        Nothing protects the user there: only for pruners that are trusted.
-        """
+    def _run(self, server: PrunerServer, source: PrunerSource, problem: str, call: Call) -> Outcome:
         given, directory = self._prepared(problem)
-        cell = self._scratch.new_cell(
-            {
-                "kind": "prune",
-                "source": source.to_json(),
-                "problem": str(directory),
-                "density": call.density,
-                "seed": call.seed,
-            }
+        return run_pruner(
+            server,
+            self._scratch,
+            source=source,
+            problem_directory=directory,
+            network=given.network,
+            density=call.density,
+            budget=given.at(density=call.density, seed=0).budget,
+            seed=call.seed,
+            limits=self.limits,
         )
-        said = self._ask_plain(cell)
-        if said != "ok":
-            return None, said
-        budget = given.at(density=call.density, seed=0).budget
-        try:
-            return read_answer(cell / ANSWER_FILE, given.network, budget), ""
-        except MaskError as error:
-            return None, str(error)
 
     def _prepared(self, name: str) -> tuple[Problem, Path]:
         from plantkit.testing.problems import make_problem
@@ -216,35 +221,6 @@ class Laboratory:
             code = Path(source.path).read_bytes() + b"\n"
         path.write_bytes(code + probe.encode())
         return replace(source, path=str(path), entry_point=None, options={})
-
-    def _ask_plain(self, cell: Path) -> str:
-        if not self._plain:
-            path = [str(Path(entry).resolve()) for entry in sys.path if entry]
-            self._plain.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", _PLAIN.format(path=path)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                    text=True,
-                )
-            )
-        process = self._plain[0]
-        assert process.stdin is not None
-        assert process.stdout is not None
-        timeout = self.limits.time_seconds + _START_SECONDS
-        line = ""
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(str(cell)) + "\n")
-            process.stdin.flush()
-            readable, _, _ = select.select([process.stdout], [], [], timeout)
-            line = process.stdout.readline() if readable else ""
-        if not line:
-            _end(self._plain.pop())
-            return "the interpreter ended or did not answer"
-        said: str = json.loads(line)
-        return said
 
 
 def resolve_installed(source: PrunerSource) -> PrunerSource:
@@ -286,7 +262,7 @@ def only_pruner(described: Sequence[DescribedPruner], source: PrunerSource) -> D
 
 
 def _parse(output: str, *, most: int) -> list[Seen]:
-    """Returns what the probe wrote into the captured output; nothing where that is broken."""
+    """Returns what the probe wrote into the captured output; an empty list if it is broken."""
     line = next((text for text in reversed(output.splitlines()) if text.startswith(MARK)), "")
     try:
         return [
@@ -301,18 +277,7 @@ def _parse(output: str, *, most: int) -> list[Seen]:
         return []
 
 
-def _clean(
-    servers: Sequence[PrunerServer], plain: Sequence[subprocess.Popen[str]], root: Path
-) -> None:
+def _clean(servers: Sequence[PrunerServer], root: Path) -> None:
     for server in servers:
         server.stop()
-    for process in plain:
-        _end(process)
     shutil.rmtree(root, ignore_errors=True)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.communicate()

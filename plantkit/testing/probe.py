@@ -1,4 +1,4 @@
-"""The child's side of the suite: calls a pruner several times and tells what it observed.
+"""The child's side of the suite: calls a pruner several times and reports what it observed.
 
 The suite hands the isolated child a submission that it has generated: the pruner's own file
 with one call of `observe` added to its end, or for an installed pruner that call alone. What
@@ -31,7 +31,7 @@ def observe(
     calls: Sequence[tuple[float, int]],
     entry_point: str | None = None,
 ) -> None:
-    """Replaces what a submission's `module` offers by an observed pruner of the same name.
+    """Makes a submission's `module` offer an observed pruner of the same name instead.
 
     Args:
         module: the module's globals.
@@ -96,7 +96,7 @@ class Observed:
 
 
 def _process_state() -> dict[str, Any]:
-    """Returns what a pruner must leave as it found it, of the whole process."""
+    """Returns the state of the process that a pruner must leave as it found it."""
     import numpy as np
     import torch
 

@@ -43,43 +43,41 @@ class CheckResult:
 class Examination:
     """One pruner and the results of its checks, each made once and when it is asked for."""
 
-    def __init__(self, subject: Subject, checks: Sequence[Check] = CHECKS) -> None:
+    def __init__(self, subject: Subject) -> None:
         self._subject = subject
-        self._checks = {check.name: check for check in checks}
+        self._checks = {check.name: check for check in CHECKS}
         self._results: dict[str, CheckResult] = {}
-
-    def results(self) -> Iterator[CheckResult]:
-        """Yields the results in the order of the checks, each as it is made."""
-        for name in self._checks:
-            yield self.result(name)
 
     def result(self, name: str) -> CheckResult:
         """Returns the result of the check called `name`, and makes those that it needs."""
         if name not in self._results:
-            self._results[name] = self._make(self._checks[name])
+            check = self._checks[name]
+            self._results[name] = CheckResult(
+                check=name, description=check.description, **self._find_out(check)
+            )
         return self._results[name]
 
-    def _make(self, check: Check) -> CheckResult:
+    def _find_out(self, check: Check) -> dict[str, Any]:
+        """Returns status, texts and seconds of a check's result."""
         for need in check.needs:
             before = self.result(need)
             if before.status is not CheckStatus.OK:
                 root = need if before.status is CheckStatus.FAILED else before.reason
                 reason = root if root.startswith("after ") else f"after {root!r} failed"
-                return _result(check, CheckStatus.SKIPPED, reason=reason)
+                return {"status": CheckStatus.SKIPPED, "reason": reason}
         started = time.monotonic()
+        found: dict[str, Any] = {"status": CheckStatus.OK}
         try:
             check.run(self._subject)
         except CheckFailure as failure:
-            return _result(
-                check,
-                CheckStatus.FAILED,
-                expected=failure.expected,
-                got=failure.got,
-                seconds=time.monotonic() - started,
-            )
+            found = {
+                "status": CheckStatus.FAILED,
+                "expected": failure.expected,
+                "got": failure.got,
+            }
         except CheckSkipped as skipped:
-            return _result(check, CheckStatus.SKIPPED, reason=str(skipped))
-        return _result(check, CheckStatus.OK, seconds=time.monotonic() - started)
+            return {"status": CheckStatus.SKIPPED, "reason": str(skipped)}
+        return found | {"seconds": time.monotonic() - started}
 
 
 class BoundCheck:
@@ -116,13 +114,13 @@ def run_checks(
 
     Args:
         source: a file, or a registered pruner, whose entry point is looked up.
-        is_trusted: whether a file may be run outside of the isolation, too. Registered
-            pruners always are: who installed them has run them.
+        is_trusted: whether a file may also be run outside of the isolation. Registered
+            pruners always may: you have installed them.
         leave_out: names of checks that are not asked for.
 
     Raises:
-        UnknownNameError: no such pruner, when the first check runs.
-        UsageError: options that it does not take, likewise.
+        UnknownNameError: no such pruner. UsageError: options that it does not take. Both are
+            raised when the first check runs.
     """
     examination = Examination(Subject(laboratory, source, is_trusted=is_trusted))
     return (examination.result(check.name) for check in CHECKS if check.name not in leave_out)
@@ -139,7 +137,7 @@ def pruner_checks(
 
     Args:
         pruner: a registered name or a path, with `:option=value,...` where it has options.
-        is_trusted: whether it may be run outside of the isolation, too.
+        is_trusted: whether it may also be run outside of the isolation.
         leave_out: names of checks that it need not pass.
         laboratory: where they run; a new one if None.
 
@@ -179,7 +177,3 @@ def parametrize_pruner_checks(
         )
     ]
     return pytest.mark.parametrize("check", checks, ids=repr)
-
-
-def _result(check: Check, status: CheckStatus, **found: Any) -> CheckResult:
-    return CheckResult(check=check.name, description=check.description, status=status, **found)

@@ -70,9 +70,7 @@ class Ended:
     err: str
 
 
-def run_program(
-    app: Path, program: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch, *, separately: bool
-) -> Ended:
+def run_program(app: Path, program: Path, capfd: Any, *, separately: bool) -> Ended:
     """Runs a program as its metadata.yaml says, with /app somewhere else: in a process of its
     own as Codabench does, or, which is faster, in this one."""
     shutil.copytree(program, app / "program", dirs_exist_ok=True)
@@ -84,18 +82,16 @@ def run_program(
             [sys.executable, *words[1:]], capture_output=True, text=True, timeout=120, check=False
         )
         return Ended(done.returncode, done.stdout, done.stderr)
-    monkeypatch.setattr(sys, "argv", words[1:])
-    with pytest.raises(SystemExit) as exit_info:
-        runpy.run_path(words[1], run_name="__main__")
+    code = runpy.run_path(words[1])["main"](words[2:])
     captured = capfd.readouterr()
-    return Ended(int(exit_info.value.code or 0), captured.out, captured.err)
+    return Ended(code, captured.out, captured.err)
 
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture
-def submit_to(tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+def submit_to(tmp_path: Path, capfd: Any) -> Run:
     """Runs ingestion and scoring of a submission's files on an unpacked bundle; returns how both
     ended, and scoring's directory."""
 
@@ -106,18 +102,14 @@ def submit_to(tmp_path: Path, capfd: Any, monkeypatch: pytest.MonkeyPatch) -> Ru
         (ingestion / "ingested_program").mkdir()
         for name, text in files.items():
             (ingestion / "ingested_program" / name).write_text(text)
-        first = run_program(
-            ingestion, bundle / "ingestion_program", capfd, monkeypatch, separately=separately
-        )
+        first = run_program(ingestion, bundle / "ingestion_program", capfd, separately=separately)
         if first.code:
             return first, None, None
         scoring = tmp_path / "scoring" / "app"
         shutil.copytree(bundle / "reference_data", scoring / "input" / "ref")
         shutil.copytree(ingestion / "output", scoring / "input" / "res")
         (scoring / "output").mkdir()
-        second = run_program(
-            scoring, bundle / "scoring_program", capfd, monkeypatch, separately=separately
-        )
+        second = run_program(scoring, bundle / "scoring_program", capfd, separately=separately)
         return first, second, scoring
 
     return run
@@ -165,7 +157,14 @@ def test_every_path_in_competition_yaml_exists(bundle: Path) -> None:
         assert (bundle / path).exists(), path
     assert (bundle / "logo.png").read_bytes().startswith(b"\x89PNG")
     for page in [*bundle.rglob("*.md")]:
-        assert "$" not in page.read_text().replace("$PWD", "")
+        assert not {"{{", "{%", "}}"} & set(page.read_text().split())
+
+
+def test_organisers_read_the_commands_that_codabench_runs(bundle: Path) -> None:
+    page = (bundle / "ORGANISERS.md").read_text()
+    for name in ("ingestion", "scoring"):
+        metadata = yaml.safe_load((bundle / f"{name}_program" / "metadata.yaml").read_text())
+        assert f"example.org/plantkit:1 {metadata['command']}\n" in page
 
 
 def test_participants_get_no_truth(bundle: Path, circle: Challenge) -> None:
@@ -230,12 +229,17 @@ def test_a_failing_submission_scores_and_is_told_why(
     results = scoring / "input" / "res"
     plan = Plan.read(bundle / "reference_data")
     cells = [cell for cell in plan.cells() if cell.challenge == circle.id]
-    (results / "attempts.json").write_text('{"x": [1], "seconds": Infinity}')
+    lies = f'{{"seconds": {"9" * 400}, "peak_rss_mib": -1, "status": "ok", "error": 7}}'
+    told = ", ".join(f'"{cell.file}": {lies}' for cell in cells)
+    (results / "attempts.json").write_text(f'{{"x": [1], {told}, "seconds": Infinity}}')
     full = {f"mask.{name}": torch.ones(shape) for name, shape in circle.network.shapes.items()}
     save_file(full, results / cells[0].file)
     (results / cells[1].file).parent.mkdir(exist_ok=True)
     (results / cells[1].file).write_bytes(b"\xff" * 100)
     again = score(scoring / "input", scoring / "output")
+    parts = (again["score_relu_3x8"], again["score_circle_3x60"])
+    assert again["score"] == pytest.approx(sum(parts) / 2)
+    assert again["seconds"] == 0
     assert again["failures"] == 3  # one more mask is none; those that crashed left none
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import junitparser
@@ -15,9 +16,11 @@ import pytest
 from plantkit.challenges import sealing
 from plantkit.challenges.freezing import seal_bundle
 from plantkit.cli.new.scaffolding import new_assignment
-from plantkit.evaluation import run as session
+from plantkit.evaluation.results import evaluate_pruners
 from plantkit.grading import grader
 from plantkit.grading.criteria import conformance, determinism
+from plantkit.grading.grade import MarkVerdict
+from plantkit.grading.rubric import read_rubric
 from plantkit.isolation.levels import AUTO, Level, choose
 from plantkit.isolation.probe import probe_machine
 from plantkit.scoring.score import seed_score
@@ -30,10 +33,6 @@ challenges = ["relu-3x8"]
 densities = [0.5]
 seeds = 2
 time_seconds = 20
-[[criteria]]
-name = "valid"
-kind = "conformance"
-points = 2
 [[criteria]]
 name = "deterministic"
 kind = "determinism"
@@ -130,12 +129,8 @@ def graded(
     tmp_path: Path,
     plantkit_cli: Callable[..., Any],
     write: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Graded]:
     """Grades a submission's code with every format."""
-
-    monkeypatch.setattr(conformance, "CHECKS", ())  # the grid's runs only
-    monkeypatch.setattr(conformance, "run_checks", lambda *_, **__: iter(()))
 
     def run(code: str, *options: str, rubric: str = RUBRIC) -> Graded:
         rubric_path = tmp_path / "rubric.toml"
@@ -168,23 +163,23 @@ def graded(
     return run
 
 
-def test_a_good_submission(graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluations: list[Any] = []
-
-    def remember(*arguments: Any, **options: Any) -> Any:
-        evaluations.append(session.run_evaluation(*arguments, **options))
-        return evaluations[-1]
-
-    monkeypatch.setattr(grader, "run_evaluation", remember)
+def test_a_good_submission(
+    graded: Callable[..., Graded], tiny_challenges: Path, tmp_path: Path
+) -> None:
     result = graded(GOOD, "--hidden", "show")
-    evaluation = evaluations[0].evaluation
+    evaluation = evaluate_pruners(
+        [str(tmp_path / "mine.py")],
+        challenges=["relu-3x8"],
+        challenge_directories=[tiny_challenges],
+        densities=[0.5],
+        seeds=2,
+        jobs=1,
+    ).evaluation
     relu = evaluation.challenges[0]
-    at_half = [
-        record for record in evaluation.records_of("mine", relu) if record.target_density == 0.5
-    ]
+    at_half = evaluation.records_of("mine", relu)
     scores = [seed_score(relu, [r for r in at_half if r.seed == seed]) for seed in (0, 1)]
     criteria = result.criteria()
-    for name in ("valid", "deterministic", "exact density", "fast", "secret challenge"):
+    for name in ("deterministic", "exact density", "fast", "secret challenge"):
         assert criteria[name]["points"] == criteria[name]["max_points"], criteria[name]
     protocol = evaluation.protocol
     assert criteria["area"]["value"] == pytest.approx(
@@ -201,7 +196,7 @@ def test_a_good_submission(graded: Callable[..., Graded], monkeypatch: pytest.Mo
     assert "secret challenge" in result.out
     total = sum(criterion["points"] for criterion in criteria.values())
     assert result.gradescope["score"] == round(total, 2)
-    assert result.staff["max_points"] == 214
+    assert result.staff["max_points"] == 212
     assert result.code == 0  # not passed, but a host reads the file
     assert result.classroom["status"] == "fail"
     assert result.prairielearn["gradable"] is True
@@ -210,7 +205,6 @@ def test_a_good_submission(graded: Callable[..., Graded], monkeypatch: pytest.Mo
 def test_a_hostile_submission(graded: Callable[..., Graded]) -> None:
     result = graded(BAD, "--hidden", "run")
     criteria = result.criteria()
-    assert criteria["valid"]["points"] == 2
     assert criteria["deterministic"]["verdict"] == "failed"
     assert "another mask for the same seed" in criteria["deterministic"]["message"]
     assert criteria["against magnitude"]["verdict"] == "error"
@@ -228,7 +222,7 @@ def test_a_hostile_submission(graded: Callable[..., Graded]) -> None:
     # What is wrong with hidden challenges is not told, so the submission counts as gradable.
     assert result.prairielearn["gradable"] is True
     visible = [test for test in result.gradescope["tests"] if test["visibility"] == "visible"]
-    assert len(visible) == 7
+    assert len(visible) == 6
 
 
 def test_a_submission_that_cannot_be_loaded(graded: Callable[..., Graded]) -> None:
@@ -239,7 +233,7 @@ def test_a_submission_that_cannot_be_loaded(graded: Callable[..., Graded]) -> No
     assert {criterion["verdict"] for criterion in result.staff["criteria"]} == {"error"}
     assert result.prairielearn["gradable"] is False
     assert result.classroom["status"] == "error"
-    assert result.junit.errors == result.junit.tests == 8
+    assert result.junit.errors == result.junit.tests == 7
 
 
 def test_students_run_visible_criteria_only(
@@ -260,12 +254,12 @@ def test_students_run_visible_criteria_only(
     arguments = ["grade", write(code), "--rubric", rubric, "--challenges", tiny_challenges]
     outcome = plantkit_cli(*arguments, "--github")
     assert outcome.code == 1
-    assert "0.00 of 5 points: not passed (90% needed)" in outcome.out
+    assert "0.00 of 3 points: not passed (90% needed)" in outcome.out
     assert "Not run here: 1 hidden criterion of 4 points" in outcome.out
     annotations = [line for line in outcome.out.splitlines() if line.startswith("::")]
-    assert len(annotations) == 3
+    assert len(annotations) == 2
     assert "mask has no entry for 'layers.0.weight'" in annotations[0]
-    assert "0 of 5 points" in summary.read_text()
+    assert "0 of 3 points" in summary.read_text()
     wrong = plantkit_cli(*arguments, "--hidden", "run")
     assert wrong.code == 2
     line = text[: text.index("only-staff")].count("\n") + 1
@@ -318,7 +312,6 @@ at_most = 0.5
 points = 1
 """
 )
-plants_fresh = "fresh" in session.Request.__dataclass_fields__
 
 
 def test_fresh_instances_need_a_secret(
@@ -333,13 +326,9 @@ def test_fresh_instances_need_a_secret(
         "grade", "random", "--rubric", tmp_path / "rubric.toml", "--challenges", tiny_challenges
     )
     assert outcome.code == 2
-    if plants_fresh:
-        assert "PLANTKIT_FRESH_SEED is not set" in outcome.err
-    else:
-        assert "rubric.toml, line 14: criterion 'new networks': this version" in outcome.err
+    assert "PLANTKIT_FRESH_SEED is not set" in outcome.err
 
 
-@pytest.mark.skipif(not plants_fresh, reason="this session plants no fresh instances")
 def test_fresh_instances(graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLANTKIT_FRESH_SEED", "a secret of the course staff")
     result = graded(GOOD, rubric=FRESH)
@@ -363,37 +352,53 @@ points = 4
 CONFORMANCE_CHECKS = sum(not check.needs_trust for check in CHECKS) + 1
 
 
+@pytest.mark.parametrize(
+    ("status", "passed", "fault", "told"),
+    [
+        ("ok", "2 of 4 checks passed", None, ""),
+        (
+            "invalid",
+            "1 of 4 checks passed",
+            MarkVerdict.INVALID,
+            "\n1 of 1 runs failed\ninvalid: why",
+        ),
+        ("crash", "1 of 4 checks passed", MarkVerdict.ERROR, "\n1 of 1 runs failed\ncrash: why"),
+    ],
+)
 def test_checks_that_were_not_made_count_as_missed(
-    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, status: str, passed: str, fault: MarkVerdict | None, told: str
 ) -> None:
-    """Of three checks one fails and one is skipped since it failed."""
-    monkeypatch.setattr(conformance, "CHECKS", [c for c in CHECKS if c.name in MADE])
-    monkeypatch.setattr(conformance, "run_checks", lambda *_, **__: iter(MADE.values()))
-    valid = graded(GOOD, rubric=CONFORMANCE).criteria()["valid"]
-    assert valid["got"] == "2 of 4 checks passed"
-    assert valid["points"] == pytest.approx(2)
-    assert valid["verdict"] == "partial"
-    assert valid["message"] == (
-        "ties: expected an exact count; got 12\nzeros: not run, after 'ties' failed"
+    """Of three checks one fails and one is skipped since it failed; the runs are the fourth."""
+    (tmp_path / "rubric.toml").write_text(CONFORMANCE)
+    (criterion,) = read_rubric(tmp_path / "rubric.toml").criteria
+    run = SimpleNamespace(status=status, error="why", seconds=2.0)
+    bench: Any = SimpleNamespace(
+        challenges=["relu"], entry=SimpleNamespace(label="mine"), records=lambda *_: [run]
     )
+    valid = conformance.measure(criterion, bench, examine=lambda _: MADE)
+    assert valid.got == passed
+    assert criterion.credit.earned(valid.value) == float(passed[0])
+    assert valid.fault is fault
+    assert valid.message == (
+        f"ties: expected an exact count; got 12\nzeros: not run, after 'ties' failed{told}"
+    )
+    assert valid.seconds == 2.0
+    assert conformance.expected(criterion) == "all checks passed"
 
 
 def made(check: str, status: CheckStatus, **found: str) -> CheckResult:
     return CheckResult(check=check, description="", status=status, **found)
 
 
-MADE = {
-    "loads": made("loads", CheckStatus.OK),
-    "ties": made("ties", CheckStatus.FAILED, expected="an exact count", got="12"),
-    "zeros": made("zeros", CheckStatus.SKIPPED, reason="after 'ties' failed"),
-}
+MADE = [
+    made("loads", CheckStatus.OK),
+    made("ties", CheckStatus.FAILED, expected="an exact count", got="12"),
+    made("zeros", CheckStatus.SKIPPED, reason="after 'ties' failed"),
+]
 
 
-def test_an_invalid_mask_is_no_error_and_changes_no_count(
-    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invalid_mask_is_no_error_and_changes_no_count(graded: Callable[..., Graded]) -> None:
     """Its first checks pass; the rest needs a mask, and the rubric's runs gave none either."""
-    monkeypatch.undo()
     code = "def prune(problem, density, seed):\n    return {'none': 1}\n"
     result = graded(code, rubric=CONFORMANCE)
     valid = result.criteria()["valid"]
@@ -408,10 +413,7 @@ def test_an_invalid_mask_is_no_error_and_changes_no_count(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("crashes", [False, True])
-def test_the_conformance_suite_itself(
-    graded: Callable[..., Graded], monkeypatch: pytest.MonkeyPatch, crashes: bool
-) -> None:
-    monkeypatch.undo()
+def test_the_conformance_suite_itself(graded: Callable[..., Graded], crashes: bool) -> None:
     valid = graded("raise ValueError\n" * crashes + GOOD, rubric=CONFORMANCE).criteria()["valid"]
     if crashes:  # it cannot be loaded, and nothing is run
         assert (valid["got"], valid["verdict"]) == ("nothing", "error")

@@ -16,8 +16,8 @@ import junitparser
 import pytest
 from markdown_it import MarkdownIt
 
-from plantkit.grading.grade import HIDDEN_NAME, Grade, Mark, Verdict, clean, unfinished
-from plantkit.grading.outputs import FORMATS, github, render, table, write_grade
+from plantkit.grading.grade import HIDDEN_NAME, Grade, Mark, MarkVerdict, clean, unfinished
+from plantkit.grading.outputs import FORMATS, find_output, github, table, write_grade
 from plantkit.schemas import violations
 
 HOSTILE = (
@@ -27,13 +27,17 @@ HOSTILE = (
 SECRET = "weights of the hidden challenge"
 
 
+def render(name: str, grade: Grade) -> str:
+    return find_output(name).render(grade)
+
+
 def mark(**changes: Any) -> Mark:
     fields: dict[str, Any] = {
         "name": clean(HOSTILE),
         "description": clean(HOSTILE),
         "points": 0.1,
         "max_points": 4.0,
-        "verdict": Verdict.PARTIAL,
+        "verdict": MarkVerdict.PARTIAL,
         "expected": "weak recovered accuracy at least 0.9",
         "got": "0.5",
         "value": 0.5,
@@ -44,7 +48,7 @@ def mark(**changes: Any) -> Mark:
 
 
 def hidden(name: str, points: float) -> Mark:
-    return mark(name=name, points=points, hidden=True, message=SECRET, verdict=Verdict.ERROR)
+    return mark(name=name, points=points, hidden=True, message=SECRET, verdict=MarkVerdict.ERROR)
 
 
 @pytest.fixture
@@ -54,13 +58,13 @@ def grade() -> Grade:
         submission=clean(HOSTILE),
         path="dir, with:odd/name%.py",
         marks=[
-            mark(name="passed", points=4.0, verdict=Verdict.PASSED, message=""),
+            mark(name="passed", points=4.0, verdict=MarkVerdict.PASSED, message=""),
             mark(),
-            mark(name="failed", points=0.0, verdict=Verdict.FAILED),
-            mark(name="crashed", points=0.0, verdict=Verdict.ERROR),
+            mark(name="failed", points=0.0, verdict=MarkVerdict.FAILED),
+            mark(name="crashed", points=0.0, verdict=MarkVerdict.ERROR),
             hidden("secret one", 0.2),
             hidden("secret two", 1.1),
-            mark(name="later", points=0.0, verdict=Verdict.NOT_RUN, hidden=True),
+            mark(name="later", points=0.0, verdict=MarkVerdict.NOT_RUN, hidden=True),
         ],
         pass_share=0.9,
         seconds=2.0,

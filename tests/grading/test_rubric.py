@@ -43,7 +43,7 @@ def test_a_good_rubric(tmp_path: Path) -> None:
     path.write_text(GOOD)
     rubric = read_rubric(path)
     (criterion,) = rubric.criteria
-    assert (criterion.kind, criterion.over_seeds, criterion.hidden) == ("metric", "mean", False)
+    assert (criterion.kind, criterion.seeds, criterion.hidden) == ("metric", "mean", False)
     assert criterion.credit.earned(0.95) == 4
     assert (rubric.run.time_seconds, rubric.run.memory_mib) == (300.0, 4096)
 

@@ -16,7 +16,7 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
 from plantkit.reports import FORMATS, built_in, find_reporters
-from plantkit.reports.tables import standings_table
+from plantkit.reports.tables import render_table, standings_table
 from plantkit.schemas import violations
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.entries import Entry
@@ -167,6 +167,15 @@ def test_markdown_cells_do_not_break(evaluation):
     standings, header = tables[0], next(line for line in tables if "effective" in line)
     assert {line.count("|") for line in tables} == {standings.count("|"), header.count("|")}
     assert "<b>" not in text.replace("\\<b\\>", "")
+
+
+def test_a_markdown_cell_stays_in_its_row():
+    lines = render_table(["a", "b"], [["x|y", "1\n2"]], "github").splitlines()
+    assert [line.split() for line in lines] == [
+        ["|", "a", "|", "b", "|"],
+        ["|------|-----|"],
+        ["|", "x\\|y", "|", "1", "2", "|"],
+    ]
 
 
 def test_cells_agree_with_the_records(evaluation, circle):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from safetensors.torch import save_file
 
 from plantkit.challenges.bundles import SEALED, TRUTH
 from plantkit.challenges.sealing import KEY_VARIABLE
@@ -24,15 +27,13 @@ from plantkit.isolation.server import load_problem
 from plantkit.isolation.wire import MASK_PREFIX, Limits
 from plantkit.networks.masks import budget_of
 from plantkit.pruners.sources import PrunerSource
+from plantkit.testing.laboratory import only_pruner
 
-if TYPE_CHECKING:
-    from plantkit.pruners.problem import Problem
-
-#: The file that counts where a submission has several.
+#: The file that is run if a submission has several.
 MAIN_FILE = "pruner.py"
 
 
-def ingest(input_data: Path, output: Path, submission: Path, program: Path | None = None) -> int:
+def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> int:
     """Writes a mask for every run that gave one, and returns their number.
 
     Args:
@@ -45,17 +46,22 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path | Non
         UsageError: a key or a truth lies where the submission runs.
         PluginError: the submission cannot be loaded.
     """
-    _refuse_secrets([input_data, output, *([] if program is None else [program])])
+    _refuse_secrets([input_data, output, program])
     plan = Plan.read(input_data)
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
     file = find_file(submission)
     outcomes: list[tuple[Cell, Outcome]] = []
     with scratch_directory() as directory, PrunerServer() as server:
         scratch = Scratch(directory)
-        source = _source(server, scratch, file, limits)
-        problems = {name: _problem(input_data / name) for name in plan.densities}
+        source = PrunerSource(path=str(file.resolve()))
+        named = only_pruner(describe_pruners(server, scratch, source, limits), source)
+        source = replace(source, name=named.name)
+        networks = {
+            name: load_problem(input_data / name, density=1.0, seed=0).network
+            for name in plan.densities
+        }
         for cell in plan.cells():
-            network = problems[cell.challenge].network
+            network = networks[cell.challenge]
             outcome = run_pruner(
                 server,
                 scratch,
@@ -68,7 +74,7 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path | Non
                 limits=limits,
             )
             outcomes.append((cell, outcome))
-    # Written when the submission has ended, so that it cannot change what stands here.
+    # Written when the submission has ended, so that it cannot change these files.
     return _write(output, outcomes)
 
 
@@ -92,7 +98,7 @@ def find_file(submission: Path) -> Path:
     """Returns the submission's Python file: the only one, or `pruner.py`.
 
     Raises:
-        PluginError: there is none, or several of other names.
+        PluginError: there is no Python file, or several and not one of that name.
     """
     files = sorted(path for path in submission.rglob("*.py") if "__MACOSX" not in path.parts)
     named = [path for path in files if path.name == MAIN_FILE]
@@ -105,21 +111,7 @@ def find_file(submission: Path) -> Path:
     return chosen[0]
 
 
-def _source(server: PrunerServer, scratch: Scratch, path: Path, limits: Limits) -> PrunerSource:
-    source = PrunerSource(path=str(path.resolve()))
-    pruners = describe_pruners(server, scratch, source, limits)
-    if len(pruners) != 1:
-        raise PluginError(path.name, f"defines {len(pruners)} pruners; expected one")
-    return PrunerSource(path=source.path, name=pruners[0].name)
-
-
-def _problem(directory: Path) -> Problem:
-    return load_problem(directory, 1.0, 0)
-
-
 def _write(output: Path, outcomes: list[tuple[Cell, Outcome]]) -> int:
-    from safetensors.torch import save_file
-
     attempts: dict[str, dict[str, Any]] = {}
     written = 0
     for cell, outcome in outcomes:

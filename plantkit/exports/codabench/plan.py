@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plantkit.challenges.bundles import PublicChallenge
 from plantkit.errors import ResultsError
-from plantkit.scoring.protocol import Protocol, resolve_densities
+from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.score import SCORING_VERSION
 
 PLAN_FILE = "plan.json"
@@ -42,24 +41,6 @@ class Plan:
     densities: Mapping[str, Sequence[tuple[float, bool]]]
     time_seconds: float
     memory_mib: int
-
-    @classmethod
-    def of(
-        cls,
-        suite: str,
-        challenges: Sequence[PublicChallenge],
-        protocol: Protocol,
-        *,
-        time_seconds: float,
-        memory_mib: int,
-    ) -> Plan:
-        return cls(
-            suite=suite,
-            protocol=protocol,
-            densities={one.id: resolve_densities(one, protocol) for one in challenges},
-            time_seconds=time_seconds,
-            memory_mib=memory_mib,
-        )
 
     def cells(self) -> list[Cell]:
         """Returns the runs, a challenge at a time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import json
 import math
@@ -19,14 +18,16 @@ from plantkit.evaluation.measuring import score_all
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
 from plantkit.isolation.client import read_answer
+from plantkit.isolation.scratch import read_regular
 from plantkit.isolation.wire import Status
 from plantkit.machine import available_cores
 from plantkit.networks.masks import budget_of
 from plantkit.networks.training.executors import LocalExecutor
+from plantkit.reports.html import page
+from plantkit.reports.tables import render_table
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.ranking import rank
 from plantkit.scoring.records import Record
-from plantkit.scoring.score import seed_score
 
 SCORES_FILE = "scores.json"
 DETAILS_FILE = "detailed_results.html"
@@ -43,8 +44,8 @@ def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, 
 
     Raises:
         BundleError: a bundle is invalid.
-        SealedTruthError: a truth is sealed, and there is no key, or another's.
-        UsageError: what should be the key is none.
+        SealedTruthError: a truth is sealed, and there is no key or the wrong one.
+        UsageError: what should be a key is not one.
     """
     plan = Plan.read(inputs / "ref")
     key_file = None if program is None else program / KEY_FILE
@@ -73,22 +74,19 @@ def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, 
 
 def columns(challenges: Sequence[PublicChallenge]) -> list[dict[str, Any]]:
     """Returns the leaderboard's columns; their keys are those of `scores.json`."""
-    found: list[dict[str, Any]] = [
-        {"title": "Score", "key": "score", "sorting": "desc", "precision": 2},
-        {"title": "Strong area", "key": "strong_area", "sorting": "desc", "precision": 4},
-        {"title": "Weak area", "key": "weak_area", "sorting": "desc", "precision": 4},
+    found = [
+        ("Score", "score", "desc", 2),
+        ("Strong area", "strong_area", "desc", 4),
+        ("Weak area", "weak_area", "desc", 4),
+        *[("F1", "f1", "desc", 4)] * any(challenge.overlap_scored for challenge in challenges),
+        *[(one.id, _score_key(one), "desc", 2) for one in challenges],
+        ("Failed runs", "failures", "asc", 0),
+        ("Seconds per run", "seconds", "asc", 3),
     ]
-    if any(challenge.overlap_scored for challenge in challenges):
-        found.append({"title": "F1", "key": "f1", "sorting": "desc", "precision": 4})
-    found += [
-        {"title": one.id, "key": _score_key(one), "sorting": "desc", "precision": 2}
-        for one in challenges
+    return [
+        {"title": title, "key": key, "sorting": sorting, "precision": precision, "index": index}
+        for index, (title, key, sorting, precision) in enumerate(found)
     ]
-    found += [
-        {"title": "Failed runs", "key": "failures", "sorting": "asc", "precision": 0},
-        {"title": "Seconds a run", "key": "seconds", "sorting": "asc", "precision": 3},
-    ]
-    return [{**column, "index": index} for index, column in enumerate(found)]
 
 
 def _score_key(challenge: PublicChallenge) -> str:
@@ -109,8 +107,8 @@ def _attempt(
         except MaskError as problem:
             status, error = Status.INVALID, str(problem)
     else:
-        known = [one for one in Status if one == reported.get("status") and one is not Status.OK]
-        status = known[0] if known else Status.CRASH
+        failures = [one for one in Status if one is not Status.OK]
+        status = next((one for one in failures if one == reported.get("status")), Status.CRASH)
         error = str(reported.get("error", "left no mask"))
     return Attempt(
         pruner=_PRUNER,
@@ -126,11 +124,11 @@ def _attempt(
 
 
 def _reported(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    if not path.is_file() or path.is_symlink() or path.stat().st_size > _MOST_ATTEMPTS_BYTES:
-        return {}
+    """Returns what ingestion says of every run, by the name of its file; nothing if broken."""
     try:
-        value = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
+        # As floats, numbers of any length are harmless: the largest are infinite.
+        value = json.loads(read_regular(path, _MOST_ATTEMPTS_BYTES), parse_int=float)
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(value, dict):
         return {}
@@ -138,9 +136,9 @@ def _reported(path: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _number(value: object) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    number = float(value) if is_number else 0.0  # type: ignore[arg-type]
-    return number if math.isfinite(number) and number >= 0 else 0.0
+    if isinstance(value, float) and math.isfinite(value) and value >= 0:
+        return value
+    return 0.0
 
 
 def _scores(
@@ -157,12 +155,9 @@ def _scores(
     if standing.f1 is not None:
         scores["f1"] = standing.f1
     for challenge in challenges:
-        mine = [record for record in records if record.bundle_sha256 == challenge.digest]
-        scores[_score_key(challenge)] = fmean(
-            seed_score(challenge, [r for r in mine if r.seed == seed]).total(plan.protocol)
-            for seed in range(plan.protocol.seeds)
-        )
-    # Where overlap is a column but no planted density was run there is no F1.
+        (alone,) = rank([challenge], records, plan.protocol)
+        scores[_score_key(challenge)] = alone.score
+    # There is no F1 if no planted density was run, even where overlap is a column.
     return {column["key"]: scores.get(column["key"], 0.0) for column in columns(challenges)}
 
 
@@ -175,22 +170,16 @@ def _details(challenges: Sequence[Challenge], records: Sequence[Record]) -> str:
         for density in sorted({record.target_density for record in mine}):
             group = [record for record in mine if record.target_density == density]
             failed = [record for record in group if record.status != "ok"]
-            cells = (
-                challenge.id,
-                f"{density:.4g}",
-                f"{fmean(record.strong.recovered_accuracy for record in group):.3f}",
-                f"{fmean(record.weak.recovered_accuracy for record in group):.3f}",
-                f"{len(failed)} of {len(group)}",
-                failed[0].error if failed else "",
+            rows.append(
+                (
+                    challenge.id,
+                    f"{density:.4g}",
+                    f"{fmean(record.strong.recovered_accuracy for record in group):.3f}",
+                    f"{fmean(record.weak.recovered_accuracy for record in group):.3f}",
+                    f"{len(failed)} of {len(group)}",
+                    failed[0].error if failed else "",
+                )
             )
-            rows.append("".join(f"<td>{html.escape(cell)}</td>" for cell in cells))
-    head = "".join(
-        f"<th>{title}</th>"
-        for title in ("challenge", "density", "strong", "weak", "failed runs", "first error")
-    )
-    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Details</title>'
-        "</head><body>\n<p>strong, weak: recovered accuracy untrained and trained, means over "
-        f"seeds.</p>\n<table>\n<tr>{head}</tr>\n{body}\n</table>\n</body></html>\n"
-    )
+    headers = ("challenge", "density", "strong", "weak", "failed runs", "first error")
+    meaning = "strong, weak: recovered accuracy untrained and trained, means over seeds."
+    return page("Details", f"<p>{meaning}</p>\n{render_table(headers, rows, 'html')}\n")

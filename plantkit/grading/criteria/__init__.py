@@ -1,18 +1,21 @@
-"""Kinds of criteria: each measures one value of a submission. A new kind is a new file here,
-a line in `KINDS`, and its name in the rubric's schema."""
+"""Kinds of criteria: each measures one value of a submission.
+
+A new kind is a new module here, with functions `expected` and `measure`, and its name in the
+rubric's schema.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from plantkit.grading.grade import Verdict, worst_fault
+from plantkit.grading.grade import MarkVerdict, worst_fault
 
 if TYPE_CHECKING:
     from plantkit.challenges.bundles import Challenge
-    from plantkit.grading.rubric import Criterion, Rubric
+    from plantkit.grading.rubric import Criterion
     from plantkit.isolation.client import Isolation
     from plantkit.isolation.wire import Limits
     from plantkit.scoring.entries import Entry
@@ -20,46 +23,34 @@ if TYPE_CHECKING:
     from plantkit.scoring.protocol import Protocol as ScoringProtocol
     from plantkit.scoring.records import Record
 
-KINDS = {
-    "conformance": "plantkit.grading.criteria.conformance",
-    "determinism": "plantkit.grading.criteria.determinism",
-    "metric": "plantkit.grading.criteria.metric",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What criteria measure on: the evaluation that the rubric asked for.
+    """What a criterion measures on.
 
-    protocol: densities, seeds and weights of the rubric's run; the evaluation may hold more
-    densities. challenges: those of the run, without those that only a criterion names.
-    places: the challenges of every criterion that names one, by the criterion's position.
-    isolation: the level that the evaluation had, and what no pruner may read.
+    evaluation: of the rubric's run, or of the criterion's fresh instances. challenges: those
+    that the criterion looks at; the evaluation may hold more. protocol: densities, seeds and
+    weights of the rubric's run; the evaluation may hold more densities. isolation: the
+    evaluation's level, and what no pruner may read.
     """
 
-    rubric: Rubric
     evaluation: Evaluation
+    challenges: Sequence[Challenge]
     entry: Entry
     protocol: ScoringProtocol
-    challenges: Sequence[Challenge]
-    places: Mapping[int, Sequence[Challenge]]
     limits: Limits
     isolation: Isolation
 
-    def challenges_of(self, criterion: Criterion) -> Sequence[Challenge]:
-        return self.places.get(criterion.position, self.challenges)
-
-    def run_records(self, criterion: Criterion, pruner: str) -> list[Record]:
-        """Returns a pruner's records at the run's densities, on the criterion's challenges."""
-        return [
+    def records(self, criterion: Criterion, pruner: str, challenge: Challenge) -> list[Record]:
+        """Returns a pruner's records at the criterion's density, or all of the run's, by seed
+        and density."""
+        wanted = self.protocol.densities if criterion.density is None else [criterion.density]
+        found = [
             record
-            for challenge in self.challenges_of(criterion)
             for record in self.evaluation.records_of(pruner, challenge)
-            if self.is_run_density(record)
+            if any(_matches(record, density) for density in wanted)
         ]
-
-    def is_run_density(self, record: Record) -> bool:
-        return any(matches(record, density) for density in self.protocol.densities)
+        return sorted(found, key=lambda record: (record.seed, record.target_density))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,33 +63,33 @@ class Measured:
     value: float | None
     got: str
     message: str = ""
-    fault: Verdict | None = None
+    fault: MarkVerdict | None = None
     seconds: float = 0.0
 
 
 class Kind(Protocol):
     """A module of this package."""
 
+    def expected(self, criterion: Criterion) -> str: ...
+
     def measure(self, criterion: Criterion, bench: Bench) -> Measured: ...
 
 
 def kind_of(criterion: Criterion) -> Kind:
     """Returns the module that measures a criterion."""
-    kind: Kind = importlib.import_module(KINDS[criterion.kind])
+    kind: Kind = importlib.import_module(f"{__name__}.{criterion.kind}")
     return kind
 
 
-def matches(record: Record, density: float | str) -> bool:
-    """Returns whether a record was made at `density`, a number or "planted"."""
-    if density == "planted":
-        return record.is_planted_density
-    return record.target_density == density
+def expected_share(what: str, criterion: Criterion) -> str:
+    """Returns what is expected in words: `what`, and how much of it unless it is all."""
+    return what if criterion.credit.target == 1.0 else f"{what}: {criterion.credit.expected()}"
 
 
-def fault_of(records: Sequence[Record]) -> Verdict | None:
-    """Returns what went wrong in runs, the gravest: `ERROR`, `INVALID`, or None."""
+def fault_of(records: Sequence[Record]) -> MarkVerdict | None:
+    """Returns the worst that happened in runs: `ERROR`, `INVALID`, or None."""
     return worst_fault(
-        Verdict.INVALID if record.status == "invalid" else Verdict.ERROR
+        MarkVerdict.INVALID if record.status == "invalid" else MarkVerdict.ERROR
         for record in records
         if record.status != "ok"
     )
@@ -113,3 +104,9 @@ def failures_text(records: Sequence[Record]) -> str:
     shown = [f"{status}: {error}" for status, error in distinct]
     more = [f"and {len(shown) - 3} other errors"] if len(shown) > 3 else []
     return "\n".join([f"{len(failed)} of {len(records)} runs failed", *shown[:3], *more])
+
+
+def _matches(record: Record, density: float | str) -> bool:
+    if density == "planted":
+        return record.is_planted_density
+    return record.target_density == density

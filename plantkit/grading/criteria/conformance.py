@@ -1,51 +1,63 @@
 """The share of checks of the plugin contract that a submission passes.
 
-These are the checks of the conformance suite, `plantkit.testing`, that need no trust, and the
-runs of the rubric's grid, which together count as one check: each must give a valid mask, in
-time and within memory. A check that could not be made counts as missed, so that the number of
-checks is the same for every submission.
+The checks are those of the conformance suite, `plantkit.testing`, that need no trust. All runs
+of the rubric's grid together count as one more check: each must give a valid mask, in time and
+within memory. A check that could not be made counts as missed, so that the number of checks is
+the same for every submission.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from plantkit.grading.criteria import Bench, Measured, failures_text, fault_of
+from plantkit.grading.criteria import Bench, Measured, expected_share, failures_text, fault_of
 from plantkit.testing import CHECKS, CheckResult, CheckStatus, Laboratory, run_checks
 
 if TYPE_CHECKING:
     from plantkit.grading.rubric import Criterion
 
-#: Checks that are missed and told; the first ones are what the later ones follow from.
+#: Most missed checks that are shown. The later ones often follow from the first ones.
 _MOST_TOLD = 5
 
 
-def measure(criterion: Criterion, bench: Bench) -> Measured:
-    """Returns the share of checks that pass."""
-    records = bench.run_records(criterion, bench.entry.label)
-    results = _examine(bench)
-    missed = [result for result in results if result.status is not CheckStatus.OK]
-    fault = fault_of(records)
-    passed = len(results) - len(missed) + (fault is None)
-    total = sum(not check.needs_trust for check in CHECKS) + 1
-    return Measured(
-        value=passed / total,
-        got=f"{passed} of {total} checks passed",
-        message="\n".join(
-            [*map(_missed_line, missed[:_MOST_TOLD]), *filter(None, [failures_text(records)])]
-        ),
-        fault=fault,
-        seconds=math.fsum(record.seconds for record in records)
-        + math.fsum(result.seconds for result in results),
-    )
+def expected(criterion: Criterion) -> str:
+    return expected_share("all checks passed", criterion)
 
 
-def _examine(bench: Bench) -> list[CheckResult]:
+def examine(bench: Bench) -> Sequence[CheckResult]:
     """Returns the results of all checks that need no trust."""
     with Laboratory(limits=bench.limits, isolation=bench.isolation) as laboratory:
         trusting = [check.name for check in CHECKS if check.needs_trust]
         return list(run_checks(bench.entry.source, laboratory, leave_out=trusting))
+
+
+def measure(
+    criterion: Criterion,
+    bench: Bench,
+    *,
+    examine: Callable[[Bench], Sequence[CheckResult]] = examine,
+) -> Measured:
+    """Returns the share of passed checks, of those that `examine` makes and the one of the runs."""
+    records = [
+        record
+        for challenge in bench.challenges
+        for record in bench.records(criterion, bench.entry.label, challenge)
+    ]
+    results = examine(bench)
+    missed = [result for result in results if result.status is not CheckStatus.OK]
+    fault = fault_of(records)
+    passed = len(results) - len(missed) + (fault is None)
+    lines = [*map(_missed_line, missed[:_MOST_TOLD]), failures_text(records)]
+    return Measured(
+        value=passed / (len(results) + 1),
+        got=f"{passed} of {len(results) + 1} checks passed",
+        message="\n".join(filter(None, lines)),
+        fault=fault,
+        seconds=math.fsum(record.seconds for record in records)
+        + math.fsum(result.seconds for result in results),
+    )
 
 
 def _missed_line(result: CheckResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from plantkit.grading.criteria import Bench, Measured, fault_of
+from plantkit.grading.criteria import Bench, Measured, expected_share, fault_of
 from plantkit.isolation.client import PrunerServer, Scratch, run_pruner, write_problem
 from plantkit.isolation.leftovers import scratch_directory
 from plantkit.networks.masks import budget_of
@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from plantkit.scoring.records import Record
 
 
+def expected(criterion: Criterion) -> str:
+    return expected_share("the same mask again", criterion)
+
+
 def measure(criterion: Criterion, bench: Bench) -> Measured:
-    """Returns the share of repeated runs, one a challenge and density, whose mask is the same.
+    """Returns the share of repeated runs, one per challenge and density, whose mask is the same.
 
     The repeat runs in a freshly started interpreter, which hashes strings in another order.
     """
-    same, seconds = 0, 0.0
+    seconds = 0.0
     firsts: list[Record] = []
     different: list[str] = []
     with scratch_directory() as directory, PrunerServer(bench.isolation) as server:
         scratch = Scratch(directory / "cells")
-        for challenge in bench.challenges_of(criterion):
+        for challenge in bench.challenges:
             problem_directory = directory / challenge.digest
             write_problem(problem_directory, challenge.problem(density=1.0, seed=0))
-            records = bench.evaluation.records_of(bench.entry.label, challenge)
-            for record in records:
-                if record.seed != 0 or not bench.is_run_density(record):
+            for record in bench.records(criterion, bench.entry.label, challenge):
+                if record.seed != 0:
                     continue
                 firsts.append(record)
                 where = f"{challenge.id} at density {record.target_density:.4g}"
@@ -53,8 +56,7 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
                     different.append(f"{where}: {outcome.status.value}: {outcome.error}")
                 elif outcome.mask.digest() != record.mask_sha256:
                     different.append(f"{where}: another mask for the same seed")
-                else:
-                    same += 1
+    same = len(firsts) - len(different)
     return Measured(
         value=same / len(firsts),
         got=f"{same} of {len(firsts)} repeated runs gave the same mask",

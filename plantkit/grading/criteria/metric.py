@@ -1,14 +1,15 @@
-"""A figure of the evaluation, or its difference to a baseline's."""
+"""A figure of the evaluation, or its difference from a baseline's."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from plantkit.grading.criteria import Bench, Measured, failures_text, fault_of, matches
-from plantkit.grading.grade import Verdict
+from plantkit.grading.criteria import Bench, Measured, failures_text, fault_of
+from plantkit.grading.grade import MarkVerdict
 from plantkit.grading.measures import MEASURES, Measure, plugin_measure
 from plantkit.scoring.score import seed_score
 
@@ -24,21 +25,32 @@ _AGGREGATES: dict[str, Callable[[Iterable[float]], float]] = {
 }
 
 
+def expected(criterion: Criterion) -> str:
+    """Returns what is asked for: `weak recovered accuracy on relu-3x8 at least 0.9`."""
+    words = [criterion.track, criterion.metric.replace("_", " ")]
+    if criterion.challenge is not None:
+        words.append(f"on {Path(criterion.challenge).name}")
+    if criterion.density is not None:
+        words.append(f"at density {criterion.density},")
+    words.append(criterion.credit.expected())
+    if criterion.baseline is not None:
+        words.append(f"above {criterion.baseline}")
+    return " ".join(filter(None, words))
+
+
 def measure(criterion: Criterion, bench: Bench) -> Measured:
-    """Returns the mean over challenges of the aggregate over seeds."""
-    figure = MEASURES.get(criterion.metric) or plugin_measure(criterion.metric)
+    """Returns the mean over challenges; on each, seeds are aggregated as the rubric says."""
     values: list[float] = []
     mine: list[Record] = []
-    missing = ""
-    theirs_failed = ""
-    for challenge in bench.challenges_of(criterion):
-        records = _select(criterion, bench, figure, bench.entry.label, challenge)
+    missing = theirs_failed = ""
+    for challenge in bench.challenges:
+        records = bench.records(criterion, bench.entry.label, challenge)
         mine += records
-        seeds = _values(criterion, bench, figure, challenge, records)
+        seeds = _values(criterion, bench, challenge, records)
         if criterion.baseline is not None:
-            others = _select(criterion, bench, figure, criterion.baseline, challenge)
+            others = bench.records(criterion, criterion.baseline, challenge)
             theirs_failed = theirs_failed or failures_text(others)
-            base = _values(criterion, bench, figure, challenge, others)
+            base = _values(criterion, bench, challenge, others)
             seeds = [
                 None if one is None or other is None else one - other
                 for one, other in zip(seeds, base, strict=True)
@@ -46,56 +58,30 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
         present = [value for value in seeds if value is not None]
         if len(present) < len(seeds) or not present:
             missing = f"no {criterion.metric} on {challenge.id}"
-            continue
-        values.append(_AGGREGATES[criterion.over_seeds](present))
-    failed = failures_text(mine)
-    everything_failed = all(record.status != "ok" for record in mine)
-    seconds = math.fsum(record.seconds for record in mine)
+        else:
+            values.append(_AGGREGATES[criterion.seeds](present))
+    value, got, message, fault = None, "nothing", failures_text(mine), fault_of(mine)
     if theirs_failed:
         message = f"the baseline {criterion.baseline} failed: {theirs_failed}: tell course staff"
-        return Measured(
-            value=None, got="nothing", message=message, fault=Verdict.ERROR, seconds=seconds
-        )
-    if missing or everything_failed:
-        if criterion.metric == "average_precision" and not failed:
-            failed = "the pruner gives no saliencies; average precision is computed from them"
-        return Measured(
-            value=None,
-            got="nothing",
-            message=failed or missing,
-            fault=fault_of(mine),
-            seconds=seconds,
-        )
-    value = fmean(values)
-    return Measured(
-        value=value,
-        got=_words(criterion, value),
-        message=failed,
-        fault=fault_of(mine),
-        seconds=seconds,
-    )
-
-
-def _select(
-    criterion: Criterion, bench: Bench, figure: Measure, pruner: str, challenge: Challenge
-) -> list[Record]:
-    """Returns the records that a criterion looks at, in the order of seeds and densities."""
-    records = bench.evaluation.records_of(pruner, challenge)
-    if criterion.density is not None:
-        records = [record for record in records if matches(record, criterion.density)]
+        fault = MarkVerdict.ERROR
+    elif missing or all(record.status != "ok" for record in mine):
+        if criterion.metric == "average_precision":
+            missing = "the pruner gives no saliencies; average precision is computed from them"
+        message = message or missing
     else:
-        records = [record for record in records if bench.is_run_density(record)]
-    return sorted(records, key=lambda record: (record.seed, record.target_density))
+        value = fmean(values)
+        got = f"{value:.4g}"
+        if criterion.baseline is not None:
+            got = f"{value:+.4g} against {criterion.baseline}"
+    seconds = math.fsum(record.seconds for record in mine)
+    return Measured(value=value, got=got, message=message, fault=fault, seconds=seconds)
 
 
 def _values(
-    criterion: Criterion,
-    bench: Bench,
-    figure: Measure,
-    challenge: Challenge,
-    records: Sequence[Record],
+    criterion: Criterion, bench: Bench, challenge: Challenge, records: Sequence[Record]
 ) -> list[float | None]:
-    """Returns the values to be aggregated; None for one that a failed run left empty."""
+    """Returns one value per run, or per seed; None where a failed run left no value."""
+    figure = MEASURES.get(criterion.metric) or plugin_measure(criterion.metric)
     if figure.extract is not None:
         return [_value(criterion, figure, record) for record in records]
     values: list[float | None] = []
@@ -115,9 +101,3 @@ def _value(criterion: Criterion, figure: Measure, record: Record) -> float | Non
         return None if value is None or math.isnan(value) else value
     # A failure must not look like a small, and so a good, figure.
     return figure.failed if criterion.credit.is_higher_better else None
-
-
-def _words(criterion: Criterion, value: float) -> str:
-    if criterion.baseline is None:
-        return f"{value:.4g}"
-    return f"{value:+.4g} against {criterion.baseline}"

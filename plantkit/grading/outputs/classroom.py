@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 
-from plantkit.grading.grade import Grade, Mark, Verdict
+from plantkit.grading.grade import Grade, MarkVerdict
 from plantkit.grading.outputs import fitted
 
+HELP = "Write what GitHub Classroom's reporter takes from <ID>_RESULTS."
 #: Linux takes no environment variable above 128 KiB.
 _MOST_BYTES = 120_000
-_STATUS = {Verdict.PASSED: "pass", Verdict.INVALID: "error", Verdict.ERROR: "error"}
+_STATUS = {MarkVerdict.PASSED: "pass", MarkVerdict.INVALID: "error", MarkVerdict.ERROR: "error"}
 
 
 def render(grade: Grade) -> str:
@@ -30,13 +31,7 @@ def _encoded(grade: Grade) -> str:
             "line_no": grade.error_line or 0,
             "execution_time": f"{mark.seconds:.3f}s",
         }
-        for mark in grade.run_marks or [_nothing(grade)]
+        for mark in grade.run_marks or [grade.error_mark()]
     ]
     value = {"version": 1, "status": status, "max_score": grade.max_points, "tests": tests}
     return base64.b64encode(json.dumps(value).encode()).decode("ascii")
-
-
-def _nothing(grade: Grade) -> Mark:
-    return Mark(
-        name="grading", points=0.0, max_points=0.0, verdict=Verdict.ERROR, message=grade.error
-    )

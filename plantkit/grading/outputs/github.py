@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from plantkit.grading.grade import Grade, Mark, Verdict
+from plantkit.grading.grade import Grade, Mark, MarkVerdict
 from plantkit.grading.outputs import fitted
+from plantkit.reports.tables import render_table
 
 _MOST_SUMMARY_BYTES = 1024 * 1024
-#: GitHub shows ten annotations a step.
+#: GitHub shows ten annotations per step.
 _MOST_ANNOTATIONS = 10
 _SIGNS = {
-    Verdict.PASSED: "✅",
-    Verdict.PARTIAL: "🟡",
-    Verdict.FAILED: "❌",
-    Verdict.INVALID: "⛔",
-    Verdict.ERROR: "💥",
-    Verdict.NOT_RUN: "not run",
+    MarkVerdict.PASSED: "✅",
+    MarkVerdict.PARTIAL: "🟡",
+    MarkVerdict.FAILED: "❌",
+    MarkVerdict.INVALID: "⛔",
+    MarkVerdict.ERROR: "💥",
+    MarkVerdict.NOT_RUN: "not run",
 }
 #: Characters that Markdown, HTML or GitHub's own links give a meaning to.
 _SPECIAL = frozenset("\\`*_{}[]()<>#+-!|~@:&\"'$^=")
-
-
-def append_summary(path: Path, grade: Grade) -> None:
-    """Appends the grade to the file that `GITHUB_STEP_SUMMARY` names."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(summary(grade))
 
 
 def summary(grade: Grade) -> str:
@@ -39,16 +32,16 @@ def annotation_commands(grade: Grade) -> list[str]:
     file = grade.path or ""
     if grade.error:
         return [_command("error", file, grade.error_line or 1, grade.title, grade.error)]
-    missed = [mark for mark in grade.run_marks if mark.verdict is not Verdict.PASSED]
     commands = [
         _command(
-            "warning" if mark.verdict is Verdict.PARTIAL else "error",
+            "warning" if mark.verdict is MarkVerdict.PARTIAL else "error",
             file,
             1,
             f"{mark.name} ({mark.points:g} of {mark.max_points:g} points)",
             mark.feedback(),
         )
-        for mark in missed
+        for mark in grade.run_marks
+        if mark.verdict is not MarkVerdict.PASSED
     ]
     if len(commands) > _MOST_ANNOTATIONS:
         rest = len(commands) - (_MOST_ANNOTATIONS - 1)
@@ -59,32 +52,28 @@ def annotation_commands(grade: Grade) -> list[str]:
 
 def _summary(grade: Grade) -> str:
     verdict = "passed" if grade.passed else "not passed"
-    lines = [
-        f"## {_escaped(grade.title)}",
-        "",
-        f"**{grade.points:g} of {grade.max_points:g} points**, {verdict}: "
-        f"{_escaped(grade.submission)}",
-        "",
-    ]
+    points = f"**{grade.points:g} of {grade.max_points:g} points**"
+    parts = [f"## {_escaped(grade.title)}", f"{points}, {verdict}: {_escaped(grade.submission)}"]
     if grade.error:
-        lines += [_escaped(grade.error), ""]
+        parts.append(_escaped(grade.error))
     if grade.marks:
-        lines += ["| | criterion | expected | got | points |", "|---|---|---|---|---|"]
-        lines += [_row(mark) for mark in grade.marks]
-        lines.append("")
-    if any(mark.verdict is Verdict.NOT_RUN for mark in grade.marks):
-        lines += ["Hidden criteria were not run here; they count in the final grade.", ""]
-    return "\n".join(lines)
+        headers = ("", "criterion", "expected", "got", "points")
+        parts.append(render_table(headers, map(_row, grade.marks), "github"))
+    if any(mark.verdict is MarkVerdict.NOT_RUN for mark in grade.marks):
+        parts.append("Hidden criteria were not run here; they count in the final grade.")
+    return "\n\n".join(parts) + "\n"
 
 
-def _row(mark: Mark) -> str:
-    details = "<br>".join(_escaped(text) for text in (mark.description, mark.message) if text)
-    name = _escaped(mark.name) + (f"<br>{details}" if details else "")
-    points = f"{mark.points:g} of {mark.max_points:g}"
-    if mark.verdict is Verdict.NOT_RUN:
-        points = f"? of {mark.max_points:g}"
-    cells = (_SIGNS[mark.verdict], name, _escaped(mark.expected), _escaped(mark.got), points)
-    return f"| {' | '.join(cells)} |"
+def _row(mark: Mark) -> tuple[str, ...]:
+    texts = [_escaped(text) for text in (mark.name, mark.description, mark.message) if text]
+    points = "?" if mark.verdict is MarkVerdict.NOT_RUN else f"{mark.points:g}"
+    return (
+        _SIGNS[mark.verdict],
+        "<br>".join(texts),
+        _escaped(mark.expected),
+        _escaped(mark.got),
+        f"{points} of {mark.max_points:g}",
+    )
 
 
 def _escaped(text: str) -> str:

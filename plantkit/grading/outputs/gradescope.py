@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from plantkit.grading.grade import Grade, Mark, Verdict
+from plantkit.grading.grade import Grade, Mark, MarkVerdict
+
+HELP = "Write Gradescope's results.json."
 
 
 def render(grade: Grade) -> str:
@@ -33,7 +35,7 @@ def _test(grade: Grade, mark: Mark, number: int) -> dict[str, Any]:
     return {
         "score": mark.points,
         "max_score": mark.max_points,
-        "status": "passed" if mark.verdict is Verdict.PASSED else "failed",
+        "status": "passed" if mark.verdict is MarkVerdict.PASSED else "failed",
         "name": mark.name,
         "name_format": "text",
         "number": str(number),
@@ -48,7 +50,7 @@ def _output(grade: Grade) -> str:
     lines = [f"{grade.title}: {grade.submission}"]
     if grade.error:
         lines.append(grade.error)
-    not_run = [mark.name for mark in grade.marks if mark.verdict is Verdict.NOT_RUN]
+    not_run = [mark.name for mark in grade.marks if mark.verdict is MarkVerdict.NOT_RUN]
     if not_run:
         lines.append(f"Not run here: {', '.join(not_run)}")
     return "\n".join(lines)

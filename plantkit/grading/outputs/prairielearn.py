@@ -1,5 +1,8 @@
-"""PrairieLearn's `results.json`. An invalid mask or a file that cannot be loaded is not
-gradable, which costs the student no attempt."""
+"""PrairieLearn's `results.json`.
+
+A submission with an invalid mask, or that cannot be loaded, is not gradable: it does not use up
+an attempt.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from plantkit.grading.grade import Grade, Mark
 from plantkit.grading.outputs import fitted
 
+HELP = "Write PrairieLearn's results.json."
 _MOST_BYTES = 1_000_000
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
-from tabulate import tabulate
-
-from plantkit.grading.grade import Grade, Verdict
+from plantkit.grading.grade import Grade, MarkVerdict
+from plantkit.reports.tables import render_table
 
 _HEADERS = ("criterion", "expected", "got", "points", "")
 
@@ -18,7 +17,7 @@ def render(grade: Grade) -> str:
     """
     rows, notes = [], []
     for mark in grade.marks:
-        if mark.verdict is Verdict.NOT_RUN:
+        if mark.verdict is MarkVerdict.NOT_RUN:
             rows.append((mark.name, "hidden", "", f"? of {mark.max_points:g}", "not run here"))
             continue
         points = f"{mark.points:.{grade.decimals}f} of {mark.max_points:g}"
@@ -30,7 +29,7 @@ def render(grade: Grade) -> str:
         parts.append(grade.error)
     if rows:
         wrapped = [[*map(_wrapped, row[:3]), *row[3:]] for row in rows]
-        parts.append(tabulate(wrapped, headers=_HEADERS, disable_numparse=True))
+        parts.append(render_table(_HEADERS, wrapped))
     parts += notes
     if grade.format_errors and not grade.error:
         errors = "\n".join(grade.format_errors[:3])
@@ -46,7 +45,7 @@ def _totals(grade: Grade) -> list[str]:
         f"{grade.points:.{grade.decimals}f} of {grade.max_points:g} points: {verdict} "
         f"({grade.pass_share:.0%} needed)"
     ]
-    not_run = [mark for mark in grade.marks if mark.verdict is Verdict.NOT_RUN]
+    not_run = [mark for mark in grade.marks if mark.verdict is MarkVerdict.NOT_RUN]
     if not_run:
         points = sum(mark.max_points for mark in not_run)
         lines.append(

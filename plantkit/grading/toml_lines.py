@@ -1,4 +1,4 @@
-"""Lines of the keys of a TOML file, which `tomllib` does not tell."""
+"""Finds the lines of the keys in a TOML file, which `tomllib` does not give."""
 
 from __future__ import annotations
 
@@ -18,25 +18,21 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     found: dict[KeyPath, int] = {}
     arrays: dict[KeyPath, int] = {}  # path of an array of tables to the number seen so far
     table: KeyPath = ()
-    lines = text.split("\n")
-    position = 0
-    while position < len(lines):
-        number = position + 1
-        line = lines[position]
-        position += 1
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if line.lstrip().startswith("["):
-            parts, is_array = _header(line)
-            table = _into_arrays(parts, arrays, is_array=is_array)
-            found[table] = number
-            continue
-        statement = line
-        while (value := _parsed(statement)) is None and position < len(lines):
-            statement += "\n" + lines[position]
-            position += 1
-        for path in _paths(value or {}):
-            found.setdefault(table + path, number)
+    statement, first = "", 1
+    for number, line in enumerate(text.split("\n"), start=1):
+        first = first if statement else number
+        statement += f"{line}\n"
+        value = _parsed(statement)
+        if value is None:
+            continue  # it goes on in the next line
+        paths = _paths(value)
+        header = statement.lstrip()
+        if header.startswith("["):
+            table = _into_arrays(paths[-1], arrays, is_array=header.startswith("[["))
+            paths = [()]
+        for path in paths:
+            found.setdefault(table + path, first)
+        statement = ""
     return found
 
 
@@ -48,30 +44,20 @@ def line_of(lines: Mapping[KeyPath, int], path: Sequence[str | int]) -> int | No
     return None
 
 
-def _into_arrays(parts: Sequence[str], arrays: dict[KeyPath, int], *, is_array: bool) -> KeyPath:
+def _into_arrays(header: KeyPath, arrays: dict[KeyPath, int], *, is_array: bool) -> KeyPath:
     """Returns the path of a header, with the position in each array of tables on the way."""
     path: KeyPath = ()
-    for depth, part in enumerate(parts):
+    for depth, part in enumerate(header, start=1):
         path = (*path, part)
-        if is_array and depth == len(parts) - 1:
+        if is_array and depth == len(header):
             arrays[path] = arrays.get(path, -1) + 1
         if path in arrays:
             path = (*path, arrays[path])
     return path
 
 
-def _header(line: str) -> tuple[list[str], bool]:
-    """Returns the key of a table header, and whether it is one of an array of tables."""
-    value: Any = _parsed(line)
-    parts = []
-    while isinstance(value, dict) and value:
-        (part, value) = next(iter(value.items()))
-        parts.append(part)
-    return parts, isinstance(value, list)
-
-
 def _paths(value: Mapping[str, Any]) -> list[KeyPath]:
-    """Returns the paths of the keys in one statement; a dotted key gives one a part."""
+    """Returns the paths of the keys in one statement; a dotted key gives one for each part."""
     paths: list[KeyPath] = []
     for key, inner in value.items():
         paths.append((key,))

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     from plantkit.errors import PlantkitError
     from plantkit.exports.codabench.ingestion import ingest
 
-    input_data, output, program, submission = map(Path, sys.argv[1:5])
+    input_data, output, program, submission = map(Path, arguments)
     try:
         written = ingest(input_data, output, submission, program)
     except PlantkitError as error:
@@ -19,4 +19,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plantkit.grading.positions import key_lines, line_of
+from plantkit.grading.toml_lines import key_lines, line_of
 
 TEXT = '''# a comment with [brackets] and key = 1
 title = "x"

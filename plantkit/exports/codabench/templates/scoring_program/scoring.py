@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     from plantkit.errors import PlantkitError
     from plantkit.exports.codabench.scoring import score
 
-    inputs, output = map(Path, sys.argv[1:3])
+    inputs, output = map(Path, arguments)
     try:
         score(inputs, output, Path(__file__).resolve().parent)
     except PlantkitError as error:
@@ -19,4 +19,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
