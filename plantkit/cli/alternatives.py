@@ -106,8 +106,8 @@ def command(
     from plantkit.plugins import load_installed
     from plantkit.research.alternatives.inquiry import DEFAULT_PRUNERS, Inquiry, inquire
     from plantkit.research.alternatives.neighbourhood import Effort
-    from plantkit.research.alternatives.record import ALTERNATIVES
     from plantkit.research.alternatives.report import render
+    from plantkit.research.records import ALTERNATIVES
 
     if output is not None and not output.parent.is_dir():
         raise UsageError(f"--output: {output.parent} is not a directory")

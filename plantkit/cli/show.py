@@ -39,15 +39,16 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
         return
     from tabulate import tabulate
 
-    from plantkit.research.alternatives.record import (
+    from plantkit.research.records import (
+        describe_audit,
         describe_neighbourhood,
         describe_search,
-        read_record,
+        read_alternatives,
+        read_audit,
     )
-    from plantkit.research.audit.summary import describe, read_summary
 
-    audit = read_summary(path, manifest)
-    known = read_record(path, digest)
+    audit = read_audit(path, manifest)
+    known = read_alternatives(path, digest)
     planting = manifest["planting"]
     distance, others = planting.get("distance"), planting.get("alternatives")
     ticket, reference = manifest["ticket"], manifest["reference"]
@@ -65,7 +66,7 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
         ),
         ("planting", manifest["planting"]["method"]),
         ("hidden", "yes" if manifest["planting"]["hidden"] else "no: not for contests"),
-        ("audit", "none recorded" if audit is None else describe(audit)),
+        ("audit", "none recorded" if audit is None else describe_audit(audit)),
         *(
             []
             if distance is None
