@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from tabulate import tabulate
 
 from plantkit.research.audit.assessment import Audit, LeakVerdict
@@ -48,115 +49,59 @@ def report_json(report: AuditReport) -> dict[str, Any]:
 
 
 def report_markdown(report: AuditReport) -> str:
-    """Returns the report for people, in GitHub-flavoured Markdown."""
+    """Returns the report for people, in GitHub-flavoured Markdown: `report.md.j2`, filled in."""
     audit = report.audit
-    strongest = audit.strongest
-    parts = [
-        f"# Leak audit: {report.recipe.title}",
-        *_summary(report),
-        "## Strata, by the strongest attacker of each",
-        _table(
+    strongest, subject = audit.strongest, audit.subject
+    page = Environment(
+        loader=PackageLoader("plantkit.research.audit", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    ).get_template("report.md.j2")
+
+    def listed(verdict: LeakVerdict) -> str:
+        return ", ".join(f"`{name}`" for name, one in audit.verdicts.items() if one is verdict)
+
+    def cells(found: Mapping[str, Figures]) -> list[list[str]]:
+        return [[name, *_cells(figures)] for name, figures in found.items()]
+
+    return page.render(
+        report=report,
+        audit=audit,
+        overall=strongest.overall,
+        pooled=audit.pooled,
+        subject=subject,
+        leaking=listed(LeakVerdict.LEAKS),
+        unclear=listed(LeakVerdict.UNCLEAR),
+        left_out="; ".join(f"`{name}` ({why})" for name, why in audit.left_out.items()),
+        strata=_table(
             ["stratum", *_CELLS, "attacker", "verdict"],
             [
-                [name, *_cells(found), strongest.choices[name], audit.verdicts[name]]
-                for name, found in strongest.strata.items()
+                [*row, strongest.choices[row[0]], audit.verdicts[row[0]]]
+                for row in cells(strongest.strata)
             ],
         ),
-    ]
-    if audit.left_out:
-        left_out = "; ".join(f"`{name}` ({why})" for name, why in audit.left_out.items())
-        parts.append(f"Left out, with nothing to tell apart: {left_out}.")
-    parts += [
-        "## Attackers, all strata",
-        _table(
+        attackers=_table(
             ["attacker", *_CELLS],
-            [
-                [attacker.name, *_cells(attacker.overall)]
-                for attacker in audit.attackers
-                if attacker.overall is not None
-            ],
+            cells({one.name: one.overall for one in audit.attackers if one.overall is not None}),
         ),
-        "## Learning curve: AUC within strata",
-        _table(
+        curve=_table(
             ["training networks", *audit.curve[0].attackers],
             [
                 [
                     str(point.training_networks),
-                    *(
-                        "" if found is None else f"{found.auc:.3f}"
-                        for found in point.attackers.values()
-                    ),
+                    *("" if one is None else f"{one.auc:.3f}" for one in point.attackers.values()),
                 ]
                 for point in audit.curve
             ],
         ),
-        "## Single features",
-        _table(
+        features=_table(
             ["feature", "group", "AUC"],
-            [
-                [feature.name, feature.group, f"{feature.auc:.3f}"]
-                for feature in audit.features[:FEATURES_SHOWN]
-            ],
+            [[one.name, one.group, f"{one.auc:.3f}"] for one in audit.features[:FEATURES_SHOWN]],
         ),
-    ]
-    if audit.pooled is not None:
-        pooled = audit.pooled
-        parts += [
-            "## Whole networks",
-            f"Joint attacker, all entries of a network together: AUC {pooled.auc:.3f}, average "
-            f"precision {pooled.average_precision:.3f}. Knowing the layers' densities alone "
-            f"gives {pooled.floor_auc:.3f} and {pooled.floor_average_precision:.4f}: no planting "
-            "can get below that.",
-        ]
-    subject = audit.subject
-    if subject is not None:
-        strata = {**subject.strata, "all": subject.overall}
-        parts += [
-            f"## The bundle {report.bundle}",
-            f"**Verdict: {subject.verdict}.** One network says little: a random ticket of this "
-            "size has AUC 0.5 with a standard deviation of "
-            f"{subject.auc_deviation_by_chance:.3f}.",
-            _table(
-                ["stratum", *_CELLS], [[name, *_cells(found)] for name, found in strata.items()]
-            ),
-        ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _summary(report: AuditReport) -> list[str]:
-    audit, limits = report.audit, report.audit.limits
-    overall = audit.strongest.overall
-    figures = (
-        "nothing could be told apart"
-        if overall is None
-        else f"AUC {overall.auc:.3f}, precision at k {overall.lift:.2f} times chance"
+        subject_strata=subject
+        and _table(["stratum", *_CELLS], cells({**subject.strata, "all": subject.overall})),
     )
-    lines = [
-        f"**Verdict: {audit.verdict}.** The strongest attacker reaches, within strata, "
-        f"{figures}; limits {limits.auc} and {limits.lift}. "
-        + ("Within the limits." if audit.passed else "Not within the limits."),
-        f"{audit.training_networks} training networks, {audit.test_networks} others to test on, "
-        f"with {audit.test_positives} ticket entries. In brackets: 95% bootstrap intervals over "
-        f"test networks. Planting took {report.planting_seconds:.0f} s, attacking "
-        f"{report.attack_seconds:.0f} s.",
-    ]
-    leaking, unclear = (
-        ", ".join(f"`{name}`" for name, found in audit.verdicts.items() if found is verdict)
-        for verdict in (LeakVerdict.LEAKS, LeakVerdict.UNCLEAR)
-    )
-    if leaking:
-        lines.append(f"Beyond a limit: {leaking}.")
-    if unclear:
-        lines.append(
-            f"Unclear, as the interval holds a limit or there is none: {unclear}. More test "
-            "networks would tell."
-        )
-    if audit.training_networks < 100:
-        lines.append(
-            "Fewer than 100 training networks: a better trained attacker may find more, see the "
-            "learning curve."
-        )
-    return lines
 
 
 _CELLS = ("ticket entries", "AUC", "average precision", "chance", "precision at k", "÷ chance")
