@@ -83,7 +83,7 @@ def test_two_identical_units_can_stand_in_for_each_other():
     ] * 2
     assert [(e.row, e.column) for e in found.entries] == [(0, 0), (1, 0), (0, 0), (1, 1)]
     assert found.droppable(NO_LOSS) == 0
-    assert [entry.is_exchangeable(NO_LOSS) for entry in found.entries] == [
+    assert [entry.least <= NO_LOSS for entry in found.entries] == [
         False,  # unit 0 has nothing else to read
         False,
         True,  # output 0 may read unit 1
@@ -227,7 +227,7 @@ def test_entries_that_stand_in_for_each_other_cannot_be_dropped_together():
         }
     )
     found = explore(two_units(1.0, ticket=ticket))
-    by_place = {(e.parameter, e.row, e.column): e.is_droppable(NO_LOSS) for e in found.entries}
+    by_place = {(e.parameter, e.row, e.column): e.dropped <= NO_LOSS for e in found.entries}
     assert by_place == {
         ("layers.0.weight", 0, 0): True,  # output 0 then reads unit 1 alone
         ("layers.0.weight", 1, 0): False,  # output 1 has nothing else

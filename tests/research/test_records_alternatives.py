@@ -61,7 +61,7 @@ def test_a_record_does_not_say_where_the_ticket_is(record):
     assert "layers" not in json.dumps(record)
 
 
-def test_a_record_stands_beside_a_bundle_and_leaves_its_digest_alone(
+def test_a_record_stands_next_to_a_bundle_and_leaves_its_digest_alone(
     record, copied_bundle, plantkit_cli
 ):
     _, digest = read_manifest(copied_bundle)

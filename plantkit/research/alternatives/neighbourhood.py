@@ -25,7 +25,7 @@ from torch.nn import functional
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
 from plantkit.networks import bias_name, weight_name
-from plantkit.networks.training import Samples, single_threaded
+from plantkit.networks.training import single_threaded
 
 #: Share of the ticket's gain below which a difference is rounding.
 NO_LOSS = 1e-6
@@ -86,14 +86,10 @@ class EntryLosses:
     dropped: float
     exchanged: tuple[float, ...]
 
-    def is_droppable(self, most: float) -> bool:
-        """Returns whether dropping it loses at most `most`."""
-        return self.dropped <= most
-
-    def is_exchangeable(self, most: float) -> bool:
-        """Returns whether an exchange loses at most `most`, be it for a parameter that does
-        nothing."""
-        return self.dropped <= most or any(loss <= most for loss in self.exchanged)
+    @property
+    def least(self) -> float:
+        """The least that an exchange loses; one for a parameter that does nothing counts too."""
+        return min((self.dropped, *self.exchanged))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +109,11 @@ class Neighbourhood:
 
     def droppable(self, most: float) -> float:
         """Returns the share of entries that can be dropped alone and lose at most `most`."""
-        return statistics.fmean(entry.is_droppable(most) for entry in self.entries)
+        return statistics.fmean(entry.dropped <= most for entry in self.entries)
 
     def exchangeable(self, most: float) -> float:
         """Returns the share of entries whose exchange, or dropping, loses at most `most`."""
-        return statistics.fmean(entry.is_exchangeable(most) for entry in self.entries)
+        return statistics.fmean(entry.least <= most for entry in self.entries)
 
     def tickets(self, most: float) -> int:
         """Returns how many measured exchanges lose at most `most`.
@@ -167,11 +163,8 @@ def explore(
     with torch.no_grad(), single_threaded():
         ticket = _Ticket(challenge)
         judged = _Judged(challenge, ticket)
-        few = slice(effort.screening)
-        screening = Samples(
-            inputs=challenge.train.inputs[few], targets=challenge.train.targets[few]
-        )
-        trace = ticket.traced(screening)
+        few = ticket.traced(challenge.train.inputs[: effort.screening])
+        answers = challenge.train.targets[: effort.screening]
         found: list[EntryLosses] = []
         screened = 0
         for done, place in enumerate(ticket.entries, start=1):
@@ -180,7 +173,7 @@ def explore(
             if len(candidates) > effort.candidates:
                 drawn = torch.randperm(len(candidates), generator=generator)
                 candidates = candidates[drawn[: effort.candidates]]
-            best = ticket.screen(trace, screening.targets, place, candidates)[: effort.measured]
+            best = ticket.screen(few, answers, place, candidates)[: effort.measured]
             is_bias = column == len(ticket.units[layer])
             screened += len(candidates)
             found.append(
@@ -283,13 +276,13 @@ class _Ticket:
             )
         ]
 
-    def traced(self, data: Samples, *, without: Sequence[_Place] = ()) -> _Trace:
-        """Returns what goes through the ticket less some entries."""
+    def traced(self, inputs: Tensor, *, without: Sequence[_Place] = ()) -> _Trace:
+        """Returns what goes through the ticket less some entries for inputs (n, d_in)."""
         left = [values.clone() for values in self._masked]
         for layer, row, column in without:
             left[layer][row, column] = 0
         trace = _Trace([], [])
-        below = data.inputs
+        below = inputs
         for values in left:
             source = torch.cat([below, below.new_ones(len(below), 1)], dim=1)
             trace.sources.append(source)
@@ -344,7 +337,7 @@ class _Judged:
         self._challenge = challenge
         self._ticket = ticket
         self._data = (challenge.train, challenge.truth.test)
-        self._traces = [ticket.traced(data) for data in self._data]
+        self._traces = [ticket.traced(data.inputs) for data in self._data]
         self._whole = self._performances([trace.outputs.unsqueeze(0) for trace in self._traces])
 
     def losses(self, out: _Place, into: Tensor | None) -> list[float]:
@@ -368,7 +361,7 @@ class _Judged:
             if loss > most:
                 break
             tried = [*dropped, place]
-            traces = [self._ticket.traced(data, without=tried) for data in self._data]
+            traces = [self._ticket.traced(data.inputs, without=tried) for data in self._data]
             [together] = self._losses([trace.outputs.unsqueeze(0) for trace in traces])
             if together <= most:
                 dropped = tried

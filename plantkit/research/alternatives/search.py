@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,16 +64,14 @@ def search_json(
     seeds: int, attempts: Sequence[Attempt], found: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Returns the part of the record on what pruners found; `found` is from `judge`."""
-    searchers: dict[str, dict[str, Any]] = {}
-    for attempt in attempts:
-        searcher = searchers.setdefault(
-            attempt.pruner, {"pruner": attempt.pruner, "runs": 0, "failed": 0}
-        )
-        searcher["runs"] += 1
-        searcher["failed"] += attempt.mask is None
+    runs = Counter(attempt.pruner for attempt in attempts)
+    failed = Counter(attempt.pruner for attempt in attempts if attempt.mask is None)
     return {
         "seeds": seeds,
-        "searchers": list(searchers.values()),
+        "searchers": [
+            {"pruner": pruner, "runs": count, "failed": failed[pruner]}
+            for pruner, count in runs.items()
+        ],
         "masks": len({a.mask.digest() for a in attempts if a.mask is not None}),
         "as_good": sum(one["as_good"] and one["as_sparse"] for one in found),
         "best": max(found, key=lambda one: one["strong"], default=None),
