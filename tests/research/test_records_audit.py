@@ -49,7 +49,7 @@ def write(bundle, summary):
     (bundle / AUDIT).write_text(json.dumps(summary))
 
 
-def test_a_summary_stands_beside_a_bundle_and_leaves_its_digest_alone(bundle):
+def test_a_summary_stands_next_to_a_bundle_and_leaves_its_digest_alone(bundle):
     manifest, digest = read_manifest(bundle)
     assert read_audit(bundle, manifest) is None
     summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))

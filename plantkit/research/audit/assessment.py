@@ -276,17 +276,12 @@ def _left_out(cases: Sequence[Case]) -> dict[str, str]:
 def _pooled(
     scores: Sequence[Scores], train: Sequence[Case], test: Sequence[Case], rng: np.random.Generator
 ) -> PooledFigures | None:
-    names = list(train[0].spec.shapes)
-    levels = np.concatenate(
-        [
-            np.full(
-                train[0].labels[name].size, np.mean([case.labels[name].mean() for case in train])
-            )
-            for name in names
-        ]
-    )
-    labels = [np.concatenate([case.labels[name] for name in names]) for case in test]
-    whole = [np.concatenate([odds[name] for name in names]) for odds in scores]
+    """Returns figures of `scores` of the test networks, and of scores by the layers' densities."""
+    spec = train[0].spec
+    densities = [np.mean([case.labels[name].mean() for case in train]) for name in spec.shapes]
+    levels = np.repeat(densities, list(spec.sizes.values()))
+    labels = [np.concatenate([case.labels[name] for name in spec.shapes]) for case in test]
+    whole = [np.concatenate([odds[name] for name in spec.shapes]) for odds in scores]
     found = {
         "attack": [separate(odds, one) for odds, one in zip(whole, labels, strict=True)],
         "floor": [separate(levels, one) for one in labels],
