@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -98,3 +100,9 @@ def test_shipped_summaries_hold_for_their_bundles():
     for path in found:
         manifest, _ = read_manifest(path.parent)
         assert read_audit(path.parent, manifest) is not None
+
+
+def test_reading_records_imports_neither_torch_nor_scikit_learn():
+    heavy = "{'torch', 'sklearn'} & set(sys.modules)"
+    code = f"import sys, plantkit.research.records; sys.exit(bool({heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,12 +11,12 @@ _NOTES = (
     "ticket, best found: strong performance, of the planted ticket and of the best mask that was "
     "found without it, at most as many entries. as good: such masks, of all runs, that lose at "
     "most {tolerance} of the ticket's gain.",
-    "least effect: of dropping one ticket entry, on the outputs, in their standard deviations. "
-    "droppable: share of ticket entries any one of which can be left out and loses at most "
-    "{tolerance}; together: that can be left out all at once. exchangeable: share any one of which "
-    "can be exchanged for another parameter of its layer and loses at most {tolerance}, be it for "
-    "one that does nothing. tickets: such exchanges, for one that does something. together, "
-    "exchangeable and tickets are lower bounds.",
+    "least effect: change of the outputs when the ticket entry that matters least is dropped, in "
+    "their standard deviations. droppable: share of ticket entries that can each be left out "
+    "alone and lose at most {tolerance}; together: share that can be left out all at once. "
+    "exchangeable: share that can each be exchanged alone for another parameter of its layer and "
+    "lose at most {tolerance}; a parameter that does nothing counts too. tickets: such exchanges, "
+    "for one that does something. together, exchangeable and tickets are lower bounds.",
 )
 
 
