@@ -79,8 +79,8 @@ def command(
     from plantkit.plugins import find_challenges
     from plantkit.research.alternatives.inquiry import DEFAULT_PRUNERS, Inquiry, inquire
     from plantkit.research.alternatives.neighbourhood import Effort
-    from plantkit.research.alternatives.record import ALTERNATIVES
     from plantkit.research.alternatives.report import render
+    from plantkit.research.records import ALTERNATIVES
 
     key = find_secret_key(key_file)
     found = find_challenges(challenge_directories)

@@ -105,7 +105,7 @@ def command(
     from plantkit.planting import fresh_seed
     from plantkit.research.audit.inspection import Inspection, inspect
     from plantkit.research.audit.report import report_json, report_markdown
-    from plantkit.research.audit.summary import summarise
+    from plantkit.research.records import summarise
 
     report = inspect(
         subject,

@@ -39,15 +39,16 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
 
 def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, str | None]]:
     """Returns pairs of a name and what is known, None for what does not apply."""
-    from plantkit.research.alternatives.record import (
+    from plantkit.research.records import (
+        describe_audit,
         describe_neighbourhood,
         describe_search,
-        read_record,
+        read_alternatives,
+        read_audit,
     )
-    from plantkit.research.audit.summary import describe, read_summary
 
-    audit = read_summary(path, manifest)
-    known = read_record(path, digest)
+    audit = read_audit(path, manifest)
+    known = read_alternatives(path, digest)
     planting, data = manifest["planting"], manifest["data"]
     ticket, reference = manifest["ticket"], manifest["reference"]
     training = manifest["protocol"]["training"]
@@ -67,7 +68,7 @@ def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, 
         ),
         ("planting", planting["method"]),
         ("hidden", "yes" if planting["hidden"] else "no: not for contests"),
-        ("audit", "none recorded" if audit is None else describe(audit)),
+        ("audit", "none recorded" if audit is None else describe_audit(audit)),
         (
             "against the formula",
             distance

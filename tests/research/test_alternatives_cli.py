@@ -35,7 +35,7 @@ def test_a_table_of_bundles(alternatives, circle):
     assert "lose at most 1% of the ticket's gain" in outcome.out
 
 
-def test_json_is_of_the_schema_and_written_beside_the_bundle(plantkit_cli, copied_bundle):
+def test_json_is_of_the_schema_and_written_next_to_the_bundle(plantkit_cli, copied_bundle):
     before = {path.name: path.read_bytes() for path in copied_bundle.iterdir()}
     outcome = plantkit_cli(
         *("alternatives", copied_bundle, *QUICK, "--format", "json", "--write"),

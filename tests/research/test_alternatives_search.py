@@ -1,4 +1,4 @@
-"""Masks that were found without the truth, beside the ticket."""
+"""Masks that were found without the truth, next to the ticket."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def attempt(mask, seed=0):
 def test_the_ticket_is_as_good_and_as_sparse_as_itself(circle):
     ticket = circle.truth.ticket
     [found] = judge(circle, [attempt(ticket, seed=3)])
-    assert found.is_as_good
-    assert found.is_as_sparse
-    assert found.to_json() == {
+    assert found == {
         "pruner": "mine",
         "seed": 3,
         "kept": ticket.kept,
@@ -51,33 +49,33 @@ def test_good_sparse_and_overlap_are_told_apart(circle):
     column = int((~circle.truth.ticket["layers.1.weight"].any(dim=0)).nonzero()[0])
     weights["layers.0.weight"][column, 0] = True
     padded = judge(circle, [attempt(Mask.from_vector(circle.network, ticket | idle))])[0]
-    assert (padded.is_as_good, padded.is_as_sparse) == (True, False)
-    assert padded.recall == 1.0 > padded.f1
+    assert (padded["as_good"], padded["as_sparse"]) == (True, False)
+    assert padded["recall"] == 1.0 > padded["f1"]
     partial = judge(circle, [attempt(Mask.from_vector(circle.network, half))])[0]
-    assert (partial.is_as_good, partial.is_as_sparse) == (False, True)
-    assert partial.recall == pytest.approx(int(half.sum()) / int(ticket.sum()))
-    assert partial.f1 == pytest.approx(2 * partial.recall / (1 + partial.recall))
+    assert (partial["as_good"], partial["as_sparse"]) == (False, True)
+    assert partial["recall"] == pytest.approx(int(half.sum()) / int(ticket.sum()))
+    assert partial["f1"] == pytest.approx(2 * partial["recall"] / (1 + partial["recall"]))
 
 
 def test_the_tolerance_decides_what_is_as_good(circle):
     ticket = circle.truth.ticket.vector(circle.network)
     ticket[int(ticket.nonzero()[-1])] = False
     [found] = judge(circle, [attempt(Mask.from_vector(circle.network, ticket))])
-    assert found.recovered < 1
+    assert found["recovered"] < 1
     [lenient] = judge(
         circle,
         [attempt(Mask.from_vector(circle.network, ticket))],
-        tolerance=1.0001 - found.recovered,
+        tolerance=1.0001 - found["recovered"],
     )
     [strict] = judge(
         circle,
         [attempt(Mask.from_vector(circle.network, ticket))],
-        tolerance=0.9999 - found.recovered,
+        tolerance=0.9999 - found["recovered"],
     )
-    assert (lenient.is_as_good, strict.is_as_good) == (True, False)
+    assert (lenient["as_good"], strict["as_good"]) == (True, False)
 
 
 def test_runs_that_failed_are_left_out(circle):
     assert judge(circle, [attempt(None)]) == []
     [found] = judge(circle, [attempt(None), attempt(circle.truth.ticket, seed=1)])
-    assert found.seed == 1
+    assert found["seed"] == 1

@@ -10,8 +10,9 @@ import pytest
 from plantkit.errors import MissingExtraError, UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters
-from plantkit.research.audit import Limits, Sample, Verdict, audit_plantings
+from plantkit.research.audit.assessment import LeakVerdict, Limits, audit_plantings
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
+from plantkit.research.audit.samples import Sample
 
 SMALL = PerceptronSpec(widths=(2, 24, 24, 3))
 
@@ -67,8 +68,8 @@ class TestNull:
 
     def test_verdict(self, null):
         assert null.passed
-        assert null.verdict is Verdict.HIDDEN
-        assert Verdict.LEAKS not in null.verdicts.values()
+        assert null.verdict is LeakVerdict.HIDDEN
+        assert LeakVerdict.LEAKS not in null.verdicts.values()
 
     def test_no_single_feature_stands_out(self, null):
         assert null.features[0].auc < 0.55
@@ -86,7 +87,7 @@ class TestNull:
         assert null.strongest.overall.networks == 29
         subject = null.subject
         assert subject.overall.networks == 1
-        assert subject.verdict is not Verdict.LEAKS
+        assert subject.verdict is not LeakVerdict.LEAKS
         assert abs(subject.overall.auc.value - 0.5) < 3 * subject.auc_deviation
         assert 0.02 < subject.auc_deviation < 0.05  # about 0.29 / sqrt(94 entries)
 
@@ -127,7 +128,7 @@ class TestFaithful:
     def test_it_leaks(self, faithful):
         assert faithful.strongest.overall.auc.low > 0.9
         assert faithful.strongest.strata["layers.1.weight"].lift.low > 2
-        assert faithful.verdict is Verdict.LEAKS
+        assert faithful.verdict is LeakVerdict.LEAKS
         assert not faithful.passed
 
     def test_no_limit_makes_it_pass(self, faithful):
@@ -197,10 +198,10 @@ def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
     samples[7] = Sample(spec=odd.spec, parameters=odd.parameters, ticket=ticket)
     audit = audit_plantings(samples[:5], samples[5:], curve=())
     assert audit.strongest.strata["layers.2.bias"].networks == 1
-    assert audit.verdicts["layers.2.bias"] is Verdict.UNCLEAR
+    assert audit.verdicts["layers.2.bias"] is LeakVerdict.UNCLEAR
 
 
 def test_with_one_test_network_no_stratum_is_judged():
     samples = random_samples(6, seed=9)
     audit = audit_plantings(samples[:5], samples[5:], curve=())
-    assert set(audit.verdicts.values()) == {Verdict.UNCLEAR}
+    assert set(audit.verdicts.values()) == {LeakVerdict.UNCLEAR}

@@ -82,7 +82,7 @@ def test_a_bundle_says_itself_how_it_was_planted(audit, tiny_challenges):
 def test_a_directory_that_is_no_bundle(audit, tmp_path):
     outcome = audit(tmp_path)
     assert outcome.code == 2
-    assert "is no bundle" in outcome.err
+    assert "is not a bundle" in outcome.err
 
 
 def test_a_sealed_bundle_takes_its_key(audit, plantkit_cli, tiny_challenges, tmp_path):

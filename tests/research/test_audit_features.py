@@ -10,7 +10,6 @@ from plantkit.planting.initialization import draw_parameters
 from plantkit.research.audit.features import (
     GROUPS,
     extract_features,
-    mean_ranks,
     parallelism,
     repeats,
     shared_ratios,
@@ -47,6 +46,33 @@ def test_ranks_are_of_the_stratum_and_free_of_scale(parameters):
     assert rank.ravel()[magnitude.argmin()] == 0
     scaled = parameters | {"layers.1.weight": 3 * parameters["layers.1.weight"]}
     assert (column(extract_features(SPEC, scaled), "layers.1.weight", "magnitude") == rank).all()
+
+
+def test_ties_share_the_mean_rank(parameters):
+    parameters["layers.0.bias"][:] = [2, 1, 2, 5, *range(10, 18)]
+    tables = extract_features(SPEC, parameters)
+    rank = column(tables, "layers.0.bias", "value")
+    assert rank[:4].tolist() == [int(256 * (r - 0.5) / 12) for r in (2.5, 1, 2.5, 4)]
+    assert column(tables, "layers.0.bias", "value_lowest")[:4].tolist() == [1, 0, 1, 3]
+    assert column(tables, "layers.0.bias", "value_highest")[:4].tolist() == [9, 11, 9, 8]
+
+
+def test_neighbours_are_those_of_the_units_at_both_ends(parameters):
+    tables = extract_features(SPEC, parameters)
+
+    def order(values):
+        return np.floor(256 * (np.argsort(np.argsort(values)) + 0.5) / 12).astype(int)
+
+    weight, bias = parameters["layers.0.weight"], parameters["layers.0.bias"]
+    source = column(tables, "layers.1.weight", "source_norm")
+    np.testing.assert_array_equal(source, np.tile(order(np.linalg.norm(weight, axis=1)), (12, 1)))
+    source = column(tables, "layers.1.weight", "source_bias")
+    np.testing.assert_array_equal(source, np.tile(order(bias), (12, 1)))
+    after = parameters["layers.2.weight"]
+    for name in ("layers.1.weight", "layers.1.bias"):
+        out = column(tables, name, "out_sum").reshape(12, -1)
+        np.testing.assert_array_equal(out[:, 0], order(after.sum(axis=0)))
+        assert (out == out[:, :1]).all()
 
 
 def test_exact_zeros(parameters):
@@ -107,7 +133,3 @@ def test_class_columns_in_proportion_are_seen(parameters):
 def test_parallelism_of_opposite_and_of_zero_rows():
     cosines = parallelism(np.array([[1.0, 2.0], [-2.0, -4.0], [0.0, 0.0], [2.0, -1.0]]))
     assert cosines == pytest.approx([1, 1, 0, 0], abs=1e-12)
-
-
-def test_mean_ranks_of_ties():
-    assert mean_ranks(np.array([2.0, 1.0, 2.0, 5.0])).tolist() == [2.5, 1, 2.5, 4]

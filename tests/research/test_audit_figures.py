@@ -7,11 +7,13 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from plantkit.research.audit.figures import (
+    NOTHING,
+    Estimate,
     Separation,
     chance_average_precision,
+    feature_aucs,
     mean_auc,
     separate,
-    separate_codes,
     summarize,
 )
 
@@ -55,16 +57,16 @@ class TestSeparate:
     @pytest.mark.parametrize("label", [True, False])
     def test_nothing_to_separate(self, label):
         labels = np.full(3, label)
-        assert separate(np.arange(3.0), labels) is None
-        assert separate_codes(np.zeros((3, 2), dtype=np.uint8), labels) is None
+        assert separate(np.arange(3.0), labels) == NOTHING
+        assert feature_aucs(np.zeros((3, 2), dtype=np.uint8), labels).tolist() == [0.5, 0.5]
 
-    def test_codes_give_the_same_without_sorting(self, rng):
+    def test_feature_aucs_are_the_same_without_sorting(self, rng):
         for _ in range(30):
             scores, labels = tied_scores(rng)
             codes = np.column_stack([scores, 255 - scores, scores // 3]).astype(np.uint8)
-            assert separate_codes(codes, labels) == tuple(
-                separate(column.astype(float), labels) for column in codes.T
-            )
+            assert feature_aucs(codes, labels).tolist() == [
+                separate(column.astype(float), labels).auc for column in codes.T
+            ]
 
 
 @pytest.mark.parametrize(("positives", "entries"), [(1, 7), (4, 9), (9, 9), (1, 1)])
@@ -81,7 +83,12 @@ def test_chance_average_precision_is_the_mean_over_random_orders(rng, positives,
 class TestSummarize:
     def one(self, auc, positives=2, hits=1.0):
         return Separation(
-            positives=positives, entries=10, auc=auc, average_precision=0.5, hits=hits
+            positives=positives,
+            auc=auc,
+            average_precision=0.5,
+            chance_average_precision=0.3,
+            hits=hits,
+            chance_hits=positives**2 / 10,
         )
 
     def test_weights_are_positives(self, rng):
@@ -97,12 +104,12 @@ class TestSummarize:
         assert (figures.auc.low, figures.auc.high) == (None, None)
 
     def test_networks_without_anything_to_separate_do_not_count(self, rng):
-        figures = summarize({"a": [None, self.one(0.6), self.one(0.8)]}, ["a"], rng)
+        figures = summarize({"a": [NOTHING, self.one(0.6), self.one(0.8)]}, ["a"], rng)
         assert figures.networks == 2
         assert figures.auc.value == pytest.approx(0.7)
         assert figures.auc.low == pytest.approx(0.6)
         assert figures.auc.high == pytest.approx(0.8)
-        assert summarize({"a": [None, None]}, ["a"], rng) is None
+        assert summarize({"a": [NOTHING, NOTHING]}, ["a"], rng) is None
 
     def test_the_interval_covers_the_mean_about_as_often_as_it_says(self, rng):
         covered = 0
@@ -113,5 +120,13 @@ class TestSummarize:
         assert 85 <= covered <= 100
 
 
-def test_mean_auc_of_nothing_is_chance():
-    assert mean_auc([None]) == 0.5
+def test_mean_auc_is_weighted_and_of_nothing_is_chance():
+    assert mean_auc([0.8, 0.5], [3, 1]) == pytest.approx(0.725)
+    assert mean_auc(np.array([[0.8, 0.2], [0.5, 0.5]]), [3, 1]) == pytest.approx([0.725, 0.275])
+    assert mean_auc([0.9], [0]) == 0.5
+    assert mean_auc(np.ones((2, 3)), [0, 0]).tolist() == [0.5] * 3
+
+
+def test_an_estimate_is_shown_with_its_interval():
+    assert f"{Estimate(value=0.5):.2f}" == "0.50"
+    assert f"{Estimate(value=0.5, low=0.0, high=0.75):.2f}" == "0.50 [0.00, 0.75]"

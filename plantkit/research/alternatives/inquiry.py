@@ -1,4 +1,4 @@
-"""A bundle's other tickets, looked for from outside and from the ticket; and their record."""
+"""The search for a bundle's other tickets, from outside and from the ticket, and its record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from plantkit.errors import UsageError
 from plantkit.evaluation.requests import PruneRequest
 from plantkit.evaluation.run import run_pruning
 from plantkit.isolation.levels import AUTO
-from plantkit.research.alternatives.neighbourhood import NO_LOSS, Effort, Neighbourhood, explore
-from plantkit.research.alternatives.record import SCHEMA, SCHEMA_VERSION
-from plantkit.research.alternatives.search import Found, judge
+from plantkit.research.alternatives.neighbourhood import Effort, explore
+from plantkit.research.alternatives.search import judge, search_json
+from plantkit.research.records import SCHEMA_VERSION
 from plantkit.schemas import violations
 from plantkit.scoring.attempts import Attempt
 from plantkit.version import __version__
@@ -51,7 +51,10 @@ def inquire(
 
     Args:
         challenge: with its truth.
+        inquiry: who searches, and how far.
         date: of the inquiry.
+        warn: called with what went wrong without stopping the search, such as a failed run.
+        progress: called with what is done, how many of it, of how many.
 
     Raises:
         UsageError: a pruner, or a value, that cannot be used.
@@ -62,25 +65,21 @@ def inquire(
         raise UsageError("a pruner was given twice; give each once, and more --seeds")
     attempts: list[Attempt] = []
     for pruner in inquiry.pruners:
-        attempts += run_pruning(
-            PruneRequest(
-                pruner=pruner,
-                challenge=str(challenge.path.resolve()),
-                densities=(PLANTED,),
-                seeds=inquiry.seeds,
-                jobs=inquiry.jobs,
-                time_seconds=inquiry.time_seconds,
-                memory_mib=inquiry.memory_mib,
-                isolation=inquiry.isolation,
-            ),
-            warn=warn,
-            progress=progress,
+        request = PruneRequest(
+            pruner=pruner,
+            challenge=str(challenge.path.resolve()),
+            densities=(PLANTED,),
+            seeds=inquiry.seeds,
+            jobs=inquiry.jobs,
+            time_seconds=inquiry.time_seconds,
+            memory_mib=inquiry.memory_mib,
+            isolation=inquiry.isolation,
         )
+        attempts += run_pruning(request, warn=warn, progress=progress)
     for attempt in attempts:
         if attempt.mask is None:
             warn(f"{attempt.pruner}, seed {attempt.seed}: {attempt.status}: {attempt.error}")
     found = judge(challenge, attempts, tolerance=inquiry.effort.tolerance)
-    around = explore(challenge, inquiry.effort, progress=progress)
     record = {
         "schema_version": SCHEMA_VERSION,
         "plantkit_version": __version__,
@@ -89,57 +88,10 @@ def inquire(
         "bundle_sha256": challenge.digest,
         "tolerance": inquiry.effort.tolerance,
         "ticket": {"kept": challenge.ticket_kept, "strong": challenge.ticket.strong},
-        "search": _search_json(inquiry, attempts, found),
-        "neighbourhood": neighbourhood_json(around),
+        "search": search_json(inquiry.seeds, attempts, found),
+        "neighbourhood": explore(challenge, inquiry.effort, progress=progress).to_json(),
     }
-    broken = violations(record, SCHEMA)
+    broken = violations(record, "alternatives")
     if broken:  # such as more runs than a record may list
         raise UsageError(f"the record would break its schema at {'; '.join(broken[:3])}")
     return record
-
-
-def neighbourhood_json(found: Neighbourhood) -> dict[str, Any]:
-    """Returns the part of the record on the ticket's own entries; it names none of them."""
-    return {
-        "candidates": found.effort.candidates,
-        "screening": found.effort.screening,
-        "measured_per_entry": found.effort.measured,
-        "screened": found.screened,
-        "measured": found.measured,
-        "smallest_effect": found.smallest_effect,
-        "smallest_loss": found.smallest_loss,
-        "median_loss": found.median_loss,
-        **{
-            name: {
-                "droppable": found.droppable(most),
-                "exchangeable": found.exchangeable(most),
-                "tickets": found.tickets(most),
-                "spare": spare,
-            }
-            for name, most, spare in (
-                ("within_tolerance", found.effort.tolerance, found.spare),
-                ("without_loss", NO_LOSS, found.spare_without_loss),
-            )
-        },
-    }
-
-
-def _search_json(
-    inquiry: Inquiry, attempts: Sequence[Attempt], found: Sequence[Found]
-) -> dict[str, Any]:
-    best = max(found, key=lambda one: one.strong, default=None)
-    searchers: dict[str, dict[str, Any]] = {}
-    for attempt in attempts:
-        searcher = searchers.setdefault(
-            attempt.pruner, {"pruner": attempt.pruner, "runs": 0, "failed": 0}
-        )
-        searcher["runs"] += 1
-        searcher["failed"] += attempt.mask is None
-    return {
-        "seeds": inquiry.seeds,
-        "searchers": list(searchers.values()),
-        "masks": len({a.mask.digest() for a in attempts if a.mask is not None}),
-        "as_good": sum(one.is_as_good and one.is_as_sparse for one in found),
-        "best": None if best is None else best.to_json(),
-        "found": [one.to_json() for one in found],
-    }

@@ -2,19 +2,21 @@
 
 An exchange takes one entry out of the ticket and puts one parameter of the same layer, weight or
 bias, in its place. Only *live* parameters are tried: those that the ticket leads to and that lead
-on to an output. Any other changes nothing, so that such an exchange is the entry's removal.
+on to an output. Any other changes nothing, so that such an exchange only removes the entry.
 
 For every entry a bounded random sample of live parameters is screened, each exchange by its
-performance on a few training samples; the best of them are measured as scoring measures: one
-factor an output from all training data, performance on the test data. So shares and counts of
+performance on a few training samples. The best of them are measured as scoring measures: one
+factor per output from all training data, performance on the test data. So shares and counts of
 exchanges are lower bounds.
 """
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,13 +24,12 @@ from torch.nn import functional
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
-from plantkit.networks.perceptron import reached_units, reaching_units
-from plantkit.networks.training import Samples, single_threaded
+from plantkit.networks import bias_name, weight_name
+from plantkit.networks.training import single_threaded
 
 #: Share of the ticket's gain below which a difference is rounding.
 NO_LOSS = 1e-6
-#: What stands for more than that, and for the loss of outputs that are no numbers.
+#: Stands for larger losses, and for the loss of outputs that are not numbers.
 _MOST_LOSS = 1e12
 #: Exchanges evaluated at once: what they need stays in a core's cache.
 _AT_ONCE = 64
@@ -61,6 +62,9 @@ class Effort:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected 1 or more")
 
 
+_DEFAULT_EFFORT = Effort()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryLosses:
     """What becomes of the ticket without one entry.
@@ -82,14 +86,10 @@ class EntryLosses:
     dropped: float
     exchanged: tuple[float, ...]
 
-    def is_droppable(self, most: float) -> bool:
-        """Returns whether dropping it loses at most `most`."""
-        return self.dropped <= most
-
-    def is_exchangeable(self, most: float) -> bool:
-        """Returns whether an exchange loses at most `most`, be it for a parameter that does
-        nothing."""
-        return self.dropped <= most or any(loss <= most for loss in self.exchanged)
+    @property
+    def least(self) -> float:
+        """The least that an exchange loses; one for a parameter that does nothing counts too."""
+        return min((self.dropped, *self.exchanged))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,29 +107,13 @@ class Neighbourhood:
     spare: int
     spare_without_loss: int
 
-    @property
-    def measured(self) -> int:
-        return sum(len(entry.exchanged) for entry in self.entries)
-
-    @property
-    def smallest_effect(self) -> float:
-        return min(entry.effect for entry in self.entries)
-
-    @property
-    def smallest_loss(self) -> float:
-        return min(entry.dropped for entry in self.entries)
-
-    @property
-    def median_loss(self) -> float:
-        return statistics.median(entry.dropped for entry in self.entries)
-
     def droppable(self, most: float) -> float:
         """Returns the share of entries that can be dropped alone and lose at most `most`."""
-        return statistics.fmean(entry.is_droppable(most) for entry in self.entries)
+        return statistics.fmean(entry.dropped <= most for entry in self.entries)
 
     def exchangeable(self, most: float) -> float:
-        """Returns the share of entries that an exchange, or dropping, loses at most `most` of."""
-        return statistics.fmean(entry.is_exchangeable(most) for entry in self.entries)
+        """Returns the share of entries whose exchange, or dropping, loses at most `most`."""
+        return statistics.fmean(entry.least <= most for entry in self.entries)
 
     def tickets(self, most: float) -> int:
         """Returns how many measured exchanges lose at most `most`.
@@ -138,10 +122,33 @@ class Neighbourhood:
         """
         return sum(loss <= most for entry in self.entries for loss in entry.exchanged)
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns this part of the record; it names none of the ticket's entries."""
+        return {
+            "candidates": self.effort.candidates,
+            "screening": self.effort.screening,
+            "measured_per_entry": self.effort.measured,
+            "screened": self.screened,
+            "measured": sum(len(entry.exchanged) for entry in self.entries),
+            "smallest_effect": min(entry.effect for entry in self.entries),
+            "smallest_loss": min(entry.dropped for entry in self.entries),
+            "median_loss": statistics.median(entry.dropped for entry in self.entries),
+            "within_tolerance": self._shares(self.effort.tolerance, self.spare),
+            "without_loss": self._shares(NO_LOSS, self.spare_without_loss),
+        }
+
+    def _shares(self, most: float, spare: int) -> dict[str, Any]:
+        return {
+            "droppable": self.droppable(most),
+            "exchangeable": self.exchangeable(most),
+            "tickets": self.tickets(most),
+            "spare": spare,
+        }
+
 
 def explore(
     challenge: Challenge,
-    effort: Effort | None = None,
+    effort: Effort = _DEFAULT_EFFORT,
     *,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Neighbourhood:
@@ -152,32 +159,31 @@ def explore(
     Raises:
         UsageError: the ticket keeps nothing.
     """
-    effort = Effort() if effort is None else effort
     generator = torch.Generator().manual_seed(int(challenge.digest[:12], 16))
     with torch.no_grad(), single_threaded():
         ticket = _Ticket(challenge)
         judged = _Judged(challenge, ticket)
-        screening = _first(challenge.train, effort.screening)
-        few = ticket.traced(screening)
+        few = ticket.traced(challenge.train.inputs[: effort.screening])
+        answers = challenge.train.targets[: effort.screening]
         found: list[EntryLosses] = []
         screened = 0
-        for done, (layer, row, column) in enumerate(ticket.entries, start=1):
-            out = torch.tensor([[row, column]])
+        for done, place in enumerate(ticket.entries, start=1):
+            layer, row, column = place
             candidates = ticket.live[layer]
             if len(candidates) > effort.candidates:
                 drawn = torch.randperm(len(candidates), generator=generator)
                 candidates = candidates[drawn[: effort.candidates]]
-            best = ticket.screen(few, screening, layer, out, candidates)[: effort.measured]
-            is_bias = column == ticket.widths[layer]
+            best = ticket.screen(few, answers, place, candidates)[: effort.measured]
+            is_bias = column == len(ticket.units[layer])
             screened += len(candidates)
             found.append(
                 EntryLosses(
                     parameter=bias_name(layer) if is_bias else weight_name(layer),
                     row=int(ticket.units[layer + 1][row]),
                     column=None if is_bias else int(ticket.units[layer][column]),
-                    effect=judged.effect(layer, out),
-                    dropped=judged.losses(layer, out, None)[0],
-                    exchanged=tuple(judged.losses(layer, out, best)) if len(best) else (),
+                    effect=judged.effect(place),
+                    dropped=judged.losses(place, None)[0],
+                    exchanged=tuple(judged.losses(place, best)) if len(best) else (),
                 )
             )
             progress(f"{challenge.id}: exchanging entries", done, len(ticket.entries))
@@ -191,21 +197,22 @@ def explore(
         )
 
 
-#: Layer, row and column of an entry; the column after the last is the bias.
-_Place = tuple[int, int, int]
-#: (count, 2): row and column of entries of one layer.
-_Places = Tensor
+class _Place(NamedTuple):
+    """Where an entry is; the column after the last is the bias."""
+
+    layer: int
+    row: int
+    column: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trace:
+class _Trace(NamedTuple):
     """What goes through the ticket for some samples.
 
-    sources: (n, in + 1) a layer, the last column all ones. preactivations: (n, out) a layer.
+    sources: (n, in + 1) per layer, the last column all ones. preactivations: (n, out) per layer.
     """
 
-    sources: Sequence[Tensor]
-    preactivations: Sequence[Tensor]
+    sources: list[Tensor]
+    preactivations: list[Tensor]
 
     @property
     def outputs(self) -> Tensor:
@@ -213,75 +220,83 @@ class _Trace:
 
 
 class _Ticket:
-    """A ticket on the units that it touches: no other unit is more than zero.
+    """A ticket on the units that it touches: all other units are zero.
 
     Attributes:
-        units: those units, of each layer of neurons.
-        widths: their numbers.
-        entries: layer, row and column of each of its entries, in the order of the network.
-        live: (count, 2) a layer, the parameters outside of it that can make a difference.
+        units: those units, of each layer of neurons; all inputs and outputs are among them.
+        entries: where each of its entries is, in the order of the network.
+        live: (count, 2) per layer, rows and columns of the parameters outside of it that can
+            make a difference.
     """
 
     def __init__(self, challenge: Challenge) -> None:
         spec, ticket = challenge.network, challenge.truth.ticket
         if not ticket.kept:
             raise UsageError(f"the ticket of {challenge.id!r} keeps nothing; there is no other")
-        self._task = challenge.task
-        self.units = _touched_units(spec, ticket)
-        self.widths = [len(units) for units in self.units]
-        self._values: list[Tensor] = []  # (out, in + 1) a layer, the bias last
-        kept: list[Tensor] = []
-        for layer in spec.layers:
-            rows, columns = self.units[layer + 1], self.units[layer]
-            for values, tensors in ((self._values, challenge.weights), (kept, ticket)):
-                weights = tensors[weight_name(layer)][rows][:, columns]
-                biases = tensors[bias_name(layer)][rows]
-                values.append(torch.cat([weights, biases.unsqueeze(1)], dim=1))
-        self._masked = [value * mask for value, mask in zip(self._values, kept, strict=True)]
-        self.entries = [
-            (layer, int(row), int(column))
-            for layer, mask in enumerate(kept)
-            for row, column in mask.nonzero()
+
+        def matrices(tensors: Mapping[str, Tensor]) -> list[Tensor]:
+            pairs = [(tensors[weight_name(i)], tensors[bias_name(i)]) for i in spec.layers]
+            return [torch.cat([weight, bias.unsqueeze(1)], dim=1) for weight, bias in pairs]
+
+        whole = matrices(ticket)  # (out, in + 1) per layer, the bias last
+        touched = [
+            fed.any(dim=1) | read[:, :-1].any(dim=0) for fed, read in itertools.pairwise(whole)
         ]
-        small = PerceptronSpec(widths=tuple(self.widths))
-        masks = {}
-        for layer, mask in enumerate(kept):
-            masks[weight_name(layer)] = mask[:, :-1].unsqueeze(0)
-            masks[bias_name(layer)] = mask[:, -1].unsqueeze(0)
-        reached = reached_units(small, masks, biases_feed=True)
-        reaching = reaching_units(small, masks)
-        always = torch.ones(1, dtype=torch.bool)
-        self.live = [
-            (
-                reaching[layer + 1][0].unsqueeze(1)
-                & torch.cat([reached[layer][0], always])
-                & ~mask
-                & (self._values[layer] != 0)
-            ).nonzero()
-            for layer, mask in enumerate(kept)
+        self._task = challenge.task
+        self.units = [
+            torch.arange(spec.inputs),
+            *(units.nonzero().squeeze(1) for units in touched),
+            torch.arange(spec.outputs),
         ]
 
-    def traced(self, data: Samples, *, without: Sequence[_Place] = ()) -> _Trace:
-        """Returns what goes through the ticket less some entries."""
+        def shrunk(matrix: Tensor, layer: int) -> Tensor:
+            rows, columns = self.units[layer + 1], self.units[layer]
+            return torch.cat([matrix[rows][:, columns], matrix[rows, -1:]], dim=1)
+
+        kept = [shrunk(mask, layer) for layer, mask in enumerate(whole)]
+        values = matrices(challenge.weights)
+        self._values = [shrunk(value, layer) for layer, value in enumerate(values)]
+        self._masked = [value * mask for value, mask in zip(self._values, kept, strict=True)]
+        self.entries = [
+            _Place(layer, *place)
+            for layer, mask in enumerate(kept)
+            for place in mask.nonzero().tolist()
+        ]
+        always = torch.ones(1, dtype=torch.bool)
+        reached = [torch.ones(spec.inputs + 1, dtype=torch.bool)]  # by an input or a bias
+        for mask in kept:
+            reached.append(torch.cat([(mask & reached[-1]).any(dim=1), always]))
+        reaching = [torch.ones(spec.outputs, dtype=torch.bool)]  # an output
+        for mask in reversed(kept):
+            reaching.insert(0, (mask[:, :-1] & reaching[0].unsqueeze(1)).any(dim=0))
+        self.live = [
+            (ends.unsqueeze(1) & starts & ~mask & (value != 0)).nonzero()
+            for ends, starts, mask, value in zip(
+                reaching[1:], reached[:-1], kept, self._values, strict=True
+            )
+        ]
+
+    def traced(self, inputs: Tensor, *, without: Sequence[_Place] = ()) -> _Trace:
+        """Returns what goes through the ticket less some entries for inputs (n, d_in)."""
         left = [values.clone() for values in self._masked]
         for layer, row, column in without:
             left[layer][row, column] = 0
-        sources, preactivations = [], []
-        below = data.inputs
+        trace = _Trace([], [])
+        below = inputs
         for values in left:
             source = torch.cat([below, below.new_ones(len(below), 1)], dim=1)
-            sources.append(source)
-            preactivations.append(source @ values.T)
-            below = torch.relu(preactivations[-1])
-        return _Trace(sources=sources, preactivations=preactivations)
+            trace.sources.append(source)
+            trace.preactivations.append(source @ values.T)
+            below = torch.relu(trace.outputs)
+        return trace
 
-    def outputs(self, trace: _Trace, layer: int, out: _Places, into: _Places | None) -> Tensor:
+    def outputs(self, trace: _Trace, out: _Place, into: Tensor | None) -> Tensor:
         """Returns outputs (count, n, d_out) of the ticket less `out`, each with one of `into`.
 
-        out: (1, 2), an entry. into: (count, 2), parameters; None for none, a count of 1.
+        into: (count, 2), rows and columns of the same layer; None for none, a count of 1.
         """
+        layer, row, column = out
         source = trace.sources[layer]
-        [[row, column]] = out.tolist()
         left = self._masked[layer][row].clone()
         left[column] = 0
         base = trace.preactivations[layer].clone()
@@ -296,10 +311,8 @@ class _Ticket:
             changed = functional.linear(torch.relu_(changed), values[:, :-1], values[:, -1])
         return changed
 
-    def screen(
-        self, trace: _Trace, data: Samples, layer: int, out: _Places, candidates: _Places
-    ) -> _Places:
-        """Returns `candidates`, the exchange that performs best on `data` first.
+    def screen(self, trace: _Trace, targets: Tensor, out: _Place, candidates: Tensor) -> Tensor:
+        """Returns `candidates`, the exchange first that performs best on the traced samples.
 
         Of equal performance, the one that changes the outputs least comes first.
         """
@@ -307,9 +320,9 @@ class _Ticket:
             return candidates
         accuracies, changes = [], []
         for into in torch.split(candidates, _AT_ONCE):
-            outputs = self.outputs(trace, layer, out, into)
-            factors = self._task.output_factors(outputs, data.targets)
-            accuracies.append(self._task.accuracy(outputs * factors.unsqueeze(1), data.targets))
+            outputs = self.outputs(trace, out, into)
+            factors = self._task.output_factors(outputs, targets)
+            accuracies.append(self._task.accuracy(outputs * factors.unsqueeze(1), targets))
             changes.append((outputs - trace.outputs).square().sum(dim=(1, 2)))
         nearest = torch.cat(changes).argsort(stable=True)
         reached = torch.cat(accuracies).nan_to_num(nan=-torch.inf)
@@ -323,26 +336,20 @@ class _Judged:
     def __init__(self, challenge: Challenge, ticket: _Ticket) -> None:
         self._challenge = challenge
         self._ticket = ticket
-        self._training = ticket.traced(challenge.train)
-        self._test = ticket.traced(challenge.truth.test)
-        self._whole = self._performances(
-            self._training.outputs.unsqueeze(0), self._test.outputs.unsqueeze(0)
-        )
-        outputs = self._test.outputs.double()
-        self._deviations = (outputs - outputs.mean(dim=0)).square().sum()
+        self._data = (challenge.train, challenge.truth.test)
+        self._traces = [ticket.traced(data.inputs) for data in self._data]
+        self._whole = self._performances([trace.outputs.unsqueeze(0) for trace in self._traces])
 
-    def losses(self, layer: int, out: _Places, into: _Places | None) -> list[float]:
+    def losses(self, out: _Place, into: Tensor | None) -> list[float]:
         """Returns what the ticket less `out` loses with each of `into`; see `_Ticket.outputs`."""
-        return self._losses(
-            self._ticket.outputs(self._training, layer, out, into),
-            self._ticket.outputs(self._test, layer, out, into),
-        )
+        return self._losses([self._ticket.outputs(trace, out, into) for trace in self._traces])
 
-    def effect(self, layer: int, out: _Places) -> float:
+    def effect(self, out: _Place) -> float:
         """Returns the change of the outputs without `out`, over their standard deviation."""
-        outputs = self._ticket.outputs(self._test, layer, out, None)[0]
-        changes = (outputs - self._test.outputs).double().square().sum()
-        return float((changes / self._deviations).sqrt())
+        test = self._traces[1]
+        whole = test.outputs.double()
+        changes = (self._ticket.outputs(test, out, None)[0] - test.outputs).double()
+        return float((changes.square().sum() / (whole - whole.mean(dim=0)).square().sum()).sqrt())
 
     def spare(self, alone: Sequence[tuple[float, _Place]], most: float) -> int:
         """Returns how many entries were dropped together and lost at most `most`.
@@ -354,39 +361,20 @@ class _Judged:
             if loss > most:
                 break
             tried = [*dropped, place]
-            [together] = self._losses(
-                self._ticket.traced(self._challenge.train, without=tried).outputs.unsqueeze(0),
-                self._ticket.traced(self._challenge.truth.test, without=tried).outputs.unsqueeze(0),
-            )
+            traces = [self._ticket.traced(data.inputs, without=tried) for data in self._data]
+            [together] = self._losses([trace.outputs.unsqueeze(0) for trace in traces])
             if together <= most:
                 dropped = tried
         return len(dropped)
 
-    def _losses(self, training: Tensor, test: Tensor) -> list[float]:
-        lost = self._whole - self._performances(training, test)
+    def _losses(self, outputs: Sequence[Tensor]) -> list[float]:
+        lost = self._whole - self._performances(outputs)
         shares = lost / (self._whole - self._challenge.trivial)
         return [float(share) for share in shares.nan_to_num(_MOST_LOSS).clamp(max=_MOST_LOSS)]
 
-    def _performances(self, training: Tensor, test: Tensor) -> Tensor:
-        """Returns the test performance (count,) of outputs (count, n, d_out) on both data."""
-        challenge = self._challenge
-        factors = challenge.task.output_factors(training, challenge.train.targets)
-        targets = challenge.truth.test.targets
-        return challenge.task.accuracy(test * factors.unsqueeze(1), targets)
-
-
-def _touched_units(spec: PerceptronSpec, ticket: Mapping[str, Tensor]) -> list[Tensor]:
-    """Returns the units of each layer of neurons that an entry leads to or from.
-
-    All inputs and outputs are among them.
-    """
-    units = [torch.arange(spec.inputs)]
-    for layer in spec.layers[:-1]:
-        fed = ticket[weight_name(layer)].any(dim=1) | ticket[bias_name(layer)]
-        read = ticket[weight_name(layer + 1)].any(dim=0)
-        units.append((fed | read).nonzero().squeeze(1))
-    return [*units, torch.arange(spec.outputs)]
-
-
-def _first(data: Samples, count: int) -> Samples:
-    return Samples(inputs=data.inputs[:count], targets=data.targets[:count])
+    def _performances(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Returns performances (count,) of outputs (count, n, d_out) on training and test data."""
+        training, test = outputs
+        task = self._challenge.task
+        factors = task.output_factors(training, self._data[0].targets)
+        return task.accuracy(test * factors.unsqueeze(1), self._data[1].targets)

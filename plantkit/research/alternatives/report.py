@@ -1,4 +1,4 @@
-"""Records of other tickets as a table for people, one row a bundle."""
+"""Records of other tickets as a table for people, one row per bundle."""
 
 from __future__ import annotations
 
@@ -7,31 +7,16 @@ from typing import Any
 
 from tabulate import tabulate
 
-HEADERS = (
-    "challenge",
-    "entries",
-    "ticket",
-    "best found",
-    "by",
-    "F1",
-    "as good",
-    "least effect",
-    "droppable",
-    "together",
-    "exchangeable",
-    "tickets",
-    "exchangeable, no loss",
-)
 _NOTES = (
     "ticket, best found: strong performance, of the planted ticket and of the best mask that was "
     "found without it, at most as many entries. as good: such masks, of all runs, that lose at "
     "most {tolerance} of the ticket's gain.",
-    "least effect: of dropping one ticket entry, on the outputs, in their standard deviations. "
-    "droppable: share of ticket entries any one of which can be left out and loses at most "
-    "{tolerance}; together: that can be left out all at once. exchangeable: share any one of which "
-    "can be exchanged for another parameter of its layer and loses at most {tolerance}, be it for "
-    "one that does nothing. tickets: such exchanges, for one that does something. together, "
-    "exchangeable and tickets are lower bounds.",
+    "least effect: change of the outputs when the ticket entry that matters least is dropped, in "
+    "their standard deviations. droppable: share of ticket entries that can each be left out "
+    "alone and lose at most {tolerance}; together: share that can be left out all at once. "
+    "exchangeable: share that can each be exchanged alone for another parameter of its layer and "
+    "lose at most {tolerance}; a parameter that does nothing counts too. tickets: such exchanges, "
+    "for one that does something. together, exchangeable and tickets are lower bounds.",
 )
 
 
@@ -39,7 +24,7 @@ def render(records: Sequence[Mapping[str, Any]], *, markdown: bool) -> str:
     """Returns the table of records of one tolerance, and what its columns mean."""
     table = tabulate(
         [_row(record) for record in records],
-        headers=HEADERS,
+        headers="keys",
         tablefmt="github" if markdown else "simple",
         disable_numparse=True,
     )
@@ -48,23 +33,24 @@ def render(records: Sequence[Mapping[str, Any]], *, markdown: bool) -> str:
     return "\n\n".join([table, *notes]) + "\n"
 
 
-def _row(record: Mapping[str, Any]) -> tuple[str, ...]:
+def _row(record: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the cells of one bundle, by header."""
     search, around = record["search"], record["neighbourhood"]
-    best = search["best"]
+    best, kept = search["best"], record["ticket"]["kept"]
     within, without = around["within_tolerance"], around["without_loss"]
     runs = sum(searcher["runs"] for searcher in search["searchers"])
-    return (
-        record["challenge"],
-        str(record["ticket"]["kept"]),
-        f"{record['ticket']['strong']:.4f}",
-        "" if best is None else f"{best['strong']:.4f}",
-        "" if best is None else best["pruner"],
-        "" if best is None else f"{best['f1']:.3f}",
-        f"{search['as_good']} of {runs}",
-        f"{around['smallest_effect']:.2g}",
-        f"{within['droppable']:.0%}",
-        f"{within['spare'] / record['ticket']['kept']:.0%}",
-        f"{within['exchangeable']:.0%}",
-        str(within["tickets"]),
-        f"{without['exchangeable']:.0%}",
-    )
+    return {
+        "challenge": record["challenge"],
+        "entries": str(kept),
+        "ticket": f"{record['ticket']['strong']:.4f}",
+        "best found": "" if best is None else f"{best['strong']:.4f}",
+        "by": "" if best is None else best["pruner"],
+        "F1": "" if best is None else f"{best['f1']:.3f}",
+        "as good": f"{search['as_good']} of {runs}",
+        "least effect": f"{around['smallest_effect']:.2g}",
+        "droppable": f"{within['droppable']:.0%}",
+        "together": f"{within['spare'] / kept:.0%}",
+        "exchangeable": f"{within['exchangeable']:.0%}",
+        "tickets": str(within["tickets"]),
+        "exchangeable, no loss": f"{without['exchangeable']:.0%}",
+    }

@@ -5,45 +5,43 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.research.audit.boosting import (
+from plantkit.research.audit.cases import Case, positives
+from plantkit.research.audit.figures import NOTHING, Floats, Separations, mean_auc, separate
+from plantkit.research.audit.joint import joint_tables, ticket_degrees
+from plantkit.research.audit.learners import (
     BOLD,
     CAUTIOUS,
-    EntryModels,
+    SECOND_ORDER,
     Learner,
-    Table,
+    Model,
     fit_models,
     thin_out,
 )
-from plantkit.research.audit.cases import Case, CaseFile
-from plantkit.research.audit.features import GROUPS
-from plantkit.research.audit.figures import Separation, mean_auc, separate
-from plantkit.research.audit.joint import joint_tables, ticket_degrees
-from plantkit.research.audit.products import PRODUCTS
-from plantkit.research.audit.singles import (
-    FeatureSeparations,
-    choose_feature,
-    position_scores,
-    separate_features,
-)
 
-Floats = NDArray[np.float64]
-LogOdds = Mapping[str, Floats]
-Found = Mapping[str, Sequence[Separation | None]]
+Scores = Mapping[str, NDArray[Any]]
+"""Parameter name to scores (entries,), the higher the likelier; strata may be left out."""
+
+Scorer = Callable[[Case], Scores]
+
+Fit = Callable[[Sequence[int]], Scorer]
+"""From the places of the training networks to learn from to an attacker that knows them."""
 
 FOLDS = 3
-ROUNDS = 1
+
 DISTINCT = 2.0
-BOOSTING = "boosting"
-CAUTIOUS_BOOSTING = "cautious boosting"
-SECOND_ORDER = "second order"
-JOINT = "joint"
-POSITION = "position prior"
-STRONGEST = "strongest"
-LEARNERS = (BOOSTING, CAUTIOUS_BOOSTING, SECOND_ORDER, JOINT)
+"""Standard deviations of an AUC at chance by which an attacker is clearly better."""
+
+LEARNERS: Mapping[str, Learner] = {
+    "boosting": BOLD,
+    "cautious boosting": CAUTIOUS,
+    "second order": SECOND_ORDER,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,202 +50,166 @@ class Attack:
 
     Attributes:
         name: of the attacker.
-        found: stratum to one separation a test network.
+        found: stratum to one separation per test network.
         rehearsal: stratum to the AUC on the training networks, each judged by an attacker
-            that was trained on others (cross-validation); says how good the attacker
+            that was trained on others (cross-validation). It says how good the attacker
             believes to be before it sees a test network. 0 where it has nothing to go by.
         choices: stratum to what it settled on there, for attackers that choose.
-        log_odds: one mapping a test network, for attackers that give any.
     """
 
     name: str
-    found: Found
+    found: Separations
     rehearsal: Mapping[str, float]
     choices: Mapping[str, str] = field(default_factory=dict)
-    log_odds: Sequence[LogOdds] = ()
 
     def first(self, networks: int) -> Attack:
         """Returns the attack on the first `networks` test networks alone."""
         found = {stratum: values[:networks] for stratum, values in self.found.items()}
-        return dataclasses.replace(self, found=found, log_odds=self.log_odds[:networks])
-
-
-def learned_attacks(
-    train: CaseFile, test: Sequence[Case], rng: np.random.Generator
-) -> tuple[Attack, ...]:
-    """Returns the `LEARNERS`, in their order.
-
-    Three judge entry by entry; the joint attacker builds on the one of them that did best on
-    the training networks.
-    """
-    cases = train.cases
-    spec = cases[0].spec
-    stages = {
-        BOOSTING: _train_stage(cases, test, Case.codes, rng),
-        CAUTIOUS_BOOSTING: _train_stage(cases, test, Case.codes, rng, CAUTIOUS),
-        SECOND_ORDER: _train_stage(cases, test, Case.surroundings, rng, PRODUCTS),
-    }
-    alone = {name: _attack(name, cases, test, stage) for name, stage in stages.items()}
-    stage = stages[max(alone, key=lambda name: _rehearsed_auc(alone[name], cases))]
-    degrees = ticket_degrees(spec, [case.labels for case in cases])
-    for _ in range(ROUNDS):
-        known = {
-            id(case): odds
-            for group, answers in ((cases, stage.rehearsed), (test, stage.tested))
-            for case, odds in zip(group, answers, strict=True)
-        }
-
-        def tables(
-            case: Case, known: Mapping[int, LogOdds] = known
-        ) -> dict[str, NDArray[np.float32]]:
-            return joint_tables(spec, known[id(case)], case.codes(), degrees)
-
-        stage = _train_stage(cases, test, tables, rng)
-    return *alone.values(), _attack(JOINT, cases, test, stage)
+        return dataclasses.replace(self, found=found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Stage:
-    """Log odds of training networks by models that never saw them, and of test networks."""
+class Answers:
+    """Scores of training networks by attackers that never saw them, and of test networks."""
 
-    rehearsed: Sequence[LogOdds]
-    tested: Sequence[LogOdds]
+    rehearsed: Sequence[Scores]
+    tested: Sequence[Scores]
 
 
-def _train_stage(
-    cases: Sequence[Case],
-    test: Sequence[Case],
-    tables: Callable[[Case], Mapping[str, Table]],
-    rng: np.random.Generator,
-    learner: Learner = BOLD,
-) -> _Stage:
-    spec = cases[0].spec
-    lessons = [thin_out(tables(case), case.labels, len(cases), rng) for case in cases]
-
-    def model(left_out: int | None) -> EntryModels:
-        kept = [one for place, one in enumerate(lessons) if place % FOLDS != left_out]
-        return fit_models(spec, kept, rng, learner)
-
-    folds = [model(fold) for fold in range(FOLDS)]
-    full = model(None)
-    return _Stage(
-        rehearsed=[folds[place % FOLDS].log_odds(tables(case)) for place, case in enumerate(cases)],
-        tested=[full.log_odds(tables(case)) for case in test],
+def answer(fit: Fit, cases: Sequence[Case], test: Sequence[Case]) -> Answers:
+    """Returns what attackers that `fit` trains on `cases` answer."""
+    places = range(len(cases))
+    folds = [fit([place for place in places if place % FOLDS != fold]) for fold in range(FOLDS)]
+    full = fit(places)
+    return Answers(
+        rehearsed=[folds[place % FOLDS](case) for place, case in enumerate(cases)],
+        tested=[full(case) for case in test],
     )
 
 
-def _attack(name: str, cases: Sequence[Case], test: Sequence[Case], stage: _Stage) -> Attack:
-    rehearsed = _separations(cases, stage.rehearsed)
-    return Attack(
-        name=name,
-        found=_separations(test, stage.tested),
-        rehearsal={stratum: mean_auc(values) for stratum, values in rehearsed.items()},
-        log_odds=stage.tested,
-    )
+def judge(name: str, answers: Answers, cases: Sequence[Case], test: Sequence[Case]) -> Attack:
+    """Returns the attack that these answers are."""
+    rehearsal = {}
+    for stratum, found in _separations(cases, answers.rehearsed).items():
+        aucs, weights = [one.auc for one in found], [one.positives for one in found]
+        is_blind = stratum not in answers.rehearsed[0]
+        rehearsal[stratum] = 0.0 if is_blind else float(mean_auc(aucs, weights))
+    return Attack(name=name, found=_separations(test, answers.tested), rehearsal=rehearsal)
 
 
-def _separations(
-    cases: Sequence[Case], scores: Sequence[LogOdds]
-) -> dict[str, list[Separation | None]]:
+def _separations(cases: Sequence[Case], scores: Sequence[Scores]) -> Separations:
     return {
         name: [
-            separate(score[name], case.labels[name])
-            for case, score in zip(cases, scores, strict=True)
+            separate(one[name], case.labels[name]) if name in one else NOTHING
+            for case, one in zip(cases, scores, strict=True)
         ]
         for name in cases[0].spec.shapes
     }
 
 
-def position_attack(train: CaseFile, test: Sequence[Case]) -> Attack:
-    """Returns the attacker that only knows where the training tickets lay."""
-    cases = train.cases
-    spec = cases[0].spec
-    priors = [
-        position_scores(
-            spec, [case.labels for place, case in enumerate(cases) if place % FOLDS != fold]
-        )
-        for fold in range(FOLDS)
-    ]
-    rehearsed = _separations(cases, [priors[place % FOLDS] for place in range(len(cases))])
-    full = position_scores(spec, [case.labels for case in cases])
-    return Attack(
-        name=POSITION,
-        found=_separations(test, [full] * len(test)),
-        rehearsal={stratum: mean_auc(values) for stratum, values in rehearsed.items()},
-    )
+def learned_attacks(
+    cases: Sequence[Case], test: Sequence[Case], rng: np.random.Generator
+) -> tuple[list[Attack], Sequence[Scores]]:
+    """Returns the `LEARNERS` and the joint attacker, and the log odds of the joint one.
 
-
-def single_attacks(
-    train: CaseFile, test: CaseFile
-) -> tuple[list[Attack], FeatureSeparations, FeatureSeparations]:
-    """Returns one attacker a group of features, and all features' separations, train and test.
-
-    An attacker takes, in each stratum, the group's feature and direction that are best on its
-    training networks.
+    The `LEARNERS` judge entry by entry. The joint attacker builds on the one of them that did
+    best on the training networks.
     """
-    seen, unseen = separate_features(train), separate_features(test)
-    everything = range(len(train.cases))
-    attacks = []
-    for group in dict.fromkeys(GROUPS.values()):
-        found: dict[str, list[Separation | None]] = {}
-        rehearsal: dict[str, float] = {}
-        choices: dict[str, str] = {}
-        for stratum, names in train.features.items():
-            chosen = choose_feature(seen, stratum, everything, group)
-            if chosen is None:
-                found[stratum], rehearsal[stratum] = [None] * len(test.cases), 0.0
-                continue
-            feature, upward = chosen
-            choices[stratum] = f"{names[feature]}, {'high' if upward else 'low'}"
-            found[stratum] = [
-                unseen.pick(stratum, network, feature, upward) for network in range(len(test.cases))
-            ]
-            rehearsed: list[Separation | None] = []
-            for fold in range(FOLDS):
-                others = [place for place in everything if place % FOLDS != fold]
-                feature, upward = choose_feature(seen, stratum, others, group) or chosen
-                rehearsed += [
-                    seen.pick(stratum, place, feature, upward)
-                    for place in everything
-                    if place % FOLDS == fold
-                ]
-            rehearsal[stratum] = mean_auc(rehearsed)
-        attacks.append(Attack(name=group, found=found, rehearsal=rehearsal, choices=choices))
-    return attacks, seen, unseen
+    spec = cases[0].spec
+    answers, attacks = {}, []
+    for name, learner in LEARNERS.items():
+        answers[name] = answer(_training(learner, cases, rng), cases, test)
+        attacks.append(judge(name, answers[name], cases, test))
+    best = answers[max(attacks, key=partial(rehearsed_auc, separable(cases))).name]
+    known = {
+        id(case): odds
+        for case, odds in zip([*cases, *test], [*best.rehearsed, *best.tested], strict=True)
+    }
+    degrees = ticket_degrees(spec, [case.labels for case in cases])
+
+    def tables(case: Case) -> dict[str, NDArray[np.float32]]:
+        return joint_tables(spec, known[id(case)], case.codes(), degrees)
+
+    joint = answer(_training(dataclasses.replace(BOLD, tables=tables), cases, rng), cases, test)
+    return [*attacks, judge("joint", joint, cases, test)], joint.tested
 
 
-def strongest_attack(attacks: Sequence[Attack], train: Sequence[Case]) -> Attack:
+def _training(learner: Learner, cases: Sequence[Case], rng: np.random.Generator) -> Fit:
+    lessons = [
+        {
+            name: thin_out(table, case.labels[name], len(cases), rng)
+            for name, table in learner.tables(case).items()
+        }
+        for case in cases
+    ]
+
+    def fit(places: Sequence[int]) -> Scorer:
+        chosen = [lessons[place] for place in places]
+        return partial(_log_odds, fit_models(cases[0].spec, chosen, learner, rng), learner)
+
+    return fit
+
+
+def _log_odds(models: Mapping[str, Model], learner: Learner, case: Case) -> Scores:
+    return {name: models[name](table) for name, table in learner.tables(case).items()}
+
+
+def position_attack(cases: Sequence[Case], test: Sequence[Case]) -> Attack:
+    """Returns the attacker that only knows where the training tickets lay."""
+
+    def fit(places: Sequence[int]) -> Scorer:
+        scores = _position_scores([cases[place] for place in places])
+        return lambda _: scores
+
+    return judge("position prior", answer(fit, cases, test), cases, test)
+
+
+def _position_scores(cases: Sequence[Case]) -> dict[str, Floats]:
+    """Returns how often each place was in the training tickets, (entries,) by parameter name.
+
+    The product of three smoothed counts: of the row, the column and the entry itself.
+    """
+    scores: dict[str, Floats] = {}
+    for name, shape in cases[0].spec.shapes.items():
+        counts = np.sum([case.labels[name] for case in cases], axis=0).reshape(shape)
+        rows = counts.sum(axis=tuple(range(1, len(shape))), keepdims=True)
+        columns = counts.sum(axis=0, keepdims=True)
+        scores[name] = ((rows + 1.0) * (columns + 1.0) * (counts + 1.0)).ravel()
+    return scores
+
+
+def strongest_attack(attacks: Sequence[Attack], weights: Mapping[str, int]) -> Attack:
     """Returns the attacker that did best on the training networks, or others where they excel.
 
-    The best one over all strata acts everywhere, but for strata in which another did better by
+    The best one over all strata acts everywhere, except in strata in which another did better by
     more than `DISTINCT` standard deviations of an AUC at chance: among so many attackers, one
     is always a little better by luck. The choice never sees a test network, so its figures
     are not flattered by it.
+
+    Args:
+        attacks: to choose from.
+        weights: see `separable`.
     """
-    positives = {name: _separable(train, name) for name in attacks[0].found}
-    general = max(attacks, key=lambda attack: _rehearsed_auc(attack, train))
-    found: dict[str, Sequence[Separation | None]] = {}
-    rehearsal: dict[str, float] = {}
-    choices: dict[str, str] = {}
-    for stratum, count in positives.items():
+    general = max(attacks, key=partial(rehearsed_auc, weights))
+    chosen: dict[str, Attack] = {}
+    for stratum, count in weights.items():
         best = max(attacks, key=lambda attack: attack.rehearsal[stratum])
         lead = best.rehearsal[stratum] - general.rehearsal[stratum]
-        if general.rehearsal[stratum] and lead * (12 * count) ** 0.5 <= DISTINCT:
-            best = general
-        found[stratum] = best.found[stratum]
-        rehearsal[stratum] = best.rehearsal[stratum]
-        choices[stratum] = best.name
-    return Attack(name=STRONGEST, found=found, rehearsal=rehearsal, choices=choices)
+        is_clear = lead * (12 * count) ** 0.5 > DISTINCT or not general.rehearsal[stratum]
+        chosen[stratum] = best if is_clear else general
+    return Attack(
+        name="strongest",
+        found={stratum: attack.found[stratum] for stratum, attack in chosen.items()},
+        rehearsal={stratum: attack.rehearsal[stratum] for stratum, attack in chosen.items()},
+        choices={stratum: attack.name for stratum, attack in chosen.items()},
+    )
 
 
-def _rehearsed_auc(attack: Attack, cases: Sequence[Case]) -> float:
-    """Returns the AUC on the training networks, over all strata."""
-    weights = [_separable(cases, name) for name in attack.rehearsal]
-    aucs = list(attack.rehearsal.values())
-    return float(np.average(aucs, weights=weights)) if any(weights) else 0.5
+def rehearsed_auc(weights: Mapping[str, int], attack: Attack) -> float:
+    """Returns the AUC on the training networks, over all strata, weighted by `weights`."""
+    return float(mean_auc([attack.rehearsal[name] for name in weights], [*weights.values()]))
 
 
-def _separable(cases: Sequence[Case], stratum: str) -> int:
-    """Returns the ticket entries of a stratum in the networks where it has others too."""
-    masks = [case.labels[stratum] for case in cases]
-    return sum(int(mask.sum()) for mask in masks if not mask.all())
+def separable(cases: Sequence[Case]) -> dict[str, int]:
+    """Returns the ticket entries of each stratum in the networks that have others there too."""
+    return {name: sum(positives(cases, name)) for name in cases[0].spec.shapes}

@@ -1,10 +1,10 @@
 """What no attacker can beat: the best possible one, where it can be written down.
 
-The paper's planting of relu keeps every value of its path but the sign of the last weight. It
+The paper's planting of relu keeps every value of its path except the sign of the last weight. It
 draws a unit with a positive weight in the first layer, then, layer by layer, one that reads the
-unit before it with a positive weight, all that fit being alike. So given a network, the chance
-of every path is known exactly, and no score without data tells entries apart better than the
-chance that a path leads through them.
+unit before it with a positive weight; all that fit are equally likely. So given a network, the
+chance of every path is known exactly, and no score without data tells entries apart better than
+the chance that a path leads through them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec, weight_name
@@ -26,7 +27,7 @@ def path_chances(
 ) -> list[Floats]:
     """Returns the chance that relu's ticket, planted `faithful`, holds each weight.
 
-    One array (out, in) a layer; each sums to 1. Networks in which a unit of a path is read by
+    One array (out, in) per layer; each sums to 1. Networks in which a unit of a path is read by
     no positive weight, which planting answers with a random unit, are too rare to count.
 
     Args:
@@ -40,12 +41,9 @@ def path_chances(
         raise UsageError(
             f"paths of relu lead from one input to one output; got {spec.inputs} and {spec.outputs}"
         )
-    positive = [(parameters[weight_name(layer)] > 0).astype(np.float64) for layer in spec.layers]
+    steps = [(parameters[weight_name(layer)] > 0).astype(np.float64) for layer in spec.layers]
     # A path is drawn with the chance of its steps, and the last weight has been made positive.
-    steps = [
-        grid / np.maximum(grid.sum(axis=0, keepdims=True), 1) if layer < spec.layers[-1] else grid
-        for layer, grid in zip(spec.layers, positive, strict=True)
-    ]
+    steps[:-1] = [grid / np.maximum(grid.sum(axis=0), 1) for grid in steps[:-1]]
     ahead = [np.ones(1)]  # the chance to come from each unit to a positive output
     for step in reversed(steps):
         ahead.insert(0, step.T @ ahead[0])
@@ -53,7 +51,7 @@ def path_chances(
         raise UsageError("no path of positive weights leads from the input to the output")
     chances, here = [], np.ones(1)
     for step, onward in zip(steps, ahead[1:], strict=True):
-        flow = onward[:, None] * step * here[None, :]
+        flow = onward[:, None] * step * here
         chances.append(flow / flow.sum())
         here = step @ here
     return chances
@@ -68,15 +66,8 @@ def best_path_auc(samples: Sequence[Sample]) -> float:
     Args:
         samples: networks into which relu was planted by `faithful`.
     """
-    return float(
-        np.mean(
-            [
-                expected_auc(chances.ravel())
-                for sample in samples
-                for chances in path_chances(sample.spec, sample.parameters)
-            ]
-        )
-    )
+    found = [path_chances(sample.spec, sample.parameters) for sample in samples]
+    return float(np.mean([expected_auc(one.ravel()) for chances in found for one in chances]))
 
 
 def expected_auc(chances: Floats) -> float:
@@ -84,7 +75,5 @@ def expected_auc(chances: Floats) -> float:
 
     The drawn entry is the positive, all others are negatives, and ties count by half.
     """
-    _, places, counts = np.unique(chances, return_inverse=True, return_counts=True)
-    below = np.cumsum(counts) - counts
-    share = (below + (counts - 1) / 2) / (chances.size - 1)
-    return float((chances * share[places]).sum() / chances.sum())
+    shares_below = (rankdata(chances) - 1) / (chances.size - 1)
+    return float(np.average(shares_below, weights=chances))

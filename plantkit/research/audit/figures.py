@@ -1,15 +1,15 @@
 """How well scores single out a ticket's entries, within strata, with intervals.
 
-A stratum is one parameter, such as `layers.1.weight`. Whoever knows only how many ticket
-entries a layer has scores 0.5 within every stratum, but well above it over the whole network,
-so figures within strata are the ones to judge hiding by.
+A stratum is one parameter, such as `layers.1.weight`. If you know only how many ticket entries
+each layer has, you score 0.5 within every stratum, but well above it over the whole network. So
+judge hiding by figures within strata.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,30 +21,31 @@ BOOTSTRAP_DRAWS = 2000
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Separation:
-    """How scores separate the positives among a stratum's entries in one network.
+class Separation(NamedTuple):
+    """How scores separate the ticket's entries from the others, in one stratum of one network.
 
     Attributes:
-        positives, entries: how many ticket entries, of how many.
+        positives: ticket entries; 0 if there is nothing to separate.
         auc: in [0, 1]; 0.5 is chance.
-        average_precision: in (0, 1].
-        hits: ticket entries among the `positives` best scored; ties count by their share.
+        average_precision, chance_average_precision: in (0, 1]; the second is what a random order
+            has on average.
+        hits, chance_hits: ticket entries among the `positives` best scored; ties count by their
+            share.
     """
 
     positives: int
-    entries: int
     auc: float
     average_precision: float
+    chance_average_precision: float
     hits: float
+    chance_hits: float
 
-    @property
-    def chance_average_precision(self) -> float:
-        return chance_average_precision(self.positives, self.entries)
 
-    @property
-    def chance_hits(self) -> float:
-        return self.positives**2 / self.entries
+NOTHING = Separation(0, 0.5, 0.0, 0.0, 0.0, 0.0)
+"""The separation where a stratum is wholly ticket, or has no ticket entries."""
+
+Separations = Mapping[str, Sequence[Separation]]
+"""Stratum to one separation per network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,19 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
-    def to_json(self) -> dict[str, float | None]:
-        return {"value": self.value, "low": self.low, "high": self.high}
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The interval; the value twice if there is none."""
+        if self.low is None or self.high is None:
+            return self.value, self.value
+        return self.low, self.high
+
+    def __format__(self, spec: str) -> str:
+        """Returns the value and the interval, if any, each formatted by `spec`."""
+        if self.low is None:
+            return format(self.value, spec)
+        low, high = self.bounds
+        return f"{self.value:{spec}} [{low:{spec}}, {high:{spec}}]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +81,9 @@ class Figures:
         auc: mean AUC; 0.5 is chance.
         average_precision, chance_average_precision: means; the second is what a random order
             has on average.
-        precision, chance_precision: at k, the number of a stratum's ticket entries; shares.
-        lift: precision ÷ chance_precision.
+        precision_at_k, chance_precision_at_k: shares; k is the number of a stratum's ticket
+            entries.
+        lift: precision_at_k ÷ chance_precision_at_k.
     """
 
     networks: int
@@ -78,79 +91,67 @@ class Figures:
     auc: Estimate
     average_precision: Estimate
     chance_average_precision: float
-    precision: Estimate
-    chance_precision: float
+    precision_at_k: Estimate
+    chance_precision_at_k: float
     lift: Estimate
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "networks": self.networks,
-            "positives": self.positives,
-            "auc": self.auc.to_json(),
-            "average_precision": self.average_precision.to_json(),
-            "chance_average_precision": self.chance_average_precision,
-            "precision_at_k": self.precision.to_json(),
-            "chance_precision_at_k": self.chance_precision,
-            "lift": self.lift.to_json(),
-        }
 
-
-Separations = Mapping[str, Sequence[Separation | None]]
-"""Stratum to one separation a network, None where it is all ticket there or has none."""
-
-
-def separate(scores: NDArray[Any], labels: Bools) -> Separation | None:
+def separate(scores: NDArray[Any], labels: Bools) -> Separation:
     """Returns how `scores` (n,), the higher the likelier, separate `labels` (n,).
 
-    Returns None where all labels are equal. Ties neither help nor hurt: AUC counts them half,
-    precision at k their share, and average precision takes them as one threshold.
+    Ties neither help nor hurt: AUC counts them half, precision at k their share, and average
+    precision takes them as one threshold. AUC and average precision are scikit-learn's, which
+    takes ten times as long for strata of usual size.
     """
-    order = np.argsort(-scores, kind="stable")
-    ordered = scores[order]
-    starts = np.append(0, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1)  # of blocks of ties
-    gained = np.add.reduceat(labels[order].astype(np.int64), starts)
-    return _separate_blocks(gained, np.diff(starts, append=labels.size))
+    entries, positives = labels.size, int(labels.sum())
+    if positives in (0, entries):
+        return NOTHING
+    _, blocks = np.unique(scores, return_inverse=True)  # blocks of ties
+    sizes = np.bincount(blocks)
+    gained = np.bincount(blocks[labels], minlength=sizes.size)
+    auc = float(_block_aucs(sizes, gained))
+    sizes, gained = sizes[::-1], gained[::-1]  # the best first
+    ends, found = np.cumsum(sizes), np.cumsum(gained)
+    last = int(np.searchsorted(ends, positives))  # the block of the k-th entry
+    open_places = positives - int(ends[last] - sizes[last])
+    return Separation(
+        positives=positives,
+        auc=auc,
+        average_precision=float((gained * found / ends).sum()) / positives,
+        chance_average_precision=chance_average_precision(positives, entries),
+        hits=int(found[last] - gained[last]) + open_places / int(sizes[last]) * int(gained[last]),
+        chance_hits=positives**2 / entries,
+    )
 
 
-def separate_codes(codes: NDArray[np.uint8], labels: Bools) -> tuple[Separation, ...] | None:
-    """Returns how each column of codes (n, features) separates `labels` (n,), high codes first.
+def feature_aucs(codes: NDArray[np.uint8], labels: Bools) -> Floats:
+    """Returns the AUC of each column of codes (n, features), high codes first.
 
-    The same as `separate` column by column, but without sorting. None where all labels are
-    equal.
+    0.5 where all labels (n,) are equal.
     """
     features = codes.shape[1]
     if labels.all() or not labels.any():
-        return None
+        return np.full(features, 0.5)
     columns = codes + np.arange(features, dtype=np.int64) * 256
-    sizes = np.bincount(columns.ravel(), minlength=256 * features).reshape(features, 256)
-    gained = np.bincount(columns[labels].ravel(), minlength=256 * features).reshape(features, 256)
-    found = []
-    for feature in range(features):
-        present = np.flatnonzero(sizes[feature])[::-1]
-        separation = _separate_blocks(gained[feature, present], sizes[feature, present])
-        assert separation is not None
-        found.append(separation)
-    return tuple(found)
-
-
-def _separate_blocks(gained: NDArray[np.int64], sizes: NDArray[np.int64]) -> Separation | None:
-    """Returns the separation by blocks of ties, the best first: positives and entries each."""
-    ends, found = np.cumsum(sizes), np.cumsum(gained)
-    entries, positives = int(ends[-1]), int(found[-1])
-    if positives in (0, entries):
-        return None
-    negatives = sizes - gained
-    below = (entries - positives) - np.cumsum(negatives)
-    auc = float((gained * (below + negatives / 2)).sum()) / (positives * (entries - positives))
-    block = int(np.searchsorted(ends, positives))  # where the k-th entry lies
-    above, before = (int(ends[block - 1]), int(found[block - 1])) if block else (0, 0)
-    return Separation(
-        positives=positives,
-        entries=entries,
-        auc=auc,
-        average_precision=float((gained * found / ends).sum()) / positives,
-        hits=before + (positives - above) / int(sizes[block]) * int(gained[block]),
+    sizes, gained = (
+        np.bincount(chosen.ravel(), minlength=256 * features).reshape(features, 256)
+        for chosen in (columns, columns[labels])
     )
+    return _block_aucs(sizes, gained)
+
+
+def _block_aucs(sizes: NDArray[np.int64], gained: NDArray[np.int64]) -> Floats:
+    """Returns AUCs (...) of blocks of ties (..., blocks), the worst first.
+
+    Args:
+        sizes: entries in each block.
+        gained: ticket entries among them.
+    """
+    others = sizes - gained
+    below = np.cumsum(others, axis=-1) - others / 2
+    pairs = gained.sum(axis=-1) * others.sum(axis=-1)
+    aucs: Floats = (gained * below).sum(axis=-1) / pairs
+    return aucs
 
 
 def chance_average_precision(positives: int, entries: int) -> float:
@@ -165,31 +166,21 @@ def chance_average_precision(positives: int, entries: int) -> float:
 def summarize(
     separations: Separations, strata: Sequence[str], rng: np.random.Generator
 ) -> Figures | None:
-    """Returns the figures of `strata` together, None where no network has any.
+    """Returns the figures of `strata` together, None if no network has any.
 
     Means are weighted by positives. Intervals: 95% percentile bootstrap over networks.
     """
-    networks = len(next(iter(separations.values())))
-    sums = np.zeros((networks, 6))
-    for name in strata:
-        for network, found in enumerate(separations[name]):
-            if found is not None:
-                sums[network] += (
-                    found.positives,
-                    found.positives * found.auc,
-                    found.positives * found.average_precision,
-                    found.positives * found.chance_average_precision,
-                    found.hits,
-                    found.chance_hits,
-                )
+    table = np.array([separations[name] for name in strata])  # (strata, networks, 6)
+    table[:, :, 1:4] *= table[:, :, :1]
+    sums = table.sum(axis=0)
     sums = sums[sums[:, 0] > 0]
     if not len(sums):
         return None
+    total = sums.sum(axis=0)
     draws = None
     if len(sums) > 1:
         share = np.full(len(sums), 1 / len(sums))
         draws = rng.multinomial(len(sums), share, size=BOOTSTRAP_DRAWS) @ sums
-    total = sums.sum(axis=0)
 
     def estimate(numerator: int, denominator: int) -> Estimate:
         value = float(total[numerator] / total[denominator])
@@ -205,15 +196,18 @@ def summarize(
         auc=estimate(1, 0),
         average_precision=estimate(2, 0),
         chance_average_precision=float(total[3] / total[0]),
-        precision=estimate(4, 0),
-        chance_precision=float(total[5] / total[0]),
+        precision_at_k=estimate(4, 0),
+        chance_precision_at_k=float(total[5] / total[0]),
         lift=estimate(4, 5),
     )
 
 
-def mean_auc(separations: Sequence[Separation | None]) -> float:
-    """Returns the AUC weighted by positives, 0.5 where there is nothing to separate."""
-    found = [value for value in separations if value is not None]
-    if not found:
-        return 0.5
-    return float(np.average([v.auc for v in found], weights=[v.positives for v in found]))
+def mean_auc(aucs: Any, weights: Any) -> Floats:
+    """Returns the mean of AUCs (networks, ...) weighted by positives (networks,).
+
+    0.5 where there is nothing to separate: all weights are 0.
+    """
+    if not np.any(weights):
+        return np.full(np.shape(aucs)[1:], 0.5)
+    mean: Floats = np.average(aucs, axis=0, weights=weights)
+    return mean

@@ -6,23 +6,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from plantkit.challenges.bundles import MANIFEST, load
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import FAMILIES, default_method, find_family, find_method
-from plantkit.research.audit.assessment import Limits, audit_plantings
-from plantkit.research.audit.boosting import check_extra
+from plantkit.research.audit.assessment import CURVE_SIZES, Limits, audit_plantings
+from plantkit.research.audit.learners import check_extra
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples, sample_of
 from plantkit.research.audit.report import AuditReport
 
-AUC_LIMITS: Mapping[str, float] = MappingProxyType({"selected": 0.55, "anchored": 0.58})
-"""Largest AUC within strata that a hidden planting of this method may show; others: 0.55."""
-
-DEFAULT_METHOD = "faithful"
-"""Of families that it can plant; the others are audited in their own default planting."""
+AUC_LIMITS: Mapping[str, float] = {"anchored": 0.58}
+"""Largest AUC within strata that a hidden planting of this method may show; others: `Limits`'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +26,10 @@ class Inspection:
     """What is to be audited, and how.
 
     Attributes:
-        method, depth, width: of the planting; None for `faithful`
-            (or the family's own, where that does not fit), 5 and 100. With a bundle
-            they come from its manifest and must be None.
+        method, depth, width: of the planting; None for `faithful` (or the family's default
+            method, where that does not fit), 5 and 100. With a bundle they come from its
+            manifest and must be None.
+        dials: of the family, name to text; with a bundle they too come from its manifest.
         train_networks: networks to train attackers on, 4 or more.
         test_networks: networks to test them on, 1 or more.
         curve: whether to draw the learning curve, which takes as long again or longer.
@@ -62,7 +59,7 @@ def inspect(
     inspection: Inspection,
     *,
     seed: bytes,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> AuditReport:
     """Returns the audit of a family's planting, or of a bundle and its recipe.
 
@@ -80,11 +77,9 @@ def inspect(
         PlantingError: a planted ticket failed a gate.
     """
     check_extra()
-    tell = progress or (lambda _: None)
     challenge = None
     if subject not in FAMILIES and (Path(subject) / MANIFEST).is_file():
-        given = (inspection.method, inspection.depth, inspection.width)
-        if inspection.dials or given != (None, None, None):
+        if inspection.dials or inspection.method or inspection.depth or inspection.width:
             raise UsageError(
                 f"{subject} is a bundle and says itself how it was planted; leave the planting, "
                 "the dials, the depth and the width out"
@@ -95,7 +90,7 @@ def inspect(
         recipe = _recipe(subject, inspection)
     started = time.perf_counter()
     counts = {"train": inspection.train_networks, "test": inspection.test_networks}
-    tell(f"planting {counts['train']} + {counts['test']} networks: {recipe.title}")
+    progress(f"planting {counts['train']} + {counts['test']} networks: {recipe.title}")
     train, test = (
         plant_samples(
             recipe, count, role=role, seed=seed, jobs=inspection.jobs, cache=inspection.cache
@@ -112,7 +107,7 @@ def inspect(
             auc=AUC_LIMITS.get(recipe.method, Limits().auc) if limit is None else limit,
             lift=inspection.lift_limit,
         ),
-        curve=None if inspection.curve else (),
+        curve=CURVE_SIZES if inspection.curve else (),
         progress=progress,
     )
     return AuditReport(
@@ -127,19 +122,16 @@ def inspect(
 
 def _recipe(name: str, inspection: Inspection) -> PlantingRecipe:
     if Path(name).exists():
-        raise UsageError(f"{name} is no bundle: it has no {MANIFEST}")
+        raise UsageError(f"{name} is not a bundle: it has no {MANIFEST}")
     family = find_family(name).with_dials(inspection.dials)
     spec = PerceptronSpec.uniform(
-        depth=5 if inspection.depth is None else inspection.depth,
-        width=100 if inspection.width is None else inspection.width,
+        depth=inspection.depth or 5,
+        width=inspection.width or 100,
         inputs=family.inputs,
         outputs=family.outputs,
     )
-    usual = find_method(DEFAULT_METHOD)
-    method = usual if usual.fits(family) else default_method(family)
+    faithful = find_method("faithful")
+    method = faithful if faithful.fits(family) else default_method(family)
     return PlantingRecipe(
-        family=name,
-        spec=spec,
-        method=inspection.method or method.name,
-        dials=inspection.dials,
+        family=name, spec=spec, method=inspection.method or method.name, dials=inspection.dials
     )

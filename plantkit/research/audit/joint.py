@@ -1,13 +1,13 @@
 """The adaptive attacker: entries judged together, as a subnetwork with its paths.
 
-It starts from the log odds that boosting gives every entry by itself and asks whether they
+It starts from the log odds that a learner gives every entry by itself and asks whether they
 line up: a ticket's units have ticket entries before *and* behind them. Beliefs about units
 start from nothing and are passed along the network, forwards and backwards, until they agree:
 a unit is as credible as its few best incoming entries from credible units and its few best
 outgoing entries to credible units, how many being read off the training tickets. A second
-boosting model then judges each entry by its own log odds, by those of its neighbours, itself
-excepted, and by the beliefs about the two units it joins. A last round repeats this on its own
-result. Every round is trained on log odds from models that never saw the network in question.
+boosting model then judges each entry by its own log odds, by those of its neighbours, and by the
+beliefs about the two units it joins. It is trained on log odds from models that never saw the
+network in question.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CLIP_LOG_ODDS = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degrees:
-    """Ticket entries into and out of the units of each layer that have any, on average.
+    """How many ticket entries lead into and out of a unit that has any, on average, rounded.
 
     `incoming[l]` counts a row's entries in weight matrix l, `outgoing[l]` a column's; both at
     least 1.
@@ -45,15 +45,18 @@ class Degrees:
 
 def ticket_degrees(spec: PerceptronSpec, tickets: Sequence[Mapping[str, Bools]]) -> Degrees:
     """Returns the degrees of training tickets, name to bool (entries,)."""
-    mean: dict[int, list[int]] = {0: [], 1: []}
-    for layer in spec.layers:
+
+    def mean_count(layer: int, axis: int) -> int:
         name = weight_name(layer)
         grids = [ticket[name].reshape(spec.shapes[name]) for ticket in tickets]
-        for axis in (1, 0):  # along rows, then along columns
-            counts = np.concatenate([grid.sum(axis=axis) for grid in grids])
-            counts = counts[counts > 0]
-            mean[1 - axis].append(max(1, round(float(counts.mean()))) if counts.size else 1)
-    return Degrees(incoming=tuple(mean[0]), outgoing=tuple(mean[1]))
+        counts = np.concatenate([grid.sum(axis=axis) for grid in grids])
+        counts = counts[counts > 0]
+        return round(float(counts.mean())) if counts.size else 1
+
+    return Degrees(
+        incoming=tuple(mean_count(layer, 1) for layer in spec.layers),
+        outgoing=tuple(mean_count(layer, 0) for layer in spec.layers),
+    )
 
 
 def joint_tables(
@@ -115,14 +118,14 @@ def joint_tables(
 def unit_beliefs(
     grids: Sequence[Floats], biases: Sequence[Floats], degrees: Degrees
 ) -> list[Floats]:
-    """Returns the belief that each unit is in the ticket, one array a layer of neurons.
+    """Returns the belief that each unit is in the ticket, one array per layer of neurons.
 
     Zero for inputs and outputs, which every ticket may use; else in standard deviations over
     the layer, at most `CREDIBLE`.
 
     Args:
-        grids: log odds of weights, (out, in) a layer.
-        biases: log odds of biases, (out,) a layer.
+        grids: log odds of weights, (out, in) per layer.
+        biases: log odds of biases, (out,) per layer.
         degrees: how many entries a unit's belief rests on.
     """
     beliefs = [np.zeros(grids[0].shape[1]), *(np.zeros(grid.shape[0]) for grid in grids)]

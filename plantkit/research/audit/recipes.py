@@ -26,7 +26,7 @@ _TICKET = "ticket."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlantingRecipe:
-    """How networks are planted: all that an attacker who knows the kit can repeat.
+    """How networks are planted. An attacker who knows the kit can repeat all of it.
 
     Attributes:
         family: name of the family.
@@ -52,12 +52,11 @@ class PlantingRecipe:
     def of(cls, challenge: Challenge) -> PlantingRecipe:
         """Returns the recipe of a bundle, from its manifest."""
         planting = challenge.manifest["planting"]
-        dials = {name: str(value) for name, value in planting.get("dials", {}).items()}
         return cls(
             family=challenge.family,
             spec=challenge.network,
             method=planting["method"],
-            dials=dials,
+            dials={name: str(value) for name, value in planting.get("dials", {}).items()},
         )
 
     @property
@@ -105,8 +104,8 @@ def plant_samples(
         role: a word, such as `train`; networks of different roles are independent.
         seed: secret of all of them; network i gets SHA-256(seed, role, i).
         jobs: processes that plant at once.
-        cache: directory that keeps the networks. What lies there of the same recipe, role and
-            version of the planting code is used again, whatever seed it came from.
+        cache: directory that keeps the networks. Those of the same recipe, role and version of
+            the planting code are used again, whatever seed they came from.
 
     Raises:
         UsageError: `count` or `jobs` is not positive.
@@ -114,22 +113,20 @@ def plant_samples(
     """
     if count < 1 or jobs < 1:
         raise UsageError(f"got {count} networks and {jobs} jobs; expected at least 1 of each")
-    shelf = None if cache is None else cache / _key(recipe)
-    if shelf is not None:
+    paths: list[Path] = []
+    if cache is not None:
+        shelf = cache / _key(recipe)
         shelf.mkdir(parents=True, exist_ok=True)
-    samples: dict[int, Sample] = {}
-    missing: list[int] = []
-    for number in range(count):
-        path = None if shelf is None else shelf / f"{role}-{number:04}.safetensors"
-        if path is not None and path.is_file():
-            samples[number] = _load(recipe.spec, path)
-        else:
-            missing.append(number)
+        paths = [shelf / f"{role}-{number:04}.safetensors" for number in range(count)]
+    samples = {
+        number: _load(recipe.spec, path) for number, path in enumerate(paths) if path.is_file()
+    }
+    missing = [number for number in range(count) if number not in samples]
     seeds = [hashlib.sha256(seed + f"{role}-{number}".encode()).digest() for number in missing]
     for number, sample in zip(missing, _plant_all(recipe, seeds, jobs), strict=True):
         samples[number] = sample
-        if shelf is not None:
-            _save(sample, shelf / f"{role}-{number:04}.safetensors")
+        if paths:
+            _save(sample, paths[number])
     return [samples[number] for number in range(count)]
 
 
@@ -157,10 +154,9 @@ def _key(recipe: PlantingRecipe) -> str:
 
 
 def _save(sample: Sample, path: Path) -> None:
-    tensors: dict[str, Any] = dict(sample.parameters)
-    tensors |= {_TICKET + name: value.astype(np.uint8) for name, value in sample.ticket.items()}
+    ticket = {_TICKET + name: value.astype(np.uint8) for name, value in sample.ticket.items()}
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(save(tensors))
+    temporary.write_bytes(save({**sample.parameters, **ticket}))
     temporary.replace(path)
 
 

@@ -1,4 +1,4 @@
-"""What an audit looks at: a network's initial parameters beside its ticket."""
+"""What an audit looks at: a network's initial parameters and its ticket."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sample:
-    """One planted network as an attacker meets it, and the answer.
+    """One planted network as an attacker sees it, and the answer.
 
     Arrays are copied to read-only float32 and bool, in the order of `spec.shapes`: float32 is
-    what a bundle publishes, so that no attacker profits from digits nobody will see.
+    what a bundle publishes, so that no attacker profits from digits that are not published.
 
     Attributes:
         spec: the network.
@@ -61,8 +61,8 @@ class Sample:
         return copies
 
 
-def check_samples(train: Sequence[Sample], test: Sequence[Sample]) -> PerceptronSpec:
-    """Returns the one network specification that all samples share.
+def check_samples(train: Sequence[Sample], test: Sequence[Sample]) -> None:
+    """Checks that attackers can be trained on one half of the samples and tested on the other.
 
     Raises:
         UsageError: there are fewer than four training networks or no test network, the samples
@@ -74,7 +74,7 @@ def check_samples(train: Sequence[Sample], test: Sequence[Sample]) -> Perceptron
             f"got {len(train)} and {len(test)}"
         )
     spec = train[0].spec
-    for sample in (*train, *test):
+    for sample in [*train, *test]:
         if sample.spec != spec:
             raise UsageError(
                 f"samples are of different networks, {sample.spec.widths} and {spec.widths}; "
@@ -83,7 +83,6 @@ def check_samples(train: Sequence[Sample], test: Sequence[Sample]) -> Perceptron
     known = {fingerprint(sample) for sample in train}
     if any(fingerprint(sample) in known for sample in test):
         raise UsageError("a test network is also a training network; plant fresh ones for the test")
-    return spec
 
 
 def fingerprint(sample: Sample) -> bytes:

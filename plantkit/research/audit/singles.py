@@ -1,95 +1,129 @@
-"""Attackers that look at one thing: a single feature, or an entry's position."""
+"""Attackers that look at a single feature, and what each feature is worth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plantkit.networks import PerceptronSpec
-from plantkit.research.audit.cases import CaseFile
+from plantkit.research.audit.attacks import Attack, Scorer, Scores, answer, judge
+from plantkit.research.audit.cases import Case, positives
 from plantkit.research.audit.features import GROUPS
-from plantkit.research.audit.figures import Separation, separate_codes
+from plantkit.research.audit.figures import Floats, feature_aucs, mean_auc
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+Choices = dict[str, tuple[int, bool]]
+"""Stratum to a feature's column, and whether its high codes are the ticket's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FeatureSeparations:
-    """How every single feature separates, in both directions, in every network and stratum.
+class FeatureAucs:
+    """The AUC of every single feature in every network and stratum, high codes first."""
 
-    Attributes:
-        features: stratum to the names of its features.
-        upward: stratum to one tuple a network, by feature, high codes first; None where the
-            stratum has nothing to separate there.
-        downward: the same, low codes first.
-    """
+    def __init__(self, cases: Sequence[Case]) -> None:
+        self.features = cases[0].features
+        self._weights = {name: np.array(positives(cases, name)) for name in self.features}
+        found: dict[str, list[Floats]] = {name: [] for name in self.features}
+        for case in cases:
+            for name, codes in case.codes().items():
+                found[name].append(feature_aucs(codes, case.labels[name]))
+        self._aucs = {name: np.array(aucs) for name, aucs in found.items()}  # (networks, features)
 
-    features: Mapping[str, tuple[str, ...]]
-    upward: Mapping[str, Sequence[tuple[Separation, ...] | None]]
-    downward: Mapping[str, Sequence[tuple[Separation, ...] | None]]
+    def weight(self, stratum: str) -> int:
+        """Returns the ticket entries in the networks that have others in the stratum too."""
+        return int(self._weights[stratum].sum())
 
-    def mean_aucs(self, stratum: str, networks: Sequence[int]) -> Floats:
-        """Returns each feature's AUC, high codes first, weighted by positives over `networks`.
+    def mean(self, stratum: str, places: Sequence[int] | None = None) -> Floats:
+        """Returns each feature's AUC, weighted by positives over the networks at `places`.
 
-        0.5 where there is nothing to separate.
+        0.5 where there is nothing to separate. None for all networks.
         """
-        found = [self.upward[stratum][network] for network in networks]
-        present = [value for value in found if value is not None]
-        if not present:
-            return np.full(len(self.features[stratum]), 0.5)
-        aucs = np.array([[separation.auc for separation in value] for value in present])
-        weights = [value[0].positives for value in present]
-        mean: Floats = np.average(aucs, axis=0, weights=weights)
-        return mean
+        chosen = slice(None) if places is None else places
+        return mean_auc(self._aucs[stratum][chosen], self._weights[stratum][chosen])
 
-    def pick(self, stratum: str, network: int, feature: int, upward: bool) -> Separation | None:
-        """Returns one feature's separation in one direction."""
-        found = (self.upward if upward else self.downward)[stratum][network]
-        return None if found is None else found[feature]
-
-
-def separate_features(file: CaseFile) -> FeatureSeparations:
-    """Returns how every single feature separates in every case."""
-    upward: dict[str, list[Any]] = {name: [] for name in file.features}
-    downward: dict[str, list[Any]] = {name: [] for name in file.features}
-    for case in file.cases:
-        for name, codes in case.codes().items():
-            upward[name].append(separate_codes(codes, case.labels[name]))
-            downward[name].append(separate_codes(255 - codes, case.labels[name]))
-    return FeatureSeparations(features=file.features, upward=upward, downward=downward)
+    def choose(self, group: str, places: Sequence[int]) -> Choices:
+        """Returns the group's best feature on the networks at `places`, where it has any."""
+        choices: Choices = {}
+        for stratum, names in self.features.items():
+            members = [place for place, name in enumerate(names) if GROUPS[name] == group]
+            if members:
+                aucs = self.mean(stratum, places)[members]
+                best = int(np.abs(aucs - 0.5).argmax())
+                choices[stratum] = members[best], bool(aucs[best] >= 0.5)
+        return choices
 
 
-def choose_feature(
-    found: FeatureSeparations, stratum: str, networks: Sequence[int], group: str
-) -> tuple[int, bool] | None:
-    """Returns the group's best feature on `networks` and whether its high codes are the ticket's.
+def single_attacks(seen: FeatureAucs, cases: Sequence[Case], test: Sequence[Case]) -> list[Attack]:
+    """Returns one attacker per group of features.
 
-    None if the stratum has no feature of the group.
+    In each stratum an attacker takes the group's feature and direction that are best on its
+    training networks.
+
+    Args:
+        seen: of the training networks.
+        cases: the training networks.
+        test: the test networks.
     """
-    members = [i for i, name in enumerate(found.features[stratum]) if GROUPS[name] == group]
-    if not members:
-        return None
-    aucs = found.mean_aucs(stratum, networks)[members]
-    best = int(np.abs(aucs - 0.5).argmax())
-    return members[best], bool(aucs[best] >= 0.5)
+    attacks = []
+    for group in dict.fromkeys(GROUPS.values()):
+
+        def fit(places: Sequence[int], group: str = group) -> Scorer:
+            choices = seen.choose(group, places)
+            return lambda case: _pick(case, choices)
+
+        attack = judge(group, answer(fit, cases, test), cases, test)
+        choices = {
+            stratum: f"{seen.features[stratum][feature]}, {'high' if upward else 'low'}"
+            for stratum, (feature, upward) in seen.choose(group, range(len(cases))).items()
+        }
+        attacks.append(dataclasses.replace(attack, choices=choices))
+    return attacks
 
 
-def position_scores(
-    spec: PerceptronSpec, tickets: Sequence[Mapping[str, Bools]]
-) -> dict[str, Floats]:
-    """Returns how often each place was in the training tickets, (entries,) by parameter name.
+def _pick(case: Case, choices: Choices) -> Scores:
+    codes = case.codes()
+    return {
+        stratum: np.where(upward, codes[stratum][:, feature], 255 - codes[stratum][:, feature])
+        for stratum, (feature, upward) in choices.items()
+    }
 
-    The product of three smoothed counts: of the row, the column and the entry itself.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureFigures:
+    """A single feature's AUC within strata on the test networks.
+
+    `auc` is the mean, in every stratum in the direction that is better on the training networks.
+    `auc_of_high_values` holds the AUC of high codes by stratum, so that values below 0.5 mean
+    that the ticket's entries are low.
     """
-    scores: dict[str, Floats] = {}
-    for name, shape in spec.shapes.items():
-        counts = np.sum([ticket[name] for ticket in tickets], axis=0).reshape(shape)
-        rows = counts.sum(axis=tuple(range(1, len(shape))), keepdims=True)
-        columns = counts.sum(axis=0, keepdims=True)
-        scores[name] = ((rows + 1.0) * (columns + 1.0) * (counts + 1.0)).ravel()
-    return scores
+
+    name: str
+    group: str
+    auc: float
+    auc_of_high_values: dict[str, float]
+
+
+def feature_figures(seen: FeatureAucs, unseen: FeatureAucs) -> list[FeatureFigures]:
+    """Returns every feature's figures, the best first, from training and from test networks."""
+    high: dict[str, dict[str, float]] = {}
+    directed: dict[str, list[float]] = {}
+    weights: dict[str, list[int]] = {}
+    for stratum, names in seen.features.items():
+        weight = unseen.weight(stratum)
+        if not weight:
+            continue
+        means = zip(names, seen.mean(stratum), unseen.mean(stratum), strict=True)
+        for name, before, after in means:
+            high.setdefault(name, {})[stratum] = float(after)
+            directed.setdefault(name, []).append(after if before >= 0.5 else 1 - after)
+            weights.setdefault(name, []).append(weight)
+    figures = [
+        FeatureFigures(
+            name=name,
+            group=GROUPS[name],
+            auc=float(mean_auc(directed[name], weights[name])),
+            auc_of_high_values=strata,
+        )
+        for name, strata in high.items()
+    ]
+    return sorted(figures, key=lambda found: -found.auc)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from plantkit.challenges.bundles import load, read_manifest
 from plantkit.challenges.catalog import shipped_directory
 from plantkit.errors import BundleError, UsageError
-from plantkit.research.audit.summary import SUMMARY, describe, read_summary, summarise
+from plantkit.research.records import AUDIT, describe_audit, read_audit, summarise
 from plantkit.schemas import violations
 
 ESTIMATE = {"value": 0.52, "low": 0.5, "high": 0.54}
@@ -46,18 +48,18 @@ def bundle(tiny_challenges, tmp_path):
 
 
 def write(bundle, summary):
-    (bundle / SUMMARY).write_text(json.dumps(summary))
+    (bundle / AUDIT).write_text(json.dumps(summary))
 
 
-def test_a_summary_stands_beside_a_bundle_and_leaves_its_digest_alone(bundle):
+def test_a_summary_stands_next_to_a_bundle_and_leaves_its_digest_alone(bundle):
     manifest, digest = read_manifest(bundle)
-    assert read_summary(bundle, manifest) is None
+    assert read_audit(bundle, manifest) is None
     summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
     assert violations(summary, "audit-summary") == []
     write(bundle, summary)
-    assert read_summary(bundle, manifest) == summary
+    assert read_audit(bundle, manifest) == summary
     assert load(bundle).digest == digest
-    line = describe(summary)
+    line = describe_audit(summary)
     assert line.startswith("hidden: AUC within strata 0.520 [0.500, 0.540] (limit 0.58)")
     assert "over chance 1.500; 100 training and 25 test networks, 2026-01-02" in line
 
@@ -68,7 +70,7 @@ def test_an_audit_of_another_planting_is_refused(bundle, name, value):
     summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
     write(bundle, summary | {"planting": summary["planting"] | {name: value}})
     with pytest.raises(BundleError, match=f"is an audit of {name} {value}"):
-        read_summary(bundle, manifest)
+        read_audit(bundle, manifest)
 
 
 def test_hidden_beyond_its_own_limit_is_refused(bundle):
@@ -76,14 +78,14 @@ def test_hidden_beyond_its_own_limit_is_refused(bundle):
     summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
     write(bundle, summary | {"auc": {"value": 0.99, "low": 0.98, "high": 1.0}})
     with pytest.raises(BundleError, match=r"its AUC of 0\.99 exceeds its limit of 0\.58"):
-        read_summary(bundle, manifest)
+        read_audit(bundle, manifest)
 
 
 def test_a_broken_summary_is_named(bundle):
     manifest, _ = read_manifest(bundle)
     write(bundle, summarise(report_of(manifest), datetime.date(2026, 1, 2)) | {"verdict": "good"})
     with pytest.raises(BundleError, match="breaks its schema"):
-        read_summary(bundle, manifest)
+        read_audit(bundle, manifest)
 
 
 def test_an_audit_without_figures_has_no_summary(bundle):
@@ -94,7 +96,13 @@ def test_an_audit_without_figures_has_no_summary(bundle):
 
 
 def test_shipped_summaries_hold_for_their_bundles():
-    found = list(shipped_directory().glob(f"*/{SUMMARY}"))
+    found = list(shipped_directory().glob(f"*/{AUDIT}"))
     for path in found:
         manifest, _ = read_manifest(path.parent)
-        assert read_summary(path.parent, manifest) is not None
+        assert read_audit(path.parent, manifest) is not None
+
+
+def test_reading_records_imports_neither_torch_nor_scikit_learn():
+    heavy = "{'torch', 'sklearn'} & set(sys.modules)"
+    code = f"import sys, plantkit.research.records; sys.exit(bool({heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

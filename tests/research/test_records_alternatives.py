@@ -12,11 +12,11 @@ from plantkit.challenges.catalog import shipped_directory
 from plantkit.errors import BundleError, UsageError
 from plantkit.research.alternatives.inquiry import Inquiry, inquire
 from plantkit.research.alternatives.neighbourhood import explore
-from plantkit.research.alternatives.record import (
+from plantkit.research.records import (
     ALTERNATIVES,
     describe_neighbourhood,
     describe_search,
-    read_record,
+    read_alternatives,
 )
 from plantkit.schemas import violations
 
@@ -48,26 +48,27 @@ def test_a_record_says_what_was_searched_and_found(record, circle):
     assert search["as_good"] == 0
     around = explore(circle)
     found = record["neighbourhood"]
-    assert found["smallest_effect"] == around.smallest_effect > 0
-    assert found["smallest_loss"] == around.smallest_loss
+    assert found["smallest_effect"] == min(entry.effect for entry in around.entries) > 0
+    assert found["smallest_loss"] == min(entry.dropped for entry in around.entries)
     within = found["within_tolerance"]
     assert within["exchangeable"] == around.exchangeable(0.01) >= within["droppable"]
     assert within["tickets"] == around.tickets(0.01) >= found["without_loss"]["tickets"]
-    assert (found["screened"], found["measured"]) == (around.screened, around.measured)
+    assert found["screened"] == around.screened
+    assert found["measured"] == sum(len(entry.exchanged) for entry in around.entries)
 
 
 def test_a_record_does_not_say_where_the_ticket_is(record):
     assert "layers" not in json.dumps(record)
 
 
-def test_a_record_stands_beside_a_bundle_and_leaves_its_digest_alone(
+def test_a_record_stands_next_to_a_bundle_and_leaves_its_digest_alone(
     record, copied_bundle, plantkit_cli
 ):
     _, digest = read_manifest(copied_bundle)
-    assert read_record(copied_bundle, digest) is None
+    assert read_alternatives(copied_bundle, digest) is None
     assert "none was searched for" in plantkit_cli("show", copied_bundle).out
     (copied_bundle / ALTERNATIVES).write_text(json.dumps(record))
-    assert read_record(copied_bundle, digest) == record
+    assert read_alternatives(copied_bundle, digest) == record
     assert load(copied_bundle).digest == digest
     outcome = plantkit_cli("show", copied_bundle)
     assert outcome.code == 0, outcome
@@ -94,7 +95,7 @@ def test_a_record_of_another_bundle_is_refused(record, copied_bundle, plantkit_c
     other = record | {"bundle_sha256": "0" * 64}
     (copied_bundle / ALTERNATIVES).write_text(json.dumps(other))
     with pytest.raises(BundleError, match=f"is of the bundle {'0' * 64}; this one's digest is"):
-        read_record(copied_bundle, read_manifest(copied_bundle)[1])
+        read_alternatives(copied_bundle, read_manifest(copied_bundle)[1])
     outcome = plantkit_cli("show", copied_bundle)
     assert outcome.code == 4
     assert "plantkit alternatives --write" in outcome.err
@@ -107,7 +108,7 @@ def test_a_record_of_another_bundle_is_refused(record, copied_bundle, plantkit_c
 def test_a_broken_record_is_named(change, record, copied_bundle):
     (copied_bundle / ALTERNATIVES).write_text(json.dumps(record | change))
     with pytest.raises(BundleError, match="breaks its schema"):
-        read_record(copied_bundle, record["bundle_sha256"])
+        read_alternatives(copied_bundle, record["bundle_sha256"])
 
 
 def test_a_pruner_given_twice_is_refused(circle):
@@ -118,4 +119,4 @@ def test_a_pruner_given_twice_is_refused(circle):
 def test_shipped_records_hold_for_their_bundles():
     for path in shipped_directory().glob(f"*/{ALTERNATIVES}"):
         _, digest = read_manifest(path.parent)
-        assert read_record(path.parent, digest) is not None
+        assert read_alternatives(path.parent, digest) is not None

@@ -7,7 +7,8 @@ import pytest
 
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters
-from plantkit.research.audit import Sample, audit_plantings
+from plantkit.research.audit.assessment import audit_plantings
+from plantkit.research.audit.samples import Sample
 
 SPEC = PerceptronSpec(widths=(2, 30, 30, 3))
 
