@@ -80,8 +80,7 @@ def command(
         raise click.UsageError("missing argument PRUNER: a Python file or a pruner's name", ctx)
     if output is not None and not output.parent.is_dir():
         raise click.UsageError(f"--output: {output.parent} is not a directory", ctx)
-    from plantkit.isolation.client import Isolation
-    from plantkit.isolation.levels import choose
+    from plantkit.isolation.levels import Isolation, choose
     from plantkit.isolation.probe import probe_machine
     from plantkit.isolation.wire import Limits
     from plantkit.pruners.sources import parse_pruner

@@ -18,8 +18,7 @@ from plantkit.grading.fresh import fresh_request
 from plantkit.grading.grade import Grade, Mark, Verdict, clean, verdict_of
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
-from plantkit.isolation.client import Isolation
-from plantkit.isolation.levels import AUTO, Level
+from plantkit.isolation.levels import AUTO, Isolation, Level
 from plantkit.isolation.wire import Limits
 
 if TYPE_CHECKING:

@@ -143,7 +143,7 @@ def _tried(
 
 def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
     """Returns what went wrong when a confined child ran `attempt(secret, scratch)`, or ""."""
-    from plantkit.isolation.confinement import confine, prepare
+    from plantkit.isolation.backends import backend_class
     from plantkit.isolation.descendants import end_descendants
     from plantkit.isolation.leftovers import scratch_directory
 
@@ -153,7 +153,8 @@ def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
         cell.mkdir()
         report, answer = os.pipe()
         try:
-            prepare(level, [])
+            backend = backend_class(level)
+            backend.prepare([])
         except (ImportError, OSError) as error:
             return f"{type(error).__name__}: {error}"
         pid = os.fork()
@@ -161,7 +162,7 @@ def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
             try:
                 os.dup2(answer, 1)
                 os.chdir(cell)
-                confine(cell, _LIMITS, level, [], [])
+                backend.confine(cell, _LIMITS, [], [])
                 attempt(secret, cell)
             except BaseException as error:
                 os.write(1, f"{type(error).__name__}: {error}"[:500].encode())

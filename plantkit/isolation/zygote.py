@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import torch
 
-from plantkit.isolation import kernel, server
+from plantkit.isolation import fork_server, kernel
 from plantkit.isolation.forks import numbered
 from plantkit.isolation.wire import MARKER
 
@@ -45,7 +45,7 @@ def _serve(number: int, requests: int, answers: int) -> NoReturn:
         kernel.close_descriptors()  # those of the zygote and of other servers
         mark(number)
         torch.default_generator.seed()  # else all servers would draw the same numbers
-        server.main()
+        fork_server.main()
     finally:
         os._exit(70)
 

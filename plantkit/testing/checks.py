@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from plantkit.errors import PluginError
-from plantkit.isolation.client import Outcome
+from plantkit.isolation.jobs import Outcome
 from plantkit.isolation.wire import Status
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.laboratory import (

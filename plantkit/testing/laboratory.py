@@ -6,6 +6,7 @@ Nothing starts before it is needed, and importing this imports no torch.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -21,19 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError, PluginError, UnknownNameError
-from plantkit.isolation.client import (
-    DescribedPruner,
-    Isolation,
-    Outcome,
-    PrunerServer,
-    Scratch,
-    describe_pruners,
-    read_answer,
-    run_pruner,
-    write_problem,
-)
+from plantkit.isolation.backends.local import LocalBackend
+from plantkit.isolation.cells import new_cell
+from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.leftovers import make_scratch
-from plantkit.isolation.levels import Level
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import write_problem
+from plantkit.isolation.servers import PrunerServer
 from plantkit.isolation.wire import ANSWER_FILE, Limits
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.probe import MARK
@@ -88,10 +84,11 @@ class Laboratory:
     def __init__(self, *, limits: Limits | None = None, isolation: Isolation | None = None) -> None:
         self.limits = Limits(time_seconds=60.0) if limits is None else limits
         self._root = make_scratch()
-        self._scratch = Scratch(self._root / "cells")
+        self._scratch = self._root / "cells"
         if isolation is not None and isolation.level is Level.NONE:
             isolation = replace(isolation, level=Level.PROCESS)
-        self._servers = (PrunerServer(isolation), PrunerServer(isolation))
+        self._isolation = isolation
+        self._servers = (PrunerServer(), PrunerServer())
         self._plain: list[subprocess.Popen[str]] = []
         self._problems: dict[str, tuple[Problem, Path]] = {}
         self._numbers = itertools.count()
@@ -118,7 +115,7 @@ class Laboratory:
         Raises:
             PluginError: it cannot be loaded.
         """
-        return describe_pruners(self._servers[0], self._scratch, source, self.limits)
+        return self._backends[0].describe(source, self.limits)
 
     def problem(self, name: str) -> Problem:
         """Returns the suite's problem called `name`."""
@@ -126,18 +123,7 @@ class Laboratory:
 
     def run(self, source: PrunerSource, problem: str, call: Call) -> Outcome:
         """Returns what came of one call, run as an evaluation runs it."""
-        given, directory = self._prepared(problem)
-        return run_pruner(
-            self._servers[0],
-            self._scratch,
-            source=source,
-            problem_directory=directory,
-            network=given.network,
-            density=call.density,
-            budget=given.at(density=call.density, seed=0).budget,
-            seed=call.seed,
-            limits=self.limits,
-        )
+        return self._backends[0].run(self._job(source, problem, call))
 
     def observe(
         self, source: PrunerSource, problem: str, calls: Sequence[Call], *, interpreter: int = 0
@@ -147,18 +133,8 @@ class Laboratory:
         Args:
             interpreter: which of the two isolated interpreters the process comes from.
         """
-        given, directory = self._prepared(problem)
-        outcome = run_pruner(
-            self._servers[interpreter],
-            self._scratch,
-            source=self._with_probe(source, calls),
-            problem_directory=directory,
-            network=given.network,
-            density=calls[-1].density,
-            budget=given.at(density=calls[-1].density, seed=0).budget,
-            seed=calls[-1].seed,
-            limits=self.limits,
-        )
+        job = self._job(self._with_probe(source, calls), problem, calls[-1])
+        outcome = self._backends[interpreter].run(job)
         return Observation(outcome=outcome, seen=_parse(outcome.output, most=len(calls)))
 
     def run_plainly(
@@ -168,24 +144,33 @@ class Laboratory:
 
         Nothing protects the user there: only for pruners that are trusted.
         """
+        from plantkit.isolation.answers import read_answer
+
+        job = self._job(source, problem, call)
+        with new_cell(self._scratch, job.to_request()) as cell:
+            said = self._ask_plain(cell)
+            if said != "ok":
+                return None, said
+            budget = self.problem(problem).at(density=call.density, seed=0).budget
+            try:
+                return read_answer(cell / ANSWER_FILE, job.network, budget), ""
+            except MaskError as error:
+                return None, str(error)
+
+    @functools.cached_property
+    def _backends(self) -> list[LocalBackend]:
+        return [open_backend(self._scratch, self._isolation, one) for one in self._servers]
+
+    def _job(self, source: PrunerSource, problem: str, call: Call) -> PruneJob:
         given, directory = self._prepared(problem)
-        cell = self._scratch.new_cell(
-            {
-                "kind": "prune",
-                "source": source.to_json(),
-                "problem": str(directory),
-                "density": call.density,
-                "seed": call.seed,
-            }
+        return PruneJob(
+            source=source,
+            problem=directory,
+            network=given.network,
+            density=call.density,
+            seed=call.seed,
+            limits=self.limits,
         )
-        said = self._ask_plain(cell)
-        if said != "ok":
-            return None, said
-        budget = given.at(density=call.density, seed=0).budget
-        try:
-            return read_answer(cell / ANSWER_FILE, given.network, budget), ""
-        except MaskError as error:
-            return None, str(error)
 
     def _prepared(self, name: str) -> tuple[Problem, Path]:
         from plantkit.testing.problems import make_problem

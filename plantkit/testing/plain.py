@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 from plantkit.errors import describe
-from plantkit.isolation.server import find_pruner, load_problem, write_answer
+from plantkit.isolation.answers import write_answer
+from plantkit.isolation.cell_runner import find_pruner
+from plantkit.isolation.problems import load_problem
 from plantkit.isolation.wire import CELL_FILE
 from plantkit.networks.masks import validate_mask
 from plantkit.pruners.sources import PrunerSource

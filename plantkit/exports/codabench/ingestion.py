@@ -12,17 +12,12 @@ from plantkit.challenges.sealing import KEY_VARIABLE
 from plantkit.errors import PluginError, UsageError
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
-from plantkit.isolation.client import (
-    Outcome,
-    PrunerServer,
-    Scratch,
-    describe_pruners,
-    run_pruner,
-)
+from plantkit.isolation.backends.local import LocalBackend
+from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.leftovers import scratch_directory
-from plantkit.isolation.server import load_problem
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import load_problem
 from plantkit.isolation.wire import MASK_PREFIX, Limits
-from plantkit.networks.masks import budget_of
 from plantkit.pruners.sources import PrunerSource
 
 if TYPE_CHECKING:
@@ -50,24 +45,19 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path | Non
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
     file = find_file(submission)
     outcomes: list[tuple[Cell, Outcome]] = []
-    with scratch_directory() as directory, PrunerServer() as server:
-        scratch = Scratch(directory)
-        source = _source(server, scratch, file, limits)
+    with scratch_directory() as directory, open_backend(directory) as backend:
+        source = _source(backend, file, limits)
         problems = {name: _problem(input_data / name) for name in plan.densities}
         for cell in plan.cells():
-            network = problems[cell.challenge].network
-            outcome = run_pruner(
-                server,
-                scratch,
+            job = PruneJob(
                 source=source,
-                problem_directory=input_data / cell.challenge,
-                network=network,
+                problem=input_data / cell.challenge,
+                network=problems[cell.challenge].network,
                 density=cell.density,
-                budget=budget_of(cell.density, network.total),
                 seed=cell.seed,
                 limits=limits,
             )
-            outcomes.append((cell, outcome))
+            outcomes.append((cell, backend.run(job)))
     # Written when the submission has ended, so that it cannot change what stands here.
     return _write(output, outcomes)
 
@@ -105,9 +95,9 @@ def find_file(submission: Path) -> Path:
     return chosen[0]
 
 
-def _source(server: PrunerServer, scratch: Scratch, path: Path, limits: Limits) -> PrunerSource:
+def _source(backend: LocalBackend, path: Path, limits: Limits) -> PrunerSource:
     source = PrunerSource(path=str(path.resolve()))
-    pruners = describe_pruners(server, scratch, source, limits)
+    pruners = backend.describe(source, limits)
     if len(pruners) != 1:
         raise PluginError(path.name, f"defines {len(pruners)} pruners; expected one")
     return PrunerSource(path=source.path, name=pruners[0].name)

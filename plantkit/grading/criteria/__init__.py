@@ -13,7 +13,7 @@ from plantkit.grading.grade import Verdict, worst_fault
 if TYPE_CHECKING:
     from plantkit.challenges.bundles import Challenge
     from plantkit.grading.rubric import Criterion, Rubric
-    from plantkit.isolation.client import Isolation
+    from plantkit.isolation.levels import Isolation
     from plantkit.isolation.wire import Limits
     from plantkit.scoring.entries import Entry
     from plantkit.scoring.evaluation import Evaluation
