@@ -19,6 +19,7 @@ from plantkit.errors import ExecutorError, UsageError
 from plantkit.isolation.backends.remote import Parcel, Worker
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.levels import Level
+from plantkit.machine import environment
 from plantkit.version import __version__
 
 Item = TypeVar("Item")
@@ -123,14 +124,8 @@ class DaskExecutor:
 
 def identity() -> dict[str, str]:
     """Returns the versions that must be equal wherever work is done."""
-    import numpy as np
-    import torch
-
-    return {
-        "plantkit": __version__,
-        "torch": str(torch.__version__),
-        "numpy": str(np.__version__),
-    }
+    found = environment()
+    return {"plantkit": __version__, "torch": found["torch"], "numpy": found["numpy"]}
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def read_answer(path: Path, network: Network, budget: int) -> Mask:
     """Returns the validated mask in an answer file, which is not trusted.
 
     Raises:
-        MaskError: the file is too large, no safetensors file, or no valid mask.
+        MaskError: the file is too large, is not a safetensors file, or holds no valid mask.
     """
     most = 9 * network.total + MOST_TEXT_BYTES  # per parameter a byte of mask, eight of saliency
     try:

@@ -259,11 +259,12 @@ def opened(arena: Arena) -> Iterator[Arena]:
 def survivors(server: Guarded) -> list[int]:
     """Returns processes that a server's runs have left: they carry its mark."""
     process = server._process
-    known = {process.pid} if process is not None else set()
-    mark = server._marker.encode()
+    if process is None:
+        return []
+    known, mark = {process.pid}, process.marker.encode()
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) not in known and mark:
+        if entry.name.isdigit() and int(entry.name) not in known:
             with contextlib.suppress(OSError):
                 if mark in (entry / "environ").read_bytes():
                     found.append(int(entry.name))

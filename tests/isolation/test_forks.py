@@ -100,13 +100,13 @@ def test_servers_are_forked_from_one_process_and_lead_sessions_of_their_own(pool
 def test_servers_beyond_those_that_are_forked_start_when_they_get_work(three, describe):
     assert three[2]._process is None
     assert describe(three[2], GOOD) == ""
-    assert parent_of(three[2]._process.pid) == os.getpid()
+    assert parent_of(parent_of(three[2]._process.pid)) == os.getpid()
 
 
 def test_every_server_has_a_marker_of_its_own(pool, describe):
     for server in pool:
-        assert server._marker in describe(server, TELLTALE)
-    assert pool[0]._marker != pool[1]._marker
+        assert server._process.marker in describe(server, TELLTALE)
+    assert pool[0]._process.marker != pool[1]._process.marker
 
 
 def test_every_server_has_random_numbers_of_its_own(pool, describe):

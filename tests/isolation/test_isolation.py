@@ -343,23 +343,16 @@ def test_nothing_outlives_a_parent_that_is_killed(level, tmp_path, write):
 from pathlib import Path
 from plantkit.isolation.opening import open_backend
 from plantkit.isolation.levels import Isolation, Level
-from plantkit.isolation.servers import PrunerServer
 from plantkit.isolation.wire import Limits
 from plantkit.pruners.sources import PrunerSource
-server = PrunerServer()
-server.start()
-print(server._process.pid, flush=True)
 isolation = Isolation(level=Level({level!r}))
-open_backend(Path({str(tmp_path / "cells")!r}), isolation, server).describe(
+open_backend(Path({str(tmp_path / "cells")!r}), isolation).describe(
     PrunerSource(path={str(submission)!r}), Limits(time_seconds=600))
 """
-    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    with parent:
-        assert parent.stdout is not None
-        server_pid = int(parent.stdout.readline())
+    with subprocess.Popen([sys.executable, "-c", program]) as parent:
         assert _becomes_true(lambda: list(tmp_path.glob("cells/*/started")))
-        running = {server_pid, *descendants(server_pid)}
-        assert len(running) == 2
+        running = descendants(parent.pid)
+        assert len(running) == 3  # what forks, a server, a run
         parent.kill()
     assert _becomes_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running))
 

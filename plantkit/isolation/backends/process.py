@@ -37,8 +37,8 @@ class ChildProcess(LocalBackend):
         tempfile.tempdir = None
         if kernel.is_linux() and not kernel.forgo_privileges():
             raise OSError("cannot give up privileges")
-        # The server's own is closed; it must see what this process holds open. Under full
-        # isolation no other pruner can look all the same.
+        # The server's own memory is closed. The server must see what this process holds open;
+        # other pruners cannot look even so under full isolation.
         kernel.set_dumpable(True)
 
 
