@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import plantkit
 from plantkit.isolation.backends import backend_class
 from plantkit.isolation.backends.local import LocalBackend
 from plantkit.isolation.backends.locked_down import shipped_bundles
@@ -17,6 +17,7 @@ from plantkit.isolation.backends.remote import Parcel, Worker
 from plantkit.isolation.jobs import PruneJob
 from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.opening import open_backend
+from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.problems import write_problem
 from plantkit.isolation.servers import PrunerServer
 from plantkit.isolation.wire import Limits, Status
@@ -51,8 +52,33 @@ def test_every_level_has_a_backend_of_its_own(level):
     assert sum(backend_class(other) is backend_class(level) for other in Level) == 1
 
 
-def test_bundles_in_the_package_are_hidden():
-    assert shipped_bundles() == Path(plantkit.__path__[0]).resolve() / "shipped_challenges"
+def test_bundles_that_an_editable_installation_copied_are_hidden(tmp_path, monkeypatch):
+    copied = tmp_path / "plantkit" / "shipped_challenges"
+    copied.mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert copied.resolve() in shipped_bundles()
+
+
+@pytest.mark.skipif(
+    not probe_machine().offers(Level.FULL), reason="this machine offers no full isolation"
+)
+def test_no_truth_that_ships_can_be_read(job, server, tmp_path, write):
+    """Wherever this installation has one."""
+    places = [Path(entry) / "plantkit" / "shipped_challenges" for entry in sys.path]
+    truths = [str(path) for place in places for path in place.glob("*/truth.safetensors")]
+    code = f"""
+def prune(problem, density, seed):
+    for path in {truths!r}:
+        try:
+            open(path).close()
+        except PermissionError:
+            continue
+        raise ValueError("read " + path)
+    return {{n: w * 0 for n, w in problem.weights.items()}}
+"""
+    stolen = replace(job, source=PrunerSource(path=str(write(code, "thief.py"))))
+    outcome = open_backend(tmp_path / "cells", Isolation(level=Level.FULL), server).run(stolen)
+    assert (outcome.status, outcome.error) == (Status.OK, "")
 
 
 def test_without_isolation_no_process_starts(job, tmp_path):

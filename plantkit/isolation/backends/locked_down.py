@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,7 @@ class LockedDown(ChildProcess):
 
 
 def _system_files(hidden: Sequence[Path]) -> tuple[tuple[str, bool], ...]:
-    return files.readable_paths((*hidden, shipped_bundles()), _plugin_modules())
+    return files.readable_paths((*hidden, *shipped_bundles()), _plugin_modules())
 
 
 @cache
@@ -45,6 +46,8 @@ def _plugin_modules() -> tuple[str, ...]:
     return tuple(sorted({entry.module for entry in entry_points(group="plantkit")}))
 
 
-def shipped_bundles() -> Path:
-    """Returns where bundles lie in the package itself."""
-    return Path(__file__).resolve().parents[2] / "shipped_challenges"
+def shipped_bundles() -> list[Path]:
+    """Returns where bundles lie in the package, and in what an editable installation copied."""
+    parents = [Path(__file__).parents[3], *map(Path, sys.path)]
+    found = [parent.resolve() / "plantkit" / "shipped_challenges" for parent in parents]
+    return [path for path in dict.fromkeys(found) if path.is_dir()]
