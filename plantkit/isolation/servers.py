@@ -33,10 +33,11 @@ class PrunerServer:
     """A warm child process that runs pruners; a context manager.
 
     A server handles one request at a time. When it dies or hangs, the next request starts another.
+    `process` is one that was started already.
     """
 
-    def __init__(self) -> None:
-        self._process: ForkedServer | None = None
+    def __init__(self, process: ForkedServer | None = None) -> None:
+        self._process = process
 
     def __enter__(self) -> PrunerServer:
         self.start()
@@ -48,10 +49,6 @@ class PrunerServer:
     def start(self) -> None:
         """Starts the process, anew if it has died; returns before it is ready."""
         self._running()
-
-    def adopt(self, process: ForkedServer) -> None:
-        """Takes a process that was started already."""
-        self._process = process
 
     def stop(self) -> None:
         """Ends the process, and with it anything that it still runs."""
@@ -123,12 +120,11 @@ def server_pool(count: int, *, most_forked: int = MOST_FORKED) -> Iterator[list[
     At most `most_forked` start at once; those beyond start when they get work. Until the block
     ends, processes of the same user can look neither into this process nor into the servers.
     """
-    servers = [PrunerServer() for _ in range(count)]
     was_dumpable = kernel.is_dumpable()
     kernel.set_dumpable(False)
-    forked = Zygote(min(count, most_forked, _room_for_forks())).servers
-    for server, process in zip(servers, forked, strict=False):
-        server.adopt(process)
+    zygote = Zygote(min(count, most_forked, _room_for_forks()))
+    servers = [PrunerServer(process) for process in zygote.servers]
+    servers += [PrunerServer() for _ in range(count - len(servers))]
     try:
         yield servers
     finally:
