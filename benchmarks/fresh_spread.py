@@ -19,12 +19,16 @@ from tabulate import tabulate
 
 from plantkit.challenges import bundles, catalog
 from plantkit.challenges.fresh import fresh_challenges
-from plantkit.evaluation import grid, harness
-from plantkit.isolation.client import server_pool
+from plantkit.evaluation import harness
+from plantkit.evaluation.resources import Resources
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.servers import server_pool
 from plantkit.isolation.wire import Limits
 from plantkit.machine import available_cores
+from plantkit.networks.training.executors import LocalExecutor
 from plantkit.plugins import load_installed
 from plantkit.pruners.sources import PrunerSource
+from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Settings
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.score import SeedScore, seed_score
@@ -56,7 +60,7 @@ def main() -> None:
     suite = found.suite(arguments.suite)
     registered = {pruner.name: pruner for pruner in load_installed().pruners()}
     entries = [
-        grid.Entry(label=name, source=PrunerSource(name=name, entry_point=registered[name].plugin))
+        Entry(label=name, source=PrunerSource(name=name, entry_point=registered[name].plugin))
         for name in arguments.pruners.split(",")
     ]
     jobs = available_cores()
@@ -66,15 +70,15 @@ def main() -> None:
         challenges = fresh_challenges([manifest], arguments.instances, jobs=jobs)
         protocol = Protocol(densities=suite.densities, seeds=arguments.seeds)
         with server_pool(jobs) as servers, tempfile.TemporaryDirectory() as scratch:
-            evaluation = harness.evaluate(
-                entries,
-                challenges,
-                protocol,
+            cells = Path(scratch) / "cells"
+            resources = Resources(
                 settings=Settings(jobs=jobs),
                 limits=Limits(),
-                servers=servers,
-                scratch_directory=Path(scratch),
+                backends=[open_backend(cells, server=server) for server in servers],
+                scratch=Path(scratch),
+                executor=LocalExecutor(jobs),
             )
+            evaluation = harness.evaluate(entries, challenges, protocol, resources)
         scores = {}
         for entry in entries:
             instances = [

@@ -13,8 +13,7 @@ from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.drafting import Order, draft_challenge
 from plantkit.challenges.freezing import freeze
-from plantkit.isolation.client import Isolation, PrunerServer
-from plantkit.isolation.levels import Level
+from plantkit.isolation.servers import PrunerServer
 from plantkit.networks.training import Recipe
 
 torch.set_num_threads(1)  # test processes run side by side, and share the cores
@@ -80,13 +79,6 @@ def copied_bundle(tiny_challenges: Path, tmp_path: Path) -> Path:
 def server() -> Iterator[PrunerServer]:
     """One warm child process for all tests that run pruners."""
     with PrunerServer() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def process_server() -> Iterator[PrunerServer]:
-    """The same at the level `process`, where a pruner may start programs."""
-    with PrunerServer(Isolation(level=Level.PROCESS)) as started:
         yield started
 
 

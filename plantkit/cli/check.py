@@ -68,8 +68,7 @@ def command(
         return
     if pruner is None:
         raise click.UsageError("missing argument PRUNER: a Python file or a pruner's name", ctx)
-    from plantkit.isolation.client import Isolation
-    from plantkit.isolation.levels import choose
+    from plantkit.isolation.levels import Isolation, choose
     from plantkit.isolation.probe import probe_machine
     from plantkit.isolation.wire import Limits
     from plantkit.pruners.sources import parse_pruner

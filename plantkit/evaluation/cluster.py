@@ -1,22 +1,25 @@
-"""Work on an existing Dask cluster: pruners in sandboxed children of the workers, training.
+"""Work on an existing Dask cluster: its workers train, and run pruners in sandboxed children.
 
-Workers need this plantkit and the same plugins. What is sent out is a pure function of its
-arguments, so a piece of work whose worker dies is done again elsewhere, and its result counts
-once. A cluster is trusted as this machine is: a submission never runs in a worker itself but,
-as here, in a child that `plantkit.isolation` locks down. `distributed` is an extra.
+Workers need this plantkit and the same plugins. Work depends on its arguments only, so a piece
+whose worker dies is done again elsewhere, and its result counts once. A cluster is trusted as
+this machine is: a submission never runs in a worker itself but, as here, in a child that
+`plantkit.isolation` locks down. `distributed` is an extra.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import distributed
 from distributed.client import FutureCancelledError
 
 from plantkit.errors import ExecutorError, UsageError
-from plantkit.evaluation.remote import PruneJob, RemoteServers
-from plantkit.isolation.client import Outcome
+from plantkit.isolation.backends.remote import Parcel, Worker
+from plantkit.isolation.jobs import Outcome, PruneJob
+from plantkit.isolation.levels import Level
+from plantkit.machine import environment
 from plantkit.version import __version__
 
 Item = TypeVar("Item")
@@ -47,7 +50,7 @@ class DaskExecutor:
             ) from error
         try:
             self._check_workers(address)
-            self._client.register_plugin(ServersPlugin(), name=_PLUGIN)
+            self._client.register_plugin(WorkerPlugin(), name=_PLUGIN)
         except BaseException:
             self._client.close()
             raise
@@ -57,11 +60,12 @@ class DaskExecutor:
         """Threads of all workers."""
         return max(1, sum(map(int, self._client.nthreads().values())))
 
-    def prune(
-        self, jobs: Sequence[PruneJob], *, on_result: Callable[[Outcome], None]
-    ) -> list[Outcome]:
-        """Returns the outcomes of `jobs`, run in sandboxed children of the workers."""
-        return self.map(prune_on_worker, jobs, on_result=on_result)
+    def backends(self, level: Level) -> list[DaskBackend]:
+        """Returns what runs pruners on the workers, twice as many jobs as they have threads.
+
+        So a worker has the next job when it has finished one.
+        """
+        return [DaskBackend(self._client, level) for _ in range(2 * self.jobs)]
 
     def __enter__(self) -> DaskExecutor:
         return self
@@ -85,16 +89,15 @@ class DaskExecutor:
         """
         futures = [self._client.submit(function, item, pure=False) for item in items]
         try:
-            if meanwhile is not None:
-                meanwhile()
-            finished: Any = distributed.as_completed(futures, loop=self._client.loop)  # type: ignore[no-untyped-call,unused-ignore]
-            for future in finished:
-                result = future.result()
-                if on_result is not None:
-                    on_result(result)
-            return [future.result() for future in futures]
-        except (distributed.KilledWorker, FutureCancelledError, OSError) as error:
-            raise ExecutorError(f"the cluster did not finish its work: {error}") from error
+            with _cluster_errors():
+                if meanwhile is not None:
+                    meanwhile()
+                finished: Any = distributed.as_completed(futures, loop=self._client.loop)  # type: ignore[no-untyped-call,unused-ignore]
+                for future in finished:
+                    result = future.result()
+                    if on_result is not None:
+                        on_result(result)
+                return [future.result() for future in futures]
         finally:
             self._client.cancel(futures)
 
@@ -121,28 +124,59 @@ class DaskExecutor:
 
 def identity() -> dict[str, str]:
     """Returns the versions that must be equal wherever work is done."""
-    import numpy as np
-    import torch
-
-    return {
-        "plantkit": __version__,
-        "torch": str(torch.__version__),
-        "numpy": str(np.__version__),
-    }
+    found = environment()
+    return {"plantkit": __version__, "torch": found["torch"], "numpy": found["numpy"]}
 
 
-def prune_on_worker(job: PruneJob) -> Outcome:
-    """Returns the outcome of `job`, run in a sandboxed child of this Dask worker."""
+@contextmanager
+def _cluster_errors() -> Iterator[None]:
+    """Says in plantkit's words that work killed several workers, or that the scheduler is gone."""
+    try:
+        yield
+    except (distributed.KilledWorker, FutureCancelledError, OSError) as error:
+        raise ExecutorError(f"the cluster did not finish its work: {error}") from error
+
+
+class DaskBackend:
+    """Runs pruners in sandboxed children of a cluster's workers; see `isolation.backends`."""
+
+    def __init__(self, client: Any, level: Level) -> None:
+        self._client = client
+        self._level = level
+        self._future: Any = None
+
+    def start(self) -> None:
+        """Does nothing: the workers run."""
+
+    def run(self, job: PruneJob) -> Outcome:
+        """See `Backend.run`.
+
+        Raises:
+            ExecutorError: the job killed several workers, or the scheduler is gone.
+        """
+        parcel = Parcel.of(job, self._level)
+        with _cluster_errors():
+            self._future = self._client.submit(_run_on_worker, parcel, pure=False)
+            outcome: Outcome = self._future.result()
+        return outcome
+
+    def stop(self) -> None:
+        """Cancels the job under way."""
+        if self._future is not None:
+            self._future.cancel()
+
+
+def _run_on_worker(parcel: Parcel) -> Outcome:
     plugin: Any = distributed.get_worker().plugins[_PLUGIN]
-    outcome: Outcome = plugin.servers.prune(job)
+    outcome: Outcome = plugin.worker.run(parcel)
     return outcome
 
 
-class ServersPlugin(distributed.WorkerPlugin):
-    """Gives every worker its `RemoteServers`, also those that come later or are restarted."""
+class WorkerPlugin(distributed.WorkerPlugin):
+    """Gives every worker what runs pruners there, also those that come later or are restarted."""
 
     def setup(self, worker: Any) -> None:
-        self.servers = RemoteServers()
+        self.worker = Worker()
 
     def teardown(self, worker: Any) -> None:
-        self.servers.stop()
+        self.worker.stop()

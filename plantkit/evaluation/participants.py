@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plantkit.errors import PluginError, UnknownNameError, UsageError
-from plantkit.isolation.client import PrunerServer, Scratch, describe_pruners
+from plantkit.isolation.backends.local import LocalBackend
 from plantkit.isolation.wire import Limits
 from plantkit.pruners.sources import PrunerSource
 
@@ -76,7 +76,7 @@ class Installed:
 
 
 def load_submissions(
-    sources: Sequence[PrunerSource], server: PrunerServer, scratch: Scratch, limits: Limits
+    sources: Sequence[PrunerSource], backend: LocalBackend, limits: Limits
 ) -> tuple[list[Entry], list[PluginError]]:
     """Returns an entry for every pruner that the files define, and an error for each bad file."""
     from plantkit.scoring.entries import Entry
@@ -85,7 +85,7 @@ def load_submissions(
     for source in sources:
         assert source.path is not None
         try:
-            described = describe_pruners(server, scratch, source, limits)
+            described = backend.describe(source, limits)
         except PluginError as error:
             broken.append(error)
             continue

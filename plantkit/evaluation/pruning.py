@@ -1,4 +1,4 @@
-"""Running the pruners of a grid on one challenge: on this machine's servers, or elsewhere."""
+"""Running the pruners of a grid on one challenge, each pruner in one of the backends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from queue import SimpleQueue
 from plantkit.challenges.bundles import PublicChallenge
 from plantkit.evaluation.cache import Answer, answer_key
 from plantkit.evaluation.grid import Cell
-from plantkit.evaluation.remote import PruneJob, RemotePruning, read_directory
 from plantkit.evaluation.requests import Progress
 from plantkit.evaluation.resources import Resources
-from plantkit.isolation.client import Outcome, PrunerServer, Scratch, run_pruner, write_problem
+from plantkit.isolation.backends import Backend
+from plantkit.isolation.jobs import Outcome, PruneJob
+from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Status
 from plantkit.networks.masks import budget_of
 from plantkit.scoring.attempts import Attempt
@@ -22,7 +23,7 @@ from plantkit.scoring.attempts import Attempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruning:
-    """Runs the cells of one challenge, here or where the executor works."""
+    """Runs the cells of one challenge."""
 
     challenge: PublicChallenge
     resources: Resources
@@ -30,7 +31,7 @@ class Pruning:
 
     @classmethod
     def of(cls, challenge: PublicChallenge, resources: Resources) -> Pruning:
-        """Returns the pruning of a challenge, its problem written for the servers to read."""
+        """Returns the pruning of a challenge, its problem written for the pruners to read."""
         directory = resources.scratch / f"problem-{challenge.digest[:16]}"
         write_problem(directory, challenge.problem(density=1.0, seed=0))
         return cls(challenge=challenge, resources=resources, problem_directory=directory)
@@ -62,76 +63,49 @@ class Pruning:
             done += 1
             progress(f"{self.challenge.id}: pruning", done, len(cells))
 
-        todo = [cells[position] for position in missing]
-        executor = self.resources.executor
-        if isinstance(executor, RemotePruning):
-            found = executor.prune(self._jobs(todo), on_result=on_result)
-        else:
-            found = self._run_here(todo, on_result)
+        found = self._run([self._job(cells[position]) for position in missing], on_result)
         for position, outcome in zip(missing, found, strict=True):
             outcomes[position] = outcome
             self._keep(cells[position], outcome)
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _run_here(
-        self, cells: Sequence[Cell], on_result: Callable[[Outcome], None]
-    ) -> list[Outcome]:
-        """Runs the cells on all servers side by side."""
-        scratch = Scratch(self.resources.scratch / "cells")
-        idle: SimpleQueue[PrunerServer] = SimpleQueue()
-        for server in self.resources.servers[: len(cells)]:
-            server.start()  # here, since a server ends with the thread that started it
-            idle.put(server)
+    def _run(self, jobs: Sequence[PruneJob], on_result: Callable[[Outcome], None]) -> list[Outcome]:
+        """Returns the outcomes of `jobs`, run on all backends side by side."""
+        backends = self.resources.backends[: len(jobs)]
+        idle: SimpleQueue[Backend] = SimpleQueue()
+        for backend in backends:
+            backend.start()
+            idle.put(backend)
 
-        def run(cell: Cell) -> Outcome:
-            server = idle.get()
+        def run(job: PruneJob) -> Outcome:
+            backend = idle.get()
             try:
-                return run_pruner(
-                    server,
-                    scratch,
-                    source=cell.entry.source,
-                    problem_directory=self.problem_directory,
-                    network=self.challenge.network,
-                    density=cell.density,
-                    budget=budget_of(cell.density, self.challenge.network.total),
-                    seed=cell.seed,
-                    limits=self.resources.limits,
-                )
+                return backend.run(job)
             finally:
-                idle.put(server)
+                idle.put(backend)
 
         outcomes = []
-        with ThreadPoolExecutor(min(len(self.resources.servers), max(1, len(cells)))) as pool:
+        with ThreadPoolExecutor(max(1, len(backends))) as pool:
             try:
-                for outcome in pool.map(run, cells):
+                for outcome in pool.map(run, jobs):
                     outcomes.append(outcome)
                     on_result(outcome)
             except BaseException:  # an interrupt must not wait for the runs under way
                 pool.shutdown(wait=False, cancel_futures=True)
-                for server in self.resources.servers:
-                    server.stop()
+                for backend in backends:
+                    backend.stop()
                 raise
         return outcomes
 
-    def _jobs(self, cells: Sequence[Cell]) -> list[PruneJob]:
-        """Returns the cells as what another machine needs to run them."""
-        problem = read_directory(self.problem_directory)
-        return [
-            PruneJob(
-                source=cell.entry.source,
-                code=None
-                if cell.entry.source.path is None
-                else Path(cell.entry.source.path).read_bytes(),
-                problem=problem,
-                network=self.challenge.network,
-                density=cell.density,
-                budget=budget_of(cell.density, self.challenge.network.total),
-                seed=cell.seed,
-                limits=self.resources.limits,
-                isolation=self.resources.settings.isolation,
-            )
-            for cell in cells
-        ]
+    def _job(self, cell: Cell) -> PruneJob:
+        return PruneJob(
+            source=cell.entry.source,
+            problem=self.problem_directory,
+            network=self.challenge.network,
+            density=cell.density,
+            seed=cell.seed,
+            limits=self.resources.limits,
+        )
 
     def _known(self, cell: Cell) -> Outcome | None:
         """Returns the outcome that the cache has of an installed pruner, or None."""

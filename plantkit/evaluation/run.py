@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
 from plantkit.evaluation.participants import Installed, load_submissions, with_unique_labels
 from plantkit.evaluation.requests import Progress, PruneRequest, Request, Warn
-from plantkit.isolation.client import Isolation, PrunerServer, Scratch, server_pool
 from plantkit.isolation.leftovers import scratch_directory
-from plantkit.isolation.levels import Level, choose
+from plantkit.isolation.levels import Isolation, Level, choose
+from plantkit.isolation.opening import open_backend
 from plantkit.isolation.probe import begin_probe, probe_machine
+from plantkit.isolation.servers import PrunerServer, server_pool
 from plantkit.isolation.wire import Limits
 from plantkit.machine import available_cores
 from plantkit.pruners.sources import PrunerSource, parse_pruner
@@ -70,24 +71,27 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Outco
         _servers(request.isolation, 1 if is_remote else jobs) as servers,
         _executor(request, jobs) as executor,
     ):
-        _isolate(servers, request.isolation, warn)
-        return _run(request, sources, jobs, servers, executor, scratch, warn, progress)
+        level = _level(request.isolation, warn)
+        return _run(request, sources, jobs, level, servers, executor, scratch, warn, progress)
 
 
 @contextmanager
 def _servers(isolation: str, count: int) -> Iterator[list[PrunerServer]]:
-    """Starts what runs pruners; `_isolate` must be called before it is used.
+    """Starts what runs pruners; in this process nothing needs to start.
 
-    First of all, and before this machine is probed: they import torch while we do.
+    First of all, and before this machine is probed: servers import torch while we do.
     """
-    none = Isolation(level=Level.NONE) if isolation == Level.NONE else None
-    with server_pool(count, none) as servers:
+    if isolation == Level.NONE:
+        begin_probe()
+        yield [PrunerServer()]
+        return
+    with server_pool(count) as servers:
         begin_probe()
         yield servers
 
 
-def _isolate(servers: Sequence[PrunerServer], isolation: str, warn: Warn) -> None:
-    """Sets the level of isolation that was asked for.
+def _level(isolation: str, warn: Warn) -> Level:
+    """Returns the level of isolation that was asked for.
 
     Raises:
         IsolationError: this machine lacks what it needs.
@@ -95,8 +99,7 @@ def _isolate(servers: Sequence[PrunerServer], isolation: str, warn: Warn) -> Non
     level, warning = choose(isolation, probe_machine())
     if warning:
         warn(warning)
-    for server in servers:
-        server.isolate(level)
+    return level
 
 
 @contextmanager
@@ -155,21 +158,21 @@ def run_pruning(request: PruneRequest, *, warn: Warn, progress: Progress) -> Seq
         from plantkit.scoring.protocol import Protocol
 
         registry = load_installed()
-        _isolate(servers, request.isolation, warn)
+        level = _level(request.isolation, warn)
         limits = Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib)
-        if source.path is None:
-            entries = [Installed.of(registry, strict=False, warn=warn).entry(source)]
-        else:
-            described = Scratch(scratch / "describe")
-            entries, broken = load_submissions([source], servers[0], described, limits)
-            if broken:
-                raise broken[0]
         found = catalog.find(
             request.challenge_directories, plugins=registry.challenge_directories()
         )
         challenge = bundles.load_public(found.bundle(request.challenge))
-        for server in servers:
-            server.hide([*request.challenge_directories, challenge.path])
+        hidden = (*request.challenge_directories, challenge.path)
+        isolation = Isolation(level=level, hidden=hidden)
+        backends = [open_backend(scratch / "cells", isolation, server) for server in servers]
+        if source.path is None:
+            entries = [Installed.of(registry, strict=False, warn=warn).entry(source)]
+        else:
+            entries, broken = load_submissions([source], backends[0], limits)
+            if broken:
+                raise broken[0]
         attempts = harness.prune(
             entries,
             challenge,
@@ -177,9 +180,9 @@ def run_pruning(request: PruneRequest, *, warn: Warn, progress: Progress) -> Seq
                 densities=tuple(request.densities) or challenge.densities, seeds=request.seeds
             ),
             Resources(
-                settings=Settings(jobs=jobs, isolation=servers[0].isolation.level.value),
+                settings=Settings(jobs=jobs, isolation=level.value),
                 limits=limits,
-                servers=servers,
+                backends=backends,
                 scratch=scratch,
                 executor=LocalExecutor(),
             ),
@@ -195,6 +198,7 @@ def _run(
     request: Request,
     sources: Sequence[PrunerSource],
     jobs: int,
+    level: Level,
     servers: Sequence[PrunerServer],
     executor: Executor,
     scratch: Path,
@@ -204,7 +208,7 @@ def _run(
     from plantkit.evaluation import harness
     from plantkit.evaluation.cache import Cache
     from plantkit.evaluation.preparation import prepare
-    from plantkit.evaluation.resources import Resources
+    from plantkit.evaluation.resources import RemoteExecutor, Resources
     from plantkit.evaluation.run_directory import RunDirectory
     from plantkit.plugins import load_installed
     from plantkit.reports import find_reporters
@@ -225,13 +229,12 @@ def _run(
     secrets += [challenge.path for challenge in contest.challenges]
     if request.run_directory is not None:
         secrets.append(request.run_directory)
-    for server in servers:
-        server.hide(secrets)
+    isolation = Isolation(level=level, hidden=tuple(secrets))
+    backends = [open_backend(scratch / "cells", isolation, server) for server in servers]
     limits = Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib)
     submissions, broken = load_submissions(
         [source for source in sources if source.path is not None],
-        servers[0],
-        Scratch(scratch / "describe"),
+        backends[0],
         limits,
     )
     if broken and len(broken) == len(sources):
@@ -245,11 +248,9 @@ def _run(
     entries = with_unique_labels([*given, *others])
     cache = Cache() if request.cached else None
     resources = Resources(
-        settings=Settings(
-            jobs=jobs, device=request.device, isolation=servers[0].isolation.level.value
-        ),
+        settings=Settings(jobs=jobs, device=request.device, isolation=level.value),
         limits=limits,
-        servers=servers,
+        backends=executor.backends(level) if isinstance(executor, RemoteExecutor) else backends,
         scratch=scratch,
         executor=executor,
         cache=cache,

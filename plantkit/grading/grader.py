@@ -16,8 +16,7 @@ from plantkit.grading.criteria import Bench, Measured, kind_of
 from plantkit.grading.grade import Grade, Mark, MarkVerdict, clean, verdict_of
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
-from plantkit.isolation.client import Isolation
-from plantkit.isolation.levels import Level
+from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.wire import Limits
 
 if TYPE_CHECKING:

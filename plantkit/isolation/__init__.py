@@ -1,11 +1,17 @@
-"""Running one pruner in a child process that receives the problem, never the truth.
+"""Runs pruners in backends that receive the problem, never the truth.
 
-`wire` is what crosses the boundary: files in a scratch directory. `server` runs inside the
-child, `client` in the parent. The parent believes nothing that comes back: it reads one
-safetensors file of bounded size, validates it, and computes every number itself.
+`levels` names how far a pruner is locked away; `probe` tries what the machine offers; `opening`
+opens the backend that a level picks; `backends` holds one file per way to run a pruner. Each
+takes a `jobs.PruneJob` and gives a `jobs.Outcome`.
 
-`levels` names how far a pruner is locked away, `probe` tries what the machine offers,
-`confinement` applies it in the forked child: `files` by Landlock, `syscalls` by seccomp,
-`kernel` by prctl and capabilities, all of which an ordinary user has. `watch` bounds a run from
-outside, `descendants` ends what it started, `scratch` handles what it left on disk.
+On this machine a job is a directory of files, whose names and bounds are in `wire`. `cells` writes
+the request and reads what came of it; `cell_runner` carries it out; `problems` and `answers` are
+the formats of what goes in and comes out. The parent believes nothing that comes back: it reads
+one safetensors file of bounded size, validates it, and computes every number itself.
+
+In the parent, `servers` holds warm processes, which `forks` starts by way of `zygote`.
+`fork_server` is what runs in them: it forks a child for each request, `watch` bounds that from
+outside, and `descendants` ends what it started. `files` locks the child away by Landlock,
+`syscalls` by seccomp, `kernel` by prctl and capabilities, all of which an ordinary user has.
+`scratch` and `leftovers` handle what is left on disk.
 """

@@ -111,7 +111,7 @@ def _threads(pid: int) -> int:
 
 
 def process_fields(pid: int) -> list[str]:
-    """Returns the fields of /proc/pid/stat from the state on; none where there is no process."""
+    """Returns the fields of /proc/pid/stat from the state on; [] if the process does not exist."""
     try:
         text = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:

@@ -56,7 +56,7 @@ def readable_paths(
     for root in sorted(roots):
         if not _is_beneath(root, roots - {root}):
             found.update(_around(root, shut))
-    # Finding a module lists its directory; names beside a package are no secret.
+    # Finding a module lists its directory; names next to a package are not secret.
     for package in packages:
         found.setdefault(str(Path(package).parent), False)
     return tuple(found.items())
@@ -67,7 +67,7 @@ def restrict(
 ) -> None:
     """Binds this process, for good, to the given files.
 
-    own: files and directories readable in full, beside `readable`. writable: scratch
+    own: files and directories readable in full, besides `readable`. writable: scratch
     directories: regular files, directories, and nothing else.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import select
@@ -11,12 +12,13 @@ import subprocess
 import sys
 import time
 import weakref
-from typing import IO
+from typing import IO, Any
 
+from plantkit.isolation.descendants import end_marked
 from plantkit.isolation.launch import bootstrap, clean_environment
 from plantkit.isolation.wire import FAREWELL, MARKER
 
-#: Seconds that a zygote may take to end once its servers were told to.
+#: Seconds that a process may take to end itself before it is killed.
 _STOP_SECONDS = 5.0
 
 _held: weakref.WeakSet[IO[str] | IO[bytes]] = weakref.WeakSet()
@@ -44,34 +46,32 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_let_go)
 
 
-def new_marker(number: int = 0) -> str:
-    """Returns `NAME=value`, which only the processes of one server have in their environment."""
-    return numbered(f"{MARKER}={secrets.token_hex(16)}-0000", number)
-
-
 def numbered(marker: str, number: int) -> str:
     """Returns the marker of the server `number`, from 1, of the zygote with `marker`."""
     return f"{marker[:-4]}{number:04x}"
 
 
 class Zygote:
-    """A process that forks `count` servers, at most 65535, and waits for their end.
+    """A process that forks `count` servers, at most 65535, and ends with the last of them.
 
-    servers: in the order of their numbers. marker: its own; see `numbered` for theirs.
+    servers: those that have not been stopped, in the order of their numbers.
     """
 
     def __init__(self, count: int) -> None:
-        self.marker = new_marker()
-        name, _, value = self.marker.partition("=")
+        marker = f"{MARKER}={secrets.token_hex(16)}-0000"
+        name, _, value = marker.partition("=")
         requests = [os.pipe() for _ in range(count)]
         answers = [os.pipe() for _ in range(count)]
         self.servers = [
             ForkedServer(
                 self,
-                stdin=os.fdopen(write, "w", encoding="utf-8"),
-                stdout=os.fdopen(read, encoding="utf-8"),
+                numbered(marker, number),
+                requests=os.fdopen(write, "w", encoding="utf-8"),
+                answers=os.fdopen(read, encoding="utf-8"),
             )
-            for (_, write), (read, _) in zip(requests, answers, strict=True)
+            for number, ((_, write), (read, _)) in enumerate(
+                zip(requests, answers, strict=True), start=1
+            )
         ]
         theirs = [(read, write) for (read, _), (_, write) in zip(requests, answers, strict=True)]
         descriptors = [descriptor for pair in theirs for descriptor in pair]
@@ -98,8 +98,11 @@ class Zygote:
         """Kills the process; servers that it has forked go on."""
         self._process.kill()
 
-    def stop(self) -> None:
-        """Ends the process; its servers must have been told to end before."""
+    def forget(self, server: ForkedServer) -> None:
+        """Takes note that a server has ended; with the last of them the process ends."""
+        self.servers.remove(server)
+        if self.servers:
+            return
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -110,63 +113,93 @@ class Zygote:
 
 
 class ForkedServer:
-    """A zygote's child, with as much of `subprocess.Popen` as the client of a server needs.
+    """A zygote's child, which answers one request at a time.
 
-    pid: 0 until `identify` is called. returncode: None until `wait` returns; then 0 where the
-    server ended by itself, else -9.
+    marker: `NAME=value`, which only the processes of this server have in their environment.
+    pid: 0 until the server is ready.
     """
 
-    def __init__(self, zygote: Zygote, *, stdin: IO[str], stdout: IO[str]) -> None:
+    def __init__(self, zygote: Zygote, marker: str, *, requests: IO[str], answers: IO[str]) -> None:
         self._zygote = zygote
-        self.stdin = stdin
-        self.stdout = stdout
-        self.pid = 0
-        self.returncode: int | None = None
+        self._requests = requests
+        self._answers = answers
         self._descriptor = -1
-        hold(stdin, stdout)
+        self.marker = marker
+        self.pid = 0
+        hold(requests, answers)
 
-    def identify(self, pid: int) -> None:
-        """Takes note of the id that the server gives when it is ready."""
-        self.pid = pid
-        with contextlib.suppress(AttributeError, OSError):  # Linux 5.3 and later have it
-            self._descriptor = os.pidfd_open(pid)
+    def has_ended(self) -> bool:
+        """Returns whether nobody is left to read a request."""
+        requests = select.poll()
+        requests.register(self._requests, 0)
+        return bool(requests.poll(0))
 
-    def poll(self) -> int | None:
-        """Returns None while the server runs."""
-        if self.returncode is None and not self.stdin.closed:
-            requests = select.poll()
-            requests.register(self.stdin, 0)
-            if requests.poll(0):  # nobody is left to read a request
-                return -signal.SIGKILL
-        return self.returncode
+    def get_ready(self, timeout_seconds: float) -> bool:
+        """Waits until the server can take requests, and returns whether it can."""
+        if not self.pid:
+            greeting = self._read(timeout_seconds)
+            if greeting is None:
+                return False
+            self.pid = greeting["pid"]
+            with contextlib.suppress(AttributeError, OSError):  # Linux 5.3 and later have it
+                self._descriptor = os.pidfd_open(self.pid)
+        return True
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Returns how the server ended; what it had left to say is read and dropped.
+    def ask(self, request: dict[str, Any], timeout_seconds: float) -> dict[str, Any] | None:
+        """Returns the answer to a request, or None where there is none in time."""
+        try:
+            self._requests.write(json.dumps(request) + "\n")
+            self._requests.flush()
+        except BrokenPipeError:
+            return None
+        return self._read(timeout_seconds)
 
-        Raises:
-            TimeoutExpired: it still runs after `timeout` seconds.
+    def stop(self) -> None:
+        """Ends the server, and with it anything that it still runs."""
+        with contextlib.suppress(BrokenPipeError):
+            self._requests.close()  # the server ends what it runs, then itself
+        if not self.pid:
+            self._kill()  # it runs nothing yet, and may still import for a while
+        if not self._says_farewell(_STOP_SECONDS):
+            self._kill()
+            self._says_farewell(None)
+            end_marked(self.marker)
+        self._answers.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._zygote.forget(self)
+
+    def _read(self, timeout_seconds: float) -> dict[str, Any] | None:
+        # There is one answer per request, so nothing can wait in the text buffer.
+        readable, _, _ = select.select([self._answers], [], [], timeout_seconds)
+        line = self._answers.readline() if readable else ""
+        if not line:
+            return None
+        value: dict[str, Any] = json.loads(line)
+        return value
+
+    def _says_farewell(self, timeout_seconds: float | None) -> bool:
+        """Waits for the server's end, and returns whether it ended by itself, and in time.
+
+        What it had left to say is read and dropped.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         last = ""
-        while self.returncode is None:
+        while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not select.select([self.stdout], [], [], left)[0]:
-                raise subprocess.TimeoutExpired("server", timeout or 0.0)
-            if line := self.stdout.readline():
-                last = line
-                continue
-            self.returncode = 0 if last.strip() == FAREWELL else -signal.SIGKILL
-            self._forget()
-        return self.returncode
+            if not select.select([self._answers], [], [], left)[0]:
+                return False
+            line = self._answers.readline()
+            if not line:
+                return last.strip() == FAREWELL
+            last = line
 
-    def kill(self) -> None:
-        """Kills the server, if it still runs; before `identify`, what would fork it.
+    def _kill(self) -> None:
+        """Kills the server; before it is ready, what would fork it.
 
         A server that was forked but is not known yet has run nothing, and ends by itself when
-        `stdin` is closed.
+        its requests do.
         """
-        if self.returncode is not None:
-            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._descriptor >= 0:
                 signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
@@ -174,9 +207,3 @@ class ForkedServer:
                 os.kill(self.pid, signal.SIGKILL)
             else:
                 self._zygote.kill()
-
-    def _forget(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        self.pid = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from plantkit.errors import IsolationError
 
@@ -26,6 +27,19 @@ class Level(enum.StrEnum):
     NONE = "none"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """How pruners are locked away.
+
+    hidden: files and directories that stay closed even where they lie in a library's directory,
+        such as bundles that ship with a package.
+    """
+
+    level: Level
+    hidden: tuple[Path, ...] = ()
+
+
+#: What a user can ask for.
 REQUESTS = (AUTO, *(level.value for level in Level))
 
 

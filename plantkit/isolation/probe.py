@@ -49,7 +49,7 @@ class _LeakError(Exception):
 
 @cache
 def begin_probe() -> subprocess.Popen[str] | None:
-    """Starts what `probe_machine` waits for, once a process, and returns it; None if it cannot."""
+    """Starts what `probe_machine` waits for, once per process; returns None if it cannot."""
     if not hasattr(os, "fork"):
         return None
     return subprocess.Popen(
@@ -63,10 +63,10 @@ def begin_probe() -> subprocess.Popen[str] | None:
 
 
 def probe_machine() -> Offer:
-    """Returns what this machine offers, found out once a process; about 0.2 s.
+    """Returns what this machine offers, found out once per process; takes about 0.2 s.
 
-    A caller who has something else to do meanwhile calls `begin_probe` before it. Threads that
-    ask at once get the same answer.
+    Call `begin_probe` first if you have something else to do meanwhile. Threads that ask at the
+    same time get the same answer.
     """
     with _probing:  # of two that read the trial's output one would see no isolation
         return _end_probe()
@@ -123,15 +123,26 @@ def _checks() -> list[Check]:
         ("processes", _try_processes, "threads, but no other process or program", _SECCOMP),
         ("privileges", _try_privileges, "none kept or gained", _USE_LINUX),
     ]
-    found = [_tried(Level.PROCESS, *check) for check in process]
-    found.append(_descendants())
-    return found + [_tried(Level.FULL, *check) for check in full]
+    return [
+        *(_tried(Level.PROCESS, *check) for check in process),
+        _check(
+            Level.PROCESS if kernel.is_linux() else Level.FULL,
+            "descendants",
+            _try_descendants(),
+            "processes that leave their session are found and ended",
+            _USE_LINUX,
+        ),
+        *(_tried(Level.FULL, *check) for check in full),
+    ]
 
 
 def _tried(
     level: Level, name: str, attempt: Callable[[Path, Path], None], detail: str, remedy: str
 ) -> Check:
-    problem = _in_child(level, attempt)
+    return _check(level, name, _in_child(level, attempt), detail, remedy)
+
+
+def _check(level: Level, name: str, problem: str, detail: str, remedy: str) -> Check:
     return Check(
         level=level,
         name=name,
@@ -143,7 +154,7 @@ def _tried(
 
 def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
     """Returns what went wrong when a confined child ran `attempt(secret, scratch)`, or ""."""
-    from plantkit.isolation.confinement import confine, prepare
+    from plantkit.isolation.backends import backend_class
     from plantkit.isolation.descendants import end_descendants
     from plantkit.isolation.leftovers import scratch_directory
 
@@ -153,7 +164,8 @@ def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
         cell.mkdir()
         report, answer = os.pipe()
         try:
-            prepare(level, [])
+            backend = backend_class(level)
+            backend.prepare([])
         except (ImportError, OSError) as error:
             return f"{type(error).__name__}: {error}"
         pid = os.fork()
@@ -161,7 +173,7 @@ def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
             try:
                 os.dup2(answer, 1)
                 os.chdir(cell)
-                confine(cell, _LIMITS, level, [], [])
+                backend.confine(cell, _LIMITS, [], [])
                 attempt(secret, cell)
             except BaseException as error:
                 os.write(1, f"{type(error).__name__}: {error}"[:500].encode())
@@ -283,8 +295,8 @@ def _try_privileges(secret: Path, scratch: Path) -> None:
     raise _LeakError("raising a limit worked")
 
 
-def _descendants() -> Check:
-    """Returns whether a process that left its session and its parent is found and ended."""
+def _try_descendants() -> str:
+    """Returns what went wrong with ending a process that left its session and its parent, or ""."""
     from plantkit.isolation.descendants import descendants, end_descendants
 
     pid = os.fork()
@@ -297,16 +309,9 @@ def _descendants() -> Check:
     os.waitpid(pid, 0)
     was_found = bool(descendants(os.getpid()))
     end_descendants(os.getpid())
-    works = was_found and not descendants(os.getpid())
-    return Check(
-        level=Level.PROCESS if kernel.is_linux() else Level.FULL,
-        name="descendants",
-        works=works,
-        detail="processes that leave their session are found and ended"
-        if works
-        else "processes that leave their session cannot be found",
-        remedy="" if works else _USE_LINUX,
-    )
+    if was_found and not descendants(os.getpid()):
+        return ""
+    return "processes that leave their session cannot be found"
 
 
 def _read_proc(name: str) -> bytes:

@@ -25,7 +25,7 @@ def read_regular(path: Path, most: int, *, from_end: bool = False) -> bytes:
     a pipe or device is never waited for.
 
     Raises:
-        FileNotFoundError: there is none. NotRegularError: it is something else.
+        FileNotFoundError: it does not exist. NotRegularError: it is something else.
         OSError: it cannot be read.
     """
     directory = os.open(path.parent, _DIRECTORY)
@@ -35,9 +35,7 @@ def read_regular(path: Path, most: int, *, from_end: bool = False) -> bytes:
             before = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
             _check_regular(before)
             descriptor = os.open(path.name, _FILE, dir_fd=directory)
-        except FileNotFoundError:
-            raise
-        except NotRegularError:
+        except (FileNotFoundError, NotRegularError):
             raise
         except OSError as error:
             raise NotRegularError(f"cannot be opened: {error.strerror}") from error

@@ -1,7 +1,7 @@
 """The process that imports torch once for all servers of a pool, and forks them.
 
 It runs nothing itself. When the parent closes its standard input it waits until its servers
-have ended. Until then it takes no note of their end, so that a dead server's id is nobody's.
+have ended. Until then it does not reap them, so that no other process gets a dead server's id.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import torch
 
-from plantkit.isolation import kernel, server
+from plantkit.isolation import fork_server, kernel
 from plantkit.isolation.forks import numbered
 from plantkit.isolation.wire import MARKER
 
@@ -44,8 +44,9 @@ def _serve(number: int, requests: int, answers: int) -> NoReturn:
         os.dup2(answers, 1)
         kernel.close_descriptors()  # those of the zygote and of other servers
         mark(number)
-        torch.default_generator.seed()  # else all servers would draw the same numbers
-        server.main()
+        if len(sys.argv) > 2:
+            torch.default_generator.seed()  # else all servers would draw the same numbers
+        fork_server.main()
     finally:
         os._exit(70)
 
@@ -54,7 +55,7 @@ def mark(number: int) -> None:
     """Gives this process a marker of its own, where others find it: in its first environment.
 
     Raises:
-        RuntimeError: there is no marker to be changed.
+        RuntimeError: the environment has no marker.
     """
     libc = ctypes.CDLL(None)
     libc.getenv.restype = ctypes.c_void_p

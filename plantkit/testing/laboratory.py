@@ -6,6 +6,7 @@ Nothing starts before it is needed, and importing this imports no torch.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -21,19 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import PluginError, UnknownNameError
-from plantkit.isolation.client import (
-    START_SECONDS,
-    DescribedPruner,
-    Isolation,
-    Outcome,
-    PrunerServer,
-    Scratch,
-    describe_pruners,
-    run_pruner,
-    write_problem,
-)
+from plantkit.isolation.backends.local import LocalBackend
+from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.leftovers import make_scratch
-from plantkit.isolation.levels import Level
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import write_problem
+from plantkit.isolation.servers import START_SECONDS, PrunerServer
 from plantkit.isolation.wire import Exit, Limits
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.probe import MARK
@@ -44,7 +39,7 @@ if TYPE_CHECKING:
 #: What an ordinary interpreter does with the path of a cell.
 _ORDINARY = (
     "import sys; sys.path[:] = {path!r}; from pathlib import Path; "
-    "from plantkit.isolation.server import run_cell; run_cell(Path({cell!r}))"
+    "from plantkit.isolation.cell_runner import run_cell; run_cell(Path({cell!r}))"
 )
 
 
@@ -78,14 +73,17 @@ class Observation:
     seen: Sequence[Seen]
 
 
-class OrdinaryInterpreter(PrunerServer):
-    """Runs each request in a new interpreter, with the user's environment and directory.
+class OrdinaryInterpreter(LocalBackend):
+    """Runs each job in a new interpreter, with the user's environment and directory.
 
     The check `isolated` compares with it. Nothing protects the user there: it is for trusted
     pruners only.
     """
 
-    def request(self, cell: Path, limits: Limits) -> Exit:
+    def start(self) -> None:
+        """Does nothing: each job has an interpreter of its own."""
+
+    def carry_out(self, cell: Path, limits: Limits) -> Exit:
         path = [str(Path(entry).resolve()) for entry in sys.path if entry]
         started = time.monotonic()
         process = subprocess.Popen(
@@ -123,10 +121,11 @@ class Laboratory:
     def __init__(self, *, limits: Limits | None = None, isolation: Isolation | None = None) -> None:
         self.limits = Limits(time_seconds=60.0) if limits is None else limits
         self._root = make_scratch()
-        self._scratch = Scratch(self._root / "cells")
+        self._scratch = self._root / "cells"
         if isolation is not None and isolation.level is Level.NONE:
             isolation = replace(isolation, level=Level.PROCESS)
-        self._servers = (PrunerServer(isolation), PrunerServer(isolation))
+        self._isolation = isolation
+        self._servers = (PrunerServer(), PrunerServer())
         self._problems: dict[str, tuple[Problem, Path]] = {}
         self._numbers = itertools.count()
         self._finalizer = weakref.finalize(self, _clean, self._servers, self._root)
@@ -152,7 +151,7 @@ class Laboratory:
         Raises:
             PluginError: it cannot be loaded.
         """
-        return describe_pruners(self._servers[0], self._scratch, source, self.limits)
+        return self._backends[0].describe(source, self.limits)
 
     def problem(self, name: str) -> Problem:
         """Returns the suite's problem called `name`."""
@@ -160,11 +159,12 @@ class Laboratory:
 
     def run(self, source: PrunerSource, problem: str, call: Call) -> Outcome:
         """Returns what came of one call, run as an evaluation runs it."""
-        return self._run(self._servers[0], source, problem, call)
+        return self._backends[0].run(self._job(source, problem, call))
 
     def run_plainly(self, source: PrunerSource, problem: str, call: Call) -> Outcome:
         """Returns what came of one call in an ordinary interpreter, see `OrdinaryInterpreter`."""
-        return self._run(OrdinaryInterpreter(), source, problem, call)
+        ordinary = OrdinaryInterpreter(self._scratch, Isolation(level=Level.NONE), PrunerServer())
+        return ordinary.run(self._job(source, problem, call))
 
     def observe(
         self, source: PrunerSource, problem: str, calls: Sequence[Call], *, interpreter: int = 0
@@ -174,20 +174,21 @@ class Laboratory:
         Args:
             interpreter: which of the two isolated interpreters the process comes from.
         """
-        probed = self._with_probe(source, calls)
-        outcome = self._run(self._servers[interpreter], probed, problem, calls[-1])
+        job = self._job(self._with_probe(source, calls), problem, calls[-1])
+        outcome = self._backends[interpreter].run(job)
         return Observation(outcome=outcome, seen=_parse(outcome.output, most=len(calls)))
 
-    def _run(self, server: PrunerServer, source: PrunerSource, problem: str, call: Call) -> Outcome:
+    @functools.cached_property
+    def _backends(self) -> list[LocalBackend]:
+        return [open_backend(self._scratch, self._isolation, one) for one in self._servers]
+
+    def _job(self, source: PrunerSource, problem: str, call: Call) -> PruneJob:
         given, directory = self._prepared(problem)
-        return run_pruner(
-            server,
-            self._scratch,
+        return PruneJob(
             source=source,
-            problem_directory=directory,
+            problem=directory,
             network=given.network,
             density=call.density,
-            budget=given.at(density=call.density, seed=0).budget,
             seed=call.seed,
             limits=self.limits,
         )

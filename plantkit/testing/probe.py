@@ -42,7 +42,7 @@ def observe(
     own_pruners = module.get("plantkit_pruners", list)
 
     def plantkit_pruners() -> list[Pruner]:
-        from plantkit.isolation.server import find_pruner
+        from plantkit.isolation.cell_runner import find_pruner
         from plantkit.plugins import FunctionPruner, configure
         from plantkit.pruners.sources import PrunerSource
 

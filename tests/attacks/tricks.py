@@ -128,9 +128,9 @@ ATTACKS = (
         "switch off the check of masks in its own process",
         """
         from plantkit.networks import masks as module
-        from plantkit.isolation import server
+        from plantkit.isolation import cell_runner
         full = {n: torch.ones(w.shape, dtype=torch.bool) for n, w in problem.weights.items()}
-        server.validate_mask = lambda *_: module.Mask(full)
+        cell_runner.validate_mask = lambda *_: module.Mask(full)
         """,
         (INVALID,),
         "keeps 424 parameters",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from plantkit.evaluation import pruning
+from plantkit.errors import IsolationError
 from plantkit.evaluation.grid import cells_of
 from plantkit.evaluation.pruning import Pruning
 from plantkit.evaluation.resources import Resources
-from plantkit.isolation.client import Isolation, Outcome, PrunerServer
-from plantkit.isolation.levels import Level
+from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.wire import Limits, Status
 from plantkit.networks.masks import Mask
 from plantkit.networks.training.executors import LocalExecutor
@@ -21,40 +18,78 @@ from plantkit.scoring.evaluation import Settings
 from plantkit.scoring.protocol import Protocol
 
 
-@pytest.mark.parametrize(("is_seeded", "seeds"), [(True, [0, 1, 2]), (False, [0])])
-def test_a_pruner_without_use_for_the_seed_runs_once_a_density(
-    is_seeded, seeds, circle, tmp_path, monkeypatch
-):
-    asked = []
+class Recorder:
+    """A backend that gives every job a full mask, and remembers it."""
 
-    def run_pruner(*_, density, seed, **__):
-        asked.append((density, seed))
-        mask = Mask.full(circle.network)
+    def __init__(self, fails: bool = False) -> None:
+        self.asked: list[tuple[float, int]] = []
+        self.fails = fails
+        self.started = self.stopped = 0
+
+    def start(self) -> None:
+        self.started += 1
+
+    def run(self, job: PruneJob) -> Outcome:
+        self.asked.append((job.density, job.seed))
+        if self.fails:
+            raise IsolationError("nothing runs")
         return Outcome(
-            status=Status.OK, mask=mask, error="", seconds=10 * density + seed, peak_rss_mib=None
+            status=Status.OK,
+            mask=Mask.full(job.network),
+            error="",
+            seconds=10 * job.density + job.seed,
+            peak_rss_mib=None,
         )
 
-    monkeypatch.setattr(pruning, "run_pruner", run_pruner)
-    monkeypatch.setattr(PrunerServer, "start", lambda self: None)
-    progress: list[tuple[int, int]] = []
-    made = Pruning(
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+def pruning_of(circle, directory, backends) -> Pruning:
+    return Pruning(
         challenge=circle,
-        problem_directory=Path(tmp_path),
+        problem_directory=directory,
         resources=Resources(
             settings=Settings(isolation="none"),
             limits=Limits(),
-            servers=[PrunerServer(Isolation(level=Level.NONE))],
-            scratch=Path(tmp_path),
+            backends=backends,
+            scratch=directory,
             executor=LocalExecutor(),
         ),
     )
+
+
+@pytest.mark.parametrize(("is_seeded", "seeds"), [(True, [0, 1, 2]), (False, [0])])
+def test_a_pruner_without_use_for_the_seed_runs_once_a_density(is_seeded, seeds, circle, tmp_path):
+    backend = Recorder()
+    progress: list[tuple[int, int]] = []
+    made = pruning_of(circle, tmp_path, [backend])
     entries = [Entry(label="one", source=PrunerSource(name="one"), is_seeded=is_seeded)]
     cells = cells_of(entries, circle, Protocol(densities=(0.5, 1.0), seeds=3))
     attempts = made.attempts(cells, progress=lambda _, done, total: progress.append((done, total)))
-    assert sorted(asked) == [(density, seed) for density in (0.5, 1.0) for seed in seeds]
-    assert progress == [(done + 1, len(asked)) for done in range(len(asked))]
+    assert sorted(backend.asked) == [(density, seed) for density in (0.5, 1.0) for seed in seeds]
+    assert progress == [(done + 1, len(backend.asked)) for done in range(len(backend.asked))]
     assert [(attempt.target_density, attempt.seed) for attempt in attempts] == [
         (density, seed) for density in (0.5, 1.0) for seed in range(3)
     ]
     expected = [10 * cell.density + (cell.seed if is_seeded else 0) for cell in cells]
     assert [attempt.seconds for attempt in attempts] == expected
+
+
+def test_backends_work_side_by_side_and_no_more_start_than_have_work(circle, tmp_path):
+    backends = [Recorder() for _ in range(3)]
+    entries = [Entry(label="one", source=PrunerSource(name="one"), is_seeded=True)]
+    cells = cells_of(entries, circle, Protocol(densities=(0.5,), seeds=2))
+    attempts = pruning_of(circle, tmp_path, backends).attempts(cells)
+    assert [attempt.seed for attempt in attempts] == [0, 1]
+    assert [backend.started for backend in backends] == [1, 1, 0]
+    assert [backend.stopped for backend in backends] == [0, 0, 0]
+
+
+def test_what_a_backend_raises_stops_every_backend(circle, tmp_path):
+    backends = [Recorder(fails=True), Recorder(fails=True)]
+    entries = [Entry(label="one", source=PrunerSource(name="one"), is_seeded=True)]
+    cells = cells_of(entries, circle, Protocol(densities=(0.5,), seeds=9))
+    with pytest.raises(IsolationError, match="nothing runs"):
+        pruning_of(circle, tmp_path, backends).attempts(cells)
+    assert [backend.stopped for backend in backends] == [1, 1]

@@ -249,10 +249,10 @@ def test_a_submission_that_reads_all_of_its_container_finds_no_secret(
     script = (
         "import sys; from pathlib import Path; import functools\n"
         "from plantkit.exports.codabench import ingestion\n"
-        "from plantkit.isolation.client import Isolation, PrunerServer\n"
-        "from plantkit.isolation.levels import Level\n"
+        "from plantkit.isolation.opening import open_backend\n"
+        "from plantkit.isolation.levels import Isolation, Level\n"
         "level = Isolation(level=Level.PROCESS)\n"
-        "ingestion.PrunerServer = functools.partial(PrunerServer, level)\n"
+        "ingestion.open_backend = functools.partial(open_backend, isolation=level)\n"
         "ingestion.ingest(*map(Path, sys.argv[1:5]))\n"
     )
     places = [app / name for name in ("input_data", "output", "ingested_program", "program")]

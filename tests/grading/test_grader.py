@@ -486,13 +486,13 @@ def test_isolation_reaches_every_criterion(
     peek = f"open({str(Path(__file__))!r}).close()\n"
     rubric = RUBRIC.partition('[[criteria]]\nname = "exact')[0]
     seen: list[str] = []
-    original = determinism.PrunerServer
+    original = determinism.open_backend
 
-    def remember(isolation: Any) -> Any:
+    def remember(scratch: Path, isolation: Any) -> Any:
         seen.append(isolation.level.value)
-        return original(isolation)
+        return original(scratch, isolation)
 
-    monkeypatch.setattr(determinism, "PrunerServer", remember)
+    monkeypatch.setattr(determinism, "open_backend", remember)
     code = GOOD.replace("    flat =", f"    {peek}    flat =", 1)
     assert graded(code, "--isolation", "process", rubric=rubric).staff["points"] == 4
     if choose(AUTO, probe_machine())[0] is Level.FULL:

@@ -21,9 +21,12 @@ from attacks import ATTACKS, Attack
 
 import plantkit
 from plantkit.challenges import bundles
-from plantkit.isolation.client import Isolation, PrunerServer, Scratch, run_pruner, write_problem
-from plantkit.isolation.levels import Level
+from plantkit.isolation.jobs import PruneJob
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.opening import open_backend
 from plantkit.isolation.probe import probe_machine
+from plantkit.isolation.problems import write_problem
+from plantkit.isolation.servers import PrunerServer
 from plantkit.isolation.wire import Limits, Status
 from plantkit.pruners.sources import PrunerSource
 
@@ -52,6 +55,14 @@ needs_full = pytest.mark.skipif(
 )
 
 
+class Guarded(PrunerServer):
+    """A server of a level, from which a directory is hidden."""
+
+    def __init__(self, level: Level, hidden: Path) -> None:
+        super().__init__()
+        self.isolation = Isolation(level=level, hidden=(hidden,))
+
+
 class Arena:
     """Everything that an attack is after, really there, and the means to tell what it did."""
 
@@ -69,9 +80,7 @@ class Arena:
         (self.run / "records.jsonl").write_text("{}\n")
         (self.submissions / "other.py").write_text(GOOD)
         self.loaded = bundles.load(bundle)
-        self.budget = self.loaded.problem(density=DENSITY, seed=0).budget
         write_problem(self.problem, self.loaded.problem(density=DENSITY, seed=0))
-        self.scratch = Scratch(root / "cells")
         decoy = root / "cells" / "cell-decoy"
         decoy.mkdir(parents=True)
         (decoy / "answer.safetensors").write_bytes(b"someone else's")
@@ -108,22 +117,23 @@ class Arena:
         found["/tmp"] = " ".join(sorted(p.name for p in Path("/tmp").glob("plantkit-attack*")))
         return found
 
-    def run_code(self, server: PrunerServer, code: str, limits: Limits, name: str = "mine.py"):
-        path = self.submissions / name
-        path.write_text(code)
-        return run_pruner(
-            server,
-            self.scratch,
+    def run_file(self, server: Guarded, path: Path, limits: Limits):
+        job = PruneJob(
             source=PrunerSource(path=str(path)),
-            problem_directory=self.problem,
+            problem=self.problem,
             network=self.loaded.network,
             density=DENSITY,
-            budget=self.budget,
             seed=0,
             limits=limits,
         )
+        return open_backend(self.root / "cells", server.isolation, server).run(job)
 
-    def good(self, server: PrunerServer) -> str:
+    def run_code(self, server: Guarded, code: str, limits: Limits, name: str = "mine.py"):
+        path = self.submissions / name
+        path.write_text(code)
+        return self.run_file(server, path, limits)
+
+    def good(self, server: Guarded) -> str:
         outcome = self.run_code(server, GOOD, Limits(time_seconds=20), "good.py")
         assert outcome.status is Status.OK, outcome.error
         return outcome.mask.digest()
@@ -205,14 +215,13 @@ def listening(arena: Arena) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def servers(arena: Arena) -> Iterator[dict[Level, PrunerServer]]:
+def servers(arena: Arena) -> Iterator[dict[Level, Guarded]]:
     found = {}
     os.environ["COURSE_SECRET"] = SECRET
     with contextlib.ExitStack() as stack, arena.truth.open("rb") as left_open:
         os.set_inheritable(left_open.fileno(), True)
         for level in (Level.FULL, Level.PROCESS, Level.NONE):
-            isolation = Isolation(level=level, hidden=(arena.challenge,))
-            found[level] = stack.enter_context(PrunerServer(isolation))
+            found[level] = stack.enter_context(Guarded(level, arena.challenge))
         yield found
     del os.environ["COURSE_SECRET"]
 
@@ -247,14 +256,15 @@ def opened(arena: Arena) -> Iterator[Arena]:
         arena.victim.wait()
 
 
-def survivors(server: PrunerServer) -> list[int]:
+def survivors(server: Guarded) -> list[int]:
     """Returns processes that a server's runs have left: they carry its mark."""
     process = server._process
-    known = {process.pid} if process is not None else set()
-    mark = server._marker.encode()
+    if process is None:
+        return []
+    known, mark = {process.pid}, process.marker.encode()
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) not in known and mark:
+        if entry.name.isdigit() and int(entry.name) not in known:
             with contextlib.suppress(OSError):
                 if mark in (entry / "environ").read_bytes():
                     found.append(int(entry.name))
@@ -267,24 +277,14 @@ def stopped(level: Level) -> list[Attack]:
     ]
 
 
-def check_stopped(attack: Attack, level: Level, arena: Arena, server: PrunerServer) -> None:
+def check_stopped(attack: Attack, level: Level, arena: Arena, server: Guarded) -> None:
     expected = arena.expected or arena.good(server)
     arena.expected = expected
     (arena.submissions / "mine.py").write_text(code := attack.code(arena.targets))
     os.utime(arena.submissions / "mine.py", ns=(0, 0))
     before = arena.watched()
     path = arena.submissions / "mine.py"
-    outcome = run_pruner(
-        server,
-        arena.scratch,
-        source=PrunerSource(path=str(path)),
-        problem_directory=arena.problem,
-        network=arena.loaded.network,
-        density=DENSITY,
-        budget=arena.budget,
-        seed=0,
-        limits=attack.limits,
-    )
+    outcome = arena.run_file(server, path, attack.limits)
     assert path.read_text() == code
     assert outcome.status in attack.status[level], (outcome.status, outcome.error, outcome.output)
     assert arena.has_succeeded(outcome, before) == ""
@@ -316,20 +316,10 @@ def test_the_attack_is_real(attack, expendable, servers, capfd):
     """At a lower level it succeeds, so that its failure at a higher one means something."""
     server = servers[attack.control]
     arena = expendable
-    challenge = arena.loaded  # within reach of a pruner that runs in this process
+    challenge = arena.loaded  # noqa: F841 - within reach of a pruner that runs in this process
     (arena.submissions / "mine.py").write_text(attack.code(arena.targets))
     before = arena.watched()
-    outcome = run_pruner(
-        server,
-        arena.scratch,
-        source=PrunerSource(path=str(arena.submissions / "mine.py")),
-        problem_directory=arena.problem,
-        network=challenge.network,
-        density=DENSITY,
-        budget=arena.budget,
-        seed=0,
-        limits=attack.limits,
-    )
+    outcome = arena.run_file(server, arena.submissions / "mine.py", attack.limits)
     time.sleep(0.01)
     printed = capfd.readouterr().out  # without isolation nothing is captured
     succeeded = arena.has_succeeded(outcome, before) or "SUCCEEDED" in printed
@@ -342,7 +332,7 @@ def test_a_neighbour_is_not_disturbed(arena, servers):
     expected = arena.good(servers[level])
     chosen = [a for a in stopped(level) if a.name in {"thread-bomb", "many-files", "random-state"}]
     assert len(chosen) == 3
-    with PrunerServer(Isolation(level=level, hidden=(arena.challenge,))) as beside:
+    with Guarded(level, arena.challenge) as beside:
 
         def attack() -> None:
             for one in chosen:

@@ -12,16 +12,10 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import PluginError
-from plantkit.isolation import client
-from plantkit.isolation.client import (
-    Isolation,
-    PrunerServer,
-    Scratch,
-    describe_pruners,
-    server_pool,
-)
 from plantkit.isolation.descendants import descendants, process_fields
-from plantkit.isolation.levels import Level
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.servers import PrunerServer, server_pool
 from plantkit.isolation.wire import MARKER, Limits
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.pruners.sources import PrunerSource
@@ -49,10 +43,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 @pytest.fixture(scope="module")
 def three():
     """A pool of three servers, of which two are forked."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client, "_MOST_FORKED", 2)
-        with server_pool(3, Isolation(level=Level.PROCESS)) as servers:
-            yield servers
+    with server_pool(3, most_forked=2) as servers:
+        yield servers
 
 
 @pytest.fixture
@@ -63,12 +55,14 @@ def pool(three):
 @pytest.fixture
 def describe(tmp_path, write):
     """Loads code in a server, and returns the error if there is one."""
-    scratch = Scratch(tmp_path / "cells")
+    isolation = Isolation(level=Level.PROCESS)
 
     def run(server: PrunerServer, code: str) -> str:
         source = PrunerSource(path=str(write(code)))
         try:
-            describe_pruners(server, scratch, source, Limits(time_seconds=60))
+            open_backend(tmp_path / "cells", isolation, server).describe(
+                source, Limits(time_seconds=60)
+            )
         except PluginError as error:
             return str(error)
         return ""
@@ -106,13 +100,13 @@ def test_servers_are_forked_from_one_process_and_lead_sessions_of_their_own(pool
 def test_servers_beyond_those_that_are_forked_start_when_they_get_work(three, describe):
     assert three[2]._process is None
     assert describe(three[2], GOOD) == ""
-    assert parent_of(three[2]._process.pid) == os.getpid()
+    assert parent_of(parent_of(three[2]._process.pid)) == os.getpid()
 
 
 def test_every_server_has_a_marker_of_its_own(pool, describe):
     for server in pool:
-        assert server._marker in describe(server, TELLTALE)
-    assert pool[0]._marker != pool[1]._marker
+        assert server._process.marker in describe(server, TELLTALE)
+    assert pool[0]._process.marker != pool[1]._process.marker
 
 
 def test_every_server_has_random_numbers_of_its_own(pool, describe):
@@ -128,7 +122,7 @@ def test_garbage_is_collected_in_a_run(pool, describe):
 
 
 def test_a_server_that_is_killed_takes_what_it_ran_along_and_no_other_server(describe, tmp_path):
-    with server_pool(2, Isolation(level=Level.PROCESS)) as (first, second):
+    with server_pool(2) as (first, second):
         assert describe(first, GOOD) == describe(second, GOOD) == ""
         killed, other = first._process.pid, second._process.pid
         assert "SIGKILL" in describe(first, MURDERER.format(path=str(tmp_path / "left")))
@@ -143,7 +137,7 @@ def test_a_server_that_is_killed_takes_what_it_ran_along_and_no_other_server(des
 
 
 def test_servers_outlive_the_process_that_forked_them(describe):
-    with server_pool(2, Isolation(level=Level.PROCESS)) as servers:
+    with server_pool(2) as servers:
         assert [describe(server, GOOD) for server in servers] == ["", ""]
         pids = [server._process.pid for server in servers]
         os.kill(parent_of(pids[0]), signal.SIGKILL)
@@ -156,7 +150,7 @@ def test_servers_outlive_the_process_that_forked_them(describe):
 
 def test_a_pool_that_ends_before_it_is_ready_leaves_nothing():
     before = descendants(os.getpid())
-    with server_pool(3, Isolation(level=Level.PROCESS)):
+    with server_pool(3):
         started = descendants(os.getpid()) - before
         assert started
     assert becomes_true(lambda: not any(map(is_running, started)))
@@ -167,9 +161,8 @@ def test_few_descriptors_are_enough_for_many_servers():
     program = """
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-from plantkit.isolation.client import Isolation, server_pool
-from plantkit.isolation.levels import Level
-with server_pool(30, Isolation(level=Level.PROCESS)) as servers:
+from plantkit.isolation.servers import server_pool
+with server_pool(30) as servers:
     print([server._process is not None for server in servers].index(False))
 """
     done = subprocess.run(
@@ -180,7 +173,7 @@ with server_pool(30, Isolation(level=Level.PROCESS)) as servers:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_processes_that_train_do_not_keep_a_server_from_ending(describe, count):
-    with server_pool(count, Isolation(level=Level.PROCESS)) as servers:
+    with server_pool(count) as servers:
         assert describe(servers[0], GOOD) == ""
         with LocalExecutor(2) as executor:
             executor.start()  # forked with all that is open
@@ -194,12 +187,14 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path, write):
     sleeper = write("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n")
     program = f"""
 from pathlib import Path
-from plantkit.isolation.client import Isolation, Scratch, describe_pruners, server_pool
-from plantkit.isolation.levels import Level
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.servers import server_pool
 from plantkit.isolation.wire import Limits
 from plantkit.pruners.sources import PrunerSource
-with server_pool(2, Isolation(level=Level.PROCESS)) as servers:
-    describe_pruners(servers[1], Scratch(Path({str(tmp_path / "cells")!r})),
+with server_pool(2) as servers:
+    isolation = Isolation(level=Level.PROCESS)
+    open_backend(Path({str(tmp_path / "cells")!r}), isolation, servers[1]).describe(
         PrunerSource(path={str(sleeper)!r}), Limits(time_seconds=600))
 """
     with subprocess.Popen([sys.executable, "-c", program]) as parent:

@@ -17,19 +17,14 @@ import torch
 from safetensors.torch import save_file
 
 from plantkit.errors import MaskError, PluginError
-from plantkit.isolation.client import (
-    DescribedPruner,
-    Isolation,
-    PrunerServer,
-    Scratch,
-    describe_pruners,
-    read_answer,
-    run_pruner,
-    write_problem,
-)
+from plantkit.isolation.answers import read_answer
 from plantkit.isolation.descendants import descendants
-from plantkit.isolation.levels import Level
+from plantkit.isolation.jobs import DescribedPruner, PruneJob
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.opening import open_backend
 from plantkit.isolation.probe import probe_machine
+from plantkit.isolation.problems import write_problem
+from plantkit.isolation.servers import PrunerServer
 from plantkit.isolation.wire import Limits, Status, read_bounded_text
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
@@ -51,22 +46,19 @@ def prune(problem, density, seed):
 @pytest.fixture
 def run(server, circle, tmp_path, write):
     """Runs a submission's code on the tiny circle and returns the outcome."""
-    problem = circle.problem(density=0.5, seed=0)
-    write_problem(tmp_path / "problem", problem)
-    scratch = Scratch(tmp_path / "cells")
+    write_problem(tmp_path / "problem", circle.problem(density=0.5, seed=0))
 
-    def execute(code: str, *, limits: Limits | None = None, **options):
-        return run_pruner(
-            options.pop("server", server),
-            scratch,
-            source=PrunerSource(path=str(write(textwrap.dedent(code))), **options),
-            problem_directory=tmp_path / "problem",
+    def execute(code: str, *, limits: Limits | None = None, level=None, server=server):
+        isolation = level and Isolation(level=level)
+        job = PruneJob(
+            source=PrunerSource(path=str(write(textwrap.dedent(code)))),
+            problem=tmp_path / "problem",
             network=circle.network,
             density=0.5,
-            budget=problem.budget,
             seed=0,
             limits=limits or Limits(time_seconds=20),
         )
+        return open_backend(tmp_path / "cells", isolation, server).run(job)
 
     return execute
 
@@ -142,7 +134,7 @@ def test_numpy_arrays_and_lists_are_taken(run):
     assert (arrays.status, lists.status) == (Status.OK, Status.OK)
 
 
-def test_time_limit_kills_what_the_run_started(run, process_server, tmp_path):
+def test_time_limit_kills_what_the_run_started(run, tmp_path):
     marker = tmp_path / "marker"
     started = time.monotonic()
     outcome = run(
@@ -155,7 +147,7 @@ def test_time_limit_kills_what_the_run_started(run, process_server, tmp_path):
             time.sleep(60)
         """,
         limits=Limits(time_seconds=1),
-        server=process_server,
+        level=Level.PROCESS,
     )
     assert outcome.status is Status.TIMEOUT
     assert outcome.error == "ran longer than the time limit of 1 s"
@@ -230,14 +222,14 @@ def test_the_problem_directory_holds_nothing_of_the_truth(circle, tmp_path):
 
 
 def test_a_dead_server_is_replaced(run, circle):
-    with PrunerServer(Isolation(level=Level.PROCESS)) as server:
+    with PrunerServer() as server:
         code = """
         import os, signal
         def prune(problem, density, seed):
             os.kill(os.getppid(), signal.SIGKILL)
         """
-        assert run(code, server=server).status is Status.CRASH
-        assert run(GOOD, server=server).status is Status.OK
+        assert run(code, server=server, level=Level.PROCESS).status is Status.CRASH
+        assert run(GOOD, server=server, level=Level.PROCESS).status is Status.OK
 
 
 def test_a_server_that_died_while_idle_costs_no_run(run):
@@ -253,37 +245,35 @@ def test_a_server_that_died_while_idle_costs_no_run(run):
         for _ in range(3):
             thread = threading.Thread(target=start_elsewhere)
             thread.start()
-            thread.join()  # with the thread that started it, the server ends
+            thread.join()
             assert run(GOOD, server=server).status is Status.OK
 
 
 def test_describe(server, tmp_path, write):
-    scratch = Scratch(tmp_path / "cells")
+    backend = open_backend(tmp_path / "cells", server=server)
     limits = Limits(time_seconds=20)
     source = PrunerSource(path=str(write(GOOD)))
-    assert describe_pruners(server, scratch, source, limits) == [DescribedPruner(name="mine")]
+    assert backend.describe(source, limits) == [DescribedPruner(name="mine")]
     snip = PrunerSource(entry_point="snip", name="snip")
-    assert describe_pruners(server, scratch, snip, limits)[0].reference == "arXiv 1810.02340"
+    assert backend.describe(snip, limits)[0].reference == "arXiv 1810.02340"
     broken = PrunerSource(path=str(write("import sys; sys.exit(0)")))
     with pytest.raises(PluginError, match=r"mine\.py, line 1: cannot be imported: SystemExit: 0"):
-        describe_pruners(server, scratch, broken, limits)
+        backend.describe(broken, limits)
 
 
 def test_installed_pruner_with_options(server, circle, tmp_path):
     write_problem(tmp_path / "problem", circle.problem(density=0.5, seed=0))
     masks = []
     for options in ({}, {"scope": "layerwise"}):
-        outcome = run_pruner(
-            server,
-            Scratch(tmp_path / f"cells{len(options)}"),
+        job = PruneJob(
             source=PrunerSource(entry_point="magnitude", name="magnitude", options=options),
-            problem_directory=tmp_path / "problem",
+            problem=tmp_path / "problem",
             network=circle.network,
             density=0.5,
-            budget=212,
             seed=0,
             limits=Limits(time_seconds=20),
         )
+        outcome = open_backend(tmp_path / "cells", server=server).run(job)
         assert outcome.status is Status.OK
         assert outcome.mask.saliency is not None
         masks.append(outcome.mask.digest())
@@ -351,23 +341,18 @@ def test_nothing_outlives_a_parent_that_is_killed(level, tmp_path, write):
     submission = write("import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(600)\n")
     program = f"""
 from pathlib import Path
-from plantkit.isolation.client import Isolation, PrunerServer, Scratch, describe_pruners
-from plantkit.isolation.levels import Level
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.wire import Limits
 from plantkit.pruners.sources import PrunerSource
-server = PrunerServer(Isolation(level=Level({level!r})))
-server.start()
-print(server._process.pid, flush=True)
-describe_pruners(server, Scratch(Path({str(tmp_path / "cells")!r})),
+isolation = Isolation(level=Level({level!r}))
+open_backend(Path({str(tmp_path / "cells")!r}), isolation).describe(
     PrunerSource(path={str(submission)!r}), Limits(time_seconds=600))
 """
-    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-    with parent:
-        assert parent.stdout is not None
-        server_pid = int(parent.stdout.readline())
+    with subprocess.Popen([sys.executable, "-c", program]) as parent:
         assert _becomes_true(lambda: list(tmp_path.glob("cells/*/started")))
-        running = {server_pid, *descendants(server_pid)}
-        assert len(running) == 2
+        running = descendants(parent.pid)
+        assert len(running) == 3  # what forks, a server, a run
         parent.kill()
     assert _becomes_true(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running))
 

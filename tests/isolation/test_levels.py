@@ -14,10 +14,12 @@ import pytest
 
 from plantkit.errors import IsolationError
 from plantkit.isolation import kernel, probe
-from plantkit.isolation.client import Isolation, PrunerServer, Scratch, run_pruner, write_problem
 from plantkit.isolation.files import readable_paths
+from plantkit.isolation.jobs import PruneJob
 from plantkit.isolation.leftovers import scratch_directory
-from plantkit.isolation.levels import Check, Level, Offer, choose
+from plantkit.isolation.levels import Check, Isolation, Level, Offer, choose
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import write_problem
 from plantkit.isolation.scratch import NotRegularError, read_regular, remove_tree, used_bytes
 from plantkit.isolation.wire import Limits, Status, plain_text
 from plantkit.pruners.sources import PrunerSource
@@ -156,18 +158,16 @@ def test_doctor(plantkit_cli, monkeypatch):
 def test_without_isolation_a_pruner_runs_in_this_process(circle, tmp_path, write, capfd):
     code = "import os\ndef prune(problem, density, seed):\n    print('pid', os.getpid())\n"
     write_problem(tmp_path / "problem", circle.problem(density=0.5, seed=0))
-    with PrunerServer(Isolation(level=Level.NONE)) as server:
-        outcome = run_pruner(
-            server,
-            Scratch(tmp_path / "cells"),
-            source=PrunerSource(path=str(write(code))),
-            problem_directory=tmp_path / "problem",
-            network=circle.network,
-            density=0.5,
-            budget=86,
-            seed=0,
-            limits=Limits(),
-        )
+    job = PruneJob(
+        source=PrunerSource(path=str(write(code))),
+        problem=tmp_path / "problem",
+        network=circle.network,
+        density=0.5,
+        seed=0,
+        limits=Limits(),
+    )
+    with open_backend(tmp_path / "cells", Isolation(level=Level.NONE)) as backend:
+        outcome = backend.run(job)
     assert outcome.status is Status.INVALID
     assert capfd.readouterr().out == f"pid {os.getpid()}\n"
 
@@ -189,17 +189,15 @@ def prune(problem, density, seed):
     return {n: w * 0 for n, w in problem.weights.items()}
 """
     write_problem(tmp_path / "problem", circle.problem(density=0.5, seed=0))
-    outcome = run_pruner(
-        server,
-        Scratch(tmp_path / "cells"),
+    job = PruneJob(
         source=PrunerSource(path=str(write(code))),
-        problem_directory=tmp_path / "problem",
+        problem=tmp_path / "problem",
         network=circle.network,
         density=0.5,
-        budget=86,
         seed=0,
         limits=Limits(time_seconds=60),
     )
+    outcome = open_backend(tmp_path / "cells", server=server).run(job)
     assert (outcome.status, outcome.error) == (Status.OK, "")
 
 

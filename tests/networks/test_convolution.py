@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from plantkit_baselines import grasp, magnitude, random, snip, synflow
 from torch.nn import functional
 
-from plantkit.isolation.client import write_problem
-from plantkit.isolation.server import load_problem
+from plantkit.isolation.problems import load_problem, write_problem
 from plantkit.networks import (
     KINDS,
     ConvolutionSpec,

@@ -13,8 +13,7 @@ import pytest
 
 from plantkit.cli.check import command
 from plantkit.errors import PluginError, UnknownNameError, UsageError
-from plantkit.isolation.client import Isolation
-from plantkit.isolation.levels import Level
+from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.wire import Limits
 from plantkit.pruners.sources import PrunerSource
 from plantkit.schemas import violations

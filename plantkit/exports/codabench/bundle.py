@@ -18,7 +18,7 @@ from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import UsageError
 from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
-from plantkit.isolation.client import write_problem
+from plantkit.isolation.problems import write_problem
 from plantkit.plugins import load_installed
 from plantkit.scoring.protocol import Protocol, resolve_densities
 from plantkit.version import __version__

@@ -15,17 +15,11 @@ from plantkit.challenges.sealing import KEY_VARIABLE
 from plantkit.errors import PluginError, UsageError
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
-from plantkit.isolation.client import (
-    Outcome,
-    PrunerServer,
-    Scratch,
-    describe_pruners,
-    run_pruner,
-)
+from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.leftovers import scratch_directory
-from plantkit.isolation.server import load_problem
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import load_problem
 from plantkit.isolation.wire import MASK_PREFIX, Limits
-from plantkit.networks.masks import budget_of
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.laboratory import only_pruner
 
@@ -51,29 +45,24 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
     file = find_file(submission)
     outcomes: list[tuple[Cell, Outcome]] = []
-    with scratch_directory() as directory, PrunerServer() as server:
-        scratch = Scratch(directory)
+    with scratch_directory() as directory, open_backend(directory) as backend:
         source = PrunerSource(path=str(file.resolve()))
-        named = only_pruner(describe_pruners(server, scratch, source, limits), source)
+        named = only_pruner(backend.describe(source, limits), source)
         source = replace(source, name=named.name)
         networks = {
             name: load_problem(input_data / name, density=1.0, seed=0).network
             for name in plan.densities
         }
         for cell in plan.cells():
-            network = networks[cell.challenge]
-            outcome = run_pruner(
-                server,
-                scratch,
+            job = PruneJob(
                 source=source,
-                problem_directory=input_data / cell.challenge,
-                network=network,
+                problem=input_data / cell.challenge,
+                network=networks[cell.challenge],
                 density=cell.density,
-                budget=budget_of(cell.density, network.total),
                 seed=cell.seed,
                 limits=limits,
             )
-            outcomes.append((cell, outcome))
+            outcomes.append((cell, backend.run(job)))
     # Written when the submission has ended, so that it cannot change these files.
     return _write(output, outcomes)
 

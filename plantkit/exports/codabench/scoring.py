@@ -17,7 +17,7 @@ from plantkit.errors import MaskError
 from plantkit.evaluation.measuring import score_all
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
 from plantkit.grading.grade import clean
-from plantkit.isolation.client import read_answer
+from plantkit.isolation.answers import read_answer
 from plantkit.isolation.scratch import read_regular
 from plantkit.isolation.wire import Status
 from plantkit.machine import available_cores

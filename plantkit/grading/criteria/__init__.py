@@ -16,7 +16,7 @@ from plantkit.grading.grade import MarkVerdict, worst_fault
 if TYPE_CHECKING:
     from plantkit.challenges.bundles import Challenge
     from plantkit.grading.rubric import Criterion
-    from plantkit.isolation.client import Isolation
+    from plantkit.isolation.levels import Isolation
     from plantkit.isolation.wire import Limits
     from plantkit.scoring.entries import Entry
     from plantkit.scoring.evaluation import Evaluation

@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from plantkit.grading.criteria import Bench, Measured, expected_share, fault_of
-from plantkit.isolation.client import PrunerServer, Scratch, run_pruner, write_problem
+from plantkit.isolation.jobs import PruneJob
 from plantkit.isolation.leftovers import scratch_directory
-from plantkit.networks.masks import budget_of
+from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import write_problem
 
 if TYPE_CHECKING:
     from plantkit.grading.rubric import Criterion
@@ -27,8 +28,10 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     seconds = 0.0
     firsts: list[Record] = []
     different: list[str] = []
-    with scratch_directory() as directory, PrunerServer(bench.isolation) as server:
-        scratch = Scratch(directory / "cells")
+    with (
+        scratch_directory() as directory,
+        open_backend(directory / "cells", bench.isolation) as backend,
+    ):
         for challenge in bench.challenges:
             problem_directory = directory / challenge.digest
             write_problem(problem_directory, challenge.problem(density=1.0, seed=0))
@@ -40,17 +43,15 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
                 if record.status != "ok":
                     different.append(f"{where}: {record.status}: {record.error}")
                     continue
-                outcome = run_pruner(
-                    server,
-                    scratch,
+                job = PruneJob(
                     source=bench.entry.source,
-                    problem_directory=problem_directory,
+                    problem=problem_directory,
                     network=challenge.network,
                     density=record.target_density,
-                    budget=budget_of(record.target_density, challenge.network.total),
                     seed=record.seed,
                     limits=bench.limits,
                 )
+                outcome = backend.run(job)
                 seconds += outcome.seconds
                 if outcome.mask is None:
                     different.append(f"{where}: {outcome.status.value}: {outcome.error}")

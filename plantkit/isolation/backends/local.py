@@ -1,0 +1,88 @@
+"""What the backends of this machine share: a job is a directory with a request and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from plantkit.isolation.cells import described_in, new_cell, outcome_of
+from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
+from plantkit.isolation.levels import Isolation
+from plantkit.isolation.servers import PrunerServer
+from plantkit.isolation.wire import Exit, Limits
+from plantkit.pruners.sources import PrunerSource
+
+
+class LocalBackend:
+    """Runs pruners on this machine; a context manager.
+
+    `carry_out` is called here. `prepare` and `confine` are called in the child that it starts.
+    """
+
+    def __init__(self, scratch: Path, isolation: Isolation, server: PrunerServer) -> None:
+        self._scratch = scratch
+        self._isolation = isolation
+        self._server = server
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """See `Backend.start`."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """See `Backend.stop`."""
+        self._server.stop()
+
+    def run(self, job: PruneJob) -> Outcome:
+        """See `Backend.run`."""
+        with new_cell(self._scratch, job.to_request()) as cell:
+            return outcome_of(cell, self.carry_out(cell, job.limits), job)
+
+    def describe(self, source: PrunerSource, limits: Limits) -> list[DescribedPruner]:
+        """Returns every pruner that `source` offers.
+
+        Raises:
+            PluginError: the source cannot be loaded.
+            IsolationError: nothing can be run.
+        """
+        with new_cell(self._scratch, {"kind": "describe", "source": source.to_json()}) as cell:
+            return described_in(cell, self.carry_out(cell, limits), source)
+
+    def carry_out(self, cell: Path, limits: Limits) -> Exit:
+        """Carries out the request in `cell` and returns how its process ended.
+
+        Raises:
+            IsolationError: the process cannot be started.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def prepare(cls, hidden: Sequence[Path]) -> None:
+        """Does, before a fork, what every child would do again.
+
+        Raises:
+            ImportError: a package that the backend needs is not installed.
+            OSError: the system lacks what it needs.
+        """
+
+    @classmethod
+    def confine(
+        cls, cell: Path, limits: Limits, readable: Sequence[Path], hidden: Sequence[Path]
+    ) -> None:
+        """Locks this process away, for good.
+
+        Args:
+            cell: its scratch and working directory.
+            readable: the submission's file and the problem.
+            hidden: what stays closed even where it lies in a directory that can be read.
+
+        Raises:
+            OSError: the system refuses; the caller must not go on.
+        """

@@ -1,0 +1,130 @@
+"""The child's side: a warm process that forks one process for each request.
+
+The server imports torch once and never runs a submission's code itself. Every request gets a
+fresh fork in its own session, confined before the submission is loaded, so that no run sees
+what another left behind. Every process that a run started is killed when the run ends or its
+time is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+
+from plantkit.isolation import kernel
+from plantkit.isolation.backends import backend_class
+from plantkit.isolation.backends.local import LocalBackend
+from plantkit.isolation.cell_runner import run_cell, write_error
+from plantkit.isolation.descendants import end_descendants
+from plantkit.isolation.levels import Level
+from plantkit.isolation.watch import Watch, signal_name
+from plantkit.isolation.wire import CELL_FILE, FAREWELL, OUTPUT_FILE, Exit, Limits
+
+_MIB = 1024 * 1024
+
+
+def main() -> None:
+    """Serves requests: one line of JSON each on standard input, one line each as an answer."""
+    torch.set_num_threads(1)  # a fork must not inherit a pool of threads
+    kernel.set_dumpable(False)
+    kernel.adopt_orphans()
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
+    answers.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
+    answers.flush()
+    for line in sys.stdin:
+        request = json.loads(line)
+        exit_ = _run_forked(
+            Path(request["cell"]),
+            Limits(**request["limits"]),
+            backend_class(Level(request["level"])),
+            [Path(path) for path in request["hidden"]],
+        )
+        if exit_ is None:
+            break
+        answers.write(json.dumps(asdict(exit_)) + "\n")
+        answers.flush()
+    with contextlib.suppress(BrokenPipeError):
+        answers.write(FAREWELL + "\n")
+        answers.flush()
+    os._exit(0)
+
+
+def _run_forked(
+    cell: Path, limits: Limits, backend: type[LocalBackend], hidden: Sequence[Path]
+) -> Exit | None:
+    """Runs the request in `cell` in a fork and returns how that ended.
+
+    Returns None if the parent went away meanwhile. Nothing that the request started is left
+    when this returns.
+    """
+    started = time.monotonic()
+    backend.prepare(hidden)
+    pid = os.fork()
+    if pid == 0:
+        _child(cell, limits, backend, hidden)
+    watch = Watch(pid=pid, cell=cell, limits=limits, deadline=started + limits.time_seconds)
+    ended = watch.wait()
+    seconds = time.monotonic() - started
+    end_descendants(os.getpid())
+    if ended is None:
+        return None
+    status, usage = ended
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB elsewhere
+    return Exit(
+        code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        signal=signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
+        timed_out=watch.timed_out,
+        seconds=seconds,
+        peak_rss_mib=round(usage.ru_maxrss * unit / _MIB, 1),
+        exceeded=watch.exceeded,
+    )
+
+
+def _child(
+    cell: Path, limits: Limits, backend: type[LocalBackend], hidden: Sequence[Path]
+) -> NoReturn:
+    """Runs in the fork: a new session, captured output, confined, then the request."""
+    code = 70
+    try:
+        os.setsid()
+        os.chdir(cell)
+        _redirect(cell / OUTPUT_FILE)
+        backend.confine(cell, limits, _files_of(cell), hidden)
+        run_cell(cell)
+        code = 0
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            write_error(cell, error)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(BaseException):
+                stream.flush()
+        os._exit(code)
+
+
+def _files_of(cell: Path) -> list[Path]:
+    """Returns what the request in `cell` names: the submission's file, the problem."""
+    request = json.loads((cell / CELL_FILE).read_text(encoding="utf-8"))
+    named = (request["source"]["path"], request.get("problem"))
+    return [Path(path) for path in named if path is not None]
+
+
+def _redirect(output: Path) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    captured = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(null, 0)
+    os.dup2(captured, 1)
+    os.dup2(captured, 2)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - what the server read ahead stays behind
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", closefd=False, errors="replace")
