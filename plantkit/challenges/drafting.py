@@ -106,8 +106,8 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Draft,
         planting_facts={
             "labels": planted.labels.value,
             "alternatives": planted.alternatives.to_json(),
-        }
-        | planted.details.to_json(),
+            **planted.facts,
+        },
         noise=noise,
         network=network,
         task=task,

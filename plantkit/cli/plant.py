@@ -129,8 +129,7 @@ def command(
         f"density {kept.density(draft.network):.4g}, "
         f"weights only {kept.weight_density(draft.network):.4g}"
     )
-    for line in planted.details.lines():
-        click.echo(line)
+    click.echo(planted.note)
     if planted.alternatives.count is not None:
         click.echo(f"tickets as sparse and as good: {planted.alternatives.count}")
     click.echo(

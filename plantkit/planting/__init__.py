@@ -11,7 +11,6 @@ from plantkit.planting.families import FAMILIES, FORMULAS, find_family
 from plantkit.planting.family import Family, FormulaFamily
 from plantkit.planting.methods import METHODS, default_method, find_method, plant
 from plantkit.planting.methods.method import PlantingMethod
-from plantkit.planting.placement import minimum_widths
 from plantkit.planting.planted import LabelSource, Planted
 from plantkit.planting.sampling import draw_samples
 from plantkit.planting.streams import fresh_seed, generator
@@ -34,6 +33,5 @@ __all__ = [
     "find_method",
     "fresh_seed",
     "generator",
-    "minimum_widths",
     "plant",
 ]

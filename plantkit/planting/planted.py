@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,18 +37,6 @@ class PlantedNetwork(Protocol):
     def ticket(self) -> Mapping[str, Any]: ...
 
 
-class Details(Protocol):
-    """What only one method knows of its planting."""
-
-    def lines(self) -> list[str]:
-        """Returns lines for people."""
-        ...
-
-    def to_json(self) -> dict[str, object]:
-        """Returns what the manifest, which everybody sees, may say."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Planted:
     """A mother network with a planted ticket that has passed the gates.
@@ -65,7 +53,8 @@ class Planted:
         labels: where labels come from.
         gates: what the gates measured.
         alternatives: what is known of other tickets as sparse and as good.
-        details: what only this method knows.
+        facts: what only this method knows and the manifest, which everybody sees, may say (JSON).
+        note: a line for people on how planting went.
     """
 
     family: str
@@ -78,7 +67,8 @@ class Planted:
     labels: LabelSource
     gates: GateReport
     alternatives: Alternatives
-    details: Details
+    note: str
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def count(self) -> EntryCount:

@@ -7,14 +7,12 @@ unfindable ground truth, because keeping them or not is the same function.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from plantkit.errors import PlantingError
 from plantkit.networks import bias_name, weight_name
 from plantkit.planting.effects import entry_effects, relative_change
-from plantkit.planting.targets import EntryCount, Floats, Target
+from plantkit.planting.targets import Floats, Target
 
 DUST_TOLERANCE = 1e-12
 """A term below this share of its unit's largest |preactivation| is rounding dust."""
@@ -26,27 +24,8 @@ FUNCTION_TOLERANCE = 1e-9
 """Largest relative change of the outputs that simplification may make in all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simplification:
-    """What simplification dropped.
-
-    `nominal` counts the entries before and `planted` those after. `units` is the number of
-    hidden units removed; `redundant` the number of entries dropped one by one because the
-    function does not need them, beyond dead units and dust.
-    """
-
-    nominal: EntryCount
-    planted: EntryCount
-    units: int
-    redundant: int
-
-    @property
-    def dropped(self) -> EntryCount:
-        return self.nominal - self.planted
-
-
-def simplify(target: Target, domain: Floats) -> tuple[Target, Simplification]:
-    """Returns the target without its idle entries and units, and what was dropped.
+def simplify(target: Target, domain: Floats) -> Target:
+    """Returns the target without its idle entries and units.
 
     The simplified target equals the given one on the domain to a relative change of
     `FUNCTION_TOLERANCE`. Redundant entries are dropped one at a time, the least effective
@@ -60,22 +39,15 @@ def simplify(target: Target, domain: Floats) -> tuple[Target, Simplification]:
         PlantingError: an output is zero on the whole domain, or the tolerance is exceeded.
     """
     current = _sweep(target, domain)
-    redundant = 0
     while (entry := _most_redundant(current, domain)) is not None:
         current = _sweep(_without(current, *entry), domain)
-        redundant += 1
     change = relative_change(current.forward(domain), target.forward(domain))
     if change > FUNCTION_TOLERANCE:
         raise PlantingError(
             f"the simplified target differs from the nominal one by {change:.1e} relative; "
             f"expected at most {FUNCTION_TOLERANCE:.0e}"
         )
-    return current, Simplification(
-        nominal=target.count,
-        planted=current.count,
-        units=sum(target.widths) - sum(current.widths),
-        redundant=redundant,
-    )
+    return current
 
 
 def _sweep(target: Target, domain: Floats) -> Target:

@@ -25,9 +25,6 @@ class EntryCount:
     def total(self) -> int:
         return self.weights + self.biases
 
-    def __sub__(self, other: EntryCount) -> EntryCount:
-        return EntryCount(weights=self.weights - other.weights, biases=self.biases - other.biases)
-
     def weight_density(self, spec: PerceptronSpec) -> float:
         """Returns weights ÷ all weights of `spec`, in [0, 1]: the density that the paper prints."""
         return self.weights / sum(spec.sizes[weight_name(layer)] for layer in spec.layers)

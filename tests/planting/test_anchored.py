@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +16,6 @@ from plantkit.planting.anchors.relu import count_entries, layer_sides
 from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.families.circle import CircleFamily
 from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.methods.anchored import AnchoredDetails
 from plantkit.planting.objectives import best_scaled_error
 from plantkit.planting.rescaling import draw_scales
 from plantkit.planting.structures import LayerSizes, draw_structure
@@ -77,11 +79,11 @@ def test_circle_agrees_with_its_formula_and_says_by_how_much(circle: Planted) ->
     classes = (radius > 0.2).astype(int) + (radius > 0.5) + (radius > 0.7)
     agreement = (masked_outputs(circle, inputs).argmax(axis=1) == classes).mean()
     assert agreement > 0.982  # the bound is 0.985 on the domain's points
-    assert isinstance(circle.details, AnchoredDetails)
-    stated = circle.details.to_json()["distance"]
-    assert stated["measure"] == "agreement"  # type: ignore[index]
-    assert stated["value"] == pytest.approx(agreement, abs=0.004)  # type: ignore[index]
-    assert stated["value"] >= stated["bound"] == 0.985  # type: ignore[index]
+    facts: Mapping[str, Any] = circle.facts
+    stated = facts["distance"]
+    assert stated["measure"] == "agreement"
+    assert stated["value"] == pytest.approx(agreement, abs=0.004)
+    assert stated["value"] >= stated["bound"] == 0.985
 
 
 def test_the_ticket_defines_the_labels(circle: Planted) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_
 from plantkit.planting.families.teacher import TeacherFamily
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.methods import selected
-from plantkit.planting.methods.selected import LEAST_ACTIVITY, LEAST_EFFECT, SelectedDetails, select
+from plantkit.planting.methods.selected import LEAST_ACTIVITY, LEAST_EFFECT, select
 from plantkit.planting.streams import generator
 from plantkit.planting.structures import Dimensions, draw_structure, drop_idle_entries
 from plantkit.planting.targets import Floats
@@ -223,10 +225,9 @@ def test_dials_are_set_by_text_and_checked() -> None:
         find_family("circle").with_dials({"units": "3"})
 
 
-def test_the_details_say_what_a_manifest_may() -> None:
-    details = planted_teacher(REGRESSION).details
-    assert isinstance(details, SelectedDetails)
-    facts = details.to_json()
+def test_the_facts_are_what_a_manifest_may_say() -> None:
+    planted = planted_teacher(REGRESSION)
+    facts: Mapping[str, Any] = planted.facts
     assert facts["dials"] == dict(REGRESSION.dials)
     assert 0.15 <= facts["nonlinear_share"] <= 1
-    assert details.lines()[0].startswith("structures drawn ")
+    assert planted.note.startswith("structures drawn ")

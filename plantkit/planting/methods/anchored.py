@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from plantkit.errors import PlantingError, UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
-from plantkit.planting.anchors import ANCHORS, LEAST_EFFECT, Anchored, Distance
+from plantkit.planting.anchors import ANCHORS, LEAST_EFFECT, Anchored
 from plantkit.planting.effects import relative_error
 from plantkit.planting.families.relu import ReluFamily
 from plantkit.planting.family import Family
@@ -33,32 +32,6 @@ from plantkit.planting.targets import Floats
 
 LEAST_ACTIVITY = 0.01
 """Least share of the domain on which every hidden unit of the ticket is active."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchoredDetails:
-    """How near the ticket is to the formula, and how far its entries were moved for it.
-
-    Attributes:
-        distance: to the formula, on the family's domain.
-        movement: root mean square over the ticket's entries, in initial standard deviations.
-            It is no secret, but only whoever knows the untouched network can measure it.
-        attempts: structures that were moved until one passed.
-    """
-
-    distance: Distance
-    movement: float
-    attempts: int
-
-    def lines(self) -> list[str]:
-        return [
-            f"{self.distance.measure} with the formula {self.distance.value:.3g} "
-            f"(bound {self.distance.bound:g}); entries moved by {self.movement:.2f} initial "
-            f"standard deviations; structures tried {self.attempts}"
-        ]
-
-    def to_json(self) -> dict[str, object]:
-        return {"distance": self.distance.to_json()}
 
 
 class AnchoredMethod(PlantingMethod):
@@ -147,11 +120,11 @@ class AnchoredMethod(PlantingMethod):
                 labels=LabelSource.TICKET,
                 gates=gates,
                 alternatives=count_relu_paths(spec, parameters) if is_relu else UNKNOWN,
-                details=AnchoredDetails(
-                    distance=distance,
-                    movement=_movement(spec, drawn, parameters, ticket),
-                    attempts=attempt,
-                ),
+                facts={"distance": distance.to_json()},
+                note=f"{distance.measure} with the formula {distance.value:.3g} "
+                f"(bound {distance.bound:g}); entries moved by "
+                f"{_movement(spec, drawn, parameters, ticket):.2f} initial standard deviations; "
+                f"structures tried {attempt}",
             )
         reasons = ", ".join(f"{reason} ({count})" for reason, count in faults.most_common())
         raise PlantingError(

@@ -55,21 +55,6 @@ SCREENING_POINTS = 600
 """Random inputs on which structures are drawn; the gates look at the whole domain."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelectedDetails:
-    """How the ticket was found: quality of its function, structures drawn, dials in force."""
-
-    quality: Quality
-    draws: int
-    dials: Mapping[str, int | float | str]
-
-    def lines(self) -> list[str]:
-        return [f"structures drawn {self.draws}; nonlinear share {self.quality.nonlinear:.3f}"]
-
-    def to_json(self) -> dict[str, object]:
-        return {"dials": dict(self.dials), "nonlinear_share": self.quality.nonlinear}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Selection:
     """A ticket that passed, and what was measured on the way."""
@@ -112,9 +97,9 @@ class SelectedMethod(PlantingMethod):
             labels=LabelSource.TICKET,
             gates=selection.gates,
             alternatives=UNKNOWN,
-            details=SelectedDetails(
-                quality=selection.quality, draws=selection.draws, dials=family.dials
-            ),
+            facts={"dials": dict(family.dials), "nonlinear_share": selection.quality.nonlinear},
+            note=f"structures drawn {selection.draws}; "
+            f"nonlinear share {selection.quality.nonlinear:.3f}",
         )
 
 
