@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from plantkit.planting.families import FAMILIES, FORMULAS, find_family
 from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.initialization import fresh_seed, generator
 from plantkit.planting.methods import METHODS, default_method, find_method, plant
 from plantkit.planting.methods.method import PlantingMethod
-from plantkit.planting.planted import LabelSource, Planted
-from plantkit.planting.sampling import draw_samples
-from plantkit.planting.streams import fresh_seed, generator
+from plantkit.planting.planted import LabelSource, Planted, draw_samples
 from plantkit.planting.targets import EntryCount, Target
 
 __all__ = [

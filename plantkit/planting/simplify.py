@@ -1,4 +1,4 @@
-"""Targets without the entries that do nothing on the data's domain.
+"""Targets and tickets without the entries that do nothing on the data's domain.
 
 A constructed target carries units that no input of the domain ever activates (a kink at the
 domain's end, say) and coefficients that are rounding dust. As ticket entries they would be
@@ -7,21 +7,28 @@ unfindable ground truth, because keeping them or not is the same function.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError
-from plantkit.networks import bias_name, weight_name
-from plantkit.planting.effects import entry_effects, relative_change
-from plantkit.planting.targets import Floats, Target
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.planting.effects import entry_effects, relative_change, relative_error
+from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
 
+# A term below this share of its unit's largest |preactivation| is rounding dust.
 DUST_TOLERANCE = 1e-12
-"""A term below this share of its unit's largest |preactivation| is rounding dust."""
 
+# An entry whose removal changes the outputs by less, relatively, is redundant.
 REDUNDANCY_TOLERANCE = 1e-10
-"""An entry whose removal changes the outputs by less, relatively, is redundant."""
 
+# Largest relative change of the outputs that simplification may make in all.
 FUNCTION_TOLERANCE = 1e-9
-"""Largest relative change of the outputs that simplification may make in all."""
+
+
+# Error, root mean square over standard deviation, below which anchoring drops an entry.
+DROP_BELOW = 0.0007
 
 
 def simplify(target: Target, domain: Floats) -> Target:
@@ -48,6 +55,37 @@ def simplify(target: Target, domain: Floats) -> Target:
             f"expected at most {FUNCTION_TOLERANCE:.0e}"
         )
     return current
+
+
+def drop_idle_entries(
+    spec: PerceptronSpec,
+    parameters: Mapping[str, Floats],
+    ticket: Mapping[str, NDArray[np.bool_]],
+    domain: Floats,
+    *,
+    least_effect: float,
+) -> Ticket:
+    """Returns the ticket without the entries that hardly matter on the domain.
+
+    Some of a random structure acts only where nobody looks: a unit, say, all of whose readers
+    are inactive wherever it is active. What is left may be empty, or constant.
+
+    Args:
+        spec, parameters, ticket: the masked network.
+        domain: inputs (n, d_in).
+        least_effect: `effects.relative_error` that dropping an entry must make for it to stay.
+    """
+    kept: Ticket = {name: np.array(mask) for name, mask in ticket.items()}
+    while True:
+        network = subnetwork(spec, parameters, kept)
+        if not network.forward(domain).std(axis=0).all():
+            return kept
+        effects = entry_effects(network, domain, measure=relative_error)
+        before = sum(int(mask.sum()) for mask in kept.values())
+        for name, entries in network.entries.items():  # in the order of the ticket's entries
+            kept[name][kept[name]] = effects[name][entries] >= least_effect
+        if sum(int(mask.sum()) for mask in kept.values()) == before:
+            return kept
 
 
 def _sweep(target: Target, domain: Floats) -> Target:

@@ -11,14 +11,13 @@ import pytest
 from plantkit.errors import UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, generator
-from plantkit.planting.anchors import ANCHORS
-from plantkit.planting.anchors.relu import count_entries, layer_sides
-from plantkit.planting.coordinates import Coordinates
+from plantkit.planting.coordinates import Coordinates, draw_scales
+from plantkit.planting.effects import best_scaled_error
 from plantkit.planting.families.circle import CircleFamily
+from plantkit.planting.families.relu import count_entries, layer_sides
+from plantkit.planting.family import AnchoredFamily
 from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.objectives import best_scaled_error
-from plantkit.planting.rescaling import draw_scales
-from plantkit.planting.structures import LayerSizes, draw_structure
+from plantkit.planting.structures import TicketLayer, draw_structure
 
 SEED = b"3"
 
@@ -158,7 +157,8 @@ def test_helix_is_within_its_bound() -> None:
 def test_hidden_is_what_lies_within_the_audited_shapes(family, widths, hides) -> None:
     found = find_family(family)
     spec = PerceptronSpec(widths=(found.inputs, *widths, found.outputs))
-    assert ANCHORS[family].hides(spec) == hides
+    assert isinstance(found, AnchoredFamily)
+    assert found.hides(spec) == hides
 
 
 def test_what_cannot_be_anchored() -> None:
@@ -178,10 +178,10 @@ def small() -> tuple[Coordinates, dict[str, np.ndarray], PerceptronSpec, dict[st
     rng = np.random.default_rng(1)
     values = draw_parameters(spec, rng)
     inputs = rng.uniform(-1, 1, (300, 2))
-    sizes = (
-        LayerSizes(units=5, in_degree=3, bias_share=0.5, active_share=0, inactive_share=0),
+    layers = (
+        TicketLayer(units=5, in_degree=3, bias_share=0.5, active_share=0, inactive_share=0),
     ) * 2
-    tickets = (draw_structure(spec, values, sizes, inputs, rng) for _ in range(100))
+    tickets = (draw_structure(spec, values, layers, inputs, rng) for _ in range(100))
     ticket = next(one for one in tickets if one is not None)
     return Coordinates(spec, ticket, values, inputs), values, spec, ticket
 

@@ -16,10 +16,9 @@ from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, Planted
 from plantkit.planting.families import FORMULAS
 from plantkit.planting.family import Family
-from plantkit.planting.initialization import draw_parameters
+from plantkit.planting.initialization import draw_parameters, generator
 from plantkit.planting.methods.faithful import Placement, place
 from plantkit.planting.simplify import simplify
-from plantkit.planting.streams import generator
 from plantkit.planting.targets import Floats, Target
 
 DEPTHS = range(3, 11)

@@ -29,14 +29,14 @@ def test_the_nearest_candidate_wins_with_its_least_squares_scale() -> None:
 
 
 def test_agreeing_signs_go_before_smaller_distances() -> None:
-    units, scales = match_least_squares(
+    units, _ = match_least_squares(
         request([[1, 0.1]], [[1, -0.01], [5, 3]]), np.random.default_rng(0)
     )
     assert units.tolist() == [1]
 
 
 def test_without_agreeing_signs_the_nearest_positive_scale_wins() -> None:
-    units, scales = match_least_squares(
+    units, _ = match_least_squares(
         request([[1, 1]], [[-1, -1], [3, -1], [1, -0.1]]), np.random.default_rng(0)
     )
     assert units.tolist() == [2]
@@ -58,9 +58,7 @@ def test_ties_are_drawn_evenly() -> None:
     candidates = np.abs(np.random.default_rng(1).standard_normal((6, 2))) + 0.1
     counts = np.zeros(6)
     for seed in range(600):
-        units, scales = match_least_squares(
-            request([[3.7, 0]], candidates), np.random.default_rng(seed)
-        )
+        units, _ = match_least_squares(request([[3.7, 0]], candidates), np.random.default_rng(seed))
         counts[units[0]] += 1
     assert ((counts - 100) ** 2 / 100).sum() < 20.5  # chi-square, 5 degrees of freedom, p = .001
 

@@ -12,18 +12,16 @@ from plantkit.planting.families.relu import ReluFamily
 from plantkit.planting.families.teacher import TeacherFamily
 from plantkit.planting.family import Family, FormulaFamily
 
-_ALL: tuple[Family, ...] = (
-    CircleFamily(),
-    HelixFamily(),
-    ReluFamily(),
-    TeacherFamily(),
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        family.name: family
+        for family in (CircleFamily(), HelixFamily(), ReluFamily(), TeacherFamily())
+    }
 )
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _ALL})
-
-#: Those whose function is a formula.
+# Those whose function is a formula.
 FORMULAS: Mapping[str, FormulaFamily] = MappingProxyType(
-    {family.name: family for family in _ALL if isinstance(family, FormulaFamily)}
+    {name: family for name, family in FAMILIES.items() if isinstance(family, FormulaFamily)}
 )
 
 

@@ -7,24 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from plantkit.errors import UsageError, did_you_mean
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.family import Dials, Family
-from plantkit.planting.structures import Dimensions
-from plantkit.planting.targets import Floats
-
-DOMAIN_POINTS = 2000
-DOMAIN_SEED = 20_211_115
-"""Of the fixed points of the domain, the same for everybody; no secret."""
-
-MOST_CORNERS = 6
-"""Most inputs with which all corners of the cube are domain points."""
+from plantkit.planting.family import Dials, SelectedFamily
+from plantkit.planting.structures import TicketLayer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeacherFamily(Family):
+class TeacherFamily(SelectedFamily):
     """A random function: what a few units of a random ReLU network compute among themselves.
 
     There is no formula: the network that is planted defines the labels.
@@ -33,18 +23,15 @@ class TeacherFamily(Family):
         inputs: d_in, 1 to 64.
         outputs: d_out, or the number of classes, 2 or more of these.
         kind: `classification` or `regression`.
-        units: ticket units a hidden layer, 2 to 1000.
+        units: ticket units per hidden layer, 2 to 1000.
         in_degree: ticket weights that each hidden unit reads, 2 or more, at most `units`; the
             outputs read all ticket units of the last hidden layer.
         bias_share: chance that a hidden unit has its bias in the ticket, in [0, 1]; units of
-            the first hidden layer never have.
+            the first hidden layer never have theirs.
     """
 
     name: ClassVar[str] = "teacher"
     title: ClassVar[str] = "Teacher: a sparse part of the random network itself"
-    default_noise: ClassVar[float] = 0.01
-    overlap_scored: ClassVar[bool] = True
-    minimum_depth: ClassVar[int] = 3
     inputs: int = 4
     outputs: int = 1
     kind: TaskKind = TaskKind.REGRESSION
@@ -60,24 +47,11 @@ class TeacherFamily(Family):
         _check("in_degree", self.in_degree, 2, self.units)
         _check("bias_share", self.bias_share, 0, 1)
 
-    @property
-    def dimensions(self) -> Dimensions:
-        """The sizes of the ticket."""
-        return Dimensions(
-            units=self.units,
-            in_degree=self.in_degree,
-            bias_share=self.bias_share,
-            first_bias_share=0.0,
-        )
-
-    def domain(self) -> Floats:
-        points = np.random.default_rng(DOMAIN_SEED).uniform(-1, 1, (DOMAIN_POINTS, self.inputs))
-        if self.inputs > MOST_CORNERS:
-            corners = np.stack([-np.ones(self.inputs), np.ones(self.inputs)])
-        else:
-            axes = np.meshgrid(*[[-1.0, 1.0]] * self.inputs, indexing="ij")
-            corners = np.stack(axes, axis=-1).reshape(-1, self.inputs)
-        return np.concatenate([corners, points])
+    def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
+        # In the first layer biases are as large as what the inputs contribute, so tests on a unit
+        # say most about its bias there: none is in a ticket.
+        first = TicketLayer(units=self.units, in_degree=self.in_degree, bias_share=0.0)
+        return (first, *(dataclasses.replace(first, bias_share=self.bias_share),) * (hidden - 1))
 
     @property
     def dials(self) -> Dials:

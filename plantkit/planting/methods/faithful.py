@@ -12,16 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plantkit.errors import UsageError, WidthError
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
-from plantkit.planting.families.relu import ReluFamily
-from plantkit.planting.family import Family, FormulaFamily
-from plantkit.planting.gates import check_ticket, subnetwork
-from plantkit.planting.initialization import draw_parameters
+from plantkit.planting.family import FormulaFamily
+from plantkit.planting.gates import check_ticket
+from plantkit.planting.initialization import draw_parameters, generator
 from plantkit.planting.matching import (
     LayerRequest,
     match_as_published,
@@ -29,33 +25,26 @@ from plantkit.planting.matching import (
     scale_as_published,
     scale_by_norm,
 )
-from plantkit.planting.methods.method import PlantingMethod
+from plantkit.planting.methods.method import PlantingMethod, check_width
 from plantkit.planting.planted import LabelSource, Planted
 from plantkit.planting.simplify import simplify
-from plantkit.planting.streams import generator
-from plantkit.planting.targets import Floats, Target
+from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
 
 
-class FaithfulMethod(PlantingMethod):
+class FaithfulMethod(PlantingMethod[FormulaFamily]):
     """The paper's planting, with another choice of units and scales than the published one."""
 
     name = "faithful"
     title = "the paper's: a target is written into the network; not hidden"
     hidden = False
+    families = FormulaFamily
     as_published = False
 
-    def fits(self, family: Family) -> bool:
-        return isinstance(family, FormulaFamily)
-
-    def _plant(self, family: Family, spec: PerceptronSpec, seed: bytes) -> Planted:
-        if not isinstance(family, FormulaFamily):
-            raise UsageError(f"family {family.name!r} has no formula to plant")
+    def _plant(self, family: FormulaFamily, spec: PerceptronSpec, seed: bytes) -> Planted:
         domain = family.domain()
         nominal = family.build(spec.depth)
         target = simplify(nominal, domain)
-        for layer, (needed, width) in enumerate(zip(target.widths, spec.widths, strict=True)):
-            if needed > width:
-                raise WidthError(layer=layer, needed=needed, width=width, target=family.name)
+        check_width(spec, target.widths[1:-1], name=family.name)
         placement = place(
             target,
             spec,
@@ -66,7 +55,6 @@ class FaithfulMethod(PlantingMethod):
         )
         parameters, ticket = placement.parameters, placement.ticket
         network = subnetwork(spec, parameters, ticket)
-        is_path = isinstance(family, ReluFamily)
         count = nominal.count
         return Planted(
             family=family.name,
@@ -78,7 +66,7 @@ class FaithfulMethod(PlantingMethod):
             output_scales=placement.output_scales,
             labels=LabelSource.FORMULA,
             gates=check_ticket(network, placement.output_scales, nominal, domain),
-            alternatives=count_relu_paths(spec, parameters) if is_path else UNKNOWN,
+            alternatives=family.alternatives(spec, parameters),
             note=f"as published, idle entries counted: density {count.density(spec):.4g}, "
             f"weights only {count.weight_density(spec):.4g}",
         )
@@ -107,7 +95,7 @@ class Placement:
     """
 
     parameters: Mapping[str, Floats]
-    ticket: Mapping[str, NDArray[np.bool_]]
+    ticket: Ticket
     output_scales: Floats
 
 
