@@ -175,31 +175,36 @@ def draw_scales(
         common: whether all outputs must share one factor, as classes must.
         held: leading layers whose entries, and so whose units' factors, stay as they are.
     """
+    groups = list(_scaled_together(coordinates, common=common, held=held))
     scaled = vector.copy()
-    layers = coordinates.layers
     for _ in range(SWEEPS):
-        for layer, entries in enumerate(layers[held:], start=held):
-            unit_count = entries.shape[0]
-            is_last = layer == len(layers) - 1
-            if is_last and common:
-                places = np.r_[entries.weights, entries.biases]
-                scaled[places] *= _draw(scaled[places], np.empty(0), rng)
-                continue
-            weights = np.arange(entries.weights.start, entries.weights.stop)
-            biases = np.arange(entries.biases.start, entries.biases.stop)
-            for unit in range(unit_count):
-                incoming = np.r_[weights[entries.targets == unit], biases[entries.biased == unit]]
-                if is_last:
-                    outgoing = np.empty(0, dtype=np.intp)
-                else:
-                    after = layers[layer + 1]
-                    outgoing = np.arange(after.weights.start, after.weights.stop)[
-                        after.sources == unit
-                    ]
-                factor = _draw(scaled[incoming], scaled[outgoing], rng)
-                scaled[incoming] *= factor
-                scaled[outgoing] /= factor
+        for incoming, outgoing in groups:
+            factor = _draw(scaled[incoming], scaled[outgoing], rng)
+            scaled[incoming] *= factor
+            scaled[outgoing] /= factor
     return scaled
+
+
+def _scaled_together(
+    coordinates: Coordinates, *, common: bool, held: int
+) -> Iterator[tuple[Indices, Indices]]:
+    """Yields the incoming and the outgoing entries' places of every unit whose scale is free."""
+    places = np.arange(coordinates.size)
+    nowhere = places[:0]
+    layers = coordinates.layers
+    for layer, entries in enumerate(layers[held:], start=held):
+        weights, biases = places[entries.weights], places[entries.biases]
+        is_last = layer == len(layers) - 1
+        if is_last and common:
+            yield np.r_[weights, biases], nowhere
+            continue
+        for unit in range(entries.shape[0]):
+            incoming = np.r_[weights[entries.targets == unit], biases[entries.biased == unit]]
+            if is_last:
+                yield incoming, nowhere
+            else:
+                after = layers[layer + 1]
+                yield incoming, places[after.weights][after.sources == unit]
 
 
 def _draw(incoming: Floats, outgoing: Floats, rng: np.random.Generator) -> float:

@@ -8,17 +8,19 @@ from having one input; `plantkit.planting.fitting.FittedFamily` anchors by least
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from enum import StrEnum
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.errors import UsageError
+from plantkit.errors import UsageError, did_you_mean
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.structures import TicketLayer
@@ -70,6 +72,7 @@ class Family(ABC):
         overlap_scored: whether a mask's overlap with the ticket counts; False where other
             tickets are known that are as sparse and as good.
         minimum_depth: in layers of neurons, input and output included.
+        most_attempts: structures that are tried before planting gives up.
     """
 
     name: ClassVar[str]
@@ -77,6 +80,7 @@ class Family(ABC):
     default_noise: ClassVar[float] = 0.01
     overlap_scored: ClassVar[bool] = True
     minimum_depth: ClassVar[int] = 3
+    most_attempts: ClassVar[int] = 5000
     inputs: int
     outputs: int
     kind: TaskKind
@@ -95,12 +99,19 @@ class Family(ABC):
         """Returns what is known of other tickets in a network that are as sparse and as good."""
         return Alternatives()
 
+    def hides(self, spec: PerceptronSpec) -> bool:
+        """Returns whether a method that hides tickets is known to hide this family's in `spec`."""
+        return True
+
     @property
     def dials(self) -> Dials:
-        """What `with_dials` can change, by name, with the values in force."""
-        return {}
+        """What `with_dials` can change, by name, with the values in force: a dataclass's fields."""
+        if not dataclasses.is_dataclass(self):
+            return {}
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: str(v) if isinstance(v, TaskKind) else v for name, v in values.items()}
 
-    def with_dials(self, dials: Mapping[str, str]) -> Family:
+    def with_dials(self, dials: Mapping[str, str]) -> Self:
         """Returns the family with these dials set, the others as they are.
 
         Args:
@@ -109,10 +120,20 @@ class Family(ABC):
         Raises:
             UsageError: a dial does not exist here, or a value is out of its range.
         """
-        for name in dials:
-            known = ", ".join(self.dials) or "it has none"
-            raise UsageError(f"family {self.name!r} has no dial {name!r}; its dials: {known}")
-        return self
+        values: dict[str, object] = {}
+        for name, text in dials.items():
+            if name not in self.dials:
+                raise UsageError(
+                    f"family {self.name!r} has no dial {name!r}{did_you_mean(name, self.dials)}\n"
+                    f"its dials: {', '.join(self.dials) or 'it has none'}"
+                )
+            kind = type(getattr(self, name))
+            try:
+                values[name] = kind(text)
+            except ValueError:
+                expected = " or ".join(kind) if issubclass(kind, StrEnum) else kind.__name__
+                raise UsageError(f"dial {name!r} is {text!r}; expected {expected}") from None
+        return dataclasses.replace(self, **values) if values else self  # type: ignore[type-var]
 
     def check_depth(self, depth: int) -> None:
         """Checks that a network of `depth` layers of neurons is deep enough.
@@ -208,7 +229,6 @@ class AnchoredFamily(FormulaFamily):
             of the domain on which the argmax is right. Regression: the largest mean squared
             error after the best factor per output.
         anchored_depth: least depth in layers of neurons at which it can be anchored.
-        most_attempts: structures that are moved before planting gives up.
         audited_depths: in layers of neurons, between the least and the greatest depth at which
             the audit's limits are kept; see docs/audit.md.
         audited_width: least width of a hidden layer at which they were measured to be.

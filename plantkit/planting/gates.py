@@ -1,6 +1,6 @@
 """The gates that every planted ticket must pass before anyone sees it, and those of its function.
 
-The gates look at the planted network through its mask alone and know nothing of how it was made.
+The gates look only at the masked network and know nothing of how it was made.
 A random function must also make a challenge: not constant, not linear, no rare spikes.
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 import secrets
 
@@ -54,11 +53,6 @@ def standard_deviations(spec: PerceptronSpec) -> dict[str, float]:
 def draw_parameters(spec: PerceptronSpec, rng: np.random.Generator) -> dict[str, Floats]:
     """Returns one draw of all parameters, by name: weights (out, in), biases (out,), float64."""
     deviations = standard_deviations(spec)
-    parameters: dict[str, Floats] = {}
-    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(spec.widths)):
-        for name, shape in (
-            (weight_name(layer), (fan_out, fan_in)),
-            (bias_name(layer), (fan_out,)),
-        ):
-            parameters[name] = deviations[name] * rng.standard_normal(shape)
-    return parameters
+    return {
+        name: deviations[name] * rng.standard_normal(shape) for name, shape in spec.shapes.items()
+    }

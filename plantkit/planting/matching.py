@@ -1,4 +1,4 @@
-"""Which mother units carry a target, and at what scale: the paper's choice and the published one.
+"""Which mother units carry a target, and at what scale: the paper's choice and the published code's.
 
 A matcher returns for every target unit of a hidden layer a mother unit of its own and a positive
 scale. A scaler returns the positive scale of every output; candidate i is output i. With `common`
@@ -85,7 +85,7 @@ def match_least_squares(request: LayerRequest, rng: np.random.Generator) -> Matc
 def scale_by_norm(request: LayerRequest, *, common: bool) -> Floats:
     """Returns ||q|| / ||p|| of each output's ticket entries, or of all outputs' together.
 
-    The planted output layer so keeps the norm of the initial values that it replaces.
+    So the planted output layer keeps the norm of the initial values that it replaces.
     """
     mother = [candidates[output] for output, (_, candidates) in enumerate(request.rows())]
     target = [wanted for wanted, _ in request.rows()]

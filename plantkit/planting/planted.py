@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.family import Alternatives, Family, FormulaFamily, Samples
 from plantkit.planting.gates import GateReport
 from plantkit.planting.targets import EntryCount, Floats, masked
@@ -74,10 +74,7 @@ class Planted:
     @property
     def count(self) -> EntryCount:
         """Number of ticket entries."""
-        return EntryCount(
-            weights=sum(int(self.ticket[weight_name(layer)].sum()) for layer in self.spec.layers),
-            biases=sum(int(self.ticket[bias_name(layer)].sum()) for layer in self.spec.layers),
-        )
+        return EntryCount.of(self.ticket)
 
     def masked_forward(self, inputs: Floats) -> Floats:
         """Returns the untrained ticket's outputs (n, d_out) of inputs (n, d_in), in float64."""

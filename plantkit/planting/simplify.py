@@ -1,8 +1,8 @@
 """Targets and tickets without the entries that do nothing on the data's domain.
 
-A constructed target carries units that no input of the domain ever activates (a kink at the
-domain's end, say) and coefficients that are rounding dust. As ticket entries they would be
-unfindable ground truth, because keeping them or not is the same function.
+A constructed target carries units that no input of the domain ever activates, such as a kink at
+the domain's end, and coefficients that are rounding dust. Nobody could find them as ticket entries,
+because the function is the same with and without them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec
 from plantkit.planting.effects import entry_effects, relative_change, relative_error
 from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
 
@@ -25,7 +25,6 @@ REDUNDANCY_TOLERANCE = 1e-10
 
 # Largest relative change of the outputs that simplification may make in all.
 FUNCTION_TOLERANCE = 1e-9
-
 
 # Error, root mean square over standard deviation, below which anchoring drops an entry.
 DROP_BELOW = 0.0007
@@ -67,8 +66,8 @@ def drop_idle_entries(
 ) -> Ticket:
     """Returns the ticket without the entries that hardly matter on the domain.
 
-    Some of a random structure acts only where nobody looks: a unit, say, all of whose readers
-    are inactive wherever it is active. What is left may be empty, or constant.
+    Some of a random structure acts only where nobody looks, such as a unit whose readers are all
+    inactive wherever it is active. What is left may be empty, or constant.
 
     Args:
         spec, parameters, ticket: the masked network.
@@ -138,10 +137,7 @@ def _most_redundant(target: Target, domain: Floats) -> tuple[str, int] | None:
 
 
 def _without(target: Target, name: str, index: int) -> Target:
-    weights = [weight.copy() for weight in target.weights]
-    biases = [bias.copy() for bias in target.biases]
-    for layer in range(len(weights)):
-        for parameter, value in ((weight_name(layer), weights), (bias_name(layer), biases)):
-            if parameter == name:
-                value[layer].flat[index] = 0
-    return Target(weights=tuple(weights), biases=tuple(biases))
+    """Returns the target with one entry, by its flat index in a parameter, set to zero."""
+    changed = np.array(target.parameters[name])
+    changed.flat[index] = 0
+    return Target.from_parameters(target.parameters | {name: changed})

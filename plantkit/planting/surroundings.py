@@ -1,4 +1,4 @@
-"""What an entry and the units at its two ends look like, and odds by that: what a ticket shows.
+"""What an entry and the units at its two ends look like, and log odds that go by it.
 
 The values are those which a fit moves together: an entry, the biases at both ends, the sums and
 powers of the row and the column that it stands in, and single weights to outputs, where these
@@ -9,7 +9,7 @@ tell whether a ticket's entries are correlated otherwise than the rest.
 
 Planting goes by the same terms in two places. *Preferences* are log odds with which units are
 drawn: a ticket that was fitted is not a random part of its network, and preferences make up for
-that beforehand. A *balance* are log odds with which one of several tickets of a network is kept,
+that beforehand. A *balance* is log odds with which one of several tickets of a network is kept,
 by the terms' sums over the ticket's entries. Both are fixed numbers, learned by
 `benchmarks/preferences.py` and `benchmarks/balance.py` and kept in `plantkit/planting/learned/`:
 everybody knows them, attackers too.
@@ -101,7 +101,7 @@ def unit_odds(
     layer: int,
     preferences: Mapping[str, float],
 ) -> Floats:
-    """Returns the log odds of the units that hidden layer `layer`, from 0, ends in, (units,).
+    """Returns the log odds (units,) of the units of a hidden layer.
 
     Args:
         spec, parameters: the network.

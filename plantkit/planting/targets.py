@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,14 @@ class EntryCount:
     weights: int
     biases: int
 
+    @classmethod
+    def of(cls, entries: Mapping[str, NDArray[np.bool_]]) -> Self:
+        """Returns the number of True among weights (out, in) and biases (out,), by name."""
+        counts = {1: 0, 2: 0}
+        for mask in entries.values():
+            counts[mask.ndim] += int(mask.sum())
+        return cls(weights=counts[2], biases=counts[1])
+
     @property
     def total(self) -> int:
         return self.weights + self.biases
@@ -40,7 +49,7 @@ class EntryCount:
 class Target:
     """A ReLU network in its own coordinates: no ReLU after the last layer.
 
-    `weights` holds one (out, in) array a layer and `biases` one (out,); both are copied to
+    `weights` holds one (out, in) array per layer and `biases` one (out,); both are copied to
     read-only float64.
 
     Raises:
@@ -77,22 +86,33 @@ class Target:
         """Number of layers of neurons, input and output included."""
         return len(self.widths)
 
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Floats]) -> Self:
+        """Returns the target with these parameters, name to array."""
+        layers = range(len(parameters) // 2)
+        return cls(
+            weights=tuple(parameters[weight_name(layer)] for layer in layers),
+            biases=tuple(parameters[bias_name(layer)] for layer in layers),
+        )
+
+    @property
+    def parameters(self) -> dict[str, Floats]:
+        """Parameter name to weights (out, in) or biases (out,), layer by layer."""
+        found: dict[str, Floats] = {}
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            found[weight_name(layer)] = weight
+            found[bias_name(layer)] = bias
+        return found
+
     @property
     def entries(self) -> dict[str, NDArray[np.bool_]]:
         """Parameter name to bool, True where the target's value is not zero."""
-        masks: dict[str, NDArray[np.bool_]] = {}
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            masks[weight_name(layer)] = weight != 0
-            masks[bias_name(layer)] = bias != 0
-        return masks
+        return {name: value != 0 for name, value in self.parameters.items()}
 
     @property
     def count(self) -> EntryCount:
         """Number of entries that are not zero."""
-        return EntryCount(
-            weights=sum(int(np.count_nonzero(weight)) for weight in self.weights),
-            biases=sum(int(np.count_nonzero(bias)) for bias in self.biases),
-        )
+        return EntryCount.of(self.entries)
 
     def forward(self, inputs: Floats) -> Floats:
         """Returns outputs (n, d_out) of inputs (n, d_in), in float64."""
@@ -118,10 +138,8 @@ def masked(
     spec: PerceptronSpec, parameters: Mapping[str, Floats], ticket: Mapping[str, NDArray[np.bool_]]
 ) -> Target:
     """Returns the network with everything outside of the ticket set to zero."""
-    values = {name: np.where(ticket[name], parameters[name], 0) for name in spec.shapes}
-    return Target(
-        weights=tuple(values[weight_name(layer)] for layer in spec.layers),
-        biases=tuple(values[bias_name(layer)] for layer in spec.layers),
+    return Target.from_parameters(
+        {name: np.where(ticket[name], parameters[name], 0) for name in spec.shapes}
     )
 
 

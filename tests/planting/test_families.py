@@ -45,7 +45,7 @@ def random_inputs(name: str, count: int = 40_000) -> Floats:
 def test_the_three_families_of_the_paper_are_registered() -> None:
     assert sorted(FORMULAS) == ["circle", "helix", "relu"]
     assert set(FORMULAS) < set(FAMILIES)
-    assert all(FORMULAS[name].name == name for name in FORMULAS)
+    assert all(FAMILIES[name].name == name for name in FAMILIES)
     assert find_family("helix") is FORMULAS["helix"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, plant
+from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family
 from plantkit.planting.families.teacher import TeacherFamily
 from plantkit.planting.initialization import draw_parameters, generator
 from plantkit.planting.methods.selected import SelectedMethod
@@ -35,7 +35,7 @@ def network_of(family: TeacherFamily, depth: int = 5, width: int = 40) -> Percep
 
 @functools.cache
 def planted_teacher(family: TeacherFamily, depth: int = 5) -> Planted:
-    return plant(family, network_of(family, depth), seed=SEED)
+    return METHOD.plant(family, network_of(family, depth), seed=SEED)
 
 
 def masked_outputs(planted: Planted, inputs: Floats) -> Floats:
@@ -105,8 +105,8 @@ def test_classes_are_the_tickets_argmax_and_noise_moves_them_to_the_next_one() -
 
 def test_the_same_seed_gives_the_same_ticket_and_another_one_another() -> None:
     spec = network_of(REGRESSION)
-    same = plant(REGRESSION, spec, seed=SEED)
-    other = plant(REGRESSION, spec, seed=b"other")
+    same = METHOD.plant(REGRESSION, spec, seed=SEED)
+    other = METHOD.plant(REGRESSION, spec, seed=b"other")
     for name, mask in planted_teacher(REGRESSION).ticket.items():
         np.testing.assert_array_equal(mask, same.ticket[name])
     assert any((same.ticket[name] != other.ticket[name]).any() for name in same.ticket)
@@ -115,7 +115,7 @@ def test_the_same_seed_gives_the_same_ticket_and_another_one_another() -> None:
 def test_one_network_holds_many_tickets_so_the_ticket_is_no_function_of_it() -> None:
     planted = planted_teacher(REGRESSION)
     tickets = [
-        METHOD.select(
+        METHOD.search(
             REGRESSION, planted.spec, planted.parameters, np.random.default_rng(seed)
         ).ticket
         for seed in range(4)
@@ -194,7 +194,7 @@ def test_entries_that_nobody_sees_are_dropped() -> None:
 
 def test_a_narrow_network_and_another_family_are_usage_errors() -> None:
     with pytest.raises(WidthError, match="hidden layer 1 has 9 units; target 'teacher' needs 10"):
-        plant(REGRESSION, network_of(REGRESSION, width=9), seed=SEED)
+        METHOD.plant(REGRESSION, network_of(REGRESSION, width=9), seed=SEED)
     with pytest.raises(UsageError, match="planting 'selected' cannot plant family 'circle'"):
         METHODS["selected"].plant(
             find_family("circle"), PerceptronSpec(widths=(2, 20, 20, 4)), seed=SEED
@@ -204,9 +204,12 @@ def test_a_narrow_network_and_another_family_are_usage_errors() -> None:
 
 
 def test_dials_that_give_nothing_but_poor_functions_are_an_error() -> None:
-    many = TeacherFamily(inputs=1, outputs=12, kind=TaskKind.CLASSIFICATION)
+    class ImpatientFamily(TeacherFamily):
+        most_attempts = 20
+
+    many = ImpatientFamily(inputs=1, outputs=12, kind=TaskKind.CLASSIFICATION)
     with pytest.raises(PlantingError, match=r"none of 20 structures .* passed: .*class share \("):
-        SelectedMethod(most_attempts=20).plant(many, network_of(many), seed=SEED)
+        METHOD.plant(many, network_of(many), seed=SEED)
 
 
 def test_dials_are_set_by_text_and_checked() -> None:

@@ -1,22 +1,21 @@
-"""The registry of families. A new family is a new file and one line here."""
+"""The registry of families. A new family is a new file and its name in `NAMES`.
+
+The file defines `FAMILY`, an instance of a class of `plantkit.planting.family`.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from plantkit.errors import UnknownNameError
-from plantkit.planting.families.circle import CircleFamily
-from plantkit.planting.families.helix import HelixFamily
-from plantkit.planting.families.relu import ReluFamily
-from plantkit.planting.families.teacher import TeacherFamily
 from plantkit.planting.family import Family, FormulaFamily
 
+NAMES = ("circle", "helix", "relu", "teacher")
+
 FAMILIES: Mapping[str, Family] = MappingProxyType(
-    {
-        family.name: family
-        for family in (CircleFamily(), HelixFamily(), ReluFamily(), TeacherFamily())
-    }
+    {name: importlib.import_module(f"{__name__}.{name}").FAMILY for name in NAMES}
 )
 
 # Those whose function is a formula.

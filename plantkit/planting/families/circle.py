@@ -216,3 +216,6 @@ def _finish(
             _intercepts() + offset * np.array(SLOPES),
         ),
     )
+
+
+FAMILY = CircleFamily()

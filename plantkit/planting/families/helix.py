@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from plantkit.planting.family import LineFamily
@@ -23,40 +25,27 @@ SIDES = TicketLayer(
     inactive_share=0.0,
     tilt=Tilt(),
 )
-PASSAGE = TicketLayer(
-    kind="passage",
-    units=8,
-    in_degree=3,
-    bias_share=0.0,
-    active_share=0.04,
-    inactive_share=0.0,
-    tilt=Tilt(weights=2.0),
+PASSAGE = replace(
+    SIDES, kind="passage", units=8, in_degree=3, active_share=0.04, tilt=Tilt(weights=2.0)
 )
-KINKS = TicketLayer(
+KINKS = replace(
+    PASSAGE,
     kind="kinks",
-    units=8,
     in_degree=10,
     bias_share=1.0,
-    active_share=0.04,
-    inactive_share=0.0,
     tilt=Tilt(weights=18.0, agreement=-26.0, units=UNITS["kinks"]),
 )
-FOLDS = TicketLayer(
+FOLDS = replace(
+    KINKS,
     kind="folds",
     units=21,
     in_degree=4,
-    bias_share=1.0,
-    active_share=0.04,
-    inactive_share=0.0,
     tilt=Tilt(weights=3.5, agreement=-3.0, sources=0.1, units=UNITS["folds"]),
 )
-FOLDS_ALONE = TicketLayer(
+FOLDS_ALONE = replace(
+    FOLDS,
     kind="folds alone",
     units=30,
-    in_degree=4,
-    bias_share=1.0,
-    active_share=0.04,
-    inactive_share=0.0,
     tilt=Tilt(weights=20.0, agreement=-26.0, units=UNITS["folds"]),
 )
 
@@ -98,3 +87,6 @@ class HelixFamily(LineFamily, FittedFamily):
 
     def candidates(self, hidden: int) -> int:
         return 6 if hidden == 3 else 3
+
+
+FAMILY = HelixFamily()

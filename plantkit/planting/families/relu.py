@@ -24,11 +24,10 @@ from plantkit.planting.simplify import DROP_BELOW
 from plantkit.planting.structures import draw_units
 from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
 
-# Ticket entries a layer of weights, on average, at most; the paper's ticket has one.
+# Ticket entries per layer of weights, on average, at most; the paper's ticket has one.
 MOST_ENTRIES = 10
 
-
-# Weights, in initial deviations.
+# Weights, at which the log odds of single weights are given, in initial deviations.
 KNOTS = (-2.0, -1.4, -0.9, -0.4, 0.0, 0.4, 0.9, 1.4, 2.0)
 
 
@@ -82,11 +81,10 @@ PAIRS = Counterweight(sum=1.9, values=(-0.22, -0.5, -0.63, -0.58, 0.0, 0.61, 0.3
 # Hidden layers up to which `PAIRS` are made up for: of deeper structures too few are left.
 MOST_HIDING = 6
 
+# Units of a hidden layer that are active for x > 0, and for x < 0. In the last layer the negative
+# stream has to cancel, and every further unit leaves its weights freer.
 FULL = (3, 3)
 NARROW = (2, 2)
-# Units of a hidden layer that are active for x > 0, and for x < 0.
-#
-# In the last one the negative stream has to cancel, and every unit more leaves its weights freer.
 LAST = (1, 3)
 
 
@@ -236,3 +234,6 @@ def draw_streams(
     left = np.zeros(spec.widths[-2])
     left[streams[1][0]] = streams[1][1]
     return ticket, left
+
+
+FAMILY = ReluFamily()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from plantkit.errors import UsageError, did_you_mean
+from plantkit.errors import UsageError
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.family import Dials, SelectedFamily
+from plantkit.planting.family import SelectedFamily
 from plantkit.planting.structures import TicketLayer
 
 
@@ -51,31 +49,12 @@ class TeacherFamily(SelectedFamily):
         # In the first layer biases are as large as what the inputs contribute, so tests on a unit
         # say most about its bias there: none is in a ticket.
         first = TicketLayer(units=self.units, in_degree=self.in_degree, bias_share=0.0)
-        return (first, *(dataclasses.replace(first, bias_share=self.bias_share),) * (hidden - 1))
-
-    @property
-    def dials(self) -> Dials:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: str(v) if isinstance(v, TaskKind) else v for name, v in values.items()}
-
-    def with_dials(self, dials: Mapping[str, str]) -> TeacherFamily:
-        values: dict[str, object] = {}
-        for name, text in dials.items():
-            if name not in self.dials:
-                raise UsageError(
-                    f"family {self.name!r} has no dial {name!r}{did_you_mean(name, self.dials)}\n"
-                    f"its dials: {', '.join(self.dials)}"
-                )
-            try:
-                values[name] = type(getattr(self, name))(text)
-            except ValueError:
-                expected = (
-                    " or ".join(TaskKind) if name == "kind" else type(getattr(self, name)).__name__
-                )
-                raise UsageError(f"dial {name!r} is {text!r}; expected {expected}") from None
-        return dataclasses.replace(self, **values)  # type: ignore[arg-type]
+        return (first, *(replace(first, bias_share=self.bias_share),) * (hidden - 1))
 
 
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise UsageError(f"dial {name!r} is {value}; expected {least} to {most}")
+
+
+FAMILY = TeacherFamily()

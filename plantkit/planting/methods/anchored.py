@@ -40,7 +40,7 @@ from plantkit.planting.targets import Floats, Ticket, subnetwork
 
 
 class AnchoredMethod(SearchMethod[AnchoredFamily]):
-    """A random structure whose entries are moved as little as possible onto a formula."""
+    """A random structure whose entries are moved as little as it takes to compute a formula."""
 
     name = "anchored"
     title = "a formula is reached by moving the ticket's own values the least"
@@ -71,8 +71,7 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
         check_width(spec, family.units(len(spec.layers) - 1), name=family.name)
         drawn = draw_parameters(spec, generator(seed, "initialization"))
         rng = generator(seed, "anchoring")
-        most = family.most_attempts
-        return [self.search(family, spec, drawn, rng, most_attempts=most) for _ in range(count)]
+        return [self.search(family, spec, drawn, rng) for _ in range(count)]
 
     def propose(
         self,
@@ -107,9 +106,6 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
             f"by {movement:.2f} initial standard deviations",
             facts={"distance": {"measure": measure, "value": value, "bound": family.bound}},
         )
-
-    def hides(self, family: AnchoredFamily, spec: PerceptronSpec) -> bool:
-        return family.hides(spec)
 
 
 def choose(

@@ -32,7 +32,7 @@ from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
 
 
 class FaithfulMethod(PlantingMethod[FormulaFamily]):
-    """The paper's planting, with another choice of units and scales than the published one."""
+    """The paper's planting, without the slips of the published implementation."""
 
     name = "faithful"
     title = "the paper's: a target is written into the network; not hidden"

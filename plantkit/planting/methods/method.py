@@ -137,29 +137,23 @@ class SearchMethod(PlantingMethod[F]):
             Rejected: it is not good enough.
         """
 
-    @abstractmethod
-    def hides(self, family: F, spec: PerceptronSpec) -> bool:
-        """Returns whether tickets of `family` in `spec` are hidden."""
-
     def search(
         self,
         family: F,
         spec: PerceptronSpec,
         parameters: Mapping[str, Floats],
         rng: np.random.Generator,
-        *,
-        most_attempts: int,
     ) -> Planted:
         """Returns a random ticket of this network, out of all that pass.
 
         Another `rng` gives another one: that is what an attacker who knows the recipe can do too.
 
         Raises:
-            PlantingError: none passed within `most_attempts`; the message counts the reasons.
+            PlantingError: none of `family.most_attempts` passed; the message counts the reasons.
         """
         domain = family.domain()
         faults: Counter[str] = Counter()
-        for attempt in range(1, most_attempts + 1):
+        for attempt in range(1, family.most_attempts + 1):
             try:
                 found = self.propose(family, spec, parameters, domain, rng)
             except Rejected as rejected:
@@ -182,7 +176,7 @@ class SearchMethod(PlantingMethod[F]):
             return Planted(
                 family=family.name,
                 method=self.name,
-                hidden=self.hides(family, spec),
+                hidden=family.hides(spec),
                 spec=spec,
                 parameters=found.parameters,
                 ticket=found.ticket,
@@ -195,7 +189,7 @@ class SearchMethod(PlantingMethod[F]):
             )
         reasons = ", ".join(f"{reason} ({count})" for reason, count in faults.most_common())
         raise PlantingError(
-            f"none of {most_attempts} structures drawn from {spec.label} passed: {reasons}; "
+            f"none of {family.most_attempts} structures drawn from {spec.label} passed: {reasons}; "
             f"{self.advice}"
         )
 

@@ -3,8 +3,8 @@
 The network is one draw of the initial law and stays so to the last bit. Given it, a random
 structure (`plantkit.planting.structures`) is drawn until its function makes a challenge and passes
 the gates (`plantkit.planting.gates`). So the ticket is a draw from all the structures of this very
-network that would have passed: every one of them is a decoy, and the parameters can tell an
-attacker no more than which entries more of them share.
+network that would have passed. Every one of them is a decoy, and the parameters tell an attacker
+only which entries more of them share.
 """
 
 from __future__ import annotations
@@ -38,10 +38,7 @@ class SelectedMethod(SearchMethod[SelectedFamily]):
     """A random structure of the untouched network, drawn until its function is of use.
 
     Entries below the least effect are dropped from a structure before it is judged. A higher bar
-    would say more of the values that stay: at 0.01 the audit finds the ticket with an AUC of 0.55.
-
-    Args:
-        most_attempts: structures that are drawn before planting gives up.
+    would tell more about the values that stay: at 0.01 the audit's AUC is 0.55.
     """
 
     name = "selected"
@@ -49,27 +46,14 @@ class SelectedMethod(SearchMethod[SelectedFamily]):
     families = SelectedFamily
     least_effect = 0.002
     least_activity = 0.05
-    advice = "use other dials, more units or a larger in_degree say"
-
-    def __init__(self, *, most_attempts: int = 5000) -> None:
-        self._most_attempts = most_attempts
+    advice = "use other dials, such as more units or a larger in_degree"
 
     def _plant(self, family: SelectedFamily, spec: PerceptronSpec, seed: bytes) -> Planted:
         layers = family.layers(len(spec.layers) - 1)
         check_width(spec, [layer.units for layer in layers], name=family.name)
         # What a bundle holds are these float32 values, and they define the labels.
         parameters = as_float32(draw_parameters(spec, generator(seed, "initialization")))
-        return self.select(family, spec, parameters, generator(seed, "selection"))
-
-    def select(
-        self,
-        family: SelectedFamily,
-        spec: PerceptronSpec,
-        parameters: Mapping[str, Floats],
-        rng: np.random.Generator,
-    ) -> Planted:
-        """Returns a random ticket of this network; see `search`."""
-        return self.search(family, spec, parameters, rng, most_attempts=self._most_attempts)
+        return self.search(family, spec, parameters, generator(seed, "selection"))
 
     def propose(
         self,
@@ -99,6 +83,3 @@ class SelectedMethod(SearchMethod[SelectedFamily]):
             note=f"nonlinear share {quality.nonlinear:.3f}",
             facts={"dials": dict(family.dials), "nonlinear_share": quality.nonlinear},
         )
-
-    def hides(self, family: SelectedFamily, spec: PerceptronSpec) -> bool:
-        return True
