@@ -1,4 +1,4 @@
-"""Which mother units carry a target, and at what scale: the paper's choice and the published code's.
+"""Which mother units carry a target, and at what scale: as in the paper and in its published code.
 
 A matcher returns for every target unit of a hidden layer a mother unit of its own and a positive
 scale. A scaler returns the positive scale of every output; candidate i is output i. With `common`
