@@ -125,7 +125,7 @@ class Family(ABC):
             if name not in self.dials:
                 raise UsageError(
                     f"family {self.name!r} has no dial {name!r}{did_you_mean(name, self.dials)}\n"
-                    f"its dials: {', '.join(self.dials) or 'it has none'}"
+                    f"its dials: {', '.join(self.dials) or 'none'}"
                 )
             kind = type(getattr(self, name))
             try:
