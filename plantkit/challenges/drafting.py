@@ -111,7 +111,7 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Bundle
             "hidden": planted.hidden,
             "labels": planted.labels.value,
             "alternatives": planted.alternatives.to_json(),
-            **planted.details.to_json(),
+            **planted.facts,
         },
         "task": task.to_json(),
         "network": network.to_json(),

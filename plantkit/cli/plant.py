@@ -117,8 +117,7 @@ def command(
         f"density {kept.density(planted.spec):.4g}, "
         f"weights only {kept.weight_density(planted.spec):.4g}"
     )
-    for line in planted.details.lines():
-        click.echo(line)
+    click.echo(planted.note)
     if planted.alternatives.count is not None:
         click.echo(f"tickets as sparse and as good: {planted.alternatives.count}")
     reference = manifest["reference"]

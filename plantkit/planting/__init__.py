@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from plantkit.planting.families import FAMILIES, FORMULAS, find_family
 from plantkit.planting.family import Family, FormulaFamily
-from plantkit.planting.methods import METHODS, default_method, find_method, plant
+from plantkit.planting.initialization import fresh_seed, generator
+from plantkit.planting.methods import METHODS, default_method, find_method
 from plantkit.planting.methods.method import PlantingMethod
-from plantkit.planting.placement import minimum_widths
-from plantkit.planting.planted import LabelSource, Planted
-from plantkit.planting.sampling import draw_samples
-from plantkit.planting.streams import fresh_seed, generator
+from plantkit.planting.planted import LabelSource, Planted, draw_samples
 from plantkit.planting.targets import EntryCount, Target
 
 __all__ = [
@@ -34,6 +32,4 @@ __all__ = [
     "find_method",
     "fresh_seed",
     "generator",
-    "minimum_widths",
-    "plant",
 ]

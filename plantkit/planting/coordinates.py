@@ -1,8 +1,14 @@
-"""A ticket's entries as one vector, each in units of its initial standard deviation."""
+"""A ticket's entries as one vector, each in units of its initial standard deviation.
+
+A ReLU network has the freedom to move scale between layers: a hidden unit's incoming entries times
+c > 0 and its outgoing ones over c is the same function. After a fit these factors say something of
+the fit; drawn anew, from what the initial law makes of them given everything else, they no longer
+do. So are the factors of the outputs, which are free altogether (`draw_scales`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +16,13 @@ from numpy.typing import NDArray
 
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
-from plantkit.planting.targets import Floats, forward_from
+from plantkit.planting.targets import Floats, Ticket, forward_from, subnetwork, touched_units
 
 Indices = NDArray[np.intp]
+
+# Sweeps over all factors in `draw_scales`, and the log factors among which each is drawn.
+SWEEPS = 20
+GRID = np.linspace(-2, 2, 161)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,35 +64,33 @@ class Coordinates:
     def __init__(
         self,
         spec: PerceptronSpec,
-        ticket: Mapping[str, NDArray[np.bool_]],
+        ticket: Ticket,
         values: Mapping[str, Floats],
         inputs: Floats,
     ) -> None:
-        self._spec = spec
+        self._ticket = ticket
         self._deviations = standard_deviations(spec)
-        self._units = _touched_units(spec, ticket)
         self.layers: list[LayerEntries] = []
+        units = touched_units(spec, ticket)
+        network = subnetwork(spec, values, ticket)
         start, gain, activations = 0, 1.0, inputs
         for layer in spec.layers:
-            grid = np.ix_(self._units[layer + 1], self._units[layer])
-            mask = ticket[weight_name(layer)][grid]
-            biased = np.flatnonzero(ticket[bias_name(layer)][self._units[layer + 1]])
-            weight = np.where(mask, values[weight_name(layer)][grid], 0.0)
-            shift = np.zeros(len(mask))
-            shift[biased] = values[bias_name(layer)][self._units[layer + 1]][biased] * gain
-            preactivation = activations @ weight.T + shift
+            name, bias = weight_name(layer), bias_name(layer)
+            targets, sources = np.nonzero(ticket[name][np.ix_(units[layer + 1], units[layer])])
+            biased = np.flatnonzero(ticket[bias][units[layer + 1]])
+            shift = network.biases[layer] * gain
+            preactivation = activations @ network.weights[layer].T + shift
             scale = 1 / max(float(np.sqrt(np.square(preactivation).mean())), 1e-300)
             gain *= scale
-            targets, sources = np.nonzero(mask)
             middle, end = start + targets.size, start + targets.size + biased.size
             self.layers.append(
                 LayerEntries(
-                    shape=(len(mask), mask.shape[1]),
+                    shape=network.weights[layer].shape,
                     targets=targets,
                     sources=sources,
                     biased=biased,
-                    weight_unit=self._deviations[weight_name(layer)] * scale,
-                    bias_unit=self._deviations[bias_name(layer)] * gain,
+                    weight_unit=self._deviations[name] * scale,
+                    bias_unit=self._deviations[bias] * gain,
                     weights=slice(start, middle),
                     biases=slice(middle, end),
                 )
@@ -94,23 +102,15 @@ class Coordinates:
     def read(self, values: Mapping[str, Floats]) -> Floats:
         """Returns the coordinates (size,) of a network's parameters, name to array."""
         vector = np.empty(self.size)
-        for layer, entries in enumerate(self.layers):
-            targets, sources = self._places(layer, entries)
-            name, bias = weight_name(layer), bias_name(layer)
-            vector[entries.weights] = values[name][targets, sources] / self._deviations[name]
-            biased = self._units[layer + 1][entries.biased]
-            vector[entries.biases] = values[bias][biased] / self._deviations[bias]
+        for name, place in self._places():
+            vector[place] = values[name][self._ticket[name]] / self._deviations[name]
         return vector
 
     def write(self, vector: Floats, values: Mapping[str, Floats]) -> dict[str, Floats]:
         """Returns a copy of `values` with the ticket's entries set by coordinates (size,)."""
         written = {name: np.array(value) for name, value in values.items()}
-        for layer, entries in enumerate(self.layers):
-            name, bias = weight_name(layer), bias_name(layer)
-            places = self._places(layer, entries)
-            written[name][places] = vector[entries.weights] * self._deviations[name]
-            biased = self._units[layer + 1][entries.biased]
-            written[bias][biased] = vector[entries.biases] * self._deviations[bias]
+        for name, place in self._places():
+            written[name][self._ticket[name]] = vector[place] * self._deviations[name]
         return written
 
     def outputs(self, vector: Floats, inputs: Floats) -> Floats:
@@ -147,17 +147,72 @@ class Coordinates:
             biases.append(bias)
         return weights, biases
 
-    def _places(self, layer: int, entries: LayerEntries) -> tuple[Indices, Indices]:
-        return self._units[layer + 1][entries.targets], self._units[layer][entries.sources]
+    def _places(self) -> Iterator[tuple[str, slice]]:
+        """Yields every parameter's name and where its entries lie in the vector."""
+        for layer, entries in enumerate(self.layers):
+            yield weight_name(layer), entries.weights
+            yield bias_name(layer), entries.biases
 
 
-def _touched_units(
-    spec: PerceptronSpec, ticket: Mapping[str, NDArray[np.bool_]]
-) -> list[NDArray[np.intp]]:
-    """Returns the ticket's units in every layer of neurons, all inputs and outputs included."""
-    units = [np.arange(spec.inputs)]
-    for layer in spec.layers[:-1]:
-        reads = ticket[weight_name(layer)].any(axis=1) | ticket[bias_name(layer)]
-        units.append(np.flatnonzero(reads | ticket[weight_name(layer + 1)].any(axis=0)))
-    units.append(np.arange(spec.outputs))
-    return units
+def draw_scales(
+    coordinates: Coordinates,
+    vector: Floats,
+    rng: np.random.Generator,
+    *,
+    common: bool,
+    held: int = 0,
+) -> Floats:
+    """Returns coordinates (size,) of the same function up to its outputs' factors.
+
+    A Gibbs sampler: every unit's log factor in turn is drawn from its density under the
+    initial law, which is exp(-(a c^2 + b / c^2) / 2) c^(m - n) for m incoming entries of squared
+    norm a and n outgoing ones of squared norm b.
+
+    Args:
+        coordinates: of the ticket.
+        vector: (size,).
+        rng: source of the factors.
+        common: whether all outputs must share one factor, as classes must.
+        held: leading layers whose entries, and so whose units' factors, stay as they are.
+    """
+    groups = list(_scaled_together(coordinates, common=common, held=held))
+    scaled = vector.copy()
+    for _ in range(SWEEPS):
+        for incoming, outgoing in groups:
+            factor = _draw(scaled[incoming], scaled[outgoing], rng)
+            scaled[incoming] *= factor
+            scaled[outgoing] /= factor
+    return scaled
+
+
+def _scaled_together(
+    coordinates: Coordinates, *, common: bool, held: int
+) -> Iterator[tuple[Indices, Indices]]:
+    """Yields the incoming and the outgoing entries' places of every unit whose scale is free."""
+    places = np.arange(coordinates.size)
+    nowhere = places[:0]
+    layers = coordinates.layers
+    for layer, entries in enumerate(layers[held:], start=held):
+        weights, biases = places[entries.weights], places[entries.biases]
+        is_last = layer == len(layers) - 1
+        if is_last and common:
+            yield np.r_[weights, biases], nowhere
+            continue
+        for unit in range(entries.shape[0]):
+            incoming = np.r_[weights[entries.targets == unit], biases[entries.biased == unit]]
+            if is_last:
+                yield incoming, nowhere
+            else:
+                after = layers[layer + 1]
+                yield incoming, places[after.weights][after.sources == unit]
+
+
+def _draw(incoming: Floats, outgoing: Floats, rng: np.random.Generator) -> float:
+    """Returns one factor, positive, drawn under the initial law."""
+    square = np.exp(2 * GRID)
+    density = (incoming.size - outgoing.size) * GRID - (
+        np.square(incoming).sum() * square + np.square(outgoing).sum() / square
+    ) / 2
+    cumulative = np.cumsum(np.exp(density - density.max()))
+    place = np.searchsorted(cumulative, rng.random() * cumulative[-1])
+    return float(np.exp(GRID[place] + (rng.random() - 0.5) * (GRID[1] - GRID[0])))

@@ -10,21 +10,8 @@ from plantkit.errors import PlantingError
 from plantkit.networks import bias_name, weight_name
 from plantkit.planting.targets import Floats, Target, forward_from
 
+# Maps outputs and reference outputs, (n, d_out) each, to a relative change, 0 for none.
 ChangeMeasure = Callable[[Floats, Floats], float]
-"""Maps outputs and reference outputs, (n, d_out) each, to a relative change, 0 for none."""
-
-
-def output_peaks(outputs: Floats) -> Floats:
-    """Returns max |output| over the samples, (d_out,), of outputs (n, d_out).
-
-    Raises:
-        PlantingError: an output is zero on every sample.
-    """
-    peaks: Floats = np.abs(outputs).max(axis=0)
-    if not peaks.all():
-        silent = int(np.flatnonzero(peaks == 0)[0])
-        raise PlantingError(f"output {silent} is zero on the whole domain; every output must act")
-    return peaks
 
 
 def relative_change(outputs: Floats, reference: Floats) -> float:
@@ -33,7 +20,10 @@ def relative_change(outputs: Floats, reference: Floats) -> float:
     Raises:
         PlantingError: an output of the reference is zero on every sample.
     """
-    peaks = output_peaks(reference)
+    peaks: Floats = np.abs(reference).max(axis=0)
+    if not peaks.all():
+        silent = int(np.flatnonzero(peaks == 0)[0])
+        raise PlantingError(f"output {silent} is zero on the whole domain; every output must act")
     return float((np.abs(outputs - reference).max(axis=0) / peaks).max())
 
 
@@ -52,6 +42,17 @@ def relative_error(outputs: Floats, reference: Floats) -> float:
             f"output {constant} is constant on the whole domain; expected it to act"
         )
     return float((np.sqrt(np.square(outputs - reference).mean(axis=0)) / deviation).max())
+
+
+def best_scaled_error(outputs: Floats, truth: Floats) -> tuple[float, Floats]:
+    """Returns the mean squared error after the best factor per output, and these factors.
+
+    Both arguments are (n, d_out); an output that is zero throughout has the factor 0.
+    """
+    power = np.square(outputs).sum(axis=0)
+    product = (outputs * truth).sum(axis=0)
+    factors: Floats = np.divide(product, power, out=np.zeros_like(power), where=power > 0)
+    return float(np.square(outputs * factors - truth).mean()), factors
 
 
 def entry_effects(

@@ -1,24 +1,59 @@
-"""What a family must give: its ends, its domain, its noise; with a formula, also a target."""
+"""What a family gives to the methods of planting, most of it by default.
+
+Which methods fit is for its base class to say: `SelectedFamily` (a part of the untouched network
+is the function), `FormulaFamily` (a target is written into the network), `AnchoredFamily` (a
+ticket's own values are moved until it computes the formula). `LineFamily` knows all that follows
+from having one input; `plantkit.planting.fitting.FittedFamily` anchors by least squares.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.errors import UsageError
+from plantkit.errors import UsageError, did_you_mean
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.targets import Floats, Target
-
-MINIMUM_DEPTH = 3
+from plantkit.planting.structures import TicketLayer
+from plantkit.planting.targets import Floats, Interpolation, Target, Ticket, interpolate
 
 Samples = tuple[NDArray[np.float32], NDArray[np.float32] | NDArray[np.int64]]
 
 Dials = Mapping[str, int | float | str]
+
+# Points of the domain where inputs are many, and the seed of these points: no secret.
+DOMAIN_POINTS = 2000
+DOMAIN_SEED = 20_211_115
+
+# Most inputs with which all corners of the cube are domain points.
+MOST_CORNERS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternatives:
+    """Tickets with as many entries as the planted one that compute the same function.
+
+    Attributes:
+        count: how many there are, the planted one included; None where nobody has counted.
+        basis: what was counted, or why it was not.
+    """
+
+    count: int | None = None
+    basis: str = "tickets of this function cannot be counted; none was searched for"
+
+    def to_json(self) -> dict[str, object]:
+        if self.count is None:
+            return {"known": "unknown", "basis": self.basis}
+        return {"known": "counted", "basis": self.basis, "count": self.count}
 
 
 class Family(ABC):
@@ -37,27 +72,46 @@ class Family(ABC):
         overlap_scored: whether a mask's overlap with the ticket counts; False where other
             tickets are known that are as sparse and as good.
         minimum_depth: in layers of neurons, input and output included.
+        most_attempts: structures that are tried before planting gives up.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     default_noise: ClassVar[float] = 0.01
     overlap_scored: ClassVar[bool] = True
-    minimum_depth: ClassVar[int] = MINIMUM_DEPTH
+    minimum_depth: ClassVar[int] = 3
+    most_attempts: ClassVar[int] = 5000
     inputs: int
     outputs: int
     kind: TaskKind
 
-    @abstractmethod
     def domain(self) -> Floats:
         """Returns inputs (n, d_in) that cover the data's domain densely, ends included."""
+        points = np.random.default_rng(DOMAIN_SEED).uniform(-1, 1, (DOMAIN_POINTS, self.inputs))
+        if self.inputs > MOST_CORNERS:
+            corners = np.stack([-np.ones(self.inputs), np.ones(self.inputs)])
+        else:
+            axes = np.meshgrid(*[[-1.0, 1.0]] * self.inputs, indexing="ij")
+            corners = np.stack(axes, axis=-1).reshape(-1, self.inputs)
+        return np.concatenate([corners, points])
+
+    def alternatives(self, spec: PerceptronSpec, parameters: Mapping[str, Floats]) -> Alternatives:
+        """Returns what is known of other tickets in a network that are as sparse and as good."""
+        return Alternatives()
+
+    def hides(self, spec: PerceptronSpec) -> bool:
+        """Returns whether a method that hides tickets is known to hide this family's in `spec`."""
+        return True
 
     @property
     def dials(self) -> Dials:
-        """What `with_dials` can change, by name, with the values in force."""
-        return {}
+        """What `with_dials` can change, by name, with the values in force: a dataclass's fields."""
+        if not dataclasses.is_dataclass(self):
+            return {}
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: str(v) if isinstance(v, TaskKind) else v for name, v in values.items()}
 
-    def with_dials(self, dials: Mapping[str, str]) -> Family:
+    def with_dials(self, dials: Mapping[str, str]) -> Self:
         """Returns the family with these dials set, the others as they are.
 
         Args:
@@ -66,10 +120,20 @@ class Family(ABC):
         Raises:
             UsageError: a dial does not exist here, or a value is out of its range.
         """
-        for name in dials:
-            known = ", ".join(self.dials) or "it has none"
-            raise UsageError(f"family {self.name!r} has no dial {name!r}; its dials: {known}")
-        return self
+        values: dict[str, object] = {}
+        for name, text in dials.items():
+            if name not in self.dials:
+                raise UsageError(
+                    f"family {self.name!r} has no dial {name!r}{did_you_mean(name, self.dials)}\n"
+                    f"its dials: {', '.join(self.dials) or 'none'}"
+                )
+            kind = type(getattr(self, name))
+            try:
+                values[name] = kind(text)
+            except ValueError:
+                expected = " or ".join(kind) if issubclass(kind, StrEnum) else kind.__name__
+                raise UsageError(f"dial {name!r} is {text!r}; expected {expected}") from None
+        return dataclasses.replace(self, **values) if values else self  # type: ignore[type-var]
 
     def check_depth(self, depth: int) -> None:
         """Checks that a network of `depth` layers of neurons is deep enough.
@@ -87,22 +151,56 @@ class Family(ABC):
         """Returns `count` inputs (count, d_in) float32."""
         return rng.uniform(-1, 1, size=(count, self.inputs)).astype(np.float32)
 
-    def noise_level(self, noise: float | None) -> float:
-        """Returns the noise level, the default one for None.
+    def add_noise(
+        self, outputs: Floats, rng: np.random.Generator, noise: float | None
+    ) -> NDArray[np.float32] | NDArray[np.int64]:
+        """Returns the noisy targets of a function's outputs (n, d_out).
+
+        Regression: the outputs plus Gaussian noise, float32. Classification: the argmax, (n,)
+        int64, moved to the class of the second highest output with probability `noise`.
+
+        Args:
+            outputs: values, or scores of the classes.
+            rng: source of the noise.
+            noise: see `default_noise`, which None stands for.
 
         Raises:
             UsageError: the noise is negative, or a share above 1.
         """
-        if noise is None:
-            return self.default_noise
-        highest = 1.0 if self.kind is TaskKind.CLASSIFICATION else math.inf
-        if not 0 <= noise <= highest:
-            raise UsageError(f"noise of {self.name!r} is {noise}; expected 0 to {highest}")
-        return noise
+        classify = self.kind is TaskKind.CLASSIFICATION
+        level, highest = (
+            self.default_noise if noise is None else noise,
+            1.0 if classify else math.inf,
+        )
+        if not 0 <= level <= highest:
+            raise UsageError(f"noise of {self.name!r} is {level}; expected 0 to {highest}")
+        if classify:
+            ranking = np.argsort(outputs, axis=1, kind="stable")
+            moved = rng.random(len(outputs)) < level
+            return np.where(moved, ranking[:, -2], outputs.argmax(axis=1)).astype(np.int64)
+        noisy = outputs + level * rng.standard_normal(outputs.shape)
+        return noisy.astype(np.float32)
+
+
+class SelectedFamily(Family):
+    """A family without a formula: a sparse part of the untouched network is the function."""
+
+    @abstractmethod
+    def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
+        """Returns what a ticket is made of in each of `hidden` hidden layers."""
 
 
 class FormulaFamily(Family):
     """A function with a formula, and its construction as a small ReLU network of any depth."""
+
+    @abstractmethod
+    def formula(self, inputs: Floats) -> Floats:
+        """Returns the function's values of inputs (n, d_in), or the classes' scores, (n, d_out)."""
+
+    def truth(self, inputs: Floats) -> NDArray[Any]:
+        """Returns the values (n, d_out) float64, or the classes (n,) int64, without noise."""
+        outputs = self.formula(inputs)
+        return outputs.argmax(axis=1) if self.kind is TaskKind.CLASSIFICATION else outputs
 
     def build(self, depth: int) -> Target:
         """Returns the nominal target, as constructed, with `depth` layers of neurons.
@@ -117,43 +215,107 @@ class FormulaFamily(Family):
     def _build(self, depth: int) -> Target:
         """Returns the nominal target; `depth` has been checked."""
 
-    @abstractmethod
-    def truth(self, inputs: Floats) -> NDArray[np.float64] | NDArray[np.int64]:
-        """Returns the formula's values (n, d_out) float64, or classes (n,) int64."""
+    def sample(self, rng: np.random.Generator, count: int, noise: float | None = None) -> Samples:
+        """Returns `count` inputs (n, d_in) float32 and their noisy targets (see `add_noise`)."""
+        inputs = self.sample_inputs(rng, count)
+        return inputs, self.add_noise(self.formula(inputs.astype(np.float64)), rng, noise)
+
+
+class AnchoredFamily(FormulaFamily):
+    """A family with a way to draw a structure and to move its values onto the formula.
+
+    Attributes:
+        bound: what the ticket's distance to the formula may be. Classification: the least share
+            of the domain on which the argmax is right. Regression: the largest mean squared
+            error after the best factor per output.
+        anchored_depth: least depth in layers of neurons at which it can be anchored.
+        audited_depths: in layers of neurons, between the least and the greatest depth at which
+            the audit's limits are kept; see docs/audit.md.
+        audited_width: least width of a hidden layer at which they were measured to be.
+    """
+
+    bound: ClassVar[float]
+    anchored_depth: ClassVar[int] = 3
+    most_attempts: ClassVar[int] = 200
+    audited_depths: ClassVar[range] = range(0)
+    audited_width: ClassVar[int] = 0
 
     @abstractmethod
-    def sample(self, rng: np.random.Generator, count: int, noise: float | None = None) -> Samples:
-        """Returns `count` inputs and their noisy targets.
+    def anchor(
+        self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+    ) -> tuple[Mapping[str, Floats], Ticket] | None:
+        """Returns the parameters with a random ticket moved into place, and the ticket.
 
         Args:
-            rng: source of the inputs and of the noise.
-            count: number of samples n.
-            noise: see `default_noise`, which None stands for.
+            spec: the network.
+            parameters: name to float64, as drawn; not altered.
+            rng: source of all choices.
 
         Returns:
-            inputs (n, d_in) float32, and targets: (n, d_out) float32 or (n,) int64 classes.
-
-        Raises:
-            UsageError: the noise is negative, or a share above 1.
+            None if that failed.
         """
+
+    @abstractmethod
+    def units(self, hidden: int) -> tuple[int, ...]:
+        """Returns how many units of each of `hidden` hidden layers a ticket needs."""
+
+    @abstractmethod
+    def kinds(self, hidden: int) -> tuple[str, ...]:
+        """Returns what the ticket's units are, a word for each of `hidden` hidden layers."""
+
+    def candidates(self, hidden: int) -> int:
+        """Returns how many tickets are planted in `hidden` hidden layers to keep one."""
+        return 1
+
+    def hides(self, spec: PerceptronSpec) -> bool:
+        """Returns whether `spec` lies within what was audited and kept the limits."""
+        return spec.depth in self.audited_depths and min(spec.widths[1:-1]) >= self.audited_width
+
+    def roles(self, hidden: int) -> dict[str, str]:
+        """Returns the roles that the learned balance goes by, parameter name to role."""
+        kinds = ("inputs", *self.kinds(hidden), "outputs")
+        found: dict[str, str] = {}
+        for layer, (before, here) in enumerate(itertools.pairwise(kinds)):
+            found[weight_name(layer)] = f"{before} to {here}"
+            found[bias_name(layer)] = f"biases of {here} after {before}"
+        return found
 
 
 class LineFamily(FormulaFamily):
-    """A regression family over x in [-1, 1], with Gaussian noise."""
+    """A regression family over x in [-1, 1].
+
+    Its target interpolates the formula at evenly spaced knots in one hidden layer. From depth 4
+    on a first layer maps x to x + 1, so that its ReLU is linear on the domain; from depth 5 on
+    identity layers follow the interpolation, lifted so that it is positive.
+
+    Attributes:
+        knots: of the interpolation.
+    """
 
     inputs = 1
     kind = TaskKind.REGRESSION
-    domain_points = 2001
-
-    @abstractmethod
-    def truth(self, inputs: Floats) -> Floats:
-        """Returns the formula's values (n, d_out)."""
+    knots: ClassVar[int] = 30
 
     def domain(self) -> Floats:
-        return np.linspace(-1, 1, self.domain_points)[:, None]
+        return np.linspace(-1, 1, 2001)[:, None]
 
-    def sample(self, rng: np.random.Generator, count: int, noise: float | None = None) -> Samples:
-        inputs = self.sample_inputs(rng, count)
-        values = self.truth(inputs.astype(np.float64))
-        noisy = values + self.noise_level(noise) * rng.standard_normal(values.shape)
-        return inputs, noisy.astype(np.float32)
+    def _build(self, depth: int) -> Target:
+        shift = 0 if depth == 3 else 1
+        knots = np.linspace(shift - 1, shift + 1, self.knots)
+
+        def interpolate_output(output: int) -> Interpolation:
+            return interpolate(lambda x: self.formula((x - shift)[:, None])[:, output], knots)
+
+        pieces = [interpolate_output(output) for output in range(self.outputs)]
+        weights = [pieces[0].signs[:, None], np.stack([piece.coefficients for piece in pieces])]
+        biases = [pieces[0].biases, np.array([piece.offset for piece in pieces])]
+        if depth > 3:
+            weights.insert(0, np.ones((1, 1)))
+            biases.insert(0, np.ones(1))
+        if depth > 4:
+            lift = np.maximum(-self.formula(self.domain()).min(axis=0), 1)
+            biases[-1] = biases[-1] + lift
+            repeats = depth - 4
+            weights += [np.eye(self.outputs)] * repeats
+            biases += [np.zeros(self.outputs)] * (repeats - 1) + [-lift]
+        return Target(weights=tuple(weights), biases=tuple(biases))

@@ -1,32 +1,52 @@
-"""The gates that every planted ticket must pass before anyone sees it.
+"""The gates that every planted ticket must pass before anyone sees it, and those of its function.
 
-They look at the planted network through its mask alone and know nothing of how it was made.
+The gates look only at the masked network and know nothing of how it was made.
+A random function must also make a challenge: not constant, not linear, no rare spikes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.effects import ChangeMeasure, entry_effects, relative_change
 from plantkit.planting.targets import Floats, Target
 
+# Largest relative change between the rescaled ticket and the target, in float64.
 FUNCTION_TOLERANCE = 1e-9
-"""Largest relative change between the rescaled ticket and the target, in float64."""
 
+# The same with parameters, inputs and arithmetic in float32.
 FLOAT32_TOLERANCE = 1e-4
-"""The same with parameters, inputs and arithmetic in float32."""
 
+# Smallest relative change of the outputs that dropping any one ticket entry must make.
 MINIMUM_EFFECT = 1e-5
-"""Smallest relative change of the outputs that dropping any one ticket entry must make."""
 
+# A unit is dead if its largest activation is below this share of its |preactivation|.
 ACTIVE_TOLERANCE = 1e-12
-"""A unit is dead if its largest activation is below this share of its |preactivation|."""
+
+# Regression: share of each output's variance that no linear function of the inputs explains.
+LEAST_NONLINEAR = 0.15
+
+# Regression: each output's standard deviation, as a share of its root mean square.
+LEAST_SPREAD = 0.2
+
+# Regression: fourth moment over squared variance; 3 for a Gaussian, large for rare spikes.
+MOST_KURTOSIS = 8.0
+
+# Classification: the rarest class's share of the inputs, times the number of classes.
+LEAST_CLASS = 0.4
+
+# Classification: accuracy of the argmax of linear functions fitted to the classes.
+MOST_LINEAR_ACCURACY = 0.9
+
+# Classification: a gap between the two highest outputs, as a share of the mean gap.
+CLOSE_CALL = 0.01
+
+# Classification: share of inputs whose two highest outputs are closer than `CLOSE_CALL`.
+MOST_CLOSE_CALLS = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +61,6 @@ class GateReport:
     float32_error: float
     smallest_effect: float
     smallest_activity: float
-
-
-def subnetwork(
-    spec: PerceptronSpec, parameters: Mapping[str, Floats], ticket: Mapping[str, NDArray[np.bool_]]
-) -> Target:
-    """Returns the masked network, reduced to the hidden units that the ticket touches.
-
-    Left out units have neither entries nor readers in the ticket, so the function is that of
-    the masked network.
-    """
-    touched = [np.ones(spec.inputs, dtype=bool)]
-    for layer in spec.layers[:-1]:
-        reads = ticket[weight_name(layer)].any(axis=1) | ticket[bias_name(layer)]
-        touched.append(reads | ticket[weight_name(layer + 1)].any(axis=0))
-    touched.append(np.ones(spec.outputs, dtype=bool))
-    weights: list[Floats] = []
-    biases: list[Floats] = []
-    for layer in spec.layers:
-        weight, bias = weight_name(layer), bias_name(layer)
-        grid = np.ix_(touched[layer + 1], touched[layer])
-        weights.append(np.where(ticket[weight], parameters[weight], 0)[grid])
-        biases.append(np.where(ticket[bias], parameters[bias], 0)[touched[layer + 1]])
-    return Target(weights=tuple(weights), biases=tuple(biases))
 
 
 def check_function(network: Target, scales: Floats, reference: Target, domain: Floats) -> float:
@@ -180,3 +177,59 @@ def _at_most(error: float, tolerance: float, what: str) -> float:
             f"expected at most {tolerance:.0e}"
         )
     return error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """What was measured of a function on its domain.
+
+    Attributes:
+        nonlinear: regression: least share over outputs of the variance that no linear function
+            explains; classification: share of inputs that linear functions misclassify.
+        faults: the requirements that it misses, by name.
+    """
+
+    nonlinear: float
+    faults: tuple[str, ...]
+
+
+def assess(outputs: Floats, inputs: Floats, kind: TaskKind) -> Quality:
+    """Returns the quality of outputs (n, d_out) as a function of inputs (n, d_in)."""
+    design = np.column_stack([inputs, np.ones(len(inputs))])
+    if kind is TaskKind.CLASSIFICATION:
+        return _assess_classes(outputs, design)
+    return _assess_values(outputs, design)
+
+
+def _assess_values(outputs: Floats, design: Floats) -> Quality:
+    deviation = outputs.std(axis=0)
+    power = np.sqrt(np.square(outputs).mean(axis=0))
+    if not (deviation >= LEAST_SPREAD * power).all() or not deviation.all():
+        return Quality(nonlinear=0.0, faults=("spread",))
+    residual = outputs - design @ np.linalg.lstsq(design, outputs, rcond=None)[0]
+    nonlinear = float((residual.var(axis=0) / np.square(deviation)).min())
+    standardised = (outputs - outputs.mean(axis=0)) / deviation
+    faults = []
+    if nonlinear < LEAST_NONLINEAR:
+        faults.append("nonlinear")
+    if (standardised**4).mean(axis=0).max() > MOST_KURTOSIS:
+        faults.append("kurtosis")
+    return Quality(nonlinear=nonlinear, faults=tuple(faults))
+
+
+def _assess_classes(outputs: Floats, design: Floats) -> Quality:
+    classes, count = outputs.argmax(axis=1), outputs.shape[1]
+    shares = np.bincount(classes, minlength=count) / len(classes)
+    indicators = np.eye(count)[classes]
+    fitted = design @ np.linalg.lstsq(design, indicators, rcond=None)[0]
+    accuracy = float((fitted.argmax(axis=1) == classes).mean())
+    ordered = np.sort(outputs, axis=1)
+    gaps = ordered[:, -1] - ordered[:, -2]
+    faults = []
+    if shares.min() < LEAST_CLASS / count:
+        faults.append("class share")
+    if accuracy > MOST_LINEAR_ACCURACY:
+        faults.append("nonlinear")
+    if (gaps < CLOSE_CALL * gaps.mean()).mean() > MOST_CLOSE_CALLS:
+        faults.append("close calls")
+    return Quality(nonlinear=1 - accuracy, faults=tuple(faults))

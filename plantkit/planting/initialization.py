@@ -1,18 +1,40 @@
-"""The He-scaled initial law of mother networks (Plant 'n' Seek, arXiv 2111.11153)."""
+"""From a secret seed to random streams, and to parameters drawn by the He-scaled initial law."""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import math
+import secrets
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.planting.targets import Floats
+
+SEED_BYTES = 32
+
+
+def fresh_seed() -> bytes:
+    """Returns 32 bytes of the system's entropy."""
+    return secrets.token_bytes(SEED_BYTES)
+
+
+def generator(seed: bytes, purpose: str) -> np.random.Generator:
+    """Returns the PCG64 stream of one purpose, keyed by SHA-256(seed || purpose).
+
+    The streams of one seed share no state: whoever recovers the state of one, say from a
+    network's untouched weights, learns nothing of the others.
+
+    Args:
+        seed: any bytes; secret ones come from `fresh_seed`.
+        purpose: a short name such as `"initialization"`.
+    """
+    digest = hashlib.sha256(seed + purpose.encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
 
 
 def standard_deviations(spec: PerceptronSpec) -> dict[str, float]:
-    """Returns each parameter's initial standard deviation, by name.
+    """Returns each parameter's initial standard deviation, by name (arXiv 2111.11153).
 
     Layer l (from 1) with n_{l-1} inputs has weights of variance 2 / n_{l-1} and biases of
     variance prod_{k<=l} 2 / n_{k-1}. Scaling the parameters of every layer accordingly
@@ -28,16 +50,9 @@ def standard_deviations(spec: PerceptronSpec) -> dict[str, float]:
     return deviations
 
 
-def draw_parameters(
-    spec: PerceptronSpec, rng: np.random.Generator
-) -> dict[str, NDArray[np.float64]]:
+def draw_parameters(spec: PerceptronSpec, rng: np.random.Generator) -> dict[str, Floats]:
     """Returns one draw of all parameters, by name: weights (out, in), biases (out,), float64."""
     deviations = standard_deviations(spec)
-    parameters: dict[str, NDArray[np.float64]] = {}
-    for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(spec.widths)):
-        for name, shape in (
-            (weight_name(layer), (fan_out, fan_in)),
-            (bias_name(layer), (fan_out,)),
-        ):
-            parameters[name] = deviations[name] * rng.standard_normal(shape)
-    return parameters
+    return {
+        name: deviations[name] * rng.standard_normal(shape) for name, shape in spec.shapes.items()
+    }

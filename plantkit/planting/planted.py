@@ -1,19 +1,20 @@
-"""What planting gives, whatever the method: a network, its ticket, and where labels come from."""
+"""What planting gives, whatever the method: a network, its ticket, and its data."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
-from plantkit.planting.alternatives import Alternatives
+from plantkit.errors import UsageError
+from plantkit.networks import PerceptronSpec
+from plantkit.planting.family import Alternatives, Family, FormulaFamily, Samples
 from plantkit.planting.gates import GateReport
-from plantkit.planting.targets import EntryCount, Floats, Target
+from plantkit.planting.targets import EntryCount, Floats, masked
 
 
 class LabelSource(enum.StrEnum):
@@ -37,18 +38,6 @@ class PlantedNetwork(Protocol):
     def ticket(self) -> Mapping[str, Any]: ...
 
 
-class Details(Protocol):
-    """What only one method knows of its planting."""
-
-    def lines(self) -> list[str]:
-        """Returns lines for people."""
-        ...
-
-    def to_json(self) -> dict[str, object]:
-        """Returns what the manifest, which everybody sees, may say."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Planted:
     """A mother network with a planted ticket that has passed the gates.
@@ -65,7 +54,8 @@ class Planted:
         labels: where labels come from.
         gates: what the gates measured.
         alternatives: what is known of other tickets as sparse and as good.
-        details: what only this method knows.
+        note: a line for people on how planting went.
+        facts: what only this method knows and the manifest, which everybody sees, may say (JSON).
     """
 
     family: str
@@ -78,32 +68,48 @@ class Planted:
     labels: LabelSource
     gates: GateReport
     alternatives: Alternatives
-    details: Details
+    note: str
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def count(self) -> EntryCount:
         """Number of ticket entries."""
-        return EntryCount(
-            weights=sum(int(self.ticket[weight_name(layer)].sum()) for layer in self.spec.layers),
-            biases=sum(int(self.ticket[bias_name(layer)].sum()) for layer in self.spec.layers),
-        )
+        return EntryCount.of(self.ticket)
 
     def masked_forward(self, inputs: Floats) -> Floats:
         """Returns the untrained ticket's outputs (n, d_out) of inputs (n, d_in), in float64."""
         return masked(self.spec, self.parameters, self.ticket).forward(inputs)
 
 
-def masked(
-    spec: PerceptronSpec, parameters: Mapping[str, Floats], ticket: Mapping[str, NDArray[np.bool_]]
-) -> Target:
-    """Returns the network with everything outside of the ticket set to zero."""
-    values = {name: np.where(ticket[name], parameters[name], 0) for name in spec.shapes}
-    return Target.from_parameters(spec, values)
+def draw_samples(
+    planted: Planted,
+    family: Family,
+    rng: np.random.Generator,
+    count: int,
+    noise: float | None = None,
+) -> Samples:
+    """Returns `count` inputs and their noisy targets, from where `planted.labels` says.
 
+    The function of a ticket is its outputs over `output_scales`.
 
-def rescaled(target: Target, scales: Floats) -> Target:
-    """Returns the target with output i divided by scale i, (d_out,)."""
-    return Target(
-        weights=(*target.weights[:-1], target.weights[-1] / scales[:, None]),
-        biases=(*target.biases[:-1], target.biases[-1] / scales),
-    )
+    Args:
+        planted: of this family.
+        family: draws the inputs, and knows the default noise.
+        rng: source of the inputs and of the noise.
+        count: number of samples n.
+        noise: standard deviation, or share of labels in [0, 1]; None is the family's.
+
+    Returns:
+        inputs (n, d_in) float32, and targets: (n, d_out) float32 or (n,) int64 classes.
+
+    Raises:
+        UsageError: the noise is negative, or a share above 1; or `family` has no formula to
+            draw from.
+    """
+    if planted.labels is LabelSource.FORMULA:
+        if not isinstance(family, FormulaFamily):
+            raise UsageError(f"family {family.name!r} has no formula to draw labels from")
+        return family.sample(rng, count, noise)
+    inputs = family.sample_inputs(rng, count)
+    outputs = planted.masked_forward(inputs.astype(np.float64)) / planted.output_scales
+    return inputs, family.add_noise(outputs, rng, noise)

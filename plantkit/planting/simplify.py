@@ -1,52 +1,37 @@
-"""Targets without the entries that do nothing on the data's domain.
+"""Targets and tickets without the entries that do nothing on the data's domain.
 
-A constructed target carries units that no input of the domain ever activates (a kink at the
-domain's end, say) and coefficients that are rounding dust. As ticket entries they would be
-unfindable ground truth, because keeping them or not is the same function.
+A constructed target carries units that no input of the domain ever activates, such as a kink at
+the domain's end, and coefficients that are rounding dust. Nobody could find them as ticket entries,
+because the function is the same with and without them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plantkit.errors import PlantingError
-from plantkit.networks import bias_name, weight_name
-from plantkit.planting.effects import entry_effects, relative_change
-from plantkit.planting.targets import EntryCount, Floats, Target
+from plantkit.networks import PerceptronSpec
+from plantkit.planting.effects import entry_effects, relative_change, relative_error
+from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
 
+# A term below this share of its unit's largest |preactivation| is rounding dust.
 DUST_TOLERANCE = 1e-12
-"""A term below this share of its unit's largest |preactivation| is rounding dust."""
 
+# An entry whose removal changes the outputs by less, relatively, is redundant.
 REDUNDANCY_TOLERANCE = 1e-10
-"""An entry whose removal changes the outputs by less, relatively, is redundant."""
 
+# Largest relative change of the outputs that simplification may make in all.
 FUNCTION_TOLERANCE = 1e-9
-"""Largest relative change of the outputs that simplification may make in all."""
+
+# Error, root mean square over standard deviation, below which anchoring drops an entry.
+DROP_BELOW = 0.0007
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simplification:
-    """What simplification dropped.
-
-    `nominal` counts the entries before and `planted` those after. `units` is the number of
-    hidden units removed; `redundant` the number of entries dropped one by one because the
-    function does not need them, beyond dead units and dust.
-    """
-
-    nominal: EntryCount
-    planted: EntryCount
-    units: int
-    redundant: int
-
-    @property
-    def dropped(self) -> EntryCount:
-        return self.nominal - self.planted
-
-
-def simplify(target: Target, domain: Floats) -> tuple[Target, Simplification]:
-    """Returns the target without its idle entries and units, and what was dropped.
+def simplify(target: Target, domain: Floats) -> Target:
+    """Returns the target without its idle entries and units.
 
     The simplified target equals the given one on the domain to a relative change of
     `FUNCTION_TOLERANCE`. Redundant entries are dropped one at a time, the least effective
@@ -60,22 +45,46 @@ def simplify(target: Target, domain: Floats) -> tuple[Target, Simplification]:
         PlantingError: an output is zero on the whole domain, or the tolerance is exceeded.
     """
     current = _sweep(target, domain)
-    redundant = 0
     while (entry := _most_redundant(current, domain)) is not None:
         current = _sweep(_without(current, *entry), domain)
-        redundant += 1
     change = relative_change(current.forward(domain), target.forward(domain))
     if change > FUNCTION_TOLERANCE:
         raise PlantingError(
             f"the simplified target differs from the nominal one by {change:.1e} relative; "
             f"expected at most {FUNCTION_TOLERANCE:.0e}"
         )
-    return current, Simplification(
-        nominal=target.count,
-        planted=current.count,
-        units=sum(target.widths) - sum(current.widths),
-        redundant=redundant,
-    )
+    return current
+
+
+def drop_idle_entries(
+    spec: PerceptronSpec,
+    parameters: Mapping[str, Floats],
+    ticket: Mapping[str, NDArray[np.bool_]],
+    domain: Floats,
+    *,
+    least_effect: float,
+) -> Ticket:
+    """Returns the ticket without the entries that hardly matter on the domain.
+
+    Some of a random structure acts only where nobody looks, such as a unit whose readers are all
+    inactive wherever it is active. What is left may be empty, or constant.
+
+    Args:
+        spec, parameters, ticket: the masked network.
+        domain: inputs (n, d_in).
+        least_effect: `effects.relative_error` that dropping an entry must make for it to stay.
+    """
+    kept: Ticket = {name: np.array(mask) for name, mask in ticket.items()}
+    while True:
+        network = subnetwork(spec, parameters, kept)
+        if not network.forward(domain).std(axis=0).all():
+            return kept
+        effects = entry_effects(network, domain, measure=relative_error)
+        before = sum(int(mask.sum()) for mask in kept.values())
+        for name, entries in network.entries.items():  # in the order of the ticket's entries
+            kept[name][kept[name]] = effects[name][entries] >= least_effect
+        if sum(int(mask.sum()) for mask in kept.values()) == before:
+            return kept
 
 
 def _sweep(target: Target, domain: Floats) -> Target:
@@ -128,10 +137,7 @@ def _most_redundant(target: Target, domain: Floats) -> tuple[str, int] | None:
 
 
 def _without(target: Target, name: str, index: int) -> Target:
-    weights = [weight.copy() for weight in target.weights]
-    biases = [bias.copy() for bias in target.biases]
-    for layer in range(len(weights)):
-        for parameter, value in ((weight_name(layer), weights), (bias_name(layer), biases)):
-            if parameter == name:
-                value[layer].flat[index] = 0
-    return Target(weights=tuple(weights), biases=tuple(biases))
+    """Returns the target with one entry, by its flat index in a parameter, set to zero."""
+    changed = np.array(target.parameters[name])
+    changed.flat[index] = 0
+    return Target.from_parameters(target.parameters | {name: changed})

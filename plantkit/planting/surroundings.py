@@ -1,30 +1,47 @@
-"""What an entry and the units at its two ends look like, in numbers of unit variance.
+"""What an entry and the units at its two ends look like, and log odds that go by it.
 
 The values are those which a fit moves together: an entry, the biases at both ends, the sums and
 powers of the row and the column that it stands in, and single weights to outputs, where these
 are few. A weight behind units that read few inputs is also looked at times the size of its
 source's weights, `reach`: with many inputs these sizes are all alike. In an untouched network
-every one of them has mean 0 and variance 1, and squares and products of two tell whether a
-ticket's entries are correlated otherwise than the rest.
+every one of them has mean 0 and variance 1. Squares and products of two, the second-order terms,
+tell whether a ticket's entries are correlated otherwise than the rest.
+
+Planting goes by the same terms in two places. *Preferences* are log odds with which units are
+drawn: a ticket that was fitted is not a random part of its network, and preferences make up for
+that beforehand. A *balance* is log odds with which one of several tickets of a network is kept,
+by the terms' sums over the ticket's entries. Both are fixed numbers, learned by
+`benchmarks/preferences.py` and `benchmarks/balance.py` and kept in `plantkit/planting/learned/`:
+everybody knows them, attackers too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import importlib.resources
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.targets import Floats
 
+# Outputs up to this number are looked at one by one, and so many inputs are few.
 FEW = 4
-"""Outputs up to this number are looked at one by one, and so many inputs are few."""
 
+# Values beyond this count as this, so that no single one decides.
 LARGEST = 4.0
-"""Values beyond this count as this, so that no single one decides."""
+
+# The term that is 1 for every entry: what the others add up to elsewhere in the network.
+ENTRY = "entry"
+
+# Log odds by group (a kind of layer, or a role of entries) and term, such as `out_0*out_1`.
+Coefficients = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,6 +51,11 @@ class Surroundings:
     names: tuple[str, ...]
     values: Floats
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the second-order terms."""
+        return second_order_names(self.names)
+
 
 def look_around(spec: PerceptronSpec, parameters: Mapping[str, Any]) -> dict[str, Surroundings]:
     """Returns the surroundings of every entry, by parameter name.
@@ -42,17 +64,17 @@ def look_around(spec: PerceptronSpec, parameters: Mapping[str, Any]) -> dict[str
         spec: the network.
         parameters: name to (out, in) weights or (out,) biases.
     """
-    network = _Scaled(spec, parameters)
+    scaled = _in_deviations(spec, parameters)
     found: dict[str, Surroundings] = {}
     for layer in spec.layers:
-        found[weight_name(layer)] = network.of_weights(layer)
-        found[bias_name(layer)] = network.of_units(layer)
+        found[weight_name(layer)] = _look_at_weights(spec, scaled, layer)
+        found[bias_name(layer)] = _look_at_units(spec, scaled, layer)
     return found
 
 
 def look_at_units(spec: PerceptronSpec, parameters: Mapping[str, Any], layer: int) -> Surroundings:
     """Returns the surroundings of the biases of one layer, counted from 0."""
-    return _Scaled(spec, parameters).of_units(layer)
+    return _look_at_units(spec, _in_deviations(spec, parameters), layer)
 
 
 def second_order(values: Floats) -> Floats:
@@ -73,55 +95,142 @@ def second_order_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return (*names, *(f"|{name}|" for name in names), *products)
 
 
-class _Scaled:
-    """A network's parameters in initial deviations."""
+def unit_odds(
+    spec: PerceptronSpec,
+    parameters: Mapping[str, Floats],
+    layer: int,
+    preferences: Mapping[str, float],
+) -> Floats:
+    """Returns the log odds (units,) of the units of a hidden layer.
 
-    def __init__(self, spec: PerceptronSpec, parameters: Mapping[str, Any]) -> None:
-        self.spec = spec
-        self.parameters = parameters
-        self.deviations = standard_deviations(spec)
+    Args:
+        spec, parameters: the network.
+        layer: from 0.
+        preferences: log odds by term; values are in initial deviations.
 
-    def weight(self, layer: int) -> Floats:
-        return self._scaled(weight_name(layer))
+    Raises:
+        ValueError: there is no such term.
+    """
+    if not preferences:
+        return np.zeros(spec.widths[layer + 1])
+    around = look_at_units(spec, parameters, layer)
+    check_terms(preferences, around.terms, f"layer {layer}")
+    coefficients = np.array([preferences.get(name, 0.0) for name in around.terms])
+    odds: Floats = second_order(around.values) @ coefficients
+    return odds
 
-    def bias(self, layer: int) -> Floats:
-        return self._scaled(bias_name(layer))
 
-    def _scaled(self, name: str) -> Floats:
-        values: Floats = np.asarray(self.parameters[name], dtype=np.float64)
-        return values / self.deviations[name]
+def sum_terms(
+    spec: PerceptronSpec,
+    parameters: Mapping[str, Any],
+    ticket: Mapping[str, NDArray[np.bool_]],
+    roles: Mapping[str, str],
+) -> dict[str, dict[str, float]]:
+    """Returns sums of second-order terms over a ticket's entries, by role and term.
 
-    def of_units(self, layer: int) -> Surroundings:
-        bias, weight = self.bias(layer), self.weight(layer)
-        columns = {"bias": bias, "row_sum": _sums(weight), "row_power": _powers(weight)}
-        return _stack(columns | self._outgoing(layer), bias.shape)
+    Parameters of which nothing or everything is in the ticket are left out: they tell nothing.
 
-    def of_weights(self, layer: int) -> Surroundings:
-        weight = self.weight(layer)
-        height, width = weight.shape
-        columns: dict[str, Floats] = {"value": weight}
-        if layer < self.spec.layers[-1]:
-            columns |= {
-                "row_sum": _sums(weight)[:, None] - weight / width**0.5,
-                "row_power": _powers(weight)[:, None],
-                "bias": self.bias(layer)[:, None],
-            }
-            columns |= {key: values[:, None] for key, values in self._outgoing(layer).items()}
-        if layer > 0:
-            sources = self.weight(layer - 1)
-            columns |= {
-                "source_bias": self.bias(layer - 1)[None, :],
-                "source_sum": _sums(sources)[None, :],
-            }
-            if sources.shape[1] <= FEW:
-                columns["reach"] = weight * np.sqrt(np.square(sources).mean(axis=1))
-            columns |= {key: values[None, :] for key, values in _columns("column", weight).items()}
-            if height > FEW:
-                columns["column_sum"] = columns["column_sum"] - weight / height**0.5
-        return _stack(columns, weight.shape)
+    Args:
+        spec, parameters: the network.
+        ticket: name to bool.
+        roles: parameter name to what it is to the ticket; parameters of one role are added up,
+            those without a role are not looked at.
+    """
+    around = look_around(spec, parameters)
+    found: dict[str, dict[str, float]] = {}
+    for name, role in roles.items():
+        mask = ticket[name].ravel()
+        if not mask.any() or mask.all():
+            continue
+        terms = second_order(around[name].values[mask]).sum(axis=0)
+        names = (ENTRY, *around[name].terms)
+        sums = found.setdefault(role, dict.fromkeys(names, 0.0))
+        for term, value in zip(names, (mask.sum(), *terms), strict=True):
+            sums[term] += float(value)
+    return found
 
-    def _outgoing(self, layer: int) -> dict[str, Floats]:
-        return _columns("out", self.weight(layer + 1)) if layer < self.spec.layers[-1] else {}
+
+def ticket_odds(sums: Coefficients, balance: Coefficients) -> float:
+    """Returns the log odds, up to a constant, of a ticket by its sums (`sum_terms`).
+
+    Args:
+        sums: by role and term.
+        balance: role to term to log odds against a ticket, for every entry of the role.
+
+    Raises:
+        ValueError: a role has no such term.
+    """
+    total = 0.0
+    for role, terms in sums.items():
+        wanted = balance.get(role, {})
+        check_terms(wanted, terms, repr(role))
+        total -= sum(weight * terms[term] for term, weight in wanted.items())
+    return total
+
+
+@functools.cache
+def load_learned(family: str) -> Mapping[str, Coefficients]:
+    """Returns the coefficients learned for a family: `preferences` by kind, `balance` by role.
+
+    Both are empty for a family that nothing was learned for.
+    """
+    path = importlib.resources.files("plantkit.planting").joinpath("learned", f"{family}.json")
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return {"preferences": {}, "balance": {}} | found
+
+
+def check_terms(wanted: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Checks that coefficients are of terms that there are.
+
+    Raises:
+        ValueError: there is no such term.
+    """
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        raise ValueError(f"no terms {unknown} in {where}; there are {sorted(known)}")
+
+
+def _in_deviations(spec: PerceptronSpec, parameters: Mapping[str, Any]) -> dict[str, Floats]:
+    return {
+        name: np.asarray(parameters[name], dtype=np.float64) / deviation
+        for name, deviation in standard_deviations(spec).items()
+    }
+
+
+def _look_at_units(spec: PerceptronSpec, scaled: Mapping[str, Floats], layer: int) -> Surroundings:
+    bias, weight = scaled[bias_name(layer)], scaled[weight_name(layer)]
+    columns = {"bias": bias, "row_sum": _sums(weight), "row_power": _powers(weight)}
+    return _stack(columns | _outgoing(spec, scaled, layer), bias.shape)
+
+
+def _look_at_weights(
+    spec: PerceptronSpec, scaled: Mapping[str, Floats], layer: int
+) -> Surroundings:
+    weight = scaled[weight_name(layer)]
+    height, width = weight.shape
+    columns: dict[str, Floats] = {"value": weight}
+    if layer < spec.layers[-1]:
+        columns |= {
+            "row_sum": _sums(weight)[:, None] - weight / width**0.5,
+            "row_power": _powers(weight)[:, None],
+            "bias": scaled[bias_name(layer)][:, None],
+        }
+        outgoing = _outgoing(spec, scaled, layer)
+        columns |= {key: values[:, None] for key, values in outgoing.items()}
+    if layer > 0:
+        sources = scaled[weight_name(layer - 1)]
+        columns["source_bias"] = scaled[bias_name(layer - 1)]
+        columns["source_sum"] = _sums(sources)
+        if sources.shape[1] <= FEW:
+            columns["reach"] = weight * np.sqrt(np.square(sources).mean(axis=1))
+        columns |= _columns("column", weight)
+        if height > FEW:
+            columns["column_sum"] = columns["column_sum"] - weight / height**0.5
+    return _stack(columns, weight.shape)
+
+
+def _outgoing(spec: PerceptronSpec, scaled: Mapping[str, Floats], layer: int) -> dict[str, Floats]:
+    return _columns("out", scaled[weight_name(layer + 1)]) if layer < spec.layers[-1] else {}
 
 
 def _columns(prefix: str, weight: Floats) -> dict[str, Floats]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
 from plantkit.errors import UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, generator
-from plantkit.planting.anchors import ANCHORS
-from plantkit.planting.anchors.relu import count_entries, layer_sides
-from plantkit.planting.coordinates import Coordinates
+from plantkit.planting.coordinates import Coordinates, draw_scales
+from plantkit.planting.effects import best_scaled_error
 from plantkit.planting.families.circle import CircleFamily
+from plantkit.planting.families.relu import count_entries, layer_sides
+from plantkit.planting.family import AnchoredFamily
 from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.methods.anchored import AnchoredDetails
-from plantkit.planting.objectives import best_scaled_error
-from plantkit.planting.rescaling import draw_scales
-from plantkit.planting.structures import LayerSizes, draw_structure
+from plantkit.planting.structures import TicketLayer, draw_structure
 
 SEED = b"3"
 
@@ -77,11 +78,11 @@ def test_circle_agrees_with_its_formula_and_says_by_how_much(circle: Planted) ->
     classes = (radius > 0.2).astype(int) + (radius > 0.5) + (radius > 0.7)
     agreement = (masked_outputs(circle, inputs).argmax(axis=1) == classes).mean()
     assert agreement > 0.982  # the bound is 0.985 on the domain's points
-    assert isinstance(circle.details, AnchoredDetails)
-    stated = circle.details.to_json()["distance"]
-    assert stated["measure"] == "agreement"  # type: ignore[index]
-    assert stated["value"] == pytest.approx(agreement, abs=0.004)  # type: ignore[index]
-    assert stated["value"] >= stated["bound"] == 0.985  # type: ignore[index]
+    facts: Mapping[str, Any] = circle.facts
+    stated = facts["distance"]
+    assert stated["measure"] == "agreement"
+    assert stated["value"] == pytest.approx(agreement, abs=0.004)
+    assert stated["value"] >= stated["bound"] == 0.985
 
 
 def test_the_ticket_defines_the_labels(circle: Planted) -> None:
@@ -156,7 +157,8 @@ def test_helix_is_within_its_bound() -> None:
 def test_hidden_is_what_lies_within_the_audited_shapes(family, widths, hides) -> None:
     found = find_family(family)
     spec = PerceptronSpec(widths=(found.inputs, *widths, found.outputs))
-    assert ANCHORS[family].hides(spec) == hides
+    assert isinstance(found, AnchoredFamily)
+    assert found.hides(spec) == hides
 
 
 def test_what_cannot_be_anchored() -> None:
@@ -176,10 +178,10 @@ def small() -> tuple[Coordinates, dict[str, np.ndarray], PerceptronSpec, dict[st
     rng = np.random.default_rng(1)
     values = draw_parameters(spec, rng)
     inputs = rng.uniform(-1, 1, (300, 2))
-    sizes = (
-        LayerSizes(units=5, in_degree=3, bias_share=0.5, active_share=0, inactive_share=0),
+    layers = (
+        TicketLayer(units=5, in_degree=3, bias_share=0.5, active_share=0, inactive_share=0),
     ) * 2
-    tickets = (draw_structure(spec, values, sizes, inputs, rng) for _ in range(100))
+    tickets = (draw_structure(spec, values, layers, inputs, rng) for _ in range(100))
     ticket = next(one for one in tickets if one is not None)
     return Coordinates(spec, ticket, values, inputs), values, spec, ticket
 

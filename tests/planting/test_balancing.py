@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 
 from plantkit.networks import PerceptronSpec
-from plantkit.planting import METHODS, find_family, generator
-from plantkit.planting.anchors import ANCHORS
-from plantkit.planting.balancing import ENTRY, Balance, load_coefficients, sum_terms
+from plantkit.planting import FAMILIES, METHODS, generator
+from plantkit.planting.family import AnchoredFamily
 from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.methods.anchored import AnchoredMethod
-from plantkit.planting.surroundings import look_around, second_order_names
+from plantkit.planting.methods.anchored import AnchoredMethod, choose
+from plantkit.planting.surroundings import (
+    ENTRY,
+    load_learned,
+    look_around,
+    sum_terms,
+    ticket_odds,
+)
+
+ANCHORED = {name: one for name, one in FAMILIES.items() if isinstance(one, AnchoredFamily)}
 
 SPEC = PerceptronSpec(widths=(2, 6, 6, 1))
 ROLES = {"layers.1.weight": "middle", "layers.1.bias": "shift", "layers.2.bias": "outputs"}
@@ -37,7 +44,7 @@ def candidate() -> Ticketed:
 
 
 def test_sums_are_taken_over_the_entries_of_the_ticket(candidate) -> None:
-    found = sum_terms(candidate, ROLES)
+    found = sum_terms(SPEC, candidate.parameters, candidate.ticket, ROLES)
     assert set(found) == {"middle"}  # no bias of layer 1, and all of layer 2
     weight = candidate.parameters["layers.1.weight"] / standard_deviations(SPEC)["layers.1.weight"]
     first, second = weight[1, 0], weight[4, 3]
@@ -53,7 +60,7 @@ def test_strata_of_one_role_are_added_up(candidate) -> None:
     ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
     ticket["layers.2.weight"][0, 0] = ticket["layers.3.weight"][5, 2] = True
     roles = {"layers.2.weight": "middle", "layers.3.weight": "middle"}
-    one = sum_terms(Ticketed(spec, parameters, ticket), roles)["middle"]
+    one = sum_terms(spec, parameters, ticket, roles)["middle"]
     values = [parameters["layers.2.weight"][0, 0], parameters["layers.3.weight"][5, 2]]
     assert one[ENTRY] == 2
     deviation = standard_deviations(spec)["layers.2.weight"]
@@ -62,11 +69,10 @@ def test_strata_of_one_role_are_added_up(candidate) -> None:
 
 def test_odds_are_against_what_has_coefficients(candidate) -> None:
     sums = {"middle": {ENTRY: 3.0, "value": 2.0, "bias": -1.0}, "other": {ENTRY: 1.0}}
-    balance = Balance(candidates=2, coefficients={"middle": {ENTRY: 0.5, "value": 0.25}})
-    assert balance.odds(sums) == pytest.approx(-(3 * 0.5 + 2 * 0.25))
-    unknown = Balance(candidates=2, coefficients={"middle": {"nothing": 1.0}})
+    balance = {"middle": {ENTRY: 0.5, "value": 0.25}}
+    assert ticket_odds(sums, balance) == pytest.approx(-(3 * 0.5 + 2 * 0.25))
     with pytest.raises(ValueError, match=r"no terms \['nothing'\] in 'middle'"):
-        unknown.odds(sums)
+        ticket_odds(sums, {"middle": {"nothing": 1.0}})
 
 
 def test_a_candidate_is_drawn_by_its_odds(candidate) -> None:
@@ -78,9 +84,9 @@ def test_a_candidate_is_drawn_by_its_odds(candidate) -> None:
         ticket["layers.1.weight"][2, 2] = True
         parameters["layers.1.weight"][2, 2] = value * standard_deviations(SPEC)["layers.1.weight"]
         pair.append(Ticketed(SPEC, parameters, ticket))
-    balance = Balance(candidates=2, coefficients={"middle": {"value": 1.0}})
+    balance = {"middle": {"value": 1.0}}
     rng = np.random.default_rng(2)
-    kept = Counter(balance.choose(pair, ROLES, rng) for _ in range(3000))
+    kept = Counter(choose(pair, balance, ROLES, rng) for _ in range(3000))
     assert kept[1] / 3000 == pytest.approx(np.exp(0.6) / (np.exp(0.6) + np.exp(-0.5)), abs=0.03)
 
 
@@ -88,40 +94,37 @@ def test_a_candidate_is_drawn_by_its_odds(candidate) -> None:
     ("family", "depth"),
     [
         (family, depth)
-        for family in sorted(ANCHORS)
+        for family in sorted(ANCHORED)
         for depth in (3, 4, 5, 8, 12)
-        if depth >= ANCHORS[family].minimum_depth
+        if depth >= ANCHORED[family].anchored_depth
     ],
 )
 def test_the_coefficients_that_are_kept_fit_the_roles(family: str, depth: int) -> None:
-    anchor = ANCHORS[family]
-    found = find_family(family)
+    found = ANCHORED[family]
     spec = PerceptronSpec.uniform(depth=depth, width=50, inputs=found.inputs, outputs=found.outputs)
-    roles = anchor.roles(len(spec.layers) - 1)
+    roles = found.roles(len(spec.layers) - 1)
     assert set(roles) == set(spec.shapes)
-    balance = anchor.balance(len(spec.layers) - 1)
-    assert (balance.candidates > 1) == bool(balance.coefficients)
+    balance = load_learned(family)["balance"]
+    assert (found.candidates(len(spec.layers) - 1) > 1) == bool(balance)
     around = look_around(spec, draw_parameters(spec, np.random.default_rng(3)))
     for name, role in roles.items():
-        terms = {ENTRY, *second_order_names(around[name].names)}
-        assert set(balance.coefficients.get(role, {})) <= terms, role
+        assert set(balance.get(role, {})) <= {ENTRY, *around[name].terms}, role
 
 
 def test_planting_keeps_the_candidate_that_the_balance_draws() -> None:
-    family = find_family("relu")
+    family = ANCHORED["relu"]
     spec = PerceptronSpec.uniform(depth=5, width=60, inputs=1, outputs=1)
     method = METHODS["anchored"]
     assert isinstance(method, AnchoredMethod)
-    balance = ANCHORS["relu"].balance(3)
-    candidates = method.candidates(family, spec, b"7", balance.candidates)
+    candidates = method.candidates(family, spec, b"7", family.candidates(3))
     assert len({one.masked_forward(np.ones((1, 1))).item() for one in candidates}) > 1
-    kept = balance.choose(candidates, ANCHORS["relu"].roles(3), generator(b"7", "balancing"))
+    balance = load_learned("relu")["balance"]
+    kept = choose(candidates, balance, family.roles(3), generator(b"7", "balancing"))
     planted = method.plant(family, spec, seed=b"7")
     for name, mask in candidates[kept].ticket.items():
         np.testing.assert_array_equal(planted.ticket[name], mask)
 
 
-def test_coefficients_are_kept_for_families_alone() -> None:
-    assert load_coefficients("relu")
-    with pytest.raises(FileNotFoundError):
-        load_coefficients("nothing")
+def test_nothing_is_learned_for_a_family_without_a_file() -> None:
+    assert load_learned("relu")["balance"]
+    assert load_learned("nothing") == {"preferences": {}, "balance": {}}

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from entropy_balancing import Reference, learn_coefficients, squared_distances
 
-from plantkit.planting.balancing import ENTRY, Balance
-from plantkit.planting.entropy_balancing import (
-    Reference,
-    learn_coefficients,
-    squared_distances,
-)
+from plantkit.planting.surroundings import ENTRY, ticket_odds
 
 SHIFT = 0.2
 ENTRIES = 10
@@ -55,8 +51,8 @@ def test_the_balance_brings_the_mean_to_where_it_is_elsewhere(reference) -> None
     references = {"role": reference}
     coefficients = learn_coefficients(draw_networks(rng, 200), references, penalty=0.05)
     fresh = draw_networks(rng, 200)
-    before = squared_distances(fresh, references, Balance())["role"]
-    after = squared_distances(fresh, references, Balance(coefficients=coefficients))["role"]
+    before = squared_distances(fresh, references, {})["role"]
+    after = squared_distances(fresh, references, coefficients)["role"]
     assert before == pytest.approx(ENTRIES * SHIFT**2, rel=0.25)  # in deviations of a ticket
     assert abs(after) < 0.15 * before
 
@@ -71,10 +67,10 @@ def test_a_mean_elsewhere_that_is_not_0_is_taken_off(reference) -> None:
         ]
         for _ in range(100)
     ]
-    distances = squared_distances(networks, {"role": moved}, Balance())
+    distances = squared_distances(networks, {"role": moved}, {})
     assert distances["role"] == pytest.approx(0, abs=0.1)
     coefficients = learn_coefficients(networks, {"role": moved}, penalty=0.1)
-    odds = [Balance(coefficients=coefficients).odds(one) for one in networks[0]]
+    odds = [ticket_odds(one, coefficients) for one in networks[0]]
     assert np.abs(odds).max() < 1.0  # the term `entry` takes back what 7 and -3 add
 
 

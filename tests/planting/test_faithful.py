@@ -11,17 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from plantkit.errors import PlantingError, UsageError, WidthError
+from plantkit.errors import UsageError, WidthError
 from plantkit.networks import PerceptronSpec
-from plantkit.planting import METHODS, Planted, minimum_widths
+from plantkit.planting import METHODS, Planted
 from plantkit.planting.families import FORMULAS
 from plantkit.planting.family import Family
-from plantkit.planting.initialization import draw_parameters
-from plantkit.planting.matching import LayerRequest, Matching
-from plantkit.planting.methods.faithful import FaithfulDetails, FaithfulMethod
-from plantkit.planting.placement import Placement, place
+from plantkit.planting.initialization import draw_parameters, generator
+from plantkit.planting.methods.faithful import Placement, place
 from plantkit.planting.simplify import simplify
-from plantkit.planting.streams import generator
 from plantkit.planting.targets import Floats, Target
 
 DEPTHS = range(3, 11)
@@ -31,7 +28,7 @@ SEED = b"\x07" * 32
 @functools.cache
 def simplified(name: str, depth: int) -> Target:
     family = FORMULAS[name]
-    return simplify(family.build(depth), family.domain())[0]
+    return simplify(family.build(depth), family.domain())
 
 
 def uniform(name: str, depth: int, width: int) -> PerceptronSpec:
@@ -48,18 +45,12 @@ def placed(name: str, spec: PerceptronSpec, seed: int) -> Placement:
         spec,
         draw_parameters(spec, rng),
         rng,
-        name=name,
         common_scale=name == "circle",
     )
 
 
 def plant(family: Family, spec: PerceptronSpec, *, seed: bytes) -> Planted:
     return METHODS["faithful"].plant(family, spec, seed=seed)
-
-
-def details(planted: Planted) -> FaithfulDetails:
-    assert isinstance(planted.details, FaithfulDetails)
-    return planted.details
 
 
 @functools.cache
@@ -164,9 +155,9 @@ def test_the_minimal_network_is_planted_and_one_unit_less_is_an_error(
     name: str, depth: int
 ) -> None:
     family = FORMULAS[name]
-    widths = minimum_widths(family, depth)
+    widths = simplified(name, depth).widths
     planted = plant(family, PerceptronSpec(widths=widths), seed=SEED)
-    assert details(planted).simplification.planted == details(planted).target.count
+    assert planted.count == simplified(name, depth).count
     for layer in range(1, depth - 1):
         if widths[layer] == 1:
             continue
@@ -181,10 +172,10 @@ def test_the_minimal_network_is_planted_and_one_unit_less_is_an_error(
 
 
 def test_minimal_widths() -> None:
-    assert minimum_widths(FORMULAS["circle"], 5) == (2, 4, 2, 18, 4)
-    assert minimum_widths(FORMULAS["circle"], 7) == (2, 4, 2, 3, 3, 19, 4)
-    assert minimum_widths(FORMULAS["helix"], 6) == (1, 1, 30, 3, 3, 3)
-    assert minimum_widths(FORMULAS["relu"], 4) == (1, 1, 1, 1)
+    assert simplified("circle", 5).widths == (2, 4, 2, 18, 4)
+    assert simplified("circle", 7).widths == (2, 4, 2, 3, 3, 19, 4)
+    assert simplified("helix", 6).widths == (1, 1, 30, 3, 3, 3)
+    assert simplified("relu", 4).widths == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("widths", [(2, 20, 20, 3), (1, 20, 20, 4)])
@@ -206,7 +197,7 @@ def test_the_ticket_has_the_targets_entries_and_the_rest_is_the_pure_draw(name: 
     draw = draw_parameters(spec, generator(SEED, "initialization"))
     assert {key: value.shape for key, value in planted.parameters.items()} == spec.shapes
     assert {key: value.shape for key, value in planted.ticket.items()} == spec.shapes
-    for key, entries in details(planted).target.entries.items():
+    for key, entries in simplified(name, 5).entries.items():
         inside = planted.ticket[key]
         assert inside.dtype == np.bool_
         assert inside.sum() == entries.sum()
@@ -244,37 +235,6 @@ def test_every_entry_is_functional_by_brute_force(name: str) -> None:
             ticket[key][tuple(index)] = False
             changed = dense_forward(planted.parameters, ticket, inputs)
             assert relative_error(changed, expected) > 1e-3
-
-
-def test_another_matcher_takes_over_the_choice_of_units() -> None:
-    def last_units(request: LayerRequest, _rng: np.random.Generator) -> Matching:
-        count, width = len(request.wanted), len(request.candidates)
-        return Matching(units=np.arange(width - count, width), scales=np.full(count, 3.0))
-
-    def fixed_scales(request: LayerRequest, _rng: np.random.Generator, *, common: bool) -> Floats:
-        assert common
-        return np.full(len(request.wanted), 0.25)
-
-    method = FaithfulMethod(matcher=last_units, output_scaler=fixed_scales)
-    planted = method.plant(FORMULAS["circle"], uniform("circle", 5, 25), seed=SEED)
-    assert np.flatnonzero(planted.ticket["layers.0.weight"].any(axis=1)).tolist() == [
-        21,
-        22,
-        23,
-        24,
-    ]
-    assert planted.output_scales.tolist() == [0.25] * 4
-
-
-def test_a_matcher_that_breaks_its_contract_is_refused() -> None:
-    def one_unit(request: LayerRequest, _rng: np.random.Generator) -> Matching:
-        count = len(request.wanted)
-        return Matching(units=np.zeros(count, dtype=np.int64), scales=np.ones(count))
-
-    with pytest.raises(PlantingError, match="expected 4 different ones"):
-        FaithfulMethod(matcher=one_unit).plant(
-            FORMULAS["circle"], uniform("circle", 5, 25), seed=SEED
-        )
 
 
 def planted_units(name: str, depth: int, width: int, count: int) -> Floats:

@@ -11,8 +11,7 @@ from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.families import FAMILIES, FORMULAS, find_family
-from plantkit.planting.piecewise import alternating_signs, interpolate
-from plantkit.planting.targets import Floats, Target
+from plantkit.planting.targets import Floats, Target, interpolate
 
 DEPTHS = range(3, 11)
 
@@ -46,7 +45,7 @@ def random_inputs(name: str, count: int = 40_000) -> Floats:
 def test_the_three_families_of_the_paper_are_registered() -> None:
     assert sorted(FORMULAS) == ["circle", "helix", "relu"]
     assert set(FORMULAS) < set(FAMILIES)
-    assert all(FORMULAS[name].name == name for name in FORMULAS)
+    assert all(FAMILIES[name].name == name for name in FAMILIES)
     assert find_family("helix") is FORMULAS["helix"]
 
 
@@ -251,7 +250,7 @@ def test_interpolation_meets_the_function_at_the_knots(
     def function(x: Floats) -> Floats:
         return np.asarray(np.interp(x, knots, heights), dtype=np.float64)
 
-    piece = interpolate(function, knots, alternating_signs(heights.size, last=last))
+    piece = interpolate(function, knots, last=last)
     points = np.linspace(start, start + span, 101)
     hidden = np.maximum(np.outer(points, piece.signs) + piece.biases, 0)
     np.testing.assert_allclose(

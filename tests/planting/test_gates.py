@@ -7,15 +7,16 @@ import pytest
 
 from plantkit.errors import PlantingError
 from plantkit.networks import PerceptronSpec
+from plantkit.networks.tasks import TaskKind
 from plantkit.planting.gates import (
+    assess,
     check_entries,
     check_float32,
     check_function,
     check_ticket,
     check_units,
-    subnetwork,
 )
-from plantkit.planting.targets import Floats, Target
+from plantkit.planting.targets import Floats, Target, subnetwork
 
 LINE = np.linspace(-1, 1, 201)[:, None]
 ONE = np.ones(1)
@@ -101,3 +102,39 @@ def test_the_subnetwork_is_the_masked_network_without_untouched_units() -> None:
         weight, bias = f"layers.{layer}.weight", f"layers.{layer}.bias"
         hidden = hidden @ (parameters[weight] * ticket[weight]).T + parameters[bias] * ticket[bias]
     np.testing.assert_allclose(network.forward(inputs), hidden, atol=1e-12)
+
+
+DENSE_LINE: Floats = np.linspace(-1, 1, 2001)[:, None]
+PLANE: Floats = np.random.default_rng(0).uniform(-1, 1, (4000, 2))
+
+
+def values(outputs: Floats) -> tuple[str, ...]:
+    return assess(outputs, DENSE_LINE, TaskKind.REGRESSION).faults
+
+
+def classes(outputs: Floats) -> tuple[str, ...]:
+    return assess(outputs, PLANE, TaskKind.CLASSIFICATION).faults
+
+
+def test_values() -> None:
+    assert values(np.abs(DENSE_LINE)) == ()
+    assert values(DENSE_LINE) == ("nonlinear",)
+    assert values(np.column_stack([np.abs(DENSE_LINE), DENSE_LINE])) == ("nonlinear",)
+    assert values(np.abs(DENSE_LINE) + 50) == ("spread",)
+    assert values(np.zeros_like(DENSE_LINE)) == ("spread",)
+    assert values(np.maximum(np.abs(DENSE_LINE) - 0.9, 0)) == ("kurtosis",)
+
+
+def test_the_nonlinear_share_is_the_least_over_outputs() -> None:
+    outputs = np.column_stack([np.abs(DENSE_LINE), np.abs(DENSE_LINE) + DENSE_LINE])
+    share = assess(outputs, DENSE_LINE, TaskKind.REGRESSION).nonlinear
+    assert share == pytest.approx((1 / 12) / (1 / 12 + 1 / 3), abs=0.01)
+
+
+def test_classes() -> None:
+    radius = np.square(PLANE).sum(axis=1)
+    ring = np.column_stack([radius, 1.2 - radius])
+    assert classes(ring) == ()
+    assert classes(np.column_stack([PLANE[:, 0], -PLANE[:, 0]])) == ("nonlinear",)
+    assert "class share" in classes(np.column_stack([radius, 0.05 - radius]))
+    assert classes(np.sign(ring) * np.abs(ring) ** 6) == ("close calls",)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.preferences import draw_units, unit_odds
-from plantkit.planting.structures import LayerSizes
-from plantkit.planting.tilting import Tilt, draw_tilted_structure
+from plantkit.planting.structures import TicketLayer, Tilt, draw_structure, draw_units
+from plantkit.planting.surroundings import unit_odds
 
 SPEC = PerceptronSpec(widths=(2, 20, 20, 3))
 
@@ -52,17 +52,15 @@ def test_a_unit_is_drawn_once_and_an_excluded_one_never() -> None:
 
 def test_a_structure_follows_its_preferences(parameters) -> None:
     inputs = np.random.default_rng(3).uniform(-1, 1, (200, 2))
-    sizes = (
-        LayerSizes(units=6, in_degree=3, bias_share=0.0, active_share=0.0, inactive_share=0.0),
-    ) * 2
+    plain = TicketLayer(
+        units=6, in_degree=3, bias_share=0.0, active_share=0.0, inactive_share=0.0, tilt=Tilt()
+    )
     weight = parameters["layers.2.weight"][1]
 
     def mean_weight(preferences) -> float:
         rngs = (np.random.default_rng(seed) for seed in range(60))
-        tilts = (Tilt(), Tilt(units=preferences))
-        tickets = (
-            draw_tilted_structure(SPEC, parameters, sizes, tilts, inputs, rng) for rng in rngs
-        )
+        layers = (plain, replace(plain, tilt=Tilt(units=preferences)))
+        tickets = (draw_structure(SPEC, parameters, layers, inputs, rng) for rng in rngs)
         means = [weight[one["layers.2.weight"][1]].mean() for one in tickets if one is not None]
         assert len(means) > 20
         return float(np.mean(means))

@@ -8,7 +8,7 @@ import pytest
 from plantkit.errors import PlantingError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, Planted, find_family
-from plantkit.planting.matching import LayerRequest, published_matcher
+from plantkit.planting.matching import LayerRequest, match_as_published
 
 
 def planted(name: str) -> Planted:
@@ -43,18 +43,18 @@ def test_classes_have_a_factor_each_so_the_plain_argmax_fails() -> None:
 
 def request(wanted: list[list[float]], candidates: list[list[float]]) -> LayerRequest:
     values = np.array(wanted)
-    return LayerRequest(
-        layer=0, wanted=values, entries=values != 0, candidates=np.array(candidates)
-    )
+    return LayerRequest(layer=0, wanted=values, candidates=np.array(candidates))
 
 
 def test_collisions_take_the_lowest_free_index_and_the_first_weights_ratio() -> None:
     candidates = [[9.0, 0.1], [-8.0, 0.2], [-7.0, 0.3], [2.0, 0.0]]
-    matching = published_matcher(request([[1, 0], [2, 0]], candidates), np.random.default_rng(0))
-    assert matching.units.tolist() == [3, 1]
-    assert matching.scales.tolist() == [2, 4]
+    units, scales = match_as_published(
+        request([[1, 0], [2, 0]], candidates), np.random.default_rng(0)
+    )
+    assert units.tolist() == [3, 1]
+    assert scales.tolist() == [2, 4]
 
 
-def test_without_a_unit_beside_0_it_stops() -> None:
+def test_without_a_unit_other_than_0_it_stops() -> None:
     with pytest.raises(PlantingError, match="never uses unit 0 and has no other left"):
-        published_matcher(request([[1, 0], [1, 0]], [[1.0, 0], [-1, 0]]), np.random.default_rng(0))
+        match_as_published(request([[1, 0], [1, 0]], [[1.0, 0], [-1, 0]]), np.random.default_rng(0))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,16 +13,16 @@ import pytest
 from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, plant
+from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family
 from plantkit.planting.families.teacher import TeacherFamily
-from plantkit.planting.initialization import draw_parameters
-from plantkit.planting.methods import selected
-from plantkit.planting.methods.selected import LEAST_ACTIVITY, LEAST_EFFECT, SelectedDetails, select
-from plantkit.planting.streams import generator
-from plantkit.planting.structures import Dimensions, draw_structure, drop_idle_entries
+from plantkit.planting.initialization import draw_parameters, generator
+from plantkit.planting.methods.selected import SelectedMethod
+from plantkit.planting.simplify import drop_idle_entries
+from plantkit.planting.structures import TicketLayer, draw_structure
 from plantkit.planting.targets import Floats
 
 SEED = b"\x05" * 32
+METHOD = SelectedMethod()
 REGRESSION = TeacherFamily(inputs=3, outputs=2)
 CLASSES = TeacherFamily(inputs=2, outputs=3, kind=TaskKind.CLASSIFICATION)
 
@@ -32,7 +35,7 @@ def network_of(family: TeacherFamily, depth: int = 5, width: int = 40) -> Percep
 
 @functools.cache
 def planted_teacher(family: TeacherFamily, depth: int = 5) -> Planted:
-    return plant(family, network_of(family, depth), seed=SEED)
+    return METHOD.plant(family, network_of(family, depth), seed=SEED)
 
 
 def masked_outputs(planted: Planted, inputs: Floats) -> Floats:
@@ -65,14 +68,14 @@ def test_every_unit_switches_and_every_entry_matters(family: TeacherFamily, dept
     inputs = np.random.default_rng(3).uniform(-1, 1, (3000, family.inputs))
     reference = masked_outputs(planted, inputs)
     np.testing.assert_allclose(planted.masked_forward(inputs), reference, atol=1e-9)
-    assert planted.gates.smallest_activity >= LEAST_ACTIVITY
-    assert planted.gates.smallest_effect >= LEAST_EFFECT
+    assert planted.gates.smallest_activity >= METHOD.least_activity
+    assert planted.gates.smallest_effect >= METHOD.least_effect
     for name, mask in planted.ticket.items():
         for index in map(tuple, np.argwhere(mask)):
             mask[index] = False
             change = np.sqrt(np.square(masked_outputs(planted, inputs) - reference).mean(axis=0))
             mask[index] = True
-            assert (change / reference.std(axis=0)).max() > 0.7 * LEAST_EFFECT, name
+            assert (change / reference.std(axis=0)).max() > 0.7 * METHOD.least_effect, name
 
 
 def test_labels_are_the_tickets_outputs_in_units_of_their_deviation() -> None:
@@ -102,8 +105,8 @@ def test_classes_are_the_tickets_argmax_and_noise_moves_them_to_the_next_one() -
 
 def test_the_same_seed_gives_the_same_ticket_and_another_one_another() -> None:
     spec = network_of(REGRESSION)
-    same = plant(REGRESSION, spec, seed=SEED)
-    other = plant(REGRESSION, spec, seed=b"other")
+    same = METHOD.plant(REGRESSION, spec, seed=SEED)
+    other = METHOD.plant(REGRESSION, spec, seed=b"other")
     for name, mask in planted_teacher(REGRESSION).ticket.items():
         np.testing.assert_array_equal(mask, same.ticket[name])
     assert any((same.ticket[name] != other.ticket[name]).any() for name in same.ticket)
@@ -112,7 +115,9 @@ def test_the_same_seed_gives_the_same_ticket_and_another_one_another() -> None:
 def test_one_network_holds_many_tickets_so_the_ticket_is_no_function_of_it() -> None:
     planted = planted_teacher(REGRESSION)
     tickets = [
-        select(REGRESSION, planted.spec, planted.parameters, np.random.default_rng(seed)).ticket
+        METHOD.search(
+            REGRESSION, planted.spec, planted.parameters, np.random.default_rng(seed)
+        ).ticket
         for seed in range(4)
     ]
     kept = np.array([np.concatenate([mask.ravel() for mask in t.values()]) for t in tickets])
@@ -157,8 +162,9 @@ def test_a_structure_reads_every_source_and_all_its_units_switch() -> None:
     rng = np.random.default_rng(0)
     parameters = draw_parameters(spec, rng)
     inputs = rng.uniform(-1, 1, (500, 3))
-    sizes = Dimensions(units=6, in_degree=3, bias_share=1.0, first_bias_share=0.0).layers(2)
-    drawn = (draw_structure(spec, parameters, sizes, inputs, rng) for _ in range(50))
+    first = TicketLayer(units=6, in_degree=3, bias_share=0.0)
+    layers = (first, replace(first, bias_share=1.0))
+    drawn = (draw_structure(spec, parameters, layers, inputs, rng) for _ in range(50))
     ticket = next(ticket for ticket in drawn if ticket is not None)
     assert ticket["layers.0.weight"].sum(axis=1).tolist().count(3) == 6
     assert not ticket["layers.0.bias"].any()
@@ -188,7 +194,7 @@ def test_entries_that_nobody_sees_are_dropped() -> None:
 
 def test_a_narrow_network_and_another_family_are_usage_errors() -> None:
     with pytest.raises(WidthError, match="hidden layer 1 has 9 units; target 'teacher' needs 10"):
-        plant(REGRESSION, network_of(REGRESSION, width=9), seed=SEED)
+        METHOD.plant(REGRESSION, network_of(REGRESSION, width=9), seed=SEED)
     with pytest.raises(UsageError, match="planting 'selected' cannot plant family 'circle'"):
         METHODS["selected"].plant(
             find_family("circle"), PerceptronSpec(widths=(2, 20, 20, 4)), seed=SEED
@@ -197,13 +203,13 @@ def test_a_narrow_network_and_another_family_are_usage_errors() -> None:
         METHODS["faithful"].plant(REGRESSION, network_of(REGRESSION), seed=SEED)
 
 
-def test_dials_that_give_nothing_but_poor_functions_are_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(selected, "MOST_DRAWS", 20)
-    many = TeacherFamily(inputs=1, outputs=12, kind=TaskKind.CLASSIFICATION)
+def test_dials_that_give_nothing_but_poor_functions_are_an_error() -> None:
+    class ImpatientFamily(TeacherFamily):
+        most_attempts = 20
+
+    many = ImpatientFamily(inputs=1, outputs=12, kind=TaskKind.CLASSIFICATION)
     with pytest.raises(PlantingError, match=r"none of 20 structures .* passed: .*class share \("):
-        plant(many, network_of(many), seed=SEED)
+        METHOD.plant(many, network_of(many), seed=SEED)
 
 
 def test_dials_are_set_by_text_and_checked() -> None:
@@ -223,10 +229,9 @@ def test_dials_are_set_by_text_and_checked() -> None:
         find_family("circle").with_dials({"units": "3"})
 
 
-def test_the_details_say_what_a_manifest_may() -> None:
-    details = planted_teacher(REGRESSION).details
-    assert isinstance(details, SelectedDetails)
-    facts = details.to_json()
+def test_the_facts_are_what_a_manifest_may_say() -> None:
+    planted = planted_teacher(REGRESSION)
+    facts: Mapping[str, Any] = planted.facts
     assert facts["dials"] == dict(REGRESSION.dials)
     assert 0.15 <= facts["nonlinear_share"] <= 1
-    assert details.lines()[0].startswith("structures drawn ")
+    assert planted.note.startswith("structures drawn ")

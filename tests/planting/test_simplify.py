@@ -11,7 +11,7 @@ from plantkit.planting.effects import entry_effects
 from plantkit.planting.families import FORMULAS
 from plantkit.planting.gates import MINIMUM_EFFECT
 from plantkit.planting.simplify import simplify
-from plantkit.planting.targets import Floats, Target
+from plantkit.planting.targets import EntryCount, Floats, Target
 
 LINE = np.linspace(-1, 1, 201)[:, None]
 
@@ -32,11 +32,7 @@ def test_simplified_targets_are_the_same_function_with_functional_entries_only(
 ) -> None:
     family = FORMULAS[name]
     nominal = family.build(depth)
-    simplified, report = simplify(nominal, family.domain())
-    assert report.nominal == nominal.count
-    assert report.planted == simplified.count
-    assert report.dropped.total == report.nominal.total - report.planted.total
-    assert report.units == sum(nominal.widths) - sum(simplified.widths)
+    simplified = simplify(nominal, family.domain())
     elsewhere = np.random.default_rng(3).uniform(-1, 1, (20_000, family.inputs))
     for inputs in (family.domain(), elsewhere):
         expected = nominal.forward(inputs)
@@ -64,24 +60,24 @@ def test_simplified_counts_and_densities(
     spec = PerceptronSpec.uniform(
         depth=depth, width=100, inputs=family.inputs, outputs=family.outputs
     )
-    planted = simplify(family.build(depth), family.domain())[1].planted
+    planted = simplify(family.build(depth), family.domain()).count
     assert (planted.weights, planted.total) == (weights, total)
     assert planted.weight_density(spec) == pytest.approx(weight_density, rel=5e-3)
     assert planted.density(spec) == pytest.approx(density, rel=5e-3)
 
 
 def test_a_unit_whose_kink_is_at_the_domains_end_goes() -> None:
-    simplified, report = simplify(one_hidden_layer([1, 1], [0, -1], [2, 3]), LINE)
+    simplified = simplify(one_hidden_layer([1, 1], [0, -1], [2, 3]), LINE)
     assert simplified.widths == (1, 1, 1)
-    assert (report.units, report.dropped.weights, report.dropped.biases) == (1, 2, 1)
+    assert simplified.count == EntryCount(weights=2, biases=0)
 
 
 def test_dust_goes_and_its_unit_with_it() -> None:
     target = one_hidden_layer([1, 1, -1], [0.5, 1e-17, 0.3], [2, 1, 1e-16])
-    simplified, report = simplify(target, LINE)
+    simplified = simplify(target, LINE)
     assert simplified.widths == (1, 2, 1)
     assert simplified.biases[0].tolist() == [0.5, 0]
-    assert (report.dropped.weights, report.dropped.biases) == (2, 2)
+    assert simplified.count == EntryCount(weights=4, biases=1)
 
 
 def test_units_that_feed_only_idle_units_go() -> None:
@@ -89,9 +85,9 @@ def test_units_that_feed_only_idle_units_go() -> None:
         weights=(np.ones((2, 1)), np.array([[1.0, 0], [0, 1]]), np.array([[1.0, 1]])),
         biases=(np.zeros(2), np.array([0.0, -2]), np.zeros(1)),  # the second chain never fires
     )
-    simplified, report = simplify(target, LINE)
+    simplified = simplify(target, LINE)
     assert simplified.widths == (1, 1, 1, 1)
-    assert (report.units, report.planted.total, report.redundant) == (2, 3, 0)
+    assert simplified.count.total == 3
 
 
 @pytest.mark.parametrize(("lift", "dropped"), [(1.0, 0), (1e-13, 5)])
@@ -101,8 +97,8 @@ def test_a_unit_that_only_rounding_wakes_at_one_point_goes(lift: float, dropped:
         weights=(np.array([[1.0], [-1]]), np.array([[1.0, 0], [-1, -1]]), np.array([[1.0, 0.1]])),
         biases=(np.zeros(2), np.array([0.0, lift]), np.zeros(1)),
     )
-    simplified, report = simplify(target, LINE)
-    assert report.dropped.total == dropped
+    simplified = simplify(target, LINE)
+    assert target.count.total - simplified.count.total == dropped
     np.testing.assert_allclose(simplified.forward(LINE), target.forward(LINE), atol=1e-12)
 
 
@@ -112,10 +108,9 @@ def test_of_two_redundant_entries_one_stays() -> None:
         weights=(np.array([[1.0], [-1]]), np.array([[1.0, -1]]), np.ones((1, 1))),
         biases=(np.zeros(2), np.zeros(1), np.zeros(1)),
     )
-    simplified, report = simplify(target, LINE)
-    assert report.redundant == 1
+    simplified = simplify(target, LINE)
     assert simplified.widths == (1, 1, 1, 1)
-    assert report.planted.total == 3
+    assert simplified.count.total == 3
     np.testing.assert_array_equal(simplified.forward(LINE), np.maximum(LINE, 0))
 
 
@@ -126,7 +121,7 @@ def test_a_target_that_is_zero_on_its_domain_is_refused() -> None:
 
 def test_effects_are_what_brute_force_finds() -> None:
     family = FORMULAS["circle"]
-    target, _ = simplify(family.build(6), family.domain())
+    target = simplify(family.build(6), family.domain())
     inputs = np.random.default_rng(0).uniform(-1, 1, (400, 2))
     expected = target.forward(inputs)
     effects = entry_effects(target, inputs)

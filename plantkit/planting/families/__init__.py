@@ -1,29 +1,26 @@
-"""The registry of families. A new family is a new file and one line here."""
+"""The registry of families. A new family is a new file and its name in `NAMES`.
+
+The file defines `FAMILY`, an instance of a class of `plantkit.planting.family`.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from plantkit.errors import UnknownNameError
-from plantkit.planting.families.circle import CircleFamily
-from plantkit.planting.families.helix import HelixFamily
-from plantkit.planting.families.relu import ReluFamily
-from plantkit.planting.families.teacher import TeacherFamily
 from plantkit.planting.family import Family, FormulaFamily
 
-_ALL: tuple[Family, ...] = (
-    CircleFamily(),
-    HelixFamily(),
-    ReluFamily(),
-    TeacherFamily(),
+NAMES = ("circle", "helix", "relu", "teacher")
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {name: importlib.import_module(f"{__name__}.{name}").FAMILY for name in NAMES}
 )
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({family.name: family for family in _ALL})
-
-#: Those whose function is a formula.
+# Those whose function is a formula.
 FORMULAS: Mapping[str, FormulaFamily] = MappingProxyType(
-    {family.name: family for family in _ALL if isinstance(family, FormulaFamily)}
+    {name: family for name, family in FAMILIES.items() if isinstance(family, FormulaFamily)}
 )
 
 

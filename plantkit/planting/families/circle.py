@@ -3,37 +3,72 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.family import FormulaFamily, Samples
-from plantkit.planting.piecewise import Interpolation, alternating_signs, interpolate
-from plantkit.planting.targets import Floats, Target
+from plantkit.planting.fitting import FittedFamily, Tolerances
+from plantkit.planting.structures import TicketLayer, Tilt
+from plantkit.planting.surroundings import load_learned
+from plantkit.planting.targets import Floats, Interpolation, Target, interpolate
 
+# Values of |x|^2 where the class changes.
 BOUNDS = (0.2, 0.5, 0.7)
-"""Values of |x|^2 where the class changes."""
 
+# Slope of each class's logit over |x|^2.
 SLOPES = (5.0, 10.0, 20.0, 40.0)
-"""Slope of each class's logit over |x|^2."""
 
+# Knots of h(x) = x^2, a component.
 KNOTS = 10
-"""Knots of h(x) = x^2, a component."""
 
+# How far the knots across the last mirror axis reach beyond the outermost bound.
 MARGIN = 0.01
-"""How far the knots across the last mirror axis reach beyond the outermost bound."""
 
+# Grid points per axis in the domain.
 GRID = 61
-"""Grid points an axis in the domain."""
 
+# Domain points off the grid: deep targets have sectors so thin that a grid steps over them.
 SCATTERED = 8000
-"""Domain points off the grid: deep targets have sectors so thin that a grid steps over them."""
 
 PLASTIC_NUMBER = 1.324717957244746  # x^3 = x + 1; its powers spread points evenly in the plane
 
+# Preferences of units of the last hidden layer, learned at 5x100 in steps like those of
+# `benchmarks/preferences.py`, the last three averaged: without them the ticket's weights to two
+# classes lean together or apart, as the order of the classes has it.
+LAST_UNITS = load_learned("circle")["preferences"]["last"]
 
-class CircleFamily(FormulaFamily):
+# Only units of the last hidden layer must be inactive somewhere: that asks for weights and biases
+# of opposite signs, which shows.
+FIRST = TicketLayer(
+    kind="first",
+    units=14,
+    in_degree=2,
+    bias_share=0.0,
+    active_share=0.0,
+    inactive_share=0.0,
+    tilt=Tilt(),
+)
+INNER = Tilt(weights=5.0, agreement=-6.5)
+MIDDLE = TicketLayer(
+    kind="middle", units=10, in_degree=3, bias_share=0.6, inactive_share=0.0, tilt=INNER
+)
+JOINING = TicketLayer(
+    kind="joining", units=14, in_degree=4, bias_share=0.6, inactive_share=0.0, tilt=INNER
+)
+LAST_TILT = Tilt(weights=8.0, agreement=-10.0, units=LAST_UNITS)
+LAST = TicketLayer(kind="last", units=14, in_degree=5, bias_share=0.6, tilt=LAST_TILT)
+# Behind middle layers: a fit spreads over more layers there, and moves the last one less.
+DEEP_LAST = replace(
+    LAST, tilt=replace(LAST_TILT, units={term: odds / 2 for term, odds in LAST_UNITS.items()})
+)
+LAST_ALONE = TicketLayer(
+    kind="last alone", units=22, in_degree=6, bias_share=0.6, tilt=Tilt(units=LAST_UNITS)
+)
+
+
+class CircleFamily(FittedFamily):
     """The class of x in [-1, 1]^2 by |x|^2 against 0.2, 0.5 and 0.7.
 
     A class's logit is a line over |x|^2, and the upper envelope of the four lines changes
@@ -42,6 +77,10 @@ class CircleFamily(FormulaFamily):
     |x2|, the sum of two units each. Depth 5: a layer of its own adds these. From depth 6 on
     every layer between mirrors the plane along one axis more, at angle π/2^2, π/2^3, ...,
     which leaves a narrower sector and so fewer knots for the component across the axis.
+
+    Anchored it has about 220 entries at 5x100, and only which class leads is asked for. The first
+    layer's biases stay outside of the ticket: without them its units differ by direction and size
+    alone, and there is nothing to select a bias by.
     """
 
     name = "circle"
@@ -49,6 +88,12 @@ class CircleFamily(FormulaFamily):
     inputs = 2
     outputs = 4
     kind = TaskKind.CLASSIFICATION
+    bound = 0.985
+    anchored_depth = 4
+    audited_depths = range(5, 9)
+    audited_width = 50
+    first_fit = Tolerances(start=0.3, end=0.003, shrinkage=0.9, steps=68, goal=0.012)
+    refit = Tolerances(start=0.006, end=0.003, shrinkage=0.85, steps=12, goal=0.012)
 
     def domain(self) -> Floats:
         axis = np.linspace(-1, 1, GRID)
@@ -56,23 +101,25 @@ class CircleFamily(FormulaFamily):
         steps = 0.5 + np.outer(np.arange(SCATTERED), [1 / PLASTIC_NUMBER, PLASTIC_NUMBER**-2])
         return np.concatenate([grid, 2 * (steps % 1) - 1])
 
+    def formula(self, inputs: Floats) -> Floats:
+        logits: Floats = np.outer(_squared_radius(inputs), SLOPES) + _intercepts()
+        return logits
+
     def truth(self, inputs: Floats) -> NDArray[np.int64]:
         return np.searchsorted(BOUNDS, _squared_radius(inputs), side="right").astype(np.int64)
 
-    def sample(self, rng: np.random.Generator, count: int, noise: float | None = None) -> Samples:
-        """Returns inputs and classes; each label moves with probability `noise`.
+    def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
+        if hidden == 2:
+            return FIRST, LAST_ALONE
+        last = LAST if hidden == 3 else DEEP_LAST
+        return (FIRST, *(MIDDLE,) * (hidden - 3), JOINING, last)
 
-        It moves to the class of the second highest ideal logit, the next closest one.
-        """
-        inputs = self.sample_inputs(rng, count)
-        exact = inputs.astype(np.float64)
-        logits = np.outer(_squared_radius(exact), SLOPES) + _intercepts()
-        next_closest = np.argsort(logits, axis=1)[:, -2]
-        moved = rng.random(count) < self.noise_level(noise)
-        return inputs, np.where(moved, next_closest, self.truth(exact)).astype(np.int64)
+    def screen(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        inputs = rng.uniform(-1, 1, (400, 2))
+        square = _squared_radius(inputs)
+        return inputs, np.stack([square, square**2, np.sqrt(square)], axis=1)
 
     def class_distances(self, inputs: Floats) -> Floats:
-        """Returns how far each input is from where each class begins, (n, 4), 0 for its own."""
         radius, own = np.sqrt(_squared_radius(inputs)), self.truth(inputs)
         bounds = np.sqrt(BOUNDS)
         inner, outer = bounds[np.maximum(own - 1, 0)], bounds[np.minimum(own, len(bounds) - 1)]
@@ -81,8 +128,7 @@ class CircleFamily(FormulaFamily):
         distances: Floats = np.where(others < own[:, None], (radius - inner)[:, None], outwards)
         return distances
 
-    def sample_near_bounds(self, rng: np.random.Generator, count: int, *, reach: float) -> Floats:
-        """Returns inputs (at most count, 2) whose radius is within `reach` of a class's bound."""
+    def sample_near_bounds(self, rng: np.random.Generator, count: int, reach: float) -> Floats:
         bounds = np.sqrt(BOUNDS)
         radius = rng.choice(bounds, count, p=bounds / bounds.sum())
         radius += reach * rng.uniform(-1, 1, count)
@@ -138,8 +184,7 @@ def _intercepts() -> Floats:
 
 
 def _square(start: float, end: float, knots: int, *, last: int) -> Interpolation:
-    signs = alternating_signs(knots, last=last)
-    return interpolate(np.square, np.linspace(start, end, knots), signs)
+    return interpolate(np.square, np.linspace(start, end, knots), last=last)
 
 
 def _finish(
@@ -171,3 +216,6 @@ def _finish(
             _intercepts() + offset * np.array(SLOPES),
         ),
     )
+
+
+FAMILY = CircleFamily()

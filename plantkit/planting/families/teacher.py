@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-
-from plantkit.errors import UsageError, did_you_mean
+from plantkit.errors import UsageError
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.family import Dials, Family
-from plantkit.planting.structures import Dimensions
-from plantkit.planting.targets import Floats
-
-DOMAIN_POINTS = 2000
-DOMAIN_SEED = 20_211_115
-"""Of the fixed points of the domain, the same for everybody; no secret."""
-
-MOST_CORNERS = 6
-"""Most inputs with which all corners of the cube are domain points."""
+from plantkit.planting.family import SelectedFamily
+from plantkit.planting.structures import TicketLayer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TeacherFamily(Family):
+class TeacherFamily(SelectedFamily):
     """A random function: what a few units of a random ReLU network compute among themselves.
 
     There is no formula: the network that is planted defines the labels.
@@ -33,18 +21,15 @@ class TeacherFamily(Family):
         inputs: d_in, 1 to 64.
         outputs: d_out, or the number of classes, 2 or more of these.
         kind: `classification` or `regression`.
-        units: ticket units a hidden layer, 2 to 1000.
+        units: ticket units per hidden layer, 2 to 1000.
         in_degree: ticket weights that each hidden unit reads, 2 or more, at most `units`; the
             outputs read all ticket units of the last hidden layer.
         bias_share: chance that a hidden unit has its bias in the ticket, in [0, 1]; units of
-            the first hidden layer never have.
+            the first hidden layer never have theirs.
     """
 
     name: ClassVar[str] = "teacher"
     title: ClassVar[str] = "Teacher: a sparse part of the random network itself"
-    default_noise: ClassVar[float] = 0.01
-    overlap_scored: ClassVar[bool] = True
-    minimum_depth: ClassVar[int] = 3
     inputs: int = 4
     outputs: int = 1
     kind: TaskKind = TaskKind.REGRESSION
@@ -60,48 +45,16 @@ class TeacherFamily(Family):
         _check("in_degree", self.in_degree, 2, self.units)
         _check("bias_share", self.bias_share, 0, 1)
 
-    @property
-    def dimensions(self) -> Dimensions:
-        """The sizes of the ticket."""
-        return Dimensions(
-            units=self.units,
-            in_degree=self.in_degree,
-            bias_share=self.bias_share,
-            first_bias_share=0.0,
-        )
-
-    def domain(self) -> Floats:
-        points = np.random.default_rng(DOMAIN_SEED).uniform(-1, 1, (DOMAIN_POINTS, self.inputs))
-        if self.inputs > MOST_CORNERS:
-            corners = np.stack([-np.ones(self.inputs), np.ones(self.inputs)])
-        else:
-            axes = np.meshgrid(*[[-1.0, 1.0]] * self.inputs, indexing="ij")
-            corners = np.stack(axes, axis=-1).reshape(-1, self.inputs)
-        return np.concatenate([corners, points])
-
-    @property
-    def dials(self) -> Dials:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: str(v) if isinstance(v, TaskKind) else v for name, v in values.items()}
-
-    def with_dials(self, dials: Mapping[str, str]) -> TeacherFamily:
-        values: dict[str, object] = {}
-        for name, text in dials.items():
-            if name not in self.dials:
-                raise UsageError(
-                    f"family {self.name!r} has no dial {name!r}{did_you_mean(name, self.dials)}\n"
-                    f"its dials: {', '.join(self.dials)}"
-                )
-            try:
-                values[name] = type(getattr(self, name))(text)
-            except ValueError:
-                expected = (
-                    " or ".join(TaskKind) if name == "kind" else type(getattr(self, name)).__name__
-                )
-                raise UsageError(f"dial {name!r} is {text!r}; expected {expected}") from None
-        return dataclasses.replace(self, **values)  # type: ignore[arg-type]
+    def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
+        # In the first layer biases are as large as what the inputs contribute, so tests on a unit
+        # say most about its bias there: none is in a ticket.
+        first = TicketLayer(units=self.units, in_degree=self.in_degree, bias_share=0.0)
+        return (first, *(replace(first, bias_share=self.bias_share),) * (hidden - 1))
 
 
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise UsageError(f"dial {name!r} is {value}; expected {least} to {most}")
+
+
+FAMILY = TeacherFamily()

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from plantkit.errors import UnknownNameError
-from plantkit.networks import PerceptronSpec
 from plantkit.planting.family import Family
 from plantkit.planting.methods.anchored import AnchoredMethod
 from plantkit.planting.methods.faithful import AsPublishedMethod, FaithfulMethod
 from plantkit.planting.methods.method import PlantingMethod
 from plantkit.planting.methods.selected import SelectedMethod
-from plantkit.planting.planted import Planted
 
-_ALL: tuple[PlantingMethod, ...] = (  # the first one that fits a family is its default
+_ALL: tuple[PlantingMethod[Any], ...] = (  # the first one that fits a family is its default
     SelectedMethod(),
     FaithfulMethod(),
     AnchoredMethod(),
     AsPublishedMethod(),
 )
 
-METHODS: Mapping[str, PlantingMethod] = MappingProxyType({method.name: method for method in _ALL})
+METHODS: Mapping[str, PlantingMethod[Any]] = MappingProxyType(
+    {method.name: method for method in _ALL}
+)
 
 
-def find_method(name: str) -> PlantingMethod:
+def find_method(name: str) -> PlantingMethod[Any]:
     """Returns the planting method of this name.
 
     Raises:
@@ -37,13 +38,6 @@ def find_method(name: str) -> PlantingMethod:
         raise UnknownNameError("planting", name, METHODS, hint=hint) from None
 
 
-def default_method(family: Family) -> PlantingMethod:
+def default_method(family: Family) -> PlantingMethod[Any]:
     """Returns the method that `family` is planted with unless another is asked for."""
     return next(method for method in _ALL if method.fits(family))
-
-
-def plant(
-    family: Family, spec: PerceptronSpec, *, seed: bytes, method: PlantingMethod | None = None
-) -> Planted:
-    """Returns `method.plant(family, spec, seed=seed)`, the family's default method for None."""
-    return (method or default_method(family)).plant(family, spec, seed=seed)

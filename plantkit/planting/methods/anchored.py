@@ -1,171 +1,127 @@
 """`anchored`: a formula's function, with the ticket's own initial values moved the least.
 
 Given that a sparse part of a network computes f, the initial law leaves all other parameters
-as they are and conditions this part alone. So a network is drawn, and nothing in it is touched
-but the ticket's entries, which are moved from their own initial values to a solution nearby
-(`plantkit.planting.anchors`). What comes out approximates the formula within a stated bound,
-and *defines* the labels: it is exact up to the noise that the manifest states.
+as they are and conditions this part alone. So a network is drawn, and only the ticket's entries
+are touched: they are moved from their own initial values to a solution nearby
+(`plantkit.planting.family.AnchoredFamily`). What comes out approximates the formula within a
+stated bound, and *defines* the labels: it is exact up to the noise that the manifest states.
+
+Where planting leaves traces in spite of all counterweights, it is repeated: several tickets are
+planted into one and the same network, each by itself, and one of them is drawn. The odds weigh
+what an attacker would go by (`plantkit.planting.surroundings`). They are learned so that over many
+plantings a ticket's entries look as random ones do: entropy balancing (Hainmueller, Political
+Analysis 20, 2012), with a penalty instead of exact constraints, as a few candidates cannot balance
+everything.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from plantkit.errors import PlantingError, UsageError
+from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec
-from plantkit.planting.alternatives import UNKNOWN, count_relu_paths
-from plantkit.planting.anchors import ANCHORS, LEAST_EFFECT, Anchored, Distance
-from plantkit.planting.effects import relative_error
-from plantkit.planting.families.relu import ReluFamily
-from plantkit.planting.family import Family
-from plantkit.planting.gates import check_ticket, subnetwork
-from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.methods.method import PlantingMethod
-from plantkit.planting.planted import LabelSource, Planted, masked, rescaled
-from plantkit.planting.streams import generator
-from plantkit.planting.structures import Ticket, check_width
-from plantkit.planting.targets import Floats
-
-LEAST_ACTIVITY = 0.01
-"""Least share of the domain on which every hidden unit of the ticket is active."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchoredDetails:
-    """How near the ticket is to the formula, and how far its entries were moved for it.
-
-    Attributes:
-        distance: to the formula, on the family's domain.
-        movement: root mean square over the ticket's entries, in initial standard deviations.
-            It is no secret, but only whoever knows the untouched network can measure it.
-        attempts: structures that were moved until one passed.
-    """
-
-    distance: Distance
-    movement: float
-    attempts: int
-
-    def lines(self) -> list[str]:
-        return [
-            f"{self.distance.measure} with the formula {self.distance.value:.3g} "
-            f"(bound {self.distance.bound:g}); entries moved by {self.movement:.2f} initial "
-            f"standard deviations; structures tried {self.attempts}"
-        ]
-
-    def to_json(self) -> dict[str, object]:
-        return {"distance": self.distance.to_json()}
+from plantkit.networks.tasks import TaskKind
+from plantkit.planting.effects import best_scaled_error
+from plantkit.planting.family import AnchoredFamily
+from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
+from plantkit.planting.methods.method import (
+    Proposal,
+    Rejected,
+    SearchMethod,
+    as_float32,
+    check_width,
+    output_deviations,
+)
+from plantkit.planting.planted import Planted, PlantedNetwork
+from plantkit.planting.surroundings import Coefficients, load_learned, sum_terms, ticket_odds
+from plantkit.planting.targets import Floats, Ticket, subnetwork
 
 
-class AnchoredMethod(PlantingMethod):
-    """A random structure whose entries are moved as little as possible onto a formula."""
+class AnchoredMethod(SearchMethod[AnchoredFamily]):
+    """A random structure whose entries are moved as little as it takes to compute a formula."""
 
-    name: ClassVar[str] = "anchored"
-    title: ClassVar[str] = "a formula is reached by moving the ticket's own values the least"
-    hidden: ClassVar[bool] = True
+    name = "anchored"
+    title = "a formula is reached by moving the ticket's own values the least"
+    families = AnchoredFamily
+    least_effect = 0.0005
+    least_activity = 0.01
+    advice = "use another depth or width, or --planting faithful"
 
-    def fits(self, family: Family) -> bool:
-        return family.name in ANCHORS
-
-    def _plant(self, family: Family, spec: PerceptronSpec, seed: bytes) -> Planted:
-        anchor = ANCHORS[family.name]
+    def _plant(self, family: AnchoredFamily, spec: PerceptronSpec, seed: bytes) -> Planted:
         hidden = len(spec.layers) - 1
-        balance = anchor.balance(hidden)
-        candidates = self.candidates(family, spec, seed, balance.candidates)
-        kept = balance.choose(candidates, anchor.roles(hidden), generator(seed, "balancing"))
-        return candidates[kept]
+        candidates = self.candidates(family, spec, seed, family.candidates(hidden))
+        balance = load_learned(family.name)["balance"]
+        rng = generator(seed, "balancing")
+        return candidates[choose(candidates, balance, family.roles(hidden), rng)]
 
     def candidates(
-        self, family: Family, spec: PerceptronSpec, seed: bytes, count: int
+        self, family: AnchoredFamily, spec: PerceptronSpec, seed: bytes, count: int
     ) -> list[Planted]:
         """Returns `count` tickets of one network, each planted by itself.
 
         All arguments but `count` are those of `plant`, which keeps one of them.
         """
-        anchor = ANCHORS[family.name]
-        if spec.depth < anchor.minimum_depth:
+        if spec.depth < family.anchored_depth:
             raise UsageError(
                 f"anchored planting of {family.name!r} needs a depth of at least "
-                f"{anchor.minimum_depth} layers of neurons; got {spec.depth}"
+                f"{family.anchored_depth} layers of neurons; got {spec.depth}"
             )
-        check_width(spec, anchor.units(len(spec.layers) - 1), name=family.name)
+        check_width(spec, family.units(len(spec.layers) - 1), name=family.name)
         drawn = draw_parameters(spec, generator(seed, "initialization"))
         rng = generator(seed, "anchoring")
-        domain = family.domain()
-        return [self._candidate(family, spec, drawn, domain, rng) for _ in range(count)]
+        return [self.search(family, spec, drawn, rng) for _ in range(count)]
 
-    def _candidate(
+    def propose(
         self,
-        family: Family,
+        family: AnchoredFamily,
         spec: PerceptronSpec,
-        drawn: Mapping[str, Floats],
+        parameters: Mapping[str, Floats],
         domain: Floats,
         rng: np.random.Generator,
-    ) -> Planted:
-        anchor = ANCHORS[family.name]
-        faults: Counter[str] = Counter()
-        for attempt in range(1, anchor.most_attempts + 1):
-            found = anchor.anchor(spec, drawn, rng)
-            if found is None:
-                faults["no structure, or no fit"] += 1
-                continue
-            ticket = found.ticket
-            parameters = _published(found)
-            network = subnetwork(spec, parameters, ticket)
-            outputs = network.forward(domain)
-            distance = anchor.distance(outputs, domain)
-            if not distance.is_met:
-                faults["distance to the formula"] += 1
-                continue
-            scales = anchor.factors(outputs, domain)
-            try:
-                gates = check_ticket(
-                    network,
-                    scales,
-                    rescaled(masked(spec, parameters, ticket), scales),
-                    domain,
-                    least_effect=LEAST_EFFECT,
-                    least_activity=LEAST_ACTIVITY,
-                    measure=relative_error,
-                )
-            except PlantingError:
-                faults["a gate"] += 1
-                continue
-            is_relu = isinstance(family, ReluFamily)
-            return Planted(
-                family=family.name,
-                method=self.name,
-                hidden=anchor.hides(spec),
-                spec=spec,
-                parameters=parameters,
-                ticket=ticket,
-                output_scales=scales,
-                labels=LabelSource.TICKET,
-                gates=gates,
-                alternatives=count_relu_paths(spec, parameters) if is_relu else UNKNOWN,
-                details=AnchoredDetails(
-                    distance=distance,
-                    movement=_movement(spec, drawn, parameters, ticket),
-                    attempts=attempt,
-                ),
-            )
-        reasons = ", ".join(f"{reason} ({count})" for reason, count in faults.most_common())
-        raise PlantingError(
-            f"none of {anchor.most_attempts} structures in {spec.label} could be anchored: "
-            f"{reasons}; use another depth or width, or --planting faithful"
+    ) -> Proposal:
+        found = family.anchor(spec, parameters, rng)
+        if found is None:
+            raise Rejected("no structure, or no fit")
+        moved, ticket = as_float32(found[0]), found[1]
+        outputs = subnetwork(spec, moved, ticket).forward(domain)
+        truth = family.truth(domain)
+        if family.kind is TaskKind.CLASSIFICATION:
+            measure, scales = "agreement", output_deviations(outputs, family.kind)
+            value = float((outputs.argmax(axis=1) == truth).mean())
+            is_met = value >= family.bound
+        else:
+            value, factors = best_scaled_error(outputs, truth)
+            measure, scales = "mse", 1 / factors
+            is_met = value <= family.bound
+        if not is_met:
+            raise Rejected("distance to the formula")
+        movement = _movement(spec, parameters, moved, ticket)
+        return Proposal(
+            parameters=moved,
+            ticket=ticket,
+            output_scales=scales,
+            note=f"{measure} with the formula {value:.3g} (bound {family.bound:g}); entries moved "
+            f"by {movement:.2f} initial standard deviations",
+            facts={"distance": {"measure": measure, "value": value, "bound": family.bound}},
         )
 
 
-def _published(found: Anchored) -> dict[str, Floats]:
-    """Returns the parameters rounded to float32, which is what a bundle holds."""
-    return {
-        name: value.astype(np.float32).astype(np.float64)
-        for name, value in found.parameters.items()
-    }
+def choose(
+    candidates: Sequence[PlantedNetwork],
+    balance: Coefficients,
+    roles: Mapping[str, str],
+    rng: np.random.Generator,
+) -> int:
+    """Returns which of several tickets of a network is kept, drawn by `ticket_odds`."""
+    if len(candidates) == 1:
+        return 0
+    odds = [
+        ticket_odds(sum_terms(one.spec, one.parameters, one.ticket, roles), balance)
+        for one in candidates
+    ]
+    return int(np.argmax(odds + rng.gumbel(size=len(odds))))
 
 
 def _movement(
@@ -174,6 +130,10 @@ def _movement(
     after: Mapping[str, Floats],
     ticket: Ticket,
 ) -> float:
+    """Returns how far entries were moved: root mean square, in initial standard deviations.
+
+    It is not secret, but only whoever knows the untouched network can measure it.
+    """
     deviations = standard_deviations(spec)
     moves = [(after[name] - before[name])[ticket[name]] / deviations[name] for name in spec.shapes]
     return float(np.sqrt(np.square(np.concatenate(moves)).mean()))

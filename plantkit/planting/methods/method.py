@@ -1,34 +1,47 @@
-"""What a planting method must give."""
+"""What a planting method must give, and the search that methods with hidden tickets share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
-from plantkit.errors import UsageError
+import numpy as np
+
+from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import PerceptronSpec
+from plantkit.networks.tasks import TaskKind
+from plantkit.planting.effects import relative_error
 from plantkit.planting.family import Family
-from plantkit.planting.planted import Planted
+from plantkit.planting.gates import check_ticket
+from plantkit.planting.planted import LabelSource, Planted
+from plantkit.planting.targets import Floats, Ticket, masked, rescaled, subnetwork
+
+F = TypeVar("F", bound=Family)
 
 
-class PlantingMethod(ABC):
+class PlantingMethod(ABC, Generic[F]):
     """A way to get a ticket into a network; registered in `plantkit.planting.methods`.
 
     Attributes:
         name: as in `plantkit plant --planting` and in manifests.
         title: one line for people.
         hidden: whether the ticket is meant to withstand an attacker who sees the parameters.
+        families: the base class of the families that it can plant.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     hidden: ClassVar[bool]
+    families: ClassVar[type[Family]]
 
-    @abstractmethod
     def fits(self, family: Family) -> bool:
         """Returns whether the method can plant this family."""
+        return isinstance(family, self.families)
 
-    def plant(self, family: Family, spec: PerceptronSpec, *, seed: bytes) -> Planted:
+    def plant(self, family: F, spec: PerceptronSpec, *, seed: bytes) -> Planted:
         """Returns a fresh network of `spec` with a ticket of `family`.
 
         Args:
@@ -56,5 +69,139 @@ class PlantingMethod(ABC):
         return self._plant(family, spec, seed)
 
     @abstractmethod
-    def _plant(self, family: Family, spec: PerceptronSpec, seed: bytes) -> Planted:
+    def _plant(self, family: F, spec: PerceptronSpec, seed: bytes) -> Planted:
         """Returns the planting; the arguments have been checked."""
+
+
+def check_width(spec: PerceptronSpec, units: Sequence[int], *, name: str) -> None:
+    """Checks that every hidden layer holds the `units` of a ticket.
+
+    Raises:
+        WidthError: one does not; hidden layers count from 1.
+    """
+    for layer, (width, needed) in enumerate(zip(spec.widths[1:-1], units, strict=True), start=1):
+        if width < needed:
+            raise WidthError(layer=layer, needed=needed, width=width, target=name)
+
+
+class Rejected(Exception):  # noqa: N818
+    """A ticket is not good enough; the arguments are the reasons, in a few words each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Proposal:
+    """A ticket of a network, before the gates; see `Planted`."""
+
+    parameters: Mapping[str, Floats]
+    ticket: Ticket
+    output_scales: Floats
+    note: str
+    facts: Mapping[str, object]
+
+
+class SearchMethod(PlantingMethod[F]):
+    """Tickets are proposed until one passes the gates; its outputs define the labels.
+
+    Attributes:
+        least_effect: error, root mean square over standard deviation, that dropping any one
+            entry must make.
+        least_activity: share of the domain on which every hidden unit of the ticket must be
+            active.
+        advice: what to do if nothing passes.
+    """
+
+    hidden = True
+    least_effect: ClassVar[float]
+    least_activity: ClassVar[float]
+    advice: ClassVar[str]
+
+    @abstractmethod
+    def propose(
+        self,
+        family: F,
+        spec: PerceptronSpec,
+        parameters: Mapping[str, Floats],
+        domain: Floats,
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Returns a random ticket of this network.
+
+        Args:
+            family: what to plant.
+            spec: the network, wide enough.
+            parameters: name to float64; never altered.
+            domain: of the family, (n, d_in).
+            rng: source of all choices.
+
+        Raises:
+            Rejected: it is not good enough.
+        """
+
+    def search(
+        self,
+        family: F,
+        spec: PerceptronSpec,
+        parameters: Mapping[str, Floats],
+        rng: np.random.Generator,
+    ) -> Planted:
+        """Returns a random ticket of this network, out of all that pass.
+
+        Another `rng` gives another one: that is what an attacker who knows the recipe can do too.
+
+        Raises:
+            PlantingError: none of `family.most_attempts` passed; the message counts the reasons.
+        """
+        domain = family.domain()
+        faults: Counter[str] = Counter()
+        for attempt in range(1, family.most_attempts + 1):
+            try:
+                found = self.propose(family, spec, parameters, domain, rng)
+            except Rejected as rejected:
+                faults.update(rejected.args)
+                continue
+            scales = found.output_scales
+            try:
+                gates = check_ticket(
+                    subnetwork(spec, found.parameters, found.ticket),
+                    scales,
+                    rescaled(masked(spec, found.parameters, found.ticket), scales),
+                    domain,
+                    least_effect=self.least_effect,
+                    least_activity=self.least_activity,
+                    measure=relative_error,
+                )
+            except PlantingError:
+                faults["a gate"] += 1
+                continue
+            return Planted(
+                family=family.name,
+                method=self.name,
+                hidden=family.hides(spec),
+                spec=spec,
+                parameters=found.parameters,
+                ticket=found.ticket,
+                output_scales=scales,
+                labels=LabelSource.TICKET,
+                gates=gates,
+                alternatives=family.alternatives(spec, found.parameters),
+                note=f"structures drawn {attempt}; {found.note}",
+                facts=found.facts,
+            )
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in faults.most_common())
+        raise PlantingError(
+            f"none of {family.most_attempts} structures drawn from {spec.label} passed: {reasons}; "
+            f"{self.advice}"
+        )
+
+
+def output_deviations(outputs: Floats, kind: TaskKind) -> Floats:
+    """Returns the deviation of each of the outputs (n, d_out): of all together for classes."""
+    if kind is TaskKind.CLASSIFICATION:
+        return np.full(outputs.shape[1], outputs.std())
+    deviations: Floats = outputs.std(axis=0)
+    return deviations
+
+
+def as_float32(parameters: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Returns the parameters rounded to float32, which is what a bundle holds, as float64."""
+    return {name: value.astype(np.float32).astype(np.float64) for name, value in parameters.items()}

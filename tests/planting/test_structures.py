@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.structures import LayerSizes
-from plantkit.planting.tilting import SHARED, Tilt, draw_tilted_structure
+from plantkit.planting.structures import SHARED, TicketLayer, Tilt, draw_structure
 
 SPEC = PerceptronSpec(widths=(1, 40, 40, 2))
 LINE = np.linspace(-1, 1, 200)[:, None]
-FIRST = LayerSizes(units=8, in_degree=1, bias_share=0.0, active_share=0.0, inactive_share=0.0)
-SECOND = LayerSizes(units=6, in_degree=4, bias_share=1.0, active_share=0.04, inactive_share=0.0)
+FIRST = TicketLayer(
+    units=8, in_degree=1, bias_share=0.0, active_share=0.0, inactive_share=0.0, tilt=Tilt()
+)
+SECOND = TicketLayer(
+    units=6, in_degree=4, bias_share=1.0, active_share=0.04, inactive_share=0.0, tilt=Tilt()
+)
 
 
 def draw(seed: int, tilt: Tilt):
     rng = np.random.default_rng(seed)
     parameters = draw_parameters(SPEC, rng)
-    ticket = draw_tilted_structure(SPEC, parameters, (FIRST, SECOND), (Tilt(), tilt), LINE, rng)
+    ticket = draw_structure(SPEC, parameters, (FIRST, replace(SECOND, tilt=tilt)), LINE, rng)
     assert ticket is not None
     return parameters, ticket
 
@@ -79,5 +84,4 @@ def test_no_structure_where_too_few_units_will_do() -> None:
     parameters = draw_parameters(spec, rng)
     parameters["layers.1.weight"][:] = -1.0
     parameters["layers.1.bias"][:] = -1.0
-    sizes, tilts = (FIRST, SECOND), (Tilt(), Tilt())
-    assert draw_tilted_structure(spec, parameters, sizes, tilts, LINE, rng) is None
+    assert draw_structure(spec, parameters, (FIRST, SECOND), LINE, rng) is None

@@ -1,23 +1,27 @@
-"""The two streams of an anchored relu: sizes by hand, sides, and the counterweight."""
+"""relu: the two streams of an anchored ticket by hand, and the count of all paths."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, find_family
-from plantkit.planting.anchors.relu import (
+from plantkit.planting.families.relu import (
     MOST_ENTRIES,
     Counterweight,
-    ReluAnchor,
+    ReluFamily,
     count_entries,
     counterweight_of,
     draw_streams,
     layer_sides,
 )
-from plantkit.planting.families.relu import ReluFamily
+from plantkit.planting.family import Alternatives
 from plantkit.planting.initialization import draw_parameters, standard_deviations
+
+LINE = np.linspace(-1, 1, 21)
 
 
 def test_entries_are_counted_by_hand() -> None:
@@ -31,7 +35,7 @@ def test_there_are_never_more_entries_than_allowed(hidden: int) -> None:
     sides = layer_sides(hidden)
     assert len(sides) == hidden
     assert count_entries(sides) <= MOST_ENTRIES * (hidden + 1)
-    assert ReluAnchor().units(hidden) == tuple(positive + negative for positive, negative in sides)
+    assert ReluFamily().units(hidden) == tuple(positive + negative for positive, negative in sides)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -113,3 +117,36 @@ def test_only_units_behind_two_sources_are_weighed_singly() -> None:
     assert behind_two == [3, 4, 5]
     assert [layer for layer, one in enumerate(used) if any(one.values)] == behind_two
     assert not any(any(counterweight_of(layer, layer_sides(7)).values) for layer in range(7))
+
+
+def computes_relu(weights: list[float]) -> bool:
+    values = LINE
+    for weight in weights[:-1]:
+        values = np.maximum(weight * values, 0)
+    values = weights[-1] * values
+    factor = values[-1]
+    return bool(factor != 0 and np.allclose(values / factor, np.maximum(LINE, 0)))
+
+
+def test_paths_are_counted_exactly() -> None:
+    spec = PerceptronSpec(widths=(1, 4, 5, 3, 1))
+    planted = METHODS["faithful"].plant(find_family("relu"), spec, seed=b"1")
+    matrices = [planted.parameters[f"layers.{layer}.weight"] for layer in spec.layers]
+    paths = itertools.product(*[range(width) for width in spec.widths])
+    found = sum(
+        computes_relu([w[b, a] for w, (a, b) in zip(matrices, itertools.pairwise(p), strict=True)])
+        for p in paths
+    )
+    assert planted.alternatives.count == found > 1
+    assert planted.alternatives.to_json()["known"] == "counted"
+
+
+def test_deep_networks_do_not_overflow() -> None:
+    spec = PerceptronSpec.uniform(depth=40, width=10, inputs=1, outputs=1)
+    parameters = {name: np.ones(shape) for name, shape in spec.shapes.items()}
+    assert ReluFamily().alternatives(spec, parameters).count == 10**38
+
+
+def test_what_was_not_counted_says_so() -> None:
+    assert "count" not in Alternatives().to_json()
+    assert Alternatives().to_json()["known"] == "unknown"

@@ -16,11 +16,11 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from plantkit.planting.balancing import ENTRY, Balance, Sums
+from plantkit.planting.surroundings import ENTRY, Coefficients, ticket_odds
 from plantkit.planting.targets import Floats
 
+# Directions of the terms, each scaled to variance 1, that vary less are left out.
 LEAST_VARIANCE = 0.02
-"""Directions of the terms, each scaled to variance 1, that vary less are left out."""
 
 STEPS = 500
 
@@ -39,18 +39,18 @@ class Reference:
 
 
 def learn_coefficients(
-    networks: Sequence[Sequence[Sums]],
+    networks: Sequence[Sequence[Coefficients]],
     references: Mapping[str, Reference],
     *,
     penalty: float,
 ) -> dict[str, dict[str, float]]:
-    """Returns coefficients by role and term, for `balancing.Balance`.
+    """Returns a balance: coefficients by role and term, for `surroundings.ticket_odds`.
 
     Args:
         networks: of each network its candidates: by role the sums of terms over the ticket's
-            entries, `balancing.ENTRY` being their number.
+            entries, `surroundings.ENTRY` being their number.
         references: by role.
-        penalty: on the squared coefficients, in directions of variance 1 a ticket; positive.
+        penalty: on the squared coefficients, in directions of variance 1 per ticket; positive.
     """
     directions = {role: _Directions(networks, role, found) for role, found in references.items()}
     tables = [
@@ -68,9 +68,9 @@ def learn_coefficients(
 
 
 def squared_distances(
-    networks: Sequence[Sequence[Sums]],
+    networks: Sequence[Sequence[Coefficients]],
     references: Mapping[str, Reference],
-    balance: Balance,
+    balance: Coefficients,
 ) -> dict[str, float]:
     """Returns by role the squared distance of the terms' means over tickets from the reference's.
 
@@ -81,11 +81,11 @@ def squared_distances(
     Args:
         networks: as for `learn_coefficients`, two or more.
         references: by role.
-        balance: what candidates are weighted by.
+        balance: what candidates are weighted by; empty for nothing.
     """
     weights = []
     for candidates in networks:
-        odds = np.array([balance.odds(one) for one in candidates])
+        odds = np.array([ticket_odds(one, balance) for one in candidates])
         weights.append(np.exp(odds - logsumexp(odds)))
     found: dict[str, float] = {}
     for role, reference in references.items():
@@ -106,7 +106,7 @@ class _Directions:
 
     def __init__(
         self,
-        networks: Sequence[Sequence[Sums]],
+        networks: Sequence[Sequence[Coefficients]],
         role: str,
         reference: Reference,
     ) -> None:
@@ -121,7 +121,7 @@ class _Directions:
         self.matrix: Floats = vectors[:, kept] / np.sqrt(variances[kept]) / deviations[:, None]
         self.matrix /= np.sqrt(np.mean(counts))
 
-    def of(self, sums: Sums) -> Floats:
+    def of(self, sums: Coefficients) -> Floats:
         """Returns a candidate's sums, less what random entries add up to."""
         if self.role not in sums:
             return np.zeros(self.matrix.shape[1])
@@ -136,7 +136,7 @@ class _Directions:
 
 
 def _balance(tables: Sequence[Floats], penalty: float) -> Floats:
-    """Returns the weights (terms,) that balance tables (candidates, terms), one a network."""
+    """Returns the weights (terms,) that balance tables (candidates, terms), one per network."""
 
     def value(weights: Floats) -> tuple[float, Floats]:
         total = 0.0
