@@ -41,7 +41,7 @@ class ToyStudy(Study):
             claim="Doubling doubles",
             source="arithmetic",
             criterion="the mean is 3",
-            judge=judge_doubling,
+            judges=(judge_doubling,),
         ),
     )
 

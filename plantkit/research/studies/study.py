@@ -1,4 +1,4 @@
-"""What a study is: units of work, what each costs, and what their records say."""
+"""What a study is: its units of work, what each of them costs, and its claims."""
 
 from __future__ import annotations
 
@@ -101,10 +101,6 @@ class Study(ABC):
 
     def tables(self, records: Records) -> list[Table]:
         """Returns tables for the report; none by default."""
-        return []
-
-    def notes(self, records: Records) -> list[str]:
-        """Returns paragraphs for the report; none by default."""
         return []
 
     def draw(self, records: Records, directory: Path) -> list[Plot]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from plantkit.research.studies.plant_n_seek.grid import NOISE, TASKS, WIDTH
-from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE, Schedule
+from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE
 from plantkit.research.studies.plotting import Line, Panel, draw_panels
 from plantkit.research.studies.records import Records
 from plantkit.research.studies.study import Plot
@@ -36,9 +35,9 @@ def _figures(records: Records) -> Iterator[tuple[str, str, list[list[Panel]]]]:
             continue
         shape = f"{depth}x{WIDTH}"
         for schedules, stem, title in [
-            ((Schedule.SINGLE,), "single", "Single shot"),
-            ((Schedule.MULTISHOT,), "multishot", "Multishot"),
-            ((Schedule.CONSTANT, Schedule.ANNEALED), "edge-popup", "Edge-popup"),
+            (("single",), "single", "Single shot"),
+            (("multishot",), "multishot", "Multishot"),
+            (("constant", "annealed"), "edge-popup", "Edge-popup"),
         ]:
             yield (
                 f"{stem}-{shape}",
@@ -57,26 +56,28 @@ def _figures(records: Records) -> Iterator[tuple[str, str, list[list[Panel]]]]:
             [
                 [
                     _panel(standard.where(task=task), (schedule,), "weak", f"{task}, {schedule}")
-                    for schedule in (Schedule.SINGLE, Schedule.MULTISHOT)
+                    for schedule in ("single", "multishot")
                 ]
                 for task in tasks
             ],
         )
 
 
-def _panel(records: Records, schedules: Sequence[Schedule], value: str, title: str) -> Panel:
+def _panel(records: Records, schedules: Sequence[str], value: str, title: str) -> Panel:
     reference = records.where(pruner=REFERENCE)
     dense = reference.where(is_planted=False).values(value)
     ticket = reference.where(is_planted=True)
     lines = []
     for schedule in schedules:
-        of_schedule = records.where(schedule=str(schedule))
+        of_schedule = records.where(schedule=schedule)
         for method in METHODS:
             found = of_schedule.where(pruner=method)
             if not found:
                 continue
             label = f"{method}, {schedule}" if len(schedules) > 1 else method
-            points = {float(density): part.values(value) for density, part in _by_density(found)}
+            points = {
+                float(density): part.values(value) for density, part in found.by("density").items()
+            }
             lines.append(Line.of(label, {**points, 1.0: dense}))
     marks = {float(density): "planted" for density in ticket.distinct("density")[:1]}
     if lines and ticket.values(value):
@@ -91,7 +92,3 @@ def _panel(records: Records, schedules: Sequence[Schedule], value: str, title: s
         y_limits=(0.0, 1.02) if accuracies else (_LEAST_SHOWN, 1.05),
         marks=marks,
     )
-
-
-def _by_density(records: Records) -> list[tuple[Any, Records]]:
-    return list(records.by("density").items())
