@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from plantkit.research.studies.plant_n_seek.grid import NOISE, TASKS, WIDTH
 from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE
@@ -11,56 +12,56 @@ from plantkit.research.studies.plotting import Line, Panel, draw_panels
 from plantkit.research.studies.records import Records
 from plantkit.research.studies.study import Plot
 
-_VALUES = {"strong": "untrained (strong)", "weak": "trained (weak)"}
 _LEAST_SHOWN = -0.25  # R² falls without bound
+_STRONG, _WEAK = "untrained (strong)", "trained (weak)"
+_MEANS = "at {shape}: means with least and greatest; dotted: planted density"
+
+#: File stem to caption, and columns of panels: schedules, value, and what it is. Rows are tasks.
+_FIGURES: Mapping[str, tuple[str, list[tuple[tuple[str, ...], str, str]]]] = MappingProxyType(
+    {
+        "single": (
+            f"Single shot {_MEANS}",
+            [(("single",), "strong", _STRONG), (("single",), "weak", _WEAK)],
+        ),
+        "multishot": (
+            f"Multishot {_MEANS}",
+            [(("multishot",), "strong", _STRONG), (("multishot",), "weak", _WEAK)],
+        ),
+        "edge-popup": (
+            f"Edge-popup {_MEANS}",
+            [
+                (("constant", "annealed"), "strong", _STRONG),
+                (("constant", "annealed"), "weak", _WEAK),
+            ],
+        ),
+        "weak": (
+            "Trained tickets at {shape}, single shot and multishot",
+            [(("single",), "weak", "single"), (("multishot",), "weak", "multishot")],
+        ),
+    }
+)
 
 
 def draw(records: Records, directory: Path) -> list[Plot]:
     """Returns the plots that the records allow, drawn into `directory` as SVG."""
     plots = []
-    for name, caption, rows in _figures(records):
-        if any(panel.lines for row in rows for panel in row):
-            path = directory / f"{name}.svg"
-            draw_panels(rows, path)
-            plots.append(Plot(path=path, caption=caption))
-    return plots
-
-
-def _figures(records: Records) -> Iterator[tuple[str, str, list[list[Panel]]]]:
-    """Yields file stem, caption and panels. Rows are tasks."""
     for depth in sorted(records.distinct("depth"), key=float):
         standard = records.where(depth=depth, width=WIDTH, noise=NOISE)
-        tasks = [task for task in TASKS if standard.where(task=task)]
-        if not tasks:
-            continue
         shape = f"{depth}x{WIDTH}"
-        for schedules, stem, title in [
-            (("single",), "single", "Single shot"),
-            (("multishot",), "multishot", "Multishot"),
-            (("constant", "annealed"), "edge-popup", "Edge-popup"),
-        ]:
-            yield (
-                f"{stem}-{shape}",
-                f"{title} at {shape}: means with least and greatest; dotted: planted density",
+        for stem, (caption, columns) in _FIGURES.items():
+            rows = [
                 [
-                    [
-                        _panel(standard.where(task=task), schedules, value, f"{task}, {how}")
-                        for value, how in _VALUES.items()
-                    ]
-                    for task in tasks
-                ],
-            )
-        yield (
-            f"weak-{shape}",
-            f"Trained tickets at {shape}, single shot and multishot",
-            [
-                [
-                    _panel(standard.where(task=task), (schedule,), "weak", f"{task}, {schedule}")
-                    for schedule in ("single", "multishot")
+                    _panel(found, schedules, value, f"{task}, {what}")
+                    for schedules, value, what in columns
                 ]
-                for task in tasks
-            ],
-        )
+                for task in TASKS
+                if (found := standard.where(task=task))
+            ]
+            if any(panel.lines for row in rows for panel in row):
+                path = directory / f"{stem}-{shape}.svg"
+                draw_panels(rows, path)
+                plots.append(Plot(path=path, caption=caption.format(shape=shape)))
+    return plots
 
 
 def _panel(records: Records, schedules: Sequence[str], value: str, title: str) -> Panel:
