@@ -15,7 +15,6 @@ import pytest
 from plantkit.errors import UsageError
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.claims import ClaimVerdict, Finding
-from plantkit.research.studies.plant_n_seek import STUDY
 from plantkit.research.studies.plant_n_seek.grid import (
     DENSITIES,
     MULTISHOT_SEEDS,
@@ -28,6 +27,7 @@ from plantkit.research.studies.plant_n_seek.methods import (
     methods_with,
 )
 from plantkit.research.studies.plant_n_seek.networks import plant_problem
+from plantkit.research.studies.plant_n_seek.study import STUDY
 from plantkit.research.studies.records import Records, StudyRecord
 from plantkit.research.studies.runner import run_unit
 from plantkit.research.studies.study import Selection, Unit

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Name of a study to the module that defines it.
 STUDIES: Mapping[str, str] = MappingProxyType(
     {
-        "plant-n-seek": "plantkit.research.studies.plant_n_seek",
+        "plant-n-seek": "plantkit.research.studies.plant_n_seek.study",
         "lottery": "plantkit.research.studies.lottery",
         "stability": "plantkit.research.studies.stability",
     }

@@ -1,4 +1,4 @@
-"""The paper's grid, and a small one: which networks are pruned how, how often."""
+"""The paper's grid and a small one: which networks are pruned, how, and how often."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def grid(*, quick: bool, seeds: int | None) -> list[Coordinates]:
     """
     experiments = list(_quick() if quick else _full())
     runs: dict[tuple[Coordinate, ...], Coordinates] = {}
-    for seed in range(seeds or max(experiment.seeds for experiment in experiments)):
+    most = max(experiment.seeds for experiment in experiments) if seeds is None else seeds
+    for seed in range(most):
         for experiment in experiments:
             if seeds is None and seed >= experiment.seeds:
                 continue

@@ -1,4 +1,4 @@
-"""The study: its grid, what a run costs, and where its claims, tables and plots are."""
+"""The study `plant-n-seek`; it puts together its grid, runs, claims, tables and plots."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PlantNSeek(Study):
         {
             "task": "What is planted.",
             "depth": "Layers of neurons, input and output included.",
-            "width": "Units a hidden layer.",
+            "width": "Units per hidden layer.",
             "noise": "Share of labels moved, or standard deviation on targets.",
             "schedule": "How pruning goes on; none is the dense network and the ticket.",
             "pruner": "Method; reference is the dense network and the ticket.",
@@ -61,7 +61,7 @@ class PlantNSeek(Study):
         return super().findings(
             Records(
                 replace(record, coordinates={**record.coordinates, "density": "planted"})
-                if record.coordinates["is_planted"]
+                if record.coordinates.get("is_planted")
                 else record
                 for record in records
             )
@@ -78,3 +78,6 @@ class PlantNSeek(Study):
 
     def draw(self, records: Records, directory: Path) -> list[Plot]:
         return draw(records, directory)
+
+
+STUDY = PlantNSeek()
