@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from scipy.stats import t
+from scipy.special import stdtrit
 
 from plantkit.research.studies.records import Coordinate, Records
 
@@ -67,7 +67,7 @@ class Figure:
         if n < LEAST_REPETITIONS:
             return None
         mean = fmean(values)
-        half = float(t.ppf(0.975, n - 1)) * stdev(values) / math.sqrt(n)
+        half = float(stdtrit(n - 1, 0.975)) * stdev(values) / math.sqrt(n)
         return cls(
             label=f"{label} (95% interval)", mean=mean, low=mean - half, high=mean + half, n=n
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,7 @@ from plantkit.networks.tasks import Classification
 from plantkit.networks.training import Recipe, Run, Samples, evaluate, trace
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.plotting import Line, Panel, draw_panels
-from plantkit.research.studies.records import Coordinates, Records
+from plantkit.research.studies.records import Coordinates, Records, StudyRecord
 from plantkit.research.studies.study import Plot, Study, Unit
 from plantkit.research.studies.tables import Table
 
@@ -158,6 +158,12 @@ class DigitsStudy(Study):
         """Returns how many trainings a unit takes."""
 
     @abstractmethod
+    def measured(
+        self, bench: Bench, coordinates: Coordinates
+    ) -> Iterator[tuple[Coordinates, Mapping[str, float | None]]]:
+        """Yields the records of a unit: coordinates besides network and seed, and values."""
+
+    @abstractmethod
     def table(self, network: str, records: Records) -> Table:
         """Returns the table of one network's records."""
 
@@ -180,6 +186,15 @@ class DigitsStudy(Study):
         batches = BATCH_SIZE / 32  # the calibration's batches are of 32
         each = calibration.training_seconds(round(_multiplications(network) * batches), steps)
         return self.trainings(unit.coordinates) * each
+
+    def run(self, unit: Unit) -> list[StudyRecord]:
+        at = unit.coordinates
+        bench = Bench(str(at["network"]), int(at["seed"]), int(at["epochs"]))
+        own = {name: at[name] for name in ("network", "seed")}
+        return [
+            StudyRecord(coordinates={**own, **where}, values=values)
+            for where, values in self.measured(bench, at)
+        ]
 
     def tables(self, records: Records) -> list[Table]:
         return [self.table(str(name), here) for name, here in records.by("network").items()]

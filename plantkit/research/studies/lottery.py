@@ -16,7 +16,7 @@ alike in the convolutional network, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from types import MappingProxyType
@@ -31,9 +31,8 @@ from plantkit.pruners.budgets import Scope
 from plantkit.research.studies import digits, tickets
 from plantkit.research.studies.claims import load_claims
 from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
-from plantkit.research.studies.records import Coordinates, Records, StudyRecord
+from plantkit.research.studies.records import Coordinates, Records
 from plantkit.research.studies.rules import RULES
-from plantkit.research.studies.study import Unit
 from plantkit.research.studies.tables import Table
 
 #: Steps between two looks at the validation data.
@@ -76,21 +75,15 @@ class Lottery(DigitsStudy):
         levels = int(coordinates["levels"])
         return 1 + 2 * levels + 3 * len(_compared(levels))
 
-    def run(self, unit: Unit) -> list[StudyRecord]:
-        name, seed = str(unit.coordinates["network"]), int(unit.coordinates["seed"])
-        levels = int(unit.coordinates["levels"])
-        bench = Bench(name, seed, int(unit.coordinates["epochs"]))
-        network, start = bench.network, bench.start
+    def measured(
+        self, bench: Bench, coordinates: Coordinates
+    ) -> Iterator[tuple[Coordinates, Mapping[str, float | None]]]:
+        levels = int(coordinates["levels"])
+        network, start, seed = bench.network, bench.start, bench.seed
         other = digits.glorot(network, 1_000_000 + seed)
-        records = []
-
-        def keep(method: str, level: int, values: Mapping[str, float]) -> None:
-            where: Coordinates = {"network": name, "seed": seed, "method": method, "level": level}
-            records.append(StudyRecord(coordinates=where, values=dict(values)))
-
         full = Mask.full(network)
         (values,), (dense,) = train(bench, [start], [full])
-        keep("dense", 0, values)
+        yield {"method": "dense", "level": 0}, values
         scopes = {"imp": Scope.LAYERWISE, "imp-global": Scope.GLOBAL}
         masks: dict[str, Mapping[str, Tensor]] = dict.fromkeys(scopes, full)
         trained = dict.fromkeys(scopes, dense)
@@ -103,24 +96,21 @@ class Lottery(DigitsStudy):
             results, networks = train(bench, [start] * len(masks), list(masks.values()))
             trained = dict(zip(scopes, networks, strict=True))
             for method, values in zip(scopes, results, strict=True):
-                keep(method, level, values)
+                yield {"method": method, "level": level}, values
             found[level] = masks["imp"]
-        compared: list[tuple[str, int, Mapping[str, Tensor], Mapping[str, Tensor]]] = []
+        compared: dict[tuple[str, int], tuple[Mapping[str, Tensor], Mapping[str, Tensor]]] = {}
         for level in _compared(levels):
+            ticket = found[level]
             shot = tickets.pruned(network, full, dense, level, Scope.LAYERWISE)
-            chance = tickets.shuffled(network, found[level], 1000 * seed + level)
-            compared += [
-                ("one-shot", level, start, shot),
-                ("reinitialised", level, other, found[level]),
-                ("random", level, start, chance),
-            ]
-            keep("movement", level, movement(bench, dense, found[level]))
-        results, _ = train(
-            bench, [entry[2] for entry in compared], [entry[3] for entry in compared]
-        )
-        for (method, level, *_), values in zip(compared, results, strict=True):
-            keep(method, level, values)
-        return records
+            chance = tickets.shuffled(network, ticket, 1000 * seed + level)
+            compared["one-shot", level] = (start, shot)
+            compared["reinitialised", level] = (other, ticket)
+            compared["random", level] = (start, chance)
+            yield {"method": "movement", "level": level}, movement(bench, dense, ticket)
+        starts, pruned = zip(*compared.values(), strict=True)
+        results, _ = train(bench, starts, pruned)
+        for (method, level), values in zip(compared, results, strict=True):
+            yield {"method": method, "level": level}, values
 
     def table(self, network: str, records: Records) -> Table:
         levels = sorted({int(level) for level in records.where(method="random").distinct("level")})
@@ -158,7 +148,7 @@ class Lottery(DigitsStudy):
 
 def train(
     bench: Bench, starts: Sequence[Mapping[str, Tensor]], masks: Sequence[Mapping[str, Tensor]]
-) -> tuple[list[dict[str, float]], list[dict[str, Tensor]]]:
+) -> tuple[list[dict[str, float | None]], list[dict[str, Tensor]]]:
     """Returns the values to record of every run, and its trained parameters by name."""
     runs = [
         Run(start=start, mask=mask, seed=bench.seed)
@@ -171,7 +161,7 @@ def train(
     best = losses.argmin(dim=0)  # (runs,)
     early = digits.accuracies(network, seen[best, torch.arange(len(runs))], split.test)
     final = digits.accuracies(network, seen[-1], split.test)
-    values = [
+    values: list[dict[str, float | None]] = [
         {
             "share": tickets.share_left(network, mask),
             "early_iteration": float(steps[int(best[run])]),
@@ -186,7 +176,7 @@ def train(
 
 def movement(
     bench: Bench, trained: Mapping[str, Tensor], mask: Mapping[str, Tensor]
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Returns how far the dense net's weights went, on average, inside the ticket and outside."""
     names = tickets.weight_names(bench.network)
     moved = torch.cat([(trained[name] - bench.start[name]).abs().reshape(-1) for name in names])

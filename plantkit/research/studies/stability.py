@@ -3,9 +3,9 @@
 A network is pruned by iterative magnitude pruning with rewinding: after every round the weights
 that are left go back to their values at step k of the first training, and training goes on from
 there. The subnetwork is then trained twice from step k, under two orders of the data. Stability
-to data order is the distance between the two results; stability to pruning the distance between
-a result and the dense network trained from step k under the same order. The error barrier is
-the most error along the line between the two results less the mean error of its ends.
+to data order is the distance between the two results. Stability to pruning is the distance
+between a result and the dense network trained from step k under the same order. The error
+barrier is the highest error on the line between the two results, less the mean error of its ends.
 
 References:
     arXiv 1903.01611 (stability to pruning and to data order, rewinding);
@@ -18,7 +18,7 @@ same schedule. Errors are on the 300 test images, so one image is 0.33%.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -32,9 +32,8 @@ from plantkit.research.studies import digits, tickets
 from plantkit.research.studies.claims import Evidence, Figure, load_claims
 from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
 from plantkit.research.studies.instability import measures
-from plantkit.research.studies.records import Coordinates, Records, StudyRecord
+from plantkit.research.studies.records import Coordinates, Records
 from plantkit.research.studies.rules import RULES, differences
-from plantkit.research.studies.study import Unit
 from plantkit.research.studies.tables import Table
 
 #: 0.8^10 = 10.7% of the weights, as the first paper has it for LeNet.
@@ -175,54 +174,38 @@ class Stability(DigitsStudy):
     def trainings(self, coordinates: Coordinates) -> int:
         return 1 + int(coordinates["levels"]) + 2 * len(SUBNETWORKS)
 
-    def run(self, unit: Unit) -> list[StudyRecord]:
-        name, seed = str(unit.coordinates["network"]), int(unit.coordinates["seed"])
-        rewind = int(unit.coordinates["rewind"])
-        bench = Bench(name, seed, int(unit.coordinates["epochs"]))
-        network = bench.network
-
-        def train(
-            masks: Sequence[Mapping[str, Tensor]],
-            orders: Sequence[int],
-            start: Mapping[str, Tensor],
-            first: int,
-            last: int,
-        ) -> Tensor:
-            """Returns the parameters (runs, total) after step `last`."""
-            runs = [
-                Run(start=start, mask=mask, seed=seed + order)
-                for mask, order in zip(masks, orders, strict=True)
-            ]
-            return bench.trace(runs, [last], first)[0]
-
+    def measured(
+        self, bench: Bench, coordinates: Coordinates
+    ) -> Iterator[tuple[Coordinates, Mapping[str, float | None]]]:
+        network, seed, rewind = bench.network, bench.seed, int(coordinates["rewind"])
         full = Mask.full(network)
-        early = unflatten(network, train([full], _ORDERS[:1], bench.start, 0, rewind)[0])
+        first = Run(start=bench.start, mask=full, seed=seed + _ORDERS[0])
+        early = unflatten(network, bench.trace([first], [rewind])[0, 0])
+
+        def train(masks: Iterable[Mapping[str, Tensor]], orders: Sequence[int]) -> Tensor:
+            """Returns the parameters (masks, orders, total) at the end, from step k on."""
+            masks = list(masks)
+            runs = [
+                Run(start=early, mask=mask, seed=seed + order) for mask in masks for order in orders
+            ]
+            ends = bench.trace(runs, [bench.end], rewind)
+            return ends.view(len(masks), len(orders), network.total)
+
         mask: Mapping[str, Tensor] = full
-        for level in range(1, int(unit.coordinates["levels"]) + 1):
-            trained = unflatten(network, train([mask], _ORDERS[:1], early, rewind, bench.end)[0])
+        for level in range(1, int(coordinates["levels"]) + 1):
+            trained = unflatten(network, train([mask], _ORDERS[:1])[0, 0])
             mask = tickets.pruned(network, mask, trained, level, Scope.LAYERWISE)
         masks = {
             "imp": mask,
             "random": tickets.shuffled(network, mask, 1000 * seed + rewind),
             "dense": full,
         }
-        each = [kept for kept in masks.values() for _ in _ORDERS]
-        ends = train(each, [*_ORDERS] * len(masks), early, rewind, bench.end).view(
-            len(masks), len(_ORDERS), network.total
-        )
-        records = []
+        ends = train(masks.values(), _ORDERS)
         for (which, kept), results in zip(masks.items(), ends, strict=True):
             values = measures(network, bench.split, kept, list(results), ends[-1, 0])
             if which == "dense":
                 values |= {"prune_l2": None, "prune_angle": None}
-            where: Coordinates = {
-                "network": name,
-                "seed": seed,
-                "rewind": rewind,
-                "subnetwork": which,
-            }
-            records.append(StudyRecord(coordinates=where, values=values))
-        return records
+            yield {"rewind": rewind, "subnetwork": which}, values
 
     def table(self, network: str, records: Records) -> Table:
         return Table(
