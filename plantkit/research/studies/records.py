@@ -94,25 +94,20 @@ class UnitResult:
             StudyRecord(coordinates=dict(record["coordinates"]), values=dict(record["values"]))
             for record in value["records"]
         )
-        return cls(
-            unit=value["unit"],
-            records=records,
-            cpu_seconds=value["cpu_seconds"],
-            error=value["error"],
-        )
+        return cls(**{**value, "records": records})
 
 
 class StudyDirectory:
     """Results on disk, each saved as it is made.
 
-    Runs of any part of one study may be added to one directory, one after another.
+    You can run different parts of one study with one directory, one after another.
 
     Attributes:
-        results: those of earlier runs, by unit; failed ones are left out, to be tried again.
+        results: of earlier runs, by unit; failed units are left out, to be tried again.
 
     Raises:
-        UsageError: the directory holds results while `resume` is False, or of another study, or
-            another process is at work on it.
+        UsageError: the directory holds results and `resume` is False, or holds another study, or
+            another process is using it.
         ResultsError: its files cannot be read.
     """
 
@@ -147,9 +142,7 @@ class StudyDirectory:
                 )
             self._load()
         else:
-            temporary = study_file.with_suffix(".tmp")
-            temporary.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
-            temporary.replace(study_file)
+            _replace(study_file, json.dumps(identity, indent=2) + "\n")
 
     def close(self) -> None:
         """Lets other processes use the directory."""
@@ -180,18 +173,21 @@ class StudyDirectory:
                 ) from error
             if not result.error:
                 self.results[result.unit] = result
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(
-            "".join(result.to_line() for result in self.results.values()), encoding="utf-8"
-        )
-        temporary.replace(file)
+        _replace(file, "".join(result.to_line() for result in self.results.values()))
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes `text` to `file` so that other processes see the old text or all of the new one."""
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
 
 
 def _locked(path: Path) -> int:
-    """Returns the descriptor of a file that this process alone has locked, until it ends."""
+    """Returns the descriptor of a file that only this process has locked, until it ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        # A lock that processes forked from this one do not share: they may outlive it a little.
+        # Processes forked from this one may outlive it a little; they do not share this lock.
         if "fcntl" in globals():
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
