@@ -151,6 +151,29 @@ def test_movement_by_hand():
     assert found["share"] == pytest.approx(500 / 11900)
 
 
+def test_what_a_unit_costs():
+    assert STUDY.trainings({"levels": 4}) == 1 + 2 * 4 + 3 * 2  # levels 1 and 3 are compared
+    # 40 epochs of 20 steps, of batches of 60 where the calibration has 32.
+    speed = Calibration(seconds_per_step=1.0, seconds_per_parameter=0.0)
+    slope = Calibration(seconds_per_step=0.0, seconds_per_parameter=1.0)
+    fc, conv = (
+        Unit(study="lottery", coordinates={"network": name, "levels": 4, "epochs": 40, "seed": 0})
+        for name in ("fc", "conv")
+    )
+    assert STUDY.seconds(fc, speed) == STUDY.seconds(conv, speed) == 15 * 800
+    parameters = digits.NETWORKS["fc"].total
+    assert STUDY.seconds(fc, slope) == 15 * 800 * round(parameters * 60 / 32)
+    # Kernels of 72 weights at 64 pixels, then of 1152 at 16, each five times as dear.
+    assert STUDY.seconds(conv, slope) == 15 * 800 * round(5 * (64 * 72 + 16 * 1152) * 60 / 32)
+
+
+def test_shares_are_shown_in_percent_and_iterations_are_not():
+    values = {"early_accuracy": 0.5, "early_iteration": 40.0}
+    records = Records([StudyRecord(coordinates={}, values=values)])
+    assert digits.shown_values(records, "early_accuracy") == [50.0]
+    assert digits.shown_values(records, "early_iteration") == [40.0]
+
+
 # --- verdicts
 
 

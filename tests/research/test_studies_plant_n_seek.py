@@ -94,6 +94,53 @@ def test_without_records_nothing_is_tested() -> None:
     assert {found.verdict for found in findings} == {ClaimVerdict.NOT_TESTED}
 
 
+PRINTED = {3: (0.167, 0.01, 0.288), 5: (0.0052, 0.0002, 0.0059)}
+
+
+def tickets(strong: float, shift: float) -> Iterator[StudyRecord]:
+    """Yields the planted tickets, their densities off what is printed by `shift` last digits."""
+    for depth, digit in ((3, 0.001), (5, 0.0001)):
+        for task, printed in zip(("circle", "relu", "helix"), PRINTED[depth], strict=True):
+            place = {"task": task, "depth": depth, "width": 100, "noise": 0.01, "seed": 0}
+            yield StudyRecord(
+                coordinates={**place, "pruner": "reference", "density": 0.1, "is_planted": True},
+                values={"strong": strong, "nominal_weight_density": printed + shift * digit},
+            )
+
+
+@pytest.mark.parametrize(
+    ("strong", "shift", "verdict"),
+    [
+        (0.9815, 0.4, ClaimVerdict.REPRODUCED),
+        (0.9905, -0.4, ClaimVerdict.REPRODUCED),
+        (0.9805, 0.6, ClaimVerdict.NOT_REPRODUCED),
+        (0.9915, -0.6, ClaimVerdict.NOT_REPRODUCED),
+    ],
+)
+def test_tickets_are_as_printed(strong: float, shift: float, verdict: ClaimVerdict) -> None:
+    records = [*tickets(strong, shift)]
+    for claim in ("ticket-density-3", "ticket-density-5", "ticket-accuracy"):
+        assert finding(claim, records).verdict is verdict
+
+
+def test_every_claim_can_be_judged() -> None:
+    places = [{}, {"depth": 3}, {"depth": 10}, {"width": 1000}, {"noise": 0.1}]
+    records = [*tickets(0.986, 0)]
+    for schedule in ("single", "multishot", "constant", "annealed"):
+        for task in KEPT:
+            for place in places if schedule == "single" else places[:1]:
+                records += made_up(0.5, schedule=schedule, task=task, recovered_strong=0.5, **place)
+    verdicts = {found.claim.id: found.verdict for found in STUDY.findings(Records(records))}
+    reproduced = {name for name, found in verdicts.items() if found is ClaimVerdict.REPRODUCED}
+    # Half of the gain everywhere is neither two thirds nor a third.
+    assert reproduced == {
+        *("ticket-density-3", "ticket-density-5", "ticket-accuracy", "single-no-strong"),
+        *("synflow-100", "depth-3", "width-1000", "noise", "multishot-no-strong"),
+        "edge-popup-annealed",
+    }
+    assert ClaimVerdict.NOT_TESTED not in verdicts.values()
+
+
 def test_the_full_grid_is_the_papers() -> None:
     grid = STUDY.units(quick=False, seeds=None)
     circle = STUDY.select(
