@@ -17,12 +17,12 @@ import plantkit.research.studies
 from plantkit.errors import MissingExtraError, ResultsError, UnknownNameError, UsageError
 from plantkit.research.studies import STUDIES, find_study
 from plantkit.research.studies.calibration import Calibration, calibrate
-from plantkit.research.studies.claims import Claim, ClaimVerdict, Evidence, Figure, load_claims
+from plantkit.research.studies.claims import Claim, ClaimVerdict, Figure, Judgement, load_claims
 from plantkit.research.studies.plotting import Line, Panel, check_extra, draw_panels
 from plantkit.research.studies.records import RECORDS_FILE, Records, StudyDirectory, StudyRecord
 from plantkit.research.studies.report import report_json, report_markdown
 from plantkit.research.studies.rules import RULES, is_within, means
-from plantkit.research.studies.runner import Outcome, run_study
+from plantkit.research.studies.runner import StudyOutcome, run_study
 from plantkit.research.studies.study import Selection
 from plantkit.research.studies.tables import pipe_table
 from plantkit.schemas import violations
@@ -37,7 +37,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ToyStudy:
     return toy_study.register()
 
 
-def run(study: ToyStudy, selection: Selection | None = None, **options: object) -> Outcome:
+def run(study: ToyStudy, selection: Selection | None = None, **options: object) -> StudyOutcome:
     return run_study(
         study,
         Selection(chosen={"kind": ["even"]}) if selection is None else selection,
@@ -101,7 +101,7 @@ def test_records_are_narrowed_by_one_value_or_several() -> None:
 def test_a_verdict_follows_from_the_criterion(
     holds: list[bool | None], verdict: ClaimVerdict
 ) -> None:
-    judges = [lambda _, one=one: Evidence(holds=one) for one in holds]
+    judges = [lambda _, one=one: Judgement(holds=one) for one in holds]
     claim = Claim(id="a", claim="b", source="c", criterion="d", judges=judges)
     assert claim.judged(Records([])).verdict is verdict
 

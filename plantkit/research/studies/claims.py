@@ -77,7 +77,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Judgement:
     """What a rule found: whether the claim holds, and the figures that it looked at.
 
     holds: None where records are missing.
@@ -98,21 +98,21 @@ class Claim:
     claim: str
     source: str
     criterion: str
-    judges: Sequence[Callable[[Records], Evidence]] = field(repr=False)
+    judges: Sequence[Callable[[Records], Judgement]] = field(repr=False)
     where: Mapping[str, Coordinate] = field(default_factory=dict)
 
     def judged(self, records: Records) -> Finding:
         """Returns what `records` say about the claim."""
         here = records.where(**self.where)
         found = [judge(here) for judge in self.judges]
-        untested = [evidence for evidence in found if evidence.holds is None]
+        untested = [judgement for judgement in found if judgement.holds is None]
         if untested:
             verdict = ClaimVerdict.NOT_TESTED
-        elif all(evidence.holds for evidence in found):
+        elif all(judgement.holds for judgement in found):
             verdict = ClaimVerdict.REPRODUCED
         else:
             verdict = ClaimVerdict.NOT_REPRODUCED
-        figures = tuple(figure for evidence in untested or found for figure in evidence.figures)
+        figures = tuple(figure for judgement in untested or found for figure in judgement.figures)
         return Finding(claim=self, verdict=verdict, figures=figures)
 
 
@@ -135,7 +135,7 @@ class Finding:
         }
 
 
-def load_claims(path: Path, rules: Mapping[str, Callable[..., Evidence]]) -> tuple[Claim, ...]:
+def load_claims(path: Path, rules: Mapping[str, Callable[..., Judgement]]) -> tuple[Claim, ...]:
     """Returns the claims of a TOML table.
 
     rules: name to function of records and the arguments that the table gives.
@@ -144,11 +144,11 @@ def load_claims(path: Path, rules: Mapping[str, Callable[..., Evidence]]) -> tup
 
 
 def _claims(
-    table: Mapping[str, Any], rules: Mapping[str, Callable[..., Evidence]]
+    table: Mapping[str, Any], rules: Mapping[str, Callable[..., Judgement]]
 ) -> Iterator[Claim]:
     default = table.get("where", {})
 
-    def judge(rule: str, **arguments: Any) -> Callable[[Records], Evidence]:
+    def judge(rule: str, **arguments: Any) -> Callable[[Records], Judgement]:
         if default:
             where = arguments["where"]
             left_out = {name: value for name, value in default.items() if name not in where}

@@ -10,7 +10,7 @@ from typing import Any
 
 from plantkit.machine import environment, git_hash
 from plantkit.research.studies.claims import ClaimVerdict, Finding
-from plantkit.research.studies.runner import Outcome
+from plantkit.research.studies.runner import StudyOutcome
 from plantkit.research.studies.study import Plot
 from plantkit.research.studies.tables import pipe_table
 from plantkit.version import __version__
@@ -19,7 +19,7 @@ from plantkit.version import __version__
 STUDY_VERSION = 1
 
 
-def report_json(outcome: Outcome) -> dict[str, Any]:
+def report_json(outcome: StudyOutcome) -> dict[str, Any]:
     """Returns the outcome as `plantkit schema study` describes it."""
     study, selection = outcome.study, outcome.selection
     records = outcome.records
@@ -45,7 +45,7 @@ def report_json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def report_markdown(outcome: Outcome, plots: Sequence[Plot] = ()) -> str:
+def report_markdown(outcome: StudyOutcome, plots: Sequence[Plot] = ()) -> str:
     """Returns the outcome for people: findings, tables, pictures, what was run."""
     study, records = outcome.study, outcome.records
     findings = study.findings(records)
@@ -101,7 +101,7 @@ def _repetitions(finding: Finding) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _what_was_run(outcome: Outcome) -> str:
+def _what_was_run(outcome: StudyOutcome) -> str:
     selection, env = outcome.selection, environment()
     grid = "quick grid" if selection.quick else "full grid"
     chosen = "".join(

@@ -13,7 +13,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from plantkit.research.studies.claims import Evidence, Figure
+from plantkit.research.studies.claims import Figure, Judgement
 from plantkit.research.studies.records import Coordinate, Records
 
 #: Coordinates to look at: to each a value, or a list of which every one is looked at. Listed
@@ -24,7 +24,7 @@ Bound = float | str
 
 def means(
     records: Records, *, value: str, where: Where, label: str = "", show: str = "", **bounds: Bound
-) -> Evidence:
+) -> Judgement:
     """The mean of `value` is within the bounds at every place of `where`.
 
     label: of the figure, if no coordinate is listed. show: "highest" or "lowest" shows, of all
@@ -32,7 +32,7 @@ def means(
     """
     figures = _means(records, value, where, label)
     if figures is None:
-        return Evidence(holds=None)
+        return Judgement(holds=None)
     holds = all(is_within(figure.mean, figure.mean, **bounds) for figure in figures)
     if show:
         pick = {"highest": max, "lowest": min}[show]
@@ -40,12 +40,12 @@ def means(
         for figure in figures:
             groups.setdefault(figure.label.split()[0], []).append(figure)
         figures = [pick(group, key=lambda figure: figure.mean) for group in groups.values()]
-    return Evidence(holds=holds, figures=tuple(figures))
+    return Judgement(holds=holds, figures=tuple(figures))
 
 
 def gaps(
     records: Records, *, value: str, where: Where, between: str, show: str = "", **bounds: Bound
-) -> Evidence:
+) -> Judgement:
     """From one value of a coordinate to another, means move by an amount within the bounds.
 
     between: the coordinate, for which `where` lists two values. show: "widest" shows only the
@@ -53,13 +53,13 @@ def gaps(
     """
     ends = [_means(records, value, {**where, between: [end]}) for end in where[between]]
     if None in ends:
-        return Evidence(holds=None)
+        return Judgement(holds=None)
     pairs = list(zip(*(end for end in ends if end is not None), strict=True))
     moves = [second.mean - first.mean for first, second in pairs]
     holds = all(is_within(move, move, **bounds) for move in moves)
     if show == "widest":
         pairs = [max(pairs, key=lambda pair: abs(pair[1].mean - pair[0].mean))]
-    return Evidence(holds=holds, figures=tuple(itertools.chain.from_iterable(pairs)))
+    return Judgement(holds=holds, figures=tuple(itertools.chain.from_iterable(pairs)))
 
 
 def paired(
@@ -71,7 +71,7 @@ def paired(
     label: str,
     ends: tuple[str, str] | None = None,
     **bounds: Bound,
-) -> Evidence:
+) -> Judgement:
     """The 95% interval, over seeds, of `value` at `first` less that at `second` is within bounds.
 
     ends: labels, if the intervals of the two are to be shown, too.
@@ -79,30 +79,30 @@ def paired(
     here, there = records.where(**first), records.where(**second)
     interval = Figure.interval(label, differences(here, there, value))
     if interval is None:
-        return Evidence(holds=None)
+        return Judgement(holds=None)
     figures = [interval]
     if ends is not None:
         sides = zip(ends, (here, there), strict=True)
         shown = [Figure.interval(said, side.values(value)) for said, side in sides]
         figures = [*(figure for figure in shown if figure is not None), interval]
     holds = is_within(interval.low, interval.high, **bounds)
-    return Evidence(holds=holds, figures=tuple(figures))
+    return Judgement(holds=holds, figures=tuple(figures))
 
 
 def ratio(
     records: Records, *, value: str, over: str, where: Where, label: str, **bounds: Bound
-) -> Evidence:
+) -> Judgement:
     """The 95% interval, over seeds, of `value` divided by the value `over` is within bounds."""
     here = records.where(**where)
     divisors = by_seed(here, over)
     ratios = [found / divisors[seed] for seed, found in by_seed(here, value).items()]
     interval = Figure.interval(label, ratios)
     if interval is None:
-        return Evidence(holds=None)
-    return Evidence(holds=is_within(interval.low, interval.high, **bounds), figures=(interval,))
+        return Judgement(holds=None)
+    return Judgement(holds=is_within(interval.low, interval.high, **bounds), figures=(interval,))
 
 
-RULES: Mapping[str, Callable[..., Evidence]] = MappingProxyType(
+RULES: Mapping[str, Callable[..., Judgement]] = MappingProxyType(
     {"means": means, "gaps": gaps, "paired": paired, "ratio": ratio}
 )
 

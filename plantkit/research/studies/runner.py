@@ -29,7 +29,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StudyOutcome:
     """All results of a study, those of earlier runs in its directory included.
 
     cost: as estimated before the run began. cpu_seconds: of this run. jobs: processes.
@@ -68,7 +68,7 @@ def run_study(
     calibration: Calibration | None = None,
     on_cost: Callable[[Cost], None] = lambda _: None,
     on_result: Callable[[UnitResult, int, int], None] = lambda *_: None,
-) -> Outcome:
+) -> StudyOutcome:
     """Returns the results of the units that `selection` wants, and of those done before.
 
     Args:
@@ -109,7 +109,7 @@ def run_study(
             saved.close()
     results = known | found
     order = {unit.id: number for number, unit in enumerate(units)}
-    return Outcome(
+    return StudyOutcome(
         study=study,
         selection=selection,
         # The directory's other units come last, in an order that does not depend on when they ran.

@@ -29,7 +29,7 @@ from plantkit.networks.masks import Mask
 from plantkit.networks.training import Run
 from plantkit.pruners.budgets import Scope
 from plantkit.research.studies import digits, tickets
-from plantkit.research.studies.claims import Evidence, Figure, load_claims
+from plantkit.research.studies.claims import Figure, Judgement, load_claims
 from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
 from plantkit.research.studies.instability import measures
 from plantkit.research.studies.records import Coordinates, Records
@@ -81,17 +81,17 @@ def _gain(records: Records, value: str, latest: int, label: str) -> Figure | Non
     return Figure.interval(label.format(k=latest), values)
 
 
-def falls_with_rewinding(records: Records, *, value: str) -> Evidence:
+def falls_with_rewinding(records: Records, *, value: str) -> Judgement:
     """A value of tickets is lower at the latest rewinding step than at step 0."""
     steps = records.where(subnetwork="imp").distinct("rewind")
     latest = max(map(int, steps), default=0)
     interval = _gain(records, value, latest, "k = {k} less k = 0")
     if latest == 0 or interval is None:
-        return Evidence(holds=None)
-    return Evidence(holds=interval.high < 0, figures=(interval,))
+        return Judgement(holds=None)
+    return Judgement(holds=interval.high < 0, figures=(interval,))
 
 
-def rewinding_mends(records: Records, *, margin: float) -> Evidence:
+def rewinding_mends(records: Records, *, margin: float) -> Judgement:
     """Where tickets from k = 0 surely do not match the dense network, those of the latest k do.
 
     The latest k counts, not any: the best of several would often match by chance.
@@ -100,23 +100,23 @@ def rewinding_mends(records: Records, *, margin: float) -> Evidence:
     figures = tuple(gaps.values())
     latest = max(gaps, default=0)
     if 0 not in gaps or latest == 0 or gaps[0].high > -margin:
-        return Evidence(holds=None, figures=figures)  # nothing to mend, or nothing to mend it
+        return Judgement(holds=None, figures=figures)  # nothing to mend, or nothing to mend it
     gain = _gain(records, "accuracy", latest, "accuracy, k = {k} less k = 0")
     if gain is None:
-        return Evidence(holds=None, figures=figures)
-    return Evidence(holds=gain.low > 0 and gaps[latest].low > -margin, figures=(*figures, gain))
+        return Judgement(holds=None, figures=figures)
+    return Judgement(holds=gain.low > 0 and gaps[latest].low > -margin, figures=(*figures, gain))
 
 
-def dense_stable(records: Records, *, barrier: float) -> Evidence:
+def dense_stable(records: Records, *, barrier: float) -> Judgement:
     """At the latest step k > 0 the dense network's error barrier is below `barrier`."""
     found = _by_rewind(records, "barrier", "dense", "barrier, k = {k}")
     latest = max(found, default=0)
-    return Evidence(
+    return Judgement(
         holds=found[latest].high < barrier if latest else None, figures=tuple(found.values())
     )
 
 
-def stable_exactly_where_matching(records: Records, *, barrier: float, margin: float) -> Evidence:
+def stable_exactly_where_matching(records: Records, *, barrier: float, margin: float) -> Judgement:
     """A subnetwork's mean barrier is below `barrier` exactly where it matches the dense network."""
     figures: list[Figure] = []
     agree = []
@@ -134,10 +134,10 @@ def stable_exactly_where_matching(records: Records, *, barrier: float, margin: f
             if step in barriers and step in gaps:
                 agree.append((barriers[step].mean < barrier) == (gaps[step].mean > -margin))
                 figures += [barriers[step], gaps[step]]
-    return Evidence(holds=all(agree) if agree else None, figures=tuple(figures))
+    return Judgement(holds=all(agree) if agree else None, figures=tuple(figures))
 
 
-STABILITY_RULES: Mapping[str, Callable[..., Evidence]] = MappingProxyType(
+STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = MappingProxyType(
     {
         **RULES,
         "falls-with-rewinding": falls_with_rewinding,
