@@ -10,22 +10,22 @@ from pathlib import Path
 from plantkit.errors import UsageError
 from plantkit.research import studies
 from plantkit.research.studies.calibration import Calibration
-from plantkit.research.studies.claims import Claim, Evidence, Figure
+from plantkit.research.studies.claims import Claim, Figure, Judgement
 from plantkit.research.studies.records import Records, StudyRecord
 from plantkit.research.studies.report import report_json
-from plantkit.research.studies.runner import Outcome, run_study
+from plantkit.research.studies.runner import StudyOutcome, run_study
 from plantkit.research.studies.study import Selection, Study, Unit
 
 FAILING = "odd"
 
 
-def judge_doubling(records: Records) -> Evidence:
+def judge_doubling(records: Records) -> Judgement:
     """Holds if `doubled` averages twice the mean of the numbers 0 to 3."""
     found = records.where(kind="even").values("doubled")
     if not found:
-        return Evidence(holds=None)
+        return Judgement(holds=None)
     figure = Figure.of("doubled", found)
-    return Evidence(holds=figure.mean == 3.0, figures=(figure,))
+    return Judgement(holds=figure.mean == 3.0, figures=(figure,))
 
 
 class ToyStudy(Study):
@@ -41,7 +41,7 @@ class ToyStudy(Study):
             claim="Doubling doubles",
             source="arithmetic",
             criterion="the mean is 3",
-            judge=judge_doubling,
+            judges=(judge_doubling,),
         ),
     )
 
@@ -84,7 +84,7 @@ def register(seconds: float = 0.0) -> ToyStudy:
     return Module.STUDY
 
 
-def run_in(directory: Path, *, resume: bool = False, seconds: float = 0.0) -> Outcome:
+def run_in(directory: Path, *, resume: bool = False, seconds: float = 0.0) -> StudyOutcome:
     """Runs 40 units of the toy, saved in `directory`."""
     return run_study(
         register(seconds),

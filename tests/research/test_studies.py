@@ -17,11 +17,12 @@ import plantkit.research.studies
 from plantkit.errors import MissingExtraError, ResultsError, UnknownNameError, UsageError
 from plantkit.research.studies import STUDIES, find_study
 from plantkit.research.studies.calibration import Calibration, calibrate
-from plantkit.research.studies.claims import Claim, Evidence, Figure, Verdict
+from plantkit.research.studies.claims import Claim, ClaimVerdict, Figure, Judgement, load_claims
 from plantkit.research.studies.plotting import Line, Panel, check_extra, draw_panels
 from plantkit.research.studies.records import RECORDS_FILE, Records, StudyDirectory, StudyRecord
 from plantkit.research.studies.report import report_json, report_markdown
-from plantkit.research.studies.runner import Outcome, run_study
+from plantkit.research.studies.rules import RULES, is_within, means
+from plantkit.research.studies.runner import StudyOutcome, run_study
 from plantkit.research.studies.study import Selection
 from plantkit.research.studies.tables import pipe_table
 from plantkit.schemas import violations
@@ -36,7 +37,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> ToyStudy:
     return toy_study.register()
 
 
-def run(study: ToyStudy, selection: Selection | None = None, **options: object) -> Outcome:
+def run(study: ToyStudy, selection: Selection | None = None, **options: object) -> StudyOutcome:
     return run_study(
         study,
         Selection(chosen={"kind": ["even"]}) if selection is None else selection,
@@ -45,7 +46,7 @@ def run(study: ToyStudy, selection: Selection | None = None, **options: object) 
     )
 
 
-def record(value: float | None, **coordinates: str | int) -> StudyRecord:
+def record(value: float | None, **coordinates: str | float) -> StudyRecord:
     return StudyRecord(coordinates=coordinates, values={"value": value})
 
 
@@ -57,6 +58,20 @@ def test_every_registered_study_is_found_under_its_name() -> None:
         assert len({unit.id for unit in grid}) == len(grid)
         assert {name for unit in grid for name in unit.coordinates} >= set(study.choices)
         assert len({claim.id for claim in study.claims}) == len(study.claims)
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("plant-n-seek", "studies.md"),
+        ("lottery", "studies-lottery.md"),
+        ("stability", "studies-lottery.md"),
+    ],
+)
+def test_the_pages_show_every_claim(name: str, page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    for claim in find_study(name).claims:
+        assert f"| {claim.claim} | {claim.source} | {claim.criterion} |" in text, claim.id
 
 
 def test_an_unknown_study_is_named_with_the_nearest_ones() -> None:
@@ -76,15 +91,18 @@ def test_records_are_narrowed_by_one_value_or_several() -> None:
 @pytest.mark.parametrize(
     ("holds", "verdict"),
     [
-        (True, Verdict.REPRODUCED),
-        (False, Verdict.NOT_REPRODUCED),
-        (None, Verdict.NOT_TESTED),
+        ([True], ClaimVerdict.REPRODUCED),
+        ([False], ClaimVerdict.NOT_REPRODUCED),
+        ([None], ClaimVerdict.NOT_TESTED),
+        ([True, False], ClaimVerdict.NOT_REPRODUCED),
+        ([False, None], ClaimVerdict.NOT_TESTED),
     ],
 )
-def test_a_verdict_follows_from_the_criterion(holds: bool | None, verdict: Verdict) -> None:
-    claim = Claim(
-        id="a", claim="b", source="c", criterion="d", judge=lambda _: Evidence(holds=holds)
-    )
+def test_a_verdict_follows_from_the_criterion(
+    holds: list[bool | None], verdict: ClaimVerdict
+) -> None:
+    judges = [lambda _, one=one: Judgement(holds=one) for one in holds]
+    claim = Claim(id="a", claim="b", source="c", criterion="d", judges=judges)
     assert claim.judged(Records([])).verdict is verdict
 
 
@@ -94,6 +112,89 @@ def test_a_figure_is_mean_least_greatest_and_count() -> None:
     assert str(figure) == "speed: 3 [1, 6]"
     with pytest.raises(ValueError, match="has no values"):
         Figure.of("speed", [])
+
+
+TABLE = """
+[where]
+depth = 5
+
+[[for_each]]
+id = "x-"
+claim = "On x: "
+where = { kind = "x" }
+
+[[for_each]]
+id = "y-"
+claim = "On y: "
+where = { kind = "y" }
+
+[[claims]]
+id = "high"
+claim = "values are high"
+source = "section 2"
+criterion = "every mean is 1/2 or more and below 1"
+
+[[claims.judged_by]]
+rule = "means"
+value = "value"
+where = { task = ["circle", "relu"], density = ["planted", 0.1] }
+at_least = "1/2"
+below = 1
+show = "lowest"
+"""
+
+
+def test_claims_are_read_from_a_table(tmp_path: Path) -> None:
+    (tmp_path / "claims.toml").write_text(TABLE)
+    claims = load_claims(tmp_path / "claims.toml", RULES)
+    assert [(claim.id, claim.claim) for claim in claims] == [
+        ("x-high", "On x: values are high"),
+        ("y-high", "On y: values are high"),
+    ]
+
+    def found(x: float, y: float, depth: int = 5) -> list[ClaimVerdict]:
+        places = [(task, density) for task in ("circle", "relu") for density in ("planted", 0.1)]
+        records = Records(
+            record(value, kind=kind, task=task, density=density, depth=depth)
+            for kind, value in (("x", x), ("y", y))
+            for task, density in places
+        )
+        return [claim.judged(records).verdict for claim in claims]
+
+    yes, no = ClaimVerdict.REPRODUCED, ClaimVerdict.NOT_REPRODUCED
+    assert found(0.5, 0.49) == [yes, no]
+    assert found(1.0, 0.99) == [no, yes]
+    assert found(0.5, 0.5, depth=3) == [ClaimVerdict.NOT_TESTED] * 2
+
+
+def test_labels_say_what_is_listed_and_the_lowest_of_a_task_is_shown() -> None:
+    values = {("circle", 0.1): 3.0, ("circle", 0.5): 2.0, ("relu", 0.1): 1.0, ("relu", 0.5): 4.0}
+    records = Records(
+        record(value, task=task, width=100, density=density)
+        for (task, density), value in values.items()
+    )
+    where = {"task": ["circle", "relu"], "width": [100], "density": [0.1, 0.5]}
+    shown = means(records, value="value", where=where, show="lowest", above=0).figures
+    assert [str(figure) for figure in shown] == [
+        "circle width 100 0.5: 2 [2, 2]",
+        "relu width 100 0.1: 1 [1, 1]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bound", "inside", "outside"),
+    [
+        ({"at_least": 1}, (1, 2), (0.9, 2)),
+        ({"above": 1}, (1.1, 2), (1, 2)),
+        ({"at_most": 1}, (0, 1), (0, 1.1)),
+        ({"below": 1}, (0, 0.9), (0, 1)),
+    ],
+)
+def test_both_ends_must_be_within_the_bounds(
+    bound: dict[str, float], inside: tuple[float, float], outside: tuple[float, float]
+) -> None:
+    assert is_within(*inside, **bound)
+    assert not is_within(*outside, **bound)
 
 
 def test_a_selection_narrows_the_grid(toy: ToyStudy) -> None:

@@ -1,8 +1,8 @@
-"""The registry of studies. A new study is a new file and one line here.
+"""Repeats the experiments of papers, and judges the papers' claims by them.
 
-A study's module defines `STUDY`. Its units are run, saved and resumed, its claims judged and
-its report written by this package; see
-`plantkit.research.studies.study.Study` for what it must give.
+A new study is a module that defines `STUDY`, a table of its claims next to it, and one line in
+`STUDIES`. This package runs, saves and resumes its units, judges its claims and writes its
+report. `plantkit.research.studies.study.Study` says what a study must give.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from plantkit.errors import UnknownNameError
 if TYPE_CHECKING:
     from plantkit.research.studies.study import Study
 
-#: Name to the module that defines it.
+#: Name of a study to the module that defines it.
 STUDIES: Mapping[str, str] = MappingProxyType(
     {
-        "plant-n-seek": "plantkit.research.studies.plant_n_seek",
+        "plant-n-seek": "plantkit.research.studies.plant_n_seek.study",
         "lottery": "plantkit.research.studies.lottery",
         "stability": "plantkit.research.studies.stability",
     }
@@ -31,7 +31,7 @@ def find_study(name: str) -> Study:
     """Returns the study of this name.
 
     Raises:
-        UnknownNameError: there is none; the message suggests the nearest names.
+        UnknownNameError: there is no such study; the message suggests the nearest names.
     """
     if name not in STUDIES:
         hint = f"studies: {', '.join(STUDIES)}"

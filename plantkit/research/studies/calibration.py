@@ -1,4 +1,4 @@
-"""How fast this machine trains, measured, to say what a study will cost before it starts."""
+"""Measures how fast this machine trains, to say what a study will cost before it starts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from plantkit.networks import PerceptronSpec
+from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import TaskKind, make_task
 from plantkit.networks.training import Recipe, Run, Samples, single_threaded, train
 
@@ -19,15 +20,15 @@ _SAMPLES = 3200  # a hundred steps of 32
 class Calibration:
     """CPU seconds of one training step of one network, as a line over its parameters.
 
-    seconds_per_step: what a step takes however small the network.
-    seconds_per_parameter: what every parameter adds to a step.
+    seconds_per_step: of a step of the smallest network. seconds_per_parameter: what every
+    parameter adds to a step.
     """
 
     seconds_per_step: float
     seconds_per_parameter: float
 
     def training_seconds(self, parameters: int, steps: int) -> float:
-        """Returns the CPU seconds of `steps` steps of a network of so many parameters."""
+        """Returns the CPU seconds of `steps` steps of a network with so many parameters."""
         return steps * (self.seconds_per_step + parameters * self.seconds_per_parameter)
 
 
@@ -36,7 +37,7 @@ def calibrate() -> Calibration:
     points = []
     for width in _WIDTHS:
         spec = PerceptronSpec.uniform(depth=5, width=width, inputs=2, outputs=4)
-        _seconds_per_step(spec, samples=320)  # what is done once only
+        _seconds_per_step(spec, samples=320)  # warms up: some work is done only once
         points.append((spec.total, _seconds_per_step(spec, samples=_SAMPLES)))
     (small, fast), (large, slow) = points
     slope = max(0.0, (slow - fast) / (large - small))
@@ -48,7 +49,6 @@ def _seconds_per_step(spec: PerceptronSpec, *, samples: int) -> float:
     start = {
         name: 0.1 * torch.randn(shape, generator=generator) for name, shape in spec.shapes.items()
     }
-    mask = {name: torch.ones(shape, dtype=torch.bool) for name, shape in spec.shapes.items()}
     data = Samples(
         inputs=torch.rand(samples, spec.inputs, generator=generator),
         targets=torch.randint(spec.outputs, (samples,), generator=generator),
@@ -60,7 +60,7 @@ def _seconds_per_step(spec: PerceptronSpec, *, samples: int) -> float:
             spec,
             make_task(TaskKind.CLASSIFICATION, spec.outputs),
             data,
-            [Run(start=start, mask=mask, seed=0)],
+            [Run(start=start, mask=Mask.full(spec), seed=0)],
             recipe,
         )
     return (time.process_time() - begun) / recipe.steps(samples)

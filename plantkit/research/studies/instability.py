@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from plantkit.networks import Network, unflatten, weight_name
+from plantkit.networks import Network, unflatten
 from plantkit.networks.training import Samples
-from plantkit.research.studies import digits
+from plantkit.research.studies import digits, tickets
 
 #: Points on the line between two networks, both ends counted.
 ALPHAS = 30
@@ -49,8 +49,7 @@ def errors_along(network: Network, first: Tensor, second: Tensor, data: Samples)
 def kept_weights(network: Network, parameters: Tensor, mask: Mapping[str, Tensor]) -> Tensor:
     """Returns the weights, biases left out, that `mask` keeps of (total,) parameters."""
     named = unflatten(network, parameters)
-    names = [weight_name(layer) for layer in network.layers]
-    return torch.cat([named[name][mask[name]] for name in names])
+    return torch.cat([named[name][mask[name]] for name in tickets.weight_names(network)])
 
 
 def measures(

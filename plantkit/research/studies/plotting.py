@@ -14,7 +14,7 @@ from plantkit.errors import MissingExtraError
 #: Colours that people with colour blindness can tell apart (Okabe and Ito).
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 MARKERS = "os^Dv<>P"
-_CHARACTERS_AN_INCH = 14
+_CHARACTERS_PER_INCH = 14
 
 _SETTINGS: Mapping[str, Any] = MappingProxyType(
     {"svg.hashsalt": "plantkit", "svg.fonttype": "none", "font.size": 9.0, "axes.grid": True}
@@ -60,7 +60,7 @@ def check_extra() -> None:
         raise MissingExtraError(extra="studies", needed_for="drawing plots")
 
 
-def draw_panels(rows: Sequence[Sequence[Panel]], path: Path, *, title: str = "") -> None:
+def draw_panels(rows: Sequence[Sequence[Panel]], path: Path) -> None:
     """Draws panels in rows and columns into `path`, whose suffix says the format (svg, png).
 
     The same panels give the same bytes. A line's label has one colour in all panels.
@@ -93,8 +93,6 @@ def draw_panels(rows: Sequence[Sequence[Panel]], path: Path, *, title: str = "")
                 ncols=_legend_columns(list(handles), figure.get_figwidth()),
                 frameon=False,
             )
-        if title:
-            figure.suptitle(title)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
@@ -102,7 +100,7 @@ def draw_panels(rows: Sequence[Sequence[Panel]], path: Path, *, title: str = "")
 def _legend_columns(labels: Sequence[str], inches: float) -> int:
     """Returns how many labels, each with its sample of the line, fit side by side."""
     characters = max(len(label) for label in labels) + 7
-    return max(1, min(len(labels), int(inches * _CHARACTERS_AN_INCH / characters)))
+    return max(1, min(len(labels), int(inches * _CHARACTERS_PER_INCH / characters)))
 
 
 def _draw_panel(panel: Panel, axis: Any, labels: Sequence[str]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""What units of a study came to, in memory and in a run directory.
+"""The results of a study's units, in memory and in a run directory.
 
-A run directory holds `study.json` (whose runs they are) and `records.jsonl`: a line a unit,
-appended when the unit is done, so that a killed run loses only what was under way. A torn last
-line is dropped when the directory is opened again.
+A run directory holds `study.json`, which names the study, and `records.jsonl`, one line per
+unit. A line is appended when its unit is done, so a killed run loses only the units it was at
+work on. A torn last line is dropped when the directory is opened again.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from plantkit.errors import ResultsError, UsageError
 from plantkit.version import __version__
@@ -34,63 +33,39 @@ Coordinates = Mapping[str, Coordinate]
 class StudyRecord:
     """One measurement: where in the study it was made, and what came out.
 
-    values: name to number; None where there is none, such as an iteration never reached.
+    values: name to number; None if there is none, such as an iteration that was never reached.
     """
 
     coordinates: Coordinates
     values: Mapping[str, float | None]
 
-    def to_json(self) -> dict[str, Any]:
-        return {"coordinates": dict(self.coordinates), "values": dict(self.values)}
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> StudyRecord:
-        return cls(coordinates=dict(value["coordinates"]), values=dict(value["values"]))
-
-
-class Records(Sequence[StudyRecord]):
+class Records(tuple[StudyRecord, ...]):
     """Records that can be narrowed down by their coordinates."""
 
-    def __init__(self, records: Sequence[StudyRecord]) -> None:
-        self._records = tuple(records)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._records[index]
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    def __iter__(self) -> Iterator[StudyRecord]:
-        return iter(self._records)
+    __slots__ = ()
 
     def where(self, **wanted: Coordinate | Sequence[Coordinate]) -> Records:
-        """Returns the records whose coordinates are, each, the value or one of the values."""
+        """Returns the records whose coordinates are the wanted value, or one of the values."""
         allowed = {
             name: (value,) if isinstance(value, str | int | float) else tuple(value)
             for name, value in wanted.items()
         }
         return Records(
-            [
-                record
-                for record in self._records
-                if all(record.coordinates.get(name) in values for name, values in allowed.items())
-            ]
+            record
+            for record in self
+            if all(record.coordinates.get(name) in values for name, values in allowed.items())
         )
 
     def values(self, name: str) -> list[float]:
         """Returns the values called `name`, those that are there."""
-        found = (record.values.get(name) for record in self._records)
+        found = (record.values.get(name) for record in self)
         return [value for value in found if value is not None]
 
     def distinct(self, coordinate: str) -> list[Coordinate]:
         """Returns the values of a coordinate, each once, in the order of the records."""
-        return list(
-            dict.fromkeys(
-                record.coordinates[coordinate]
-                for record in self._records
-                if coordinate in record.coordinates
-            )
-        )
+        found = (record.coordinates for record in self)
+        return list(dict.fromkeys(at[coordinate] for at in found if coordinate in at))
 
     def by(self, coordinate: str) -> dict[Coordinate, Records]:
         """Returns the records for every value of a coordinate."""
@@ -99,9 +74,9 @@ class Records(Sequence[StudyRecord]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitResult:
-    """What one unit came to.
+    """The result of one unit.
 
-    unit: its id. error: empty, or why it could not be run. cpu_seconds: of the process.
+    unit: its id. error: why the unit could not be run, or empty. cpu_seconds: of the process.
     """
 
     unit: str
@@ -109,35 +84,30 @@ class UnitResult:
     cpu_seconds: float
     error: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "unit": self.unit,
-            "records": [record.to_json() for record in self.records],
-            "cpu_seconds": self.cpu_seconds,
-            "error": self.error,
-        }
+    def to_line(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> UnitResult:
-        return cls(
-            unit=value["unit"],
-            records=tuple(StudyRecord.from_json(record) for record in value["records"]),
-            cpu_seconds=value["cpu_seconds"],
-            error=value["error"],
+    def from_line(cls, line: str) -> UnitResult:
+        value = json.loads(line)
+        records = tuple(
+            StudyRecord(coordinates=dict(record["coordinates"]), values=dict(record["values"]))
+            for record in value["records"]
         )
+        return cls(**{**value, "records": records})
 
 
 class StudyDirectory:
     """Results on disk, each saved as it is made.
 
-    Runs of any part of one study may be added to one directory, one after another.
+    You can run different parts of one study with one directory, one after another.
 
     Attributes:
-        results: those of earlier runs, by unit; failed ones are left out, to be tried again.
+        results: of earlier runs, by unit; failed units are left out, to be tried again.
 
     Raises:
-        UsageError: the directory holds results while `resume` is False, or of another study, or
-            another process is at work on it.
+        UsageError: the directory holds results and `resume` is False, or holds another study, or
+            another process is using it.
         ResultsError: its files cannot be read.
     """
 
@@ -162,16 +132,17 @@ class StudyDirectory:
                     f"{path} holds a study already; add --resume to go on with it, "
                     "or give another --run-dir"
                 )
-            found = _read_json(study_file)
+            try:
+                found = json.loads(study_file.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise ResultsError(f"{study_file}: cannot be read: {error}") from error
             if found != identity:
                 raise UsageError(
                     f"{path} holds {found}; expected {identity}: give another --run-dir"
                 )
             self._load()
         else:
-            temporary = study_file.with_suffix(".tmp")
-            temporary.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
-            temporary.replace(study_file)
+            _replace(study_file, json.dumps(identity, indent=2) + "\n")
 
     def close(self) -> None:
         """Lets other processes use the directory."""
@@ -180,7 +151,7 @@ class StudyDirectory:
     def append(self, result: UnitResult) -> None:
         """Saves `result`; it is on disk when this returns."""
         with (self.path / RECORDS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(result.to_json()) + "\n")
+            file.write(result.to_line())
             file.flush()
             os.fsync(file.fileno())
 
@@ -192,7 +163,7 @@ class StudyDirectory:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         for number, line in enumerate(lines, start=1):
             try:
-                result = UnitResult.from_json(json.loads(line))
+                result = UnitResult.from_line(line)
             except (ValueError, KeyError, TypeError) as error:
                 if number == len(lines) and not line.endswith("\n"):
                     break  # torn: the run was killed while it wrote
@@ -202,19 +173,21 @@ class StudyDirectory:
                 ) from error
             if not result.error:
                 self.results[result.unit] = result
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(
-            "".join(json.dumps(result.to_json()) + "\n" for result in self.results.values()),
-            encoding="utf-8",
-        )
-        temporary.replace(file)
+        _replace(file, "".join(result.to_line() for result in self.results.values()))
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes `text` to `file` so that other processes see the old text or all of the new one."""
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(file)
 
 
 def _locked(path: Path) -> int:
-    """Returns the descriptor of a file that this process alone has locked, until it ends."""
+    """Returns the descriptor of a file that only this process has locked, until it ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        # A lock that processes forked from this one do not share: they may outlive it a little.
+        # Processes forked from this one may outlive it a little; they do not share this lock.
         if "fcntl" in globals():
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -225,10 +198,3 @@ def _locked(path: Path) -> int:
             f"{path.parent} is in use by another run; wait for it, or give another --run-dir"
         ) from error
     return descriptor
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{path}: cannot be read: {error}") from error

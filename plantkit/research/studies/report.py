@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from plantkit.machine import environment, git_hash
-from plantkit.research.studies.claims import Finding, Verdict
-from plantkit.research.studies.runner import Outcome
+from plantkit.research.studies.claims import ClaimVerdict, Finding
+from plantkit.research.studies.runner import StudyOutcome
 from plantkit.research.studies.study import Plot
 from plantkit.research.studies.tables import pipe_table
 from plantkit.version import __version__
@@ -18,7 +19,7 @@ from plantkit.version import __version__
 STUDY_VERSION = 1
 
 
-def report_json(outcome: Outcome) -> dict[str, Any]:
+def report_json(outcome: StudyOutcome) -> dict[str, Any]:
     """Returns the outcome as `plantkit schema study` describes it."""
     study, selection = outcome.study, outcome.selection
     records = outcome.records
@@ -39,12 +40,12 @@ def report_json(outcome: Outcome) -> dict[str, Any]:
         },
         "env": environment(),
         "findings": [finding.to_json() for finding in study.findings(records)],
-        "records": [record.to_json() for record in records],
+        "records": [asdict(record) for record in records],
         "failures": [{"unit": result.unit, "error": result.error} for result in outcome.failures],
     }
 
 
-def report_markdown(outcome: Outcome, plots: Sequence[Plot] = ()) -> str:
+def report_markdown(outcome: StudyOutcome, plots: Sequence[Plot] = ()) -> str:
     """Returns the outcome for people: findings, tables, pictures, what was run."""
     study, records = outcome.study, outcome.records
     findings = study.findings(records)
@@ -54,7 +55,6 @@ def report_markdown(outcome: Outcome, plots: Sequence[Plot] = ()) -> str:
         "## Findings",
         _tally(findings),
         findings_table(findings),
-        *study.notes(records),
     ]
     tables = study.tables(records)
     if tables:
@@ -76,9 +76,9 @@ def findings_table(findings: Sequence[Finding]) -> str:
         ["Claim", "Source", "Reproduced if", "Ours: mean [least, greatest]", "n", "Verdict"],
         [
             [
-                finding.claim,
-                finding.source,
-                finding.criterion,
+                finding.claim.claim,
+                finding.claim.source,
+                finding.claim.criterion,
                 "; ".join(map(str, finding.figures)) or "-",
                 _repetitions(finding),
                 f"**{finding.verdict}**",
@@ -90,7 +90,7 @@ def findings_table(findings: Sequence[Finding]) -> str:
 
 def _tally(findings: Sequence[Finding]) -> str:
     counts = Counter(finding.verdict for finding in findings)
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ClaimVerdict)
     return f"{len(findings)} claims: {said}."
 
 
@@ -101,7 +101,7 @@ def _repetitions(finding: Finding) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _what_was_run(outcome: Outcome) -> str:
+def _what_was_run(outcome: StudyOutcome) -> str:
     selection, env = outcome.selection, environment()
     grid = "quick grid" if selection.quick else "full grid"
     chosen = "".join(

@@ -1,4 +1,4 @@
-"""Runs a study: its units in processes side by side, each saved when it is done."""
+"""Runs a study's units in processes side by side, and saves each when it is done."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from plantkit.research.studies.study import Selection, Study, Unit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What is left to do: units, and the CPU seconds that they will take by calibration."""
+    """How many units are left to do, and the CPU seconds that they will take by calibration."""
 
     units: int
     known_units: int
@@ -29,10 +29,10 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """All results that a study has: those of earlier runs in the directory, too.
+class StudyOutcome:
+    """All results of a study, those of earlier runs in its directory included.
 
-    cost: what was estimated before it began. cpu_seconds: what this run took. jobs: processes.
+    cost: as estimated before the run began. cpu_seconds: of this run. jobs: processes.
     """
 
     study: Study
@@ -49,7 +49,7 @@ class Outcome:
             tuple(sorted(record.coordinates.items())): record
             for result in self.results
             for record in result.records
-        }  # units may overlap, as a small grid and a large one do: the same run counts once
+        }  # units may overlap, as those of a small and a large grid do: equal records count once
         return Records(list(found.values()))
 
     @property
@@ -68,8 +68,8 @@ def run_study(
     calibration: Calibration | None = None,
     on_cost: Callable[[Cost], None] = lambda _: None,
     on_result: Callable[[UnitResult, int, int], None] = lambda *_: None,
-) -> Outcome:
-    """Returns what became of the units that `selection` wants, and of those done before.
+) -> StudyOutcome:
+    """Returns the results of the units that `selection` wants, and of those done before.
 
     Args:
         directory: where results are saved as they are made; None keeps them in memory.
@@ -109,10 +109,10 @@ def run_study(
             saved.close()
     results = known | found
     order = {unit.id: number for number, unit in enumerate(units)}
-    return Outcome(
+    return StudyOutcome(
         study=study,
         selection=selection,
-        # Others of the directory come last, in an order that does not depend on when they ran.
+        # The directory's other units come last, in an order that does not depend on when they ran.
         results=tuple(
             results[unit]
             for unit in sorted(results, key=lambda id_: (order.get(id_, len(order)), id_))
@@ -124,13 +124,13 @@ def run_study(
 
 
 def estimate(study: Study, selection: Selection) -> Cost:
-    """Returns what the units that `selection` wants would cost, none of them known."""
+    """Returns what all units that `selection` wants would cost; calibrates this machine."""
     units = study.select(selection)
     return Cost(units=len(units), known_units=0, cpu_seconds=_seconds(study, units, None))
 
 
 def run_unit(unit: Unit) -> UnitResult:
-    """Returns what became of one unit; runs in another process."""
+    """Returns the result of one unit; called in another process if there are several."""
     begun = time.process_time()
     try:
         records, error = tuple(find_study(unit.study).run(unit)), ""

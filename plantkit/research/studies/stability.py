@@ -3,9 +3,9 @@
 A network is pruned by iterative magnitude pruning with rewinding: after every round the weights
 that are left go back to their values at step k of the first training, and training goes on from
 there. The subnetwork is then trained twice from step k, under two orders of the data. Stability
-to data order is the distance between the two results; stability to pruning the distance between
-a result and the dense network trained from step k under the same order. The error barrier is
-the most error along the line between the two results less the mean error of its ends.
+to data order is the distance between the two results. Stability to pruning is the distance
+between a result and the dense network trained from step k under the same order. The error
+barrier is the highest error on the line between the two results, less the mean error of its ends.
 
 References:
     arXiv 1903.01611 (stability to pruning and to data order, rewinding);
@@ -18,26 +18,23 @@ same schedule. Errors are on the 300 test images, so one image is 0.33%.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from plantkit.networks import unflatten
-from plantkit.networks.training import Run, trace
+from plantkit.networks.masks import Mask
+from plantkit.networks.training import Run
 from plantkit.pruners.budgets import Scope
 from plantkit.research.studies import digits, tickets
+from plantkit.research.studies.claims import Figure, Judgement, load_claims
+from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
 from plantkit.research.studies.instability import measures
-from plantkit.research.studies.plotting import Line, Panel, draw_panels
-from plantkit.research.studies.records import Coordinates, Records, StudyRecord
-from plantkit.research.studies.stability_claims import FIRST, FOLLOW_UP, claims_of
-from plantkit.research.studies.study import Plot, Study, Unit
+from plantkit.research.studies.records import Coordinates, Records
+from plantkit.research.studies.rules import RULES, differences
 from plantkit.research.studies.tables import Table
-
-if TYPE_CHECKING:
-    from plantkit.research.studies.calibration import Calibration
 
 #: 0.8^10 = 10.7% of the weights, as the first paper has it for LeNet.
 _LEVEL = 10
@@ -60,156 +57,180 @@ VALUES: Mapping[str, str] = MappingProxyType(
         "accuracy": "test accuracy (%)",
     }
 )
-_PERCENT = frozenset({"barrier", "accuracy"})
 
 
-class Stability(Study):
+def _by_rewind(
+    records: Records, value: str, subnetwork: str, label: str, *, less: str = ""
+) -> dict[int, Figure]:
+    """Returns the interval of a value, or of its distance to another subnetwork's, by step k."""
+    found = {}
+    for step in sorted(int(rewind) for rewind in records.distinct("rewind")):
+        at = records.where(rewind=step)
+        here = at.where(subnetwork=subnetwork)
+        values = differences(here, at.where(subnetwork=less), value) if less else here.values(value)
+        figure = Figure.interval(label.format(k=step), values)
+        if figure is not None:
+            found[step] = figure
+    return found
+
+
+def _gain(records: Records, value: str, latest: int, label: str) -> Figure | None:
+    """Returns the interval of how much higher a value of tickets is at the latest k than at 0."""
+    tickets_ = records.where(subnetwork="imp")
+    values = differences(tickets_.where(rewind=latest), tickets_.where(rewind=0), value)
+    return Figure.interval(label.format(k=latest), values)
+
+
+def falls_with_rewinding(records: Records, *, value: str) -> Judgement:
+    """A value of tickets is lower at the latest rewinding step than at step 0."""
+    steps = records.where(subnetwork="imp").distinct("rewind")
+    latest = max(map(int, steps), default=0)
+    interval = _gain(records, value, latest, "k = {k} less k = 0")
+    if latest == 0 or interval is None:
+        return Judgement(holds=None)
+    return Judgement(holds=interval.high < 0, figures=(interval,))
+
+
+def rewinding_mends(records: Records, *, margin: float) -> Judgement:
+    """Where tickets from k = 0 surely do not match the dense network, those of the latest k do.
+
+    The latest k counts, not any: the best of several would often match by chance.
+    """
+    gaps = _by_rewind(records, "accuracy", "imp", "accuracy less dense, k = {k}", less="dense")
+    figures = tuple(gaps.values())
+    latest = max(gaps, default=0)
+    if 0 not in gaps or latest == 0 or gaps[0].high > -margin:
+        return Judgement(holds=None, figures=figures)  # nothing to mend, or nothing to mend it
+    gain = _gain(records, "accuracy", latest, "accuracy, k = {k} less k = 0")
+    if gain is None:
+        return Judgement(holds=None, figures=figures)
+    return Judgement(holds=gain.low > 0 and gaps[latest].low > -margin, figures=(*figures, gain))
+
+
+def dense_stable(records: Records, *, barrier: float) -> Judgement:
+    """At the latest step k > 0 the dense network's error barrier is below `barrier`."""
+    found = _by_rewind(records, "barrier", "dense", "barrier, k = {k}")
+    latest = max(found, default=0)
+    return Judgement(
+        holds=found[latest].high < barrier if latest else None, figures=tuple(found.values())
+    )
+
+
+def stable_exactly_where_matching(records: Records, *, barrier: float, margin: float) -> Judgement:
+    """A subnetwork's mean barrier is below `barrier` exactly where it matches the dense network."""
+    figures: list[Figure] = []
+    agree = []
+    kinds = {
+        which: (
+            _by_rewind(records, "barrier", which, f"{which}, k = {{k}}: barrier"),
+            _by_rewind(
+                records, "accuracy", which, f"{which}, k = {{k}}: accuracy less dense", less="dense"
+            ),
+        )
+        for which in ("imp", "random")
+    }
+    for step in sorted(int(rewind) for rewind in records.distinct("rewind")):
+        for barriers, gaps in kinds.values():
+            if step in barriers and step in gaps:
+                agree.append((barriers[step].mean < barrier) == (gaps[step].mean > -margin))
+                figures += [barriers[step], gaps[step]]
+    return Judgement(holds=all(agree) if agree else None, figures=tuple(figures))
+
+
+STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = MappingProxyType(
+    {
+        **RULES,
+        "falls-with-rewinding": falls_with_rewinding,
+        "rewinding-mends": rewinding_mends,
+        "dense-stable": dense_stable,
+        "stable-exactly-where-matching": stable_exactly_where_matching,
+    }
+)
+
+
+class Stability(DigitsStudy):
     """See the module."""
 
     name = "stability"
     title = "Stabilizing the Lottery Ticket Hypothesis, on 8x8 digits"
-    reference = f"{FIRST}, {FOLLOW_UP}"
+    reference = "arXiv 1903.01611, arXiv 1912.05671"
     choices = MappingProxyType({"network": "Network to train.", "rewind": "Rewinding step k."})
-    claims = tuple(claim for network in digits.NETWORKS for claim in claims_of(network))
+    claims = load_claims(Path(__file__).with_suffix(".toml"), STABILITY_RULES)
+    x_label, log_x = "rewinding step k", False
+    shown = MappingProxyType(
+        {name: VALUES[name] for name in ("order_l2", "prune_l2", "barrier", "accuracy")}
+    )
+    caption = (
+        "Distances, error barrier and accuracy against the rewinding step; mean and range over "
+        "seeds."
+    )
 
-    def units(self, *, quick: bool, seeds: int | None) -> list[Unit]:
-        count = (3 if quick else 5) if seeds is None else seeds
+    def settings(self, *, quick: bool) -> list[Coordinates]:
         return [
-            Unit(
-                study=self.name,
-                coordinates={
-                    "network": network,
-                    "rewind": rewind,
-                    "levels": _LEVEL,
-                    "epochs": _EPOCHS,
-                    "seed": seed,
-                },
-            )
-            for seed in range(count)  # first, so that a part of the grid is of use
-            for network in digits.NETWORKS
+            {"rewind": rewind, "levels": _LEVEL, "epochs": _EPOCHS}
             for rewind in (_QUICK_REWINDS if quick else _REWINDS)
         ]
 
-    def seconds(self, unit: Unit, calibration: Calibration) -> float:
-        network = digits.NETWORKS[str(unit.coordinates["network"])]
-        trainings = 1 + int(unit.coordinates["levels"]) + 2 * len(SUBNETWORKS)
-        recipe = digits.recipe_of(int(unit.coordinates["epochs"]))
-        each = digits.training_seconds(network, recipe.steps(digits.TRAIN), calibration)
-        return trainings * each
+    def trainings(self, coordinates: Coordinates) -> int:
+        return 1 + int(coordinates["levels"]) + 2 * len(SUBNETWORKS)
 
-    def run(self, unit: Unit) -> list[StudyRecord]:
-        name, seed = str(unit.coordinates["network"]), int(unit.coordinates["seed"])
-        rewind = int(unit.coordinates["rewind"])
-        network, split = digits.NETWORKS[name], digits.load_split(seed)
-        recipe = digits.recipe_of(int(unit.coordinates["epochs"]))
-        end = recipe.steps(len(split.train))
-        full = tickets.everything(network)
+    def measured(
+        self, bench: Bench, coordinates: Coordinates
+    ) -> Iterator[tuple[Coordinates, Mapping[str, float | None]]]:
+        network, seed, rewind = bench.network, bench.seed, int(coordinates["rewind"])
+        full = Mask.full(network)
+        first = Run(start=bench.start, mask=full, seed=seed + _ORDERS[0])
+        early = unflatten(network, bench.trace([first], [rewind])[0, 0])
 
-        def train(
-            masks: Sequence[Mapping[str, Tensor]],
-            orders: Sequence[int],
-            start: Mapping[str, Tensor],
-            first: int,
-            last: int,
-        ) -> Tensor:
-            """Returns the parameters (runs, total) after step `last`."""
+        def train(masks: Iterable[Mapping[str, Tensor]], orders: Sequence[int]) -> Tensor:
+            """Returns the parameters (masks, orders, total) at the end, from step k on."""
+            masks = list(masks)
             runs = [
-                Run(start=start, mask=mask, seed=seed + order)
-                for mask, order in zip(masks, orders, strict=True)
+                Run(start=early, mask=mask, seed=seed + order) for mask in masks for order in orders
             ]
-            return trace(
-                network, digits.TASK, split.train, runs, recipe, steps=[last], first_step=first
-            )[0]
+            ends = bench.trace(runs, [bench.end], rewind)
+            return ends.view(len(masks), len(orders), network.total)
 
-        start = digits.glorot(network, seed)
-        early = unflatten(network, train([full], _ORDERS[:1], start, 0, rewind)[0])
-        mask = full
-        for level in range(1, int(unit.coordinates["levels"]) + 1):
-            trained = unflatten(network, train([mask], _ORDERS[:1], early, rewind, end)[0])
+        mask: Mapping[str, Tensor] = full
+        for level in range(1, int(coordinates["levels"]) + 1):
+            trained = unflatten(network, train([mask], _ORDERS[:1])[0, 0])
             mask = tickets.pruned(network, mask, trained, level, Scope.LAYERWISE)
         masks = {
             "imp": mask,
             "random": tickets.shuffled(network, mask, 1000 * seed + rewind),
             "dense": full,
         }
-        each = [kept for kept in masks.values() for _ in _ORDERS]
-        ends = train(each, [*_ORDERS] * len(masks), early, rewind, end).view(
-            len(masks), len(_ORDERS), network.total
-        )
-        records = []
+        ends = train(masks.values(), _ORDERS)
         for (which, kept), results in zip(masks.items(), ends, strict=True):
-            values = measures(network, split, kept, list(results), ends[-1, 0])
+            values = measures(network, bench.split, kept, list(results), ends[-1, 0])
             if which == "dense":
                 values |= {"prune_l2": None, "prune_angle": None}
-            where: Coordinates = {
-                "network": name,
-                "seed": seed,
-                "rewind": rewind,
-                "subnetwork": which,
+            yield {"rewind": rewind, "subnetwork": which}, values
+
+    def table(self, network: str, records: Records) -> Table:
+        return Table(
+            title=f"{network} ({digits.NETWORKS[network].label}), "
+            f"{100 * 0.8**_LEVEL:.1f}% of the weights: means over seeds",
+            columns=("k", "network", *VALUES.values()),
+            rows=tuple(
+                (str(rewind), SUBNETWORKS[str(which)], *(_mean(shown, value) for value in VALUES))
+                for rewind, at in records.by("rewind").items()
+                for which, shown in at.by("subnetwork").items()
+            ),
+        )
+
+    def curves(self, records: Records) -> dict[str, dict[float, Records]]:
+        return {
+            label: {
+                float(step): at for step, at in records.where(subnetwork=which).by("rewind").items()
             }
-            records.append(StudyRecord(coordinates=where, values=values))
-        return records
-
-    def tables(self, records: Records) -> list[Table]:
-        return [
-            Table(
-                title=f"{network} ({digits.NETWORKS[str(network)].label}), "
-                f"{100 * 0.8**_LEVEL:.1f}% of the weights: means over seeds",
-                columns=("k", "network", *VALUES.values()),
-                rows=tuple(
-                    (str(rewind), SUBNETWORKS[str(which)], *_means(shown))
-                    for rewind, at in shown_here.by("rewind").items()
-                    for which, shown in at.by("subnetwork").items()
-                ),
-            )
-            for network, shown_here in records.by("network").items()
-        ]
-
-    def draw(self, records: Records, directory: Path) -> list[Plot]:
-        rows = []
-        for network, here in records.by("network").items():
-            panels = []
-            for value in ("order_l2", "prune_l2", "barrier", "accuracy"):
-                lines = []
-                for which, label in SUBNETWORKS.items():
-                    by_step = here.where(subnetwork=which).by("rewind")
-                    points = {
-                        float(step): [_shown(value, found) for found in shown.values(value)]
-                        for step, shown in by_step.items()
-                    }
-                    if any(points.values()):
-                        lines.append(Line.of(label, points))
-                panels.append(
-                    Panel(
-                        title=str(network),
-                        lines=tuple(lines),
-                        x_label="rewinding step k",
-                        y_label=VALUES[value],
-                        log_x=False,
-                    )
-                )
-            rows.append(panels)
-        path = directory / "stability.svg"
-        draw_panels(rows, path)
-        return [
-            Plot(
-                path=path,
-                caption="Distances, error barrier and accuracy against the rewinding step; mean "
-                "and range over seeds.",
-            )
-        ]
+            for which, label in SUBNETWORKS.items()
+        }
 
 
-def _shown(value: str, found: float) -> float:
-    return 100 * found if value in _PERCENT else found
-
-
-def _means(records: Records) -> list[str]:
-    cells = []
-    for value in VALUES:
-        found = records.values(value)
-        cells.append(f"{_shown(value, sum(found) / len(found)):.1f}" if found else "-")
-    return cells
+def _mean(records: Records, value: str) -> str:
+    found = shown_values(records, value)
+    return f"{sum(found) / len(found):.1f}" if found else "-"
 
 
 STUDY = Stability()

@@ -1,4 +1,4 @@
-"""What a study is: units of work, what each costs, and what their records say."""
+"""What a study is: its units of work, what each of them costs, and its claims."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One piece of work: done in one go, in a process of its own if there are several.
+    """One piece of work, done in one go; several processes do several units side by side.
 
-    study: name of the study. coordinates: what tells this unit from the study's others.
+    study: name of the study. coordinates: no two units of a study have the same.
     """
 
     study: str
@@ -37,11 +37,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which part of a study's grid is wanted.
+    """The part of a study's grid that is wanted.
 
     quick: the small grid instead of the full one.
     seeds: seeds of every experiment; None for as many as the grid states.
-    chosen: coordinate to the values wanted, as text; a coordinate left out is not restricted.
+    chosen: coordinate to the wanted values, as text; other coordinates may have any value.
     """
 
     quick: bool = False
@@ -64,8 +64,8 @@ class Study(ABC):
         name: as on the command line.
         title: one line for people.
         reference: the paper.
-        choices: coordinate of the units, by which subsets can be chosen, to a line of help.
-        claims: what the paper and others state, each with a criterion.
+        choices: the coordinates by which people can choose units, each with its help text.
+        claims: what the paper and others state, each with a criterion; see `load_claims`.
     """
 
     name: ClassVar[str]
@@ -76,7 +76,7 @@ class Study(ABC):
 
     @abstractmethod
     def units(self, *, quick: bool, seeds: int | None) -> list[Unit]:
-        """Returns the grid, each unit once, in the order in which it is to be run.
+        """Returns the grid: each unit once, in the order in which they are to be run.
 
         Args:
             quick: the small grid; it fits in ten minutes on two cores.
@@ -103,12 +103,8 @@ class Study(ABC):
         """Returns tables for the report; none by default."""
         return []
 
-    def notes(self, records: Records) -> list[str]:
-        """Returns paragraphs for the report; none by default."""
-        return []
-
     def draw(self, records: Records, directory: Path) -> list[Plot]:
-        """Returns pictures, drawn into `directory` by `research.studies.plotting`; none here."""
+        """Returns the pictures that it has drawn into `directory`; none by default."""
         return []
 
     def values(self, coordinate: str) -> list[Coordinate]:

@@ -1,8 +1,8 @@
 """Masks of the lottery-ticket studies: iterative magnitude pruning of weights, level by level.
 
-Level r leaves the share 0.8^r of all weights, as after r rounds that each prune 20%. Biases are
-all kept, as in the papers. Layerwise, the output layer is pruned at half the rate (0.9^r) and
-all others alike, so that the total is the same as for global pruning.
+Level r leaves the share 0.8^r of all weights, as r rounds that each prune 20% do. All biases are
+kept, as in the papers. Layerwise pruning leaves 0.9^r of the output layer and prunes all other
+layers alike, so that the total is the same as for global pruning.
 
 References:
     arXiv 1803.03635, section 2 and appendix B.
@@ -24,14 +24,14 @@ _LEFT = 0.8
 _LEFT_OF_OUTPUTS = 0.9
 
 
-def everything(network: Network) -> dict[str, Tensor]:
-    """Returns the mask of level 0."""
-    return {name: torch.ones(shape, dtype=torch.bool) for name, shape in network.shapes.items()}
+def weight_names(network: Network) -> list[str]:
+    """Returns the names of the weights, biases left out, from the first layer to the last."""
+    return [weight_name(layer) for layer in network.layers]
 
 
 def share_left(network: Network, mask: Mapping[str, Tensor]) -> float:
     """Returns the share of weights, biases not counted, that `mask` keeps, in [0, 1]."""
-    names = [weight_name(layer) for layer in network.layers]
+    names = weight_names(network)
     kept = sum(int(mask[name].sum()) for name in names)
     return kept / sum(network.sizes[name] for name in names)
 
@@ -41,7 +41,7 @@ def weights_kept(network: Network, level: int) -> dict[str, int]:
 
     Their sum is 0.8^level of all weights, rounded; hidden layers share by largest remainder.
     """
-    names = [weight_name(layer) for layer in network.layers]
+    names = weight_names(network)
     sizes = [network.sizes[name] for name in names]
     total = round(sum(sizes) * _LEFT**level)
     last = min(round(sizes[-1] * _LEFT_OF_OUTPUTS**level), total)
@@ -61,12 +61,12 @@ def pruned(
     level: int,
     scope: Scope,
 ) -> dict[str, Tensor]:
-    """Returns the mask of `level`: of the weights in `mask`, those trained to be largest.
+    """Returns the mask of `level`: it keeps the weights of `mask` with the largest magnitudes.
 
     mask: of an earlier level. trained: name to tensor, as trained under `mask`.
     """
     kept = weights_kept(network, level)
-    # What is pruned already ranks below every weight, and never comes back.
+    # A weight that is pruned already ranks below all others, so it never comes back.
     saliency = {
         name: torch.where(mask[name], trained[name].abs(), torch.full((), -1.0)) for name in kept
     }

@@ -1,8 +1,8 @@
-"""What theory says of tickets: how exact a parameter must be, and how likely tickets exist.
+"""What theory says about tickets: how exact their parameters must be, and how likely they exist.
 
-`budget` has the error that every layer of a target may have, `existence` the chance that an
-untouched random network holds the target within it. After Lemma 1 and Theorem 2 of Plant 'n'
-Seek (arXiv 2111.11153); where ours differ, and why, stands in the functions.
+`budget` computes the error that each layer of a target may have, `existence` the chance that an
+untrained random network holds the target within it. Both follow Lemma 1 and Theorem 2 of Plant
+'n' Seek (arXiv 2111.11153); the functions say where ours differ, and why.
 """
 
 from plantkit.research.theory.budget import error_budget, normalized

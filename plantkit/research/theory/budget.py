@@ -10,10 +10,11 @@ from plantkit.planting.targets import Floats, Target
 
 
 def error_budget(target: Target, epsilon: float, inputs: Floats) -> tuple[float, ...]:
-    """Returns the error that every entry of a layer may have, one number a layer.
+    """Returns the error that every entry of a layer may have, one number per layer.
 
-    If every non-zero weight and bias of layer l is off by at most its number, each output is off
-    by at most `epsilon` on `inputs`. Lemma 1 of Plant 'n' Seek (arXiv 2111.11153), with L layers:
+    If every non-zero weight and bias of layer l is off by at most the layer's number, each output
+    is off by at most `epsilon` on `inputs`. Lemma 1 of Plant 'n' Seek (arXiv 2111.11153), with L
+    layers:
 
         epsilon_l = epsilon / (L sqrt(m_l) (1 + sup |x_(l-1)|_1) prod_(k>l) (|W_k| + epsilon / L))
 
@@ -27,7 +28,7 @@ def error_budget(target: Target, epsilon: float, inputs: Floats) -> tuple[float,
     1 and breaks the promise: see tests/research/test_theory.py.
 
     Args:
-        target: any; its zeros are left out of the mask and have no error.
+        target: any; its zeros are not in the mask and have no error.
         epsilon: above 0, in units of the outputs.
         inputs: (n, d_in), over which the supremum is taken.
 
@@ -58,9 +59,9 @@ def error_budget(target: Target, epsilon: float, inputs: Floats) -> tuple[float,
 def normalized(target: Target) -> tuple[Target, float]:
     """Returns the target with all parameters in [-1, 1], and its outputs' factor.
 
-    Every layer is divided by its largest absolute parameter, the biases of later layers also by
-    the factors before: the outputs are then the old ones over the product of all factors, as
-    ReLU networks are positively homogeneous.
+    Every layer is divided by its largest absolute parameter, and its biases also by the factors
+    of the layers before. ReLU networks are positively homogeneous, so the outputs are then the
+    old ones divided by the product of all factors.
 
     Raises:
         ValueError: a layer has nothing but zeros.

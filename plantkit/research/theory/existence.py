@@ -1,4 +1,4 @@
-"""How likely an untouched random network holds a given target."""
+"""How likely it is that an untrained random network holds a given target."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MOST_WIDTH = 10**15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerExistence:
-    """What one layer of a target asks of a network, its parameters being normalized.
+    """What one layer of a normalized target asks of a network.
 
-    neurons: of the target. in_degree: the most non-zero parameters of one neuron, bias
+    neurons: how many the target has. in_degree: the most non-zero parameters of one neuron, bias
     included. tolerance: see `error_budget`. log_match: natural logarithm of the probability that
     a given neuron of the network matches the target's neuron that is hardest to match.
-    log_probability: of the bound for the layer; minus infinity where it says nothing.
+    log_probability: natural logarithm of the layer's bound; minus infinity if it says nothing.
     """
 
     neurons: int
@@ -37,8 +37,8 @@ class LayerExistence:
 class Existence:
     """A lower bound for the probability that a random network holds a target as a ticket.
 
-    layers: from the first on, the last being the outputs. log_probability: natural logarithm
-    of the bound; minus infinity where it says nothing.
+    layers: from the first to the outputs. log_probability: natural logarithm of the bound; minus
+    infinity if it says nothing.
     """
 
     layers: tuple[LayerExistence, ...]
@@ -63,14 +63,14 @@ def existence(target: Target, spec: PerceptronSpec, epsilon: float, inputs: Floa
     Theorem 2 of the paper bounds the probability of a layer by 1 - sum_i (1 - (epsilon_l /
     2)^k_i)^n for target neurons with k_i parameters and n neurons in the network.
 
-    Differs from the paper, so that the bound is one for the network at hand:
-    - the probability of a match is the exact one of the target's own parameters rather than
-      (epsilon_l / 2)^k, which is what it comes to for parameters near 1;
-    - t target neurons of a layer must have a match of their own each; with t = 1 this is the
-      paper's formula;
+    Differs from the paper, so that the bound holds for the given network:
+    - the probability of a match is the exact one for the target's own parameters; the paper's
+      (epsilon_l / 2)^k is about that for parameters near 1;
+    - each of a layer's t target neurons needs a match of its own; for t = 1 this is the paper's
+      formula;
     - outputs cannot be chosen: each must match as it stands.
-    Neurons match up to a positive scale of their own, too, which planting uses and this bound
-    does not: it is a lower bound, and far below the truth for relu.
+    A neuron would do at any positive scale. Planting uses this and the bound does not, so for
+    relu the bound is far below the truth.
 
     Raises:
         ValueError: the target's depth or ends differ from the network's; see `error_budget`.
@@ -115,10 +115,10 @@ def width_for(
 ) -> int | None:
     """Returns the least width at which the hidden layers match with `probability`, or None.
 
-    All hidden layers get that width. None: more than `MOST_WIDTH` would be needed.
+    All hidden layers get that width. None means that more than `MOST_WIDTH` would be needed.
 
     Args:
-        spec: as for `existence`; of its hidden layers only the number counts.
+        spec: as for `existence`; the widths of its hidden layers do not matter.
         probability: in (0, 1).
     """
     wanted = math.log(probability)
@@ -142,9 +142,9 @@ def width_for(
 
 
 def _log_matches(target: Target, layer: int, tolerance: float) -> Floats:
-    """Returns the log probability (neurons,) that a neuron of the network matches a target's."""
+    """Returns the log probabilities (neurons,) that a neuron of the network matches a target's."""
     values = np.column_stack([target.weights[layer], target.biases[layer]])
-    # log(cdf(v + t) - cdf(v - t)) by the side of zero on which it is exact
+    # log(cdf(v + t) - cdf(v - t)), computed on the side of zero on which it is exact
     size = np.abs(values)
     high, low = special.log_ndtr(tolerance - size), special.log_ndtr(-tolerance - size)
     met = high + np.log(-np.expm1(low - high))
@@ -154,8 +154,8 @@ def _log_matches(target: Target, layer: int, tolerance: float) -> Floats:
 def _log_all_matched(matches: Floats, width: int) -> float:
     """Returns the log of the better of two bounds for t target neurons among `width` neurons.
 
-    Either every target neuron looks among width // t neurons of its own, or each has at least t
-    matches among all of them; both leave everyone a match of its own.
+    Either each target neuron looks among width // t neurons of its own, or each has at least t
+    matches among all neurons. Both leave every target neuron a match of its own.
     """
     wanted = len(matches)
     if wanted > width:

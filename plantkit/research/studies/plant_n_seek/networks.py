@@ -30,7 +30,7 @@ TEST_SAMPLES = 1000
 class PlantedProblem:
     """What is pruned, and what masks of it are measured against.
 
-    digest: SHA-256 of all that a mask's performance depends on, beside the training seed.
+    digest: SHA-256 of all that a mask's performance depends on, apart from the training seed.
     nominal_weight_density: the ticket's as constructed, weights only: what the paper prints.
     trivial, ticket_strong: test performance of the best constant, and of the untrained ticket.
     """

@@ -2,81 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from plantkit.research.studies.plant_n_seek.grid import NOISE, TASKS, WIDTH
-from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE, Schedule
+from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE
 from plantkit.research.studies.plotting import Line, Panel, draw_panels
 from plantkit.research.studies.records import Records
 from plantkit.research.studies.study import Plot
 
-_VALUES = {"strong": "untrained (strong)", "weak": "trained (weak)"}
 _LEAST_SHOWN = -0.25  # R² falls without bound
+_STRONG, _WEAK = "untrained (strong)", "trained (weak)"
+_MEANS = "at {shape}: means with least and greatest; dotted: planted density"
+
+#: File stem to caption, and columns of panels: schedules, value, and what it is. Rows are tasks.
+_FIGURES: Mapping[str, tuple[str, list[tuple[tuple[str, ...], str, str]]]] = MappingProxyType(
+    {
+        "single": (
+            f"Single shot {_MEANS}",
+            [(("single",), "strong", _STRONG), (("single",), "weak", _WEAK)],
+        ),
+        "multishot": (
+            f"Multishot {_MEANS}",
+            [(("multishot",), "strong", _STRONG), (("multishot",), "weak", _WEAK)],
+        ),
+        "edge-popup": (
+            f"Edge-popup {_MEANS}",
+            [
+                (("constant", "annealed"), "strong", _STRONG),
+                (("constant", "annealed"), "weak", _WEAK),
+            ],
+        ),
+        "weak": (
+            "Trained tickets at {shape}, single shot and multishot",
+            [(("single",), "weak", "single"), (("multishot",), "weak", "multishot")],
+        ),
+    }
+)
 
 
 def draw(records: Records, directory: Path) -> list[Plot]:
     """Returns the plots that the records allow, drawn into `directory` as SVG."""
     plots = []
-    for name, caption, rows in _figures(records):
-        if any(panel.lines for row in rows for panel in row):
-            path = directory / f"{name}.svg"
-            draw_panels(rows, path)
-            plots.append(Plot(path=path, caption=caption))
+    for depth in sorted(records.distinct("depth"), key=float):
+        standard = records.where(depth=depth, width=WIDTH, noise=NOISE)
+        shape = f"{depth}x{WIDTH}"
+        for stem, (caption, columns) in _FIGURES.items():
+            rows = [
+                [
+                    _panel(found, schedules, value, f"{task}, {what}")
+                    for schedules, value, what in columns
+                ]
+                for task in TASKS
+                if (found := standard.where(task=task))
+            ]
+            if any(panel.lines for row in rows for panel in row):
+                path = directory / f"{stem}-{shape}.svg"
+                draw_panels(rows, path)
+                plots.append(Plot(path=path, caption=caption.format(shape=shape)))
     return plots
 
 
-def _figures(records: Records) -> Iterator[tuple[str, str, list[list[Panel]]]]:
-    """Yields file stem, caption and panels. Rows are tasks."""
-    for depth in sorted(records.distinct("depth"), key=float):
-        standard = records.where(depth=depth, width=WIDTH, noise=NOISE)
-        tasks = [task for task in TASKS if standard.where(task=task)]
-        if not tasks:
-            continue
-        shape = f"{depth}x{WIDTH}"
-        for schedules, stem, title in [
-            ((Schedule.SINGLE,), "single", "Single shot"),
-            ((Schedule.MULTISHOT,), "multishot", "Multishot"),
-            ((Schedule.CONSTANT, Schedule.ANNEALED), "edge-popup", "Edge-popup"),
-        ]:
-            yield (
-                f"{stem}-{shape}",
-                f"{title} at {shape}: means with least and greatest; dotted: planted density",
-                [
-                    [
-                        _panel(standard.where(task=task), schedules, value, f"{task}, {how}")
-                        for value, how in _VALUES.items()
-                    ]
-                    for task in tasks
-                ],
-            )
-        yield (
-            f"weak-{shape}",
-            f"Trained tickets at {shape}, single shot and multishot",
-            [
-                [
-                    _panel(standard.where(task=task), (schedule,), "weak", f"{task}, {schedule}")
-                    for schedule in (Schedule.SINGLE, Schedule.MULTISHOT)
-                ]
-                for task in tasks
-            ],
-        )
-
-
-def _panel(records: Records, schedules: Sequence[Schedule], value: str, title: str) -> Panel:
+def _panel(records: Records, schedules: Sequence[str], value: str, title: str) -> Panel:
     reference = records.where(pruner=REFERENCE)
     dense = reference.where(is_planted=False).values(value)
     ticket = reference.where(is_planted=True)
     lines = []
     for schedule in schedules:
-        of_schedule = records.where(schedule=str(schedule))
+        of_schedule = records.where(schedule=schedule)
         for method in METHODS:
             found = of_schedule.where(pruner=method)
             if not found:
                 continue
             label = f"{method}, {schedule}" if len(schedules) > 1 else method
-            points = {float(density): part.values(value) for density, part in _by_density(found)}
+            points = {
+                float(density): part.values(value) for density, part in found.by("density").items()
+            }
             lines.append(Line.of(label, {**points, 1.0: dense}))
     marks = {float(density): "planted" for density in ticket.distinct("density")[:1]}
     if lines and ticket.values(value):
@@ -91,7 +93,3 @@ def _panel(records: Records, schedules: Sequence[Schedule], value: str, title: s
         y_limits=(0.0, 1.02) if accuracies else (_LEAST_SHOWN, 1.05),
         marks=marks,
     )
-
-
-def _by_density(records: Records) -> list[tuple[Any, Records]]:
-    return list(records.by("density").items())

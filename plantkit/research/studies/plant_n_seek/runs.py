@@ -12,13 +12,7 @@ from plantkit.networks.masks import Mask, budget_of, overlap, validate_mask
 from plantkit.networks.training import single_threaded
 from plantkit.networks.training.accuracy import Accuracies, measure
 from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
-from plantkit.research.studies.plant_n_seek.methods import (
-    METHODS,
-    REFERENCE,
-    Schedule,
-    find_pruner,
-    options_of,
-)
+from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE, find_pruner
 from plantkit.research.studies.plant_n_seek.networks import PlantedProblem, plant_problem
 from plantkit.research.studies.records import Coordinate, Coordinates, StudyRecord
 
@@ -32,8 +26,8 @@ class Point:
     mask: Mask
 
 
-def run_coordinates(coordinates: Coordinates, cache: Cache | None) -> list[StudyRecord]:
-    """Returns a record for every density of one method on one network.
+def run_coordinates(coordinates: Coordinates, cache: Cache) -> list[StudyRecord]:
+    """Returns one record per density of one method on one network.
 
     A record adds the requested `density` and `is_planted` to the coordinates. Its values:
     strong, weak: test accuracy or R², untrained and trained. recovered_strong,
@@ -43,8 +37,8 @@ def run_coordinates(coordinates: Coordinates, cache: Cache | None) -> list[Study
     nominal_weight_density.
     """
     seed = int(coordinates["seed"])
-    planted = plant_problem(place_of(coordinates), seed)
-    name, schedule = str(coordinates["pruner"]), Schedule(str(coordinates["schedule"]))
+    planted = plant_problem(Place.of(coordinates), seed)
+    name, schedule = str(coordinates["pruner"]), str(coordinates["schedule"])
     with single_threaded():
         if name == REFERENCE:
             points = [
@@ -53,25 +47,15 @@ def run_coordinates(coordinates: Coordinates, cache: Cache | None) -> list[Study
             ]
         else:
             points = _pruned(planted, name, schedule, seed, cache)
-        measured = _measured(planted, points, seed, cache)
+        measured = _measured(planted, [point.mask for point in points], seed, cache)
     return [
         _record(coordinates, planted, point, found)
         for point, found in zip(points, measured, strict=True)
     ]
 
 
-def place_of(coordinates: Coordinates) -> Place:
-    """Returns the kind of network that a unit's coordinates name."""
-    return Place(
-        task=str(coordinates["task"]),
-        depth=int(coordinates["depth"]),
-        width=int(coordinates["width"]),
-        noise=float(coordinates["noise"]),
-    )
-
-
 def _pruned(
-    planted: PlantedProblem, name: str, schedule: Schedule, seed: int, cache: Cache | None
+    planted: PlantedProblem, name: str, schedule: str, seed: int, cache: Cache
 ) -> list[Point]:
     pruner, module = find_pruner(name, schedule)
     problem = planted.problem
@@ -80,17 +64,15 @@ def _pruned(
         budget = budget_of(density, problem.network.total)
         if budget == 0:
             continue
-        key = None
-        if cache is not None:
-            key = answer_key(
-                module=module,
-                pruner=METHODS[name].pruner,
-                options=options_of(name, schedule),
-                bundle=planted.digest,
-                density=density,
-                seed=seed,
-            )
-        known = None if cache is None or key is None else cache.answer(key, problem.network, budget)
+        key = answer_key(
+            module=module,
+            pruner=METHODS[name].pruner,
+            options=METHODS[name].options_under(schedule),
+            bundle=planted.digest,
+            density=density,
+            seed=seed,
+        )
+        known = None if key is None else cache.answer(key, problem.network, budget)
         if known is None:
             begun = time.perf_counter()
             asked = problem.at(density=density, seed=seed)
@@ -100,7 +82,7 @@ def _pruned(
                 seconds=time.perf_counter() - begun,
                 peak_rss_mib=None,
             )
-            if cache is not None and key is not None:
+            if key is not None:
                 cache.keep_answer(key, known)
         points.append(
             Point(density=density, is_planted=density == planted.ticket.density, mask=known.mask)
@@ -109,18 +91,14 @@ def _pruned(
 
 
 def _measured(
-    planted: PlantedProblem, points: Sequence[Point], seed: int, cache: Cache | None
+    planted: PlantedProblem, masks: Sequence[Mask], seed: int, cache: Cache
 ) -> list[Accuracies]:
     keys = [
-        accuracy_key(bundle=planted.digest, mask=point.mask.digest(), seed=seed, device="cpu")
-        for point in points
+        accuracy_key(bundle=planted.digest, mask=mask.digest(), seed=seed, device="cpu")
+        for mask in masks
     ]
-    known = {
-        key: found
-        for key in keys
-        if cache is not None and (found := cache.accuracies(key)) is not None
-    }
-    missing = {key: point.mask for key, point in zip(keys, points, strict=True) if key not in known}
+    known = {key: found for key in keys if (found := cache.accuracies(key)) is not None}
+    missing = {key: mask for key, mask in zip(keys, masks, strict=True) if key not in known}
     problem = planted.problem
     measured = measure(
         problem.network,
@@ -134,8 +112,7 @@ def _measured(
     )
     for key, found in zip(missing, measured, strict=True):
         known[key] = found
-        if cache is not None:
-            cache.keep_accuracies(key, found)
+        cache.keep_accuracies(key, found)
     return [known[key] for key in keys]
 
 

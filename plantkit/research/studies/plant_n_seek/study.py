@@ -1,8 +1,9 @@
-"""The study: its grid, what a run costs, and where its claims, tables and plots are."""
+"""The study `plant-n-seek`; it puts together its grid, runs, claims, tables and plots."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -10,30 +11,23 @@ from typing import ClassVar
 from plantkit.evaluation.cache import Cache
 from plantkit.networks.training import Recipe
 from plantkit.research.studies.calibration import Calibration
-from plantkit.research.studies.claims import Claim
-from plantkit.research.studies.plant_n_seek.claims import CLAIMS
-from plantkit.research.studies.plant_n_seek.grid import coordinates, experiments
-from plantkit.research.studies.plant_n_seek.methods import Schedule
+from plantkit.research.studies.claims import Claim, Finding, load_claims
+from plantkit.research.studies.plant_n_seek.grid import Place, grid
 from plantkit.research.studies.plant_n_seek.networks import TRAIN_SAMPLES, network_of
 from plantkit.research.studies.plant_n_seek.plots import draw
-from plantkit.research.studies.plant_n_seek.runs import place_of, run_coordinates
+from plantkit.research.studies.plant_n_seek.runs import run_coordinates
 from plantkit.research.studies.plant_n_seek.tables import tables
 from plantkit.research.studies.records import Records, StudyRecord
+from plantkit.research.studies.rules import RULES
 from plantkit.research.studies.study import Plot, Study, Unit
 from plantkit.research.studies.tables import Table
 
-#: Dense trainings of the recipe that a unit takes as long as, pruning to all densities included:
-#: means over the units of the quick grid.
-_TRAININGS: Mapping[Schedule, float] = MappingProxyType(
-    {
-        Schedule.NONE: 1.5,
-        Schedule.SINGLE: 1.9,
-        Schedule.MULTISHOT: 19.0,
-        Schedule.CONSTANT: 31.0,
-        Schedule.ANNEALED: 35.0,
-    }
+#: How many dense trainings take as long as a unit, which prunes to all densities; by schedule.
+#: Means over the units of the quick grid.
+_TRAININGS: Mapping[str, float] = MappingProxyType(
+    {"none": 1.5, "single": 1.9, "multishot": 19.0, "constant": 31.0, "annealed": 35.0}
 )
-_PLANTING_SECONDS = 0.15  # a share: the units of one network stand together and plant it once
+_PLANTING_SECONDS = 0.15  # a share: a network's units come one after another and plant it once
 
 
 class PlantNSeek(Study):
@@ -46,23 +40,32 @@ class PlantNSeek(Study):
         {
             "task": "What is planted.",
             "depth": "Layers of neurons, input and output included.",
-            "width": "Units a hidden layer.",
+            "width": "Units per hidden layer.",
             "noise": "Share of labels moved, or standard deviation on targets.",
             "schedule": "How pruning goes on; none is the dense network and the ticket.",
             "pruner": "Method; reference is the dense network and the ticket.",
         }
     )
-    claims: ClassVar[Sequence[Claim]] = CLAIMS
+    claims: ClassVar[Sequence[Claim]] = load_claims(Path(__file__).with_name("claims.toml"), RULES)
 
     def units(self, *, quick: bool, seeds: int | None) -> list[Unit]:
-        grid = coordinates(experiments(quick=quick), seeds)
-        return [Unit(study=self.name, coordinates=run) for run in grid]
+        return [Unit(study=self.name, coordinates=run) for run in grid(quick=quick, seeds=seeds)]
 
     def seconds(self, unit: Unit, calibration: Calibration) -> float:
-        network = network_of(place_of(unit.coordinates))
+        network = network_of(Place.of(unit.coordinates))
         training = calibration.training_seconds(network.total, Recipe().steps(TRAIN_SAMPLES))
-        schedule = Schedule(str(unit.coordinates["schedule"]))
-        return _PLANTING_SECONDS + _TRAININGS[schedule] * training
+        return _PLANTING_SECONDS + _TRAININGS[str(unit.coordinates["schedule"])] * training
+
+    def findings(self, records: Records) -> list[Finding]:
+        """Returns what became of every claim; claims call the ticket's density "planted"."""
+        return super().findings(
+            Records(
+                replace(record, coordinates={**record.coordinates, "density": "planted"})
+                if record.coordinates.get("is_planted")
+                else record
+                for record in records
+            )
+        )
 
     def run(self, unit: Unit) -> list[StudyRecord]:
         cache = Cache()
@@ -75,3 +78,6 @@ class PlantNSeek(Study):
 
     def draw(self, records: Records, directory: Path) -> list[Plot]:
         return draw(records, directory)
+
+
+STUDY = PlantNSeek()

@@ -3,84 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from plantkit.research.studies.claims import Figure
-from plantkit.research.studies.plant_n_seek.grid import DENSITIES
+from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
 from plantkit.research.studies.plant_n_seek.methods import REFERENCE
 from plantkit.research.studies.records import Records
 from plantkit.research.studies.tables import Table
 
 _SHOWN = (("strong", "untrained"), ("weak", "trained"))
+_COLUMNS = (*DENSITIES, 1)
 
 
 def tables(records: Records) -> list[Table]:
     """Returns a table for every kind of network: accuracy or R² by method and density."""
-    return list(_tables(records))
+    tasks = records.distinct("task")
+    places = sorted(
+        {Place.of(record.coordinates) for record in records},
+        key=lambda place: (tasks.index(place.task), place.depth, place.width, place.noise),
+    )
+    return [_table(place, records.where(**asdict(place))) for place in places]
 
 
-def kinds(records: Records) -> Iterator[tuple[str, Records]]:
-    """Yields every kind of network that has records: its title, and the records."""
-    for task in records.distinct("task"):
-        of_task = records.where(task=task)
-        for depth in sorted(of_task.distinct("depth"), key=float):
-            for width in sorted(of_task.where(depth=depth).distinct("width"), key=float):
-                of_shape = of_task.where(depth=depth, width=width)
-                for noise in sorted(of_shape.distinct("noise"), key=float):
-                    yield f"{task} {depth}x{width}, noise {noise:g}", of_shape.where(noise=noise)
+def _table(place: Place, records: Records) -> Table:
+    densities = records.where(pruner=REFERENCE, is_planted=True).distinct("density")
+    planted = f"planted {min(map(float, densities)):.2g}" if densities else "planted"
+    measure = "accuracy" if place.task == "circle" else "R²"
+    return Table(
+        title=f"{place.task} {place.depth}x{place.width}, noise {place.noise:g}: {measure}, "
+        "mean [least, greatest]",
+        columns=("method", "schedule", "", planted, *map(str, _COLUMNS), "n"),
+        rows=tuple(_rows(records)),
+    )
 
 
-def _tables(records: Records) -> Iterator[Table]:
-    for title, found in kinds(records):
-        reference = found.where(pruner=REFERENCE)
-        lines: list[tuple[str, ...]] = []
-        for schedule in found.distinct("schedule"):
-            for method in found.where(schedule=schedule).distinct("pruner"):
-                of_method = found.where(schedule=schedule, pruner=method)
-                if method == REFERENCE:
-                    continue
-                for value, how in _SHOWN:
-                    lines.append((str(method), str(schedule), how, *_cells(of_method, value)))
-        densities = sorted(
-            {float(value) for value in reference.where(is_planted=True).distinct("density")}
-        )
-        planted = "planted" + (f" {densities[0]:.2g}" if densities else "")
-        lines = [*_reference_lines(reference), *lines]
-        yield Table(
-            title=f"{title}: {'accuracy' if 'circle' in title else 'R²'}, mean [least, greatest]",
-            columns=("method", "schedule", "", planted, *map(str, DENSITIES), "1", "n"),
-            rows=tuple(lines),
-        )
-
-
-def _reference_lines(reference: Records) -> list[tuple[str, ...]]:
-    return [
-        (
-            "ticket, dense",
-            "",
-            how,
-            _cell(reference.where(is_planted=True), value),
-            *("" for _ in DENSITIES),
-            _cell(reference.where(is_planted=False), value),
-            str(len(reference.distinct("seed"))),
-        )
-        for value, how in _SHOWN
-        if len(reference)
+def _rows(records: Records) -> Iterator[tuple[str, ...]]:
+    reference = records.where(pruner=REFERENCE)
+    parts = [("ticket, dense", "", reference)] if reference else []
+    parts += [
+        (str(method), str(schedule), found)
+        for schedule, of_schedule in records.by("schedule").items()
+        for method, found in of_schedule.by("pruner").items()
+        if method != REFERENCE
     ]
-
-
-def _cells(found: Records, value: str) -> list[str]:
-    asked = found.where(is_planted=False)
-    return [
-        _cell(found.where(is_planted=True), value),
-        *(_cell(asked.where(density=density), value) for density in DENSITIES),
-        "",
-        str(len(found.distinct("seed"))),
-    ]
+    for name, schedule, found in parts:
+        asked = found.where(is_planted=False)
+        for value, how in _SHOWN:
+            yield (
+                name,
+                schedule,
+                how,
+                _cell(found.where(is_planted=True), value),
+                *(_cell(asked.where(density=density), value) for density in _COLUMNS),
+                str(len(found.distinct("seed"))),
+            )
 
 
 def _cell(found: Records, value: str) -> str:
     values = found.values(value)
     if not values:
-        return "-"
+        return ""
     figure = Figure.of("", values)
     return f"{figure.mean:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
