@@ -46,10 +46,6 @@ TITLES: Mapping[str, str] = MappingProxyType(
 LEARNING_RATE = 0.005
 BATCH_SIZE = 60
 
-#: How much longer a multiplication takes in a convolution of a few channels than in a matrix
-#: product of the calibration: fitted to the stability study, 14 CPU seconds a unit.
-_CONVOLUTION_COST = 5.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
@@ -112,15 +108,5 @@ def accuracies(network: Network, parameters: Tensor, data: Samples) -> list[floa
 
 def training_seconds(network: Network, steps: int, calibration: Calibration) -> float:
     """Returns about how many CPU seconds one training of `steps` steps takes."""
-    multiplications = float(network.total)
-    if isinstance(network, ConvolutionSpec):
-        pixels, layer = network.image[1] * network.image[2], 0
-        multiplications = 0.0
-        for block in network.blocks:
-            for _ in block:
-                size = network.sizes[f"layers.{layer}.weight"]
-                multiplications += _CONVOLUTION_COST * pixels * size
-                layer += 1
-            pixels //= 4
     batches = BATCH_SIZE / 32  # the calibration's batches are of 32
-    return calibration.training_seconds(round(multiplications * batches), steps)
+    return calibration.training_seconds(round(network.work * batches), steps)
