@@ -93,13 +93,7 @@ class PerceptronSpec(Network):
     def forward_runs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         runs = parameters[weight_name(0)].shape[0]
         hidden = inputs if inputs.dim() == 3 else inputs.expand(runs, *inputs.shape)
-        for layer in self.layers:
-            if layer:
-                hidden = torch.relu(hidden)
-            weight = parameters[weight_name(layer)]  # (runs, out, in)
-            bias = parameters[bias_name(layer)].unsqueeze(1)  # (runs, 1, out)
-            hidden = torch.baddbmm(bias, hidden, weight.transpose(1, 2))  # (runs, batch, out)
-        return hidden
+        return linear_layers(hidden, parameters, self.layers)
 
     def backpropagation(
         self, task: Task, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
@@ -197,6 +191,17 @@ class PerceptronSpec(Network):
             found[name] = mask[name] & ends.unsqueeze(1) & starts.unsqueeze(0)
             found[bias_name(layer)] = mask[bias_name(layer)] & ends
         return found
+
+
+def linear_layers(hidden: Tensor, parameters: Mapping[str, Tensor], layers: range) -> Tensor:
+    """Returns hidden (runs, n, units) after linear layers of many runs, with ReLU between them."""
+    for layer in layers:
+        if layer > layers.start:
+            hidden = torch.relu(hidden)
+        weight = parameters[weight_name(layer)]  # (runs, out, in)
+        bias = parameters[bias_name(layer)].unsqueeze(1)  # (runs, 1, out)
+        hidden = torch.baddbmm(bias, hidden, weight.transpose(1, 2))  # (runs, n, out)
+    return hidden
 
 
 class Mlp(nn.Module):

@@ -1,4 +1,4 @@
-"""Where work is done: in this process, or in processes side by side on this machine.
+"""Does work in this process, or in several processes of this machine.
 
 An executor takes a function and items, all of which can be sent to another process. It gives
 the results back in the order of the items, so it never changes a result. It uses processes
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 class Executor(Protocol):
     """Does independent pieces of work.
 
-    jobs: how many pieces are worth having at once.
+    jobs: how many pieces it does at once.
     """
 
     @property
@@ -45,8 +45,8 @@ class Executor(Protocol):
     ) -> list[Result]:
         """Returns the results of `function` for `items`, in the order of `items`.
 
-        Both are called in the caller's thread: `on_result` with each result as it comes, and
-        `meanwhile` once, when the work has begun.
+        It calls `on_result` with each result as it comes, and `meanwhile` once, when the work
+        has begun; both in the caller's thread.
         """
         ...
 
@@ -59,12 +59,8 @@ class LocalExecutor:
     """
 
     def __init__(self, jobs: int = 1) -> None:
-        self._jobs = jobs
+        self.jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
-
-    @property
-    def jobs(self) -> int:
-        return self._jobs
 
     def __enter__(self) -> LocalExecutor:
         return self
@@ -74,15 +70,15 @@ class LocalExecutor:
 
     def start(self) -> None:
         """Starts the processes, unless they run already or none are needed."""
-        if self._jobs == 1 or self._pool is not None:
+        if self.jobs == 1 or self._pool is not None:
             return
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         stopped, self._stop = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
-            self._jobs, mp_context=context, initializer=_prepare_process, initargs=(stopped,)
+            self.jobs, mp_context=context, initializer=_prepare_process, initargs=(stopped,)
         )
         with warnings.catch_warnings():
-            # Libraries' idle threads are no danger: what is forked here runs on one thread.
+            # Libraries' idle threads do no harm: what is forked here runs on one thread.
             warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
             self._pool.submit(os.getpid)  # forks all of them
 
@@ -108,7 +104,7 @@ class LocalExecutor:
         """
         report = on_result or (lambda _: None)
         fill_in = meanwhile or (lambda: None)
-        if self._jobs == 1 or len(items) <= 1:
+        if self.jobs == 1 or len(items) <= 1:
             fill_in()
             results = []
             for item in items:

@@ -25,7 +25,7 @@ _SHARED_FROM = 0.5
 
 
 class Device(enum.StrEnum):
-    """What trains: the CPU, or a GPU that torch was built for."""
+    """What trains networks: the CPU, or a GPU that torch was built for."""
 
     CPU = "cpu"
     CUDA = "cuda"
@@ -37,10 +37,8 @@ class Device(enum.StrEnum):
         Raises:
             UsageError: an unknown name, or a GPU that torch cannot use here.
         """
-        if name not in {device.value for device in cls}:
-            raise UsageError(
-                f"device is {name!r}; expected {' or '.join(map(repr, map(str, cls)))}"
-            )
+        if name not in list(cls):
+            raise UsageError(f"device is {name!r}; expected 'cpu' or 'cuda'")
         device = cls(name)
         if device is Device.CUDA and not torch.cuda.is_available():
             raise UsageError(
@@ -57,7 +55,7 @@ BATCH_PARAMETERS = {Device.CPU: 260_000, Device.CUDA: 1 << 26}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """Runs of one network to be trained. steps: of each run."""
+    """Runs of one network that are to be trained. steps: how many each run takes."""
 
     spec: Network
     masks: Sequence[Mapping[str, Any]]
@@ -68,8 +66,8 @@ class Workload:
 class Group:
     """Runs that train in one batch.
 
-    workload: its position among those that were planned together. runs: positions in it.
-    cost: about how long it takes, in units that groups of one plan share.
+    workload: the position of its workload in the plan. runs: positions in that workload.
+    cost: about how long it takes, in a unit that all groups of a plan share.
     """
 
     workload: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -144,12 +145,12 @@ def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:
         )
 
 
-class single_threaded:  # noqa: N801 - reads as a statement: with single_threaded()
+@contextmanager
+def single_threaded() -> Iterator[None]:
     """Runs the block with one torch thread, so that sums do not depend on the machine's cores."""
-
-    def __enter__(self) -> None:
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *exc_info: object) -> None:
-        torch.set_num_threads(self._threads)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
