@@ -65,14 +65,6 @@ class Network(ABC):
     def empty_module(self) -> nn.Module:
         """Returns a torch module that maps (n, inputs) to (n, outputs), with any parameters."""
 
-    @abstractmethod
-    def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Returns the kept parameters, as bool tensors, that lie on a path through the network.
-
-        A path leads from an input to an output over kept weights. A bias lies on the paths of
-        its unit.
-        """
-
     def to_json(self) -> dict[str, Any]:
         """Returns the specification as JSON; `kind` says which kind reads it."""
         return {"kind": self.kind, **json.loads(json.dumps(asdict(self)))}
@@ -102,6 +94,36 @@ class Network(ABC):
             in_dims=(0, 0 if inputs.dim() == 3 else None),
         )(dict(parameters), inputs)
         return outputs
+
+    def path_module(self) -> nn.Module:
+        """Returns the module that `connected` follows paths through.
+
+        With positive inputs, positive weights and no biases, its outputs must have a positive
+        derivative by every weight that lies on a path. ReLU is fine; a max pooling is not.
+        """
+        return self.empty_module()
+
+    def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Returns the kept parameters, as bool tensors, that lie on a path through the network.
+
+        A path leads from an input to an output over kept weights. A bias lies on the paths of
+        its unit. The default counts paths in float64: there must be fewer than 1e308.
+        """
+        with torch.device("meta"):
+            module = self.path_module()
+        weights, biases = {}, {}
+        for name, shape in self.shapes.items():
+            if len(shape) > 1:
+                weights[name] = mask[name].double().requires_grad_()
+            else:
+                biases[name] = torch.zeros(shape, dtype=torch.float64)
+        inputs = torch.ones(1, self.inputs, dtype=torch.float64)
+        outputs = functional_call(module, weights | biases, (inputs,))
+        paths = torch.autograd.grad(outputs.sum(), list(weights.values()))
+        found = {name: mask[name] & (count > 0) for name, count in zip(weights, paths, strict=True)}
+        for name in biases:
+            found[name] = mask[name] & found[f"{layer_of(name)}.weight"].flatten(1).any(dim=1)
+        return {name: found[name] for name in self.shapes}
 
     def backpropagation(
         self, task: Task, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]

@@ -1,4 +1,4 @@
-"""Strong and weak performance of many masks, whatever does the work."""
+"""Strong and weak accuracy of many masks, whatever does the work."""
 
 from __future__ import annotations
 

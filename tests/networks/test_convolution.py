@@ -66,6 +66,8 @@ def test_shapes_and_total():
     assert SPEC.total == (54 + 3) + (54 + 2) + (72 + 4) + (24 + 6) + (18 + 3)
     assert (SPEC.inputs, SPEC.outputs, SPEC.depth, list(SPEC.layers)) == (40, 3, 6, [0, 1, 2, 3, 4])
     assert SPEC.label == "3-2-p-4-p-6-3"
+    # Five times the multiplications of the convolutions: 20 pixels, then a quarter of them.
+    assert SPEC.work == 5 * (20 * (54 + 54) + 5 * 72)
 
 
 @pytest.mark.parametrize("network", [SPEC, PerceptronSpec(widths=(2, 3, 1))])

@@ -77,22 +77,6 @@ class ResidualSpec(Network):
     def empty_module(self) -> ResidualModule:
         return ResidualModule(self)
 
-    def connected(self, mask):
-        first, *blocks, last = (mask[weight_name(layer)] for layer in self.layers)
-        reached = [first.any(dim=1)]
-        for block in blocks:
-            reached.append(reached[-1] | (block & reached[-1]).any(dim=1))
-        reaching = [last.any(dim=0)]
-        for block in reversed(blocks):
-            reaching.insert(0, reaching[0] | (block & reaching[0].unsqueeze(1)).any(dim=0))
-        found = {weight_name(0): first & reaching[0].unsqueeze(1)}
-        for layer, block in enumerate(blocks, start=1):
-            found[weight_name(layer)] = block & reaching[layer].unsqueeze(1) & reached[layer - 1]
-        ends = last & reached[-1]
-        name = weight_name(len(blocks) + 1)
-        bias = name.replace("weight", "bias")
-        return found | {name: ends, bias: mask[bias] & ends.any(dim=1)}
-
 
 SPEC = ResidualSpec(inputs=3, width=6, blocks=2, outputs=3)
 
