@@ -10,10 +10,9 @@ up to rounding: there the runs are the groups of one convolution.
 steps, `trainer` does the rest; `accuracy` measures masks, in the processes of `executors`.
 """
 
-from plantkit.networks.training.groups import BATCH_PARAMETERS, Device, Group, Workload, plan
+from plantkit.networks.training.groups import BATCH_PARAMETERS, Device, Workload, plan
 from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
 from plantkit.networks.training.trainer import (
-    EVALUATION_BATCH,
     evaluate,
     single_threaded,
     trace,
@@ -23,9 +22,7 @@ from plantkit.networks.training.trainer import (
 
 __all__ = [
     "BATCH_PARAMETERS",
-    "EVALUATION_BATCH",
     "Device",
-    "Group",
     "Recipe",
     "Run",
     "Samples",
