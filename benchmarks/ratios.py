@@ -34,7 +34,7 @@ from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask, budget_of
 from plantkit.networks.tasks import Task, make_task
 from plantkit.networks.training import Recipe, Run, Samples, train
-from plantkit.networks.training.accuracy import measure
+from plantkit.networks.training.accuracy import Measurement, measure, measure_all
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.pruners.selection import select
 
@@ -142,17 +142,17 @@ def parallel(arguments: argparse.Namespace) -> None:
     masks = [Mask.full(challenge.network)] * arguments.runs
 
     def measured(executor: LocalExecutor) -> None:
-        measure(
-            challenge.network,
-            challenge.task,
-            challenge.weights,
-            masks,
-            list(range(len(masks))),
-            recipe,
+        wanted = Measurement(
+            spec=challenge.network,
+            task=challenge.task,
+            weights=challenge.weights,
+            masks=masks,
+            seeds=range(len(masks)),
+            recipe=recipe,
             train_data=challenge.train,
             test_data=challenge.truth.test,
-            executor=executor,
         )
+        measure_all([wanted], executor=executor)
 
     rows = []
     for number in range(arguments.rounds):

@@ -1,6 +1,7 @@
-"""Kinds of networks, their torch modules, and the forward pass of many runs at once.
+"""Kinds of networks, with what masks and tasks mean for them, and their training.
 
-`network` holds what all kinds share; every kind is a module of its own and a line in `KINDS`.
+`network` says what a kind must define and has defaults for the rest. A kind is one module, such
+as `perceptron`, and an entry in `KINDS`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from plantkit.networks.network import (
     bias_name,
     build_module,
     flatten,
-    forward_runs,
     layer_of,
     unflatten,
     weight_name,
@@ -31,7 +31,6 @@ __all__ = [
     "bias_name",
     "build_module",
     "flatten",
-    "forward_runs",
     "layer_of",
     "network_from_json",
     "unflatten",
@@ -49,7 +48,7 @@ def network_from_json(value: Mapping[str, Any]) -> Network:
     """Returns the network that `Network.to_json` wrote.
 
     Raises:
-        ValueError: an unknown kind, or numbers that make no network.
+        ValueError: an unknown kind, or sizes that do not make a network.
     """
     kind = value.get("kind")
     if kind not in KINDS:

@@ -1,6 +1,6 @@
 """Convolutional networks after VGG: blocks of 3x3 convolutions, then linear layers.
 
-Every convolution has stride 1, one pixel of zeros around its input and a ReLU behind it; every
+Every convolution has stride 1, one pixel of zeros around its input and a ReLU after it; every
 block ends with a 2x2 max pooling, which drops an odd last row or column. Linear layers have
 ReLU between them and none after the last. Parameters are `layers.{i}.weight`, (out, in, 3, 3)
 of a convolution and (out, in) of a linear layer, and `layers.{i}.bias` (out).
@@ -16,21 +16,21 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn import grad as convolution_gradients
 
-from plantkit.networks.network import Network, bias_name, check_kind, weight_name
-
-_weight_gradient: Callable[..., Tensor] = convolution_gradients.conv2d_weight
-_input_gradient: Callable[..., Tensor] = convolution_gradients.conv2d_input
+from plantkit.networks.network import Network, bias_name, weight_name
+from plantkit.networks.perceptron import linear_layers
 
 #: Height and width of every kernel, and the rows of zeros around its input.
 _KERNEL = 3
 _PADDING = 1
+#: How much longer a multiplication takes in a convolution of a few channels than in a matrix
+#: product: fitted to the stability study, 14 CPU seconds per unit.
+_COST = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +47,8 @@ class ConvolutionSpec(Network):
 
     image: tuple[int, int, int]
     blocks: tuple[tuple[int, ...], ...]
-    outputs: int
     hidden: tuple[int, ...] = ()
+    outputs: int
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", tuple(int(size) for size in self.image))
@@ -89,7 +89,6 @@ class ConvolutionSpec(Network):
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Parameter name to shape, in the order in which parameters are flattened."""
         channels = [self.image[0], *itertools.chain(*self.blocks)]
         rows, columns = (size >> len(self.blocks) for size in self.image[1:])
         widths = [channels[-1] * rows * columns, *self.hidden, self.outputs]
@@ -108,30 +107,21 @@ class ConvolutionSpec(Network):
         blocks = [[*map(str, block), "p"] for block in self.blocks]
         return "-".join([*itertools.chain(*blocks), *map(str, self.hidden), str(self.outputs)])
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "image": list(self.image),
-            "blocks": [list(block) for block in self.blocks],
-            "hidden": list(self.hidden),
-            "outputs": self.outputs,
-        }
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> ConvolutionSpec:
-        check_kind(cls, value)
-        return cls(
-            image=tuple(value["image"]),
-            blocks=tuple(tuple(block) for block in value["blocks"]),
-            hidden=tuple(value["hidden"]),
-            outputs=int(value["outputs"]),
-        )
+    @property
+    def work(self) -> float:
+        pixels, layer, work = math.prod(self.image[1:]), 0, 0.0
+        for block in self.blocks:
+            for _ in block:
+                work += _COST * pixels * self.sizes[weight_name(layer)]
+                layer += 1
+            pixels //= 4
+        return work
 
     def empty_module(self) -> ConvolutionNetwork:
         return ConvolutionNetwork(self)
 
     def forward_runs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """Returns outputs (runs, n, outputs); the runs are the groups of each convolution."""
+        """Returns outputs (runs, n, outputs). Every run is a group of each convolution."""
         runs = parameters[weight_name(0)].shape[0]
         each = inputs if inputs.dim() == 3 else inputs.expand(runs, *inputs.shape)
         count = each.shape[1]
@@ -145,64 +135,22 @@ class ConvolutionSpec(Network):
             if layer in self.pooled:
                 hidden = functional.max_pool2d(hidden, 2)
         hidden = hidden.reshape(count, runs, -1).transpose(0, 1)  # (runs, n, units)
-        for layer in self.layers[self.convolutions :]:
-            if layer > self.convolutions:
-                hidden = torch.relu(hidden)
-            weight = parameters[weight_name(layer)]  # (runs, out, in)
-            bias = parameters[bias_name(layer)].unsqueeze(1)  # (runs, 1, out)
-            hidden = torch.baddbmm(bias, hidden, weight.transpose(1, 2))
-        return hidden
+        return linear_layers(hidden, parameters, self.layers[self.convolutions :])
 
-    def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Returns the kept parameters on a path, followed pixel by pixel.
-
-        A kernel's entry that meets nothing but the zeros around an image is on no path. A path
-        goes through a max pooling from any of the pixels that it looks at.
-        """
-        # What an input leads to: before each layer, and (after its ReLU) behind it.
-        below: list[Tensor] = []
-        behind: list[Tensor] = []
-        reached = torch.ones(1, *self.image)
-        for layer in self.layers:
-            kept = mask[weight_name(layer)].float()
-            if layer < self.convolutions:
-                below.append(reached)
-                reached = _any(functional.conv2d(reached, kept, padding=_PADDING))
-            else:
-                below.append(reached.flatten(1))
-                reached = _any(functional.linear(below[-1], kept))
-            behind.append(reached)
-            if layer in self.pooled:
-                reached = functional.max_pool2d(reached, 2)
-        # From where an output is reached, backwards; counts are small integers, exact in float.
-        found = {}
-        reaching = torch.ones(1, self.outputs)
-        for layer in reversed(self.layers):
-            kept = mask[weight_name(layer)].float()
-            if layer < self.convolutions:
-                if layer in self.pooled:
-                    reaching = _unpooled(reaching.reshape(1, len(kept), -1), behind[layer])
-                ends = reaching * behind[layer]
-                shape = below[layer].shape
-                used = _weight_gradient(below[layer], kept.shape, ends, padding=_PADDING)
-                reaching = _any(_input_gradient(shape, kept, reaching, padding=_PADDING))
-                units = ends.flatten(2).any(dim=2)[0]
-            else:
-                ends = reaching * behind[layer]
-                used = ends.transpose(0, 1) @ below[layer]
-                reaching = _any(reaching @ kept)
-                units = ends[0] > 0
-            found[weight_name(layer)] = mask[weight_name(layer)] & (used > 0)
-            found[bias_name(layer)] = mask[bias_name(layer)] & units
-        return {name: found[name] for name in self.shapes}
+    def path_module(self) -> ConvolutionNetwork:
+        """Returns the module with mean pooling, through which a path leads from any pixel."""
+        return ConvolutionNetwork(self, pool=functional.avg_pool2d)
 
 
 class ConvolutionNetwork(nn.Module):
     """The torch module of a `ConvolutionSpec`."""
 
-    def __init__(self, spec: ConvolutionSpec) -> None:
+    def __init__(
+        self, spec: ConvolutionSpec, pool: Callable[[Tensor, int], Tensor] = functional.max_pool2d
+    ) -> None:
         super().__init__()
         self._spec = spec
+        self._pool = pool
         weights = [shape for name, shape in spec.shapes.items() if name.endswith(".weight")]
         self.layers = nn.ModuleList(
             nn.Conv2d(shape[1], shape[0], _KERNEL, padding=_PADDING)
@@ -224,20 +172,5 @@ class ConvolutionNetwork(nn.Module):
             if index < spec.convolutions:
                 hidden = torch.relu(hidden)
             if index in spec.pooled:
-                hidden = functional.max_pool2d(hidden, 2)
+                hidden = self._pool(hidden, 2)
         return hidden
-
-
-def _any(counts: Tensor) -> Tensor:
-    """Returns 1 where counts of paths are positive, else 0."""
-    return (counts > 0).float()
-
-
-def _unpooled(pooled: Tensor, before: Tensor) -> Tensor:
-    """Returns (1, channels, pixels) spread over the windows of a pooling of `before`."""
-    rows, columns = (size // 2 for size in before.shape[2:])
-    windows = pooled.reshape(1, -1, rows, columns)
-    spread = windows.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
-    whole = torch.zeros_like(before)
-    whole[:, :, : 2 * rows, : 2 * columns] = spread
-    return whole

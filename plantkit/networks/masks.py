@@ -24,7 +24,7 @@ class Mask(Mapping[str, Tensor]):
     Args:
         values: name to tensor of 0/1 or bool, any shape.
         saliency: the importances that the mask was chosen by, name to float tensor of the
-            same shapes, or None. They are used for the average precision only.
+            same shapes, or None. Only the average precision uses them.
 
     Raises:
         MaskError: a value is not 0 or 1.

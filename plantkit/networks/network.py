@@ -1,41 +1,55 @@
-"""What every kind of network offers: names, shapes and JSON, and its parameters as one vector.
+"""What every kind of network offers, with defaults that serve any kind.
 
-The parameters of every kind are named `layers.{i}.weight` and `layers.{i}.bias`, i from 0; a
-layer's bias has one entry for each of its outputs. Inputs are given flat, (n, inputs).
+The parameters of every kind are named `layers.{i}.weight` and `layers.{i}.bias`, i from 0. A
+layer's bias has one entry for each of the layer's outputs; a kind may leave biases out. Inputs
+are flat: (n, inputs).
 """
 
 from __future__ import annotations
 
+import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+
+from plantkit.networks.tasks import Task
+
+#: Computes the gradients of every run's mean loss in place, for inputs (runs, count, inputs) and
+#: targets (runs, count) or (runs, count, outputs).
+Backpropagation = Callable[[Tensor, Tensor], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Network(ABC):
     """The specification of a network: its shape without its parameters.
 
-    A kind of network is a frozen dataclass with a name of its own in `kind`; it is entered in
-    `plantkit.networks.KINDS`.
+    A kind of network is one module of this package: a frozen dataclass with a name of its own
+    in `kind`, listed in `plantkit.networks.KINDS`. It must define what is abstract here. The
+    rest has defaults that a kind replaces where it can do better.
     """
-
-    __slots__ = ()
 
     #: The name in JSON; lower-case letters.
     kind: ClassVar[str]
 
+    #: Whether a GPU may record a training step as a CUDA graph: `backpropagation` then allocates
+    #: no memory after its first call.
+    is_capturable: ClassVar[bool] = False
+
     @property
     @abstractmethod
     def inputs(self) -> int:
-        """Numbers in one sample."""
+        """How many numbers one sample has."""
 
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Numbers that come out for one sample."""
+        """How many numbers come out for one sample."""
 
     @property
     @abstractmethod
@@ -48,38 +62,118 @@ class Network(ABC):
         """A short name for tables."""
 
     @abstractmethod
-    def to_json(self) -> dict[str, Any]:
-        """Returns the specification as JSON; `kind` says which kind reads it."""
-
-    @classmethod
-    @abstractmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Returns the specification in `value`.
-
-        Raises:
-            ValueError: of another kind, or no network.
-        """
-
-    @abstractmethod
     def empty_module(self) -> nn.Module:
         """Returns a torch module that maps (n, inputs) to (n, outputs), with any parameters."""
 
-    @abstractmethod
-    def forward_runs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """Returns the outputs (runs, n, outputs) of many networks; see `forward_runs`."""
+    def to_json(self) -> dict[str, Any]:
+        """Returns the specification as JSON; `kind` says which kind reads it."""
+        return {"kind": self.kind, **json.loads(json.dumps(asdict(self)))}
 
-    @abstractmethod
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Returns the specification that `to_json` wrote.
+
+        Raises:
+            ValueError: JSON of another kind, or sizes that do not make a network.
+        """
+        if value.get("kind") != cls.kind:
+            raise ValueError(f"network kind is {value.get('kind')!r}; expected {cls.kind!r}")
+        return cls(**{field.name: value[field.name] for field in fields(cls)})
+
+    def forward_runs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """Returns the outputs (runs, n, outputs) of many networks of this shape.
+
+        Args:
+            parameters: name to (runs, *shape).
+            inputs: (n, inputs), shared by the runs, or (runs, n, inputs).
+        """
+        with torch.device("meta"):  # allocates nothing and draws nothing
+            module = self.empty_module()
+        outputs: Tensor = torch.vmap(
+            lambda own, seen: functional_call(module, own, (seen,)),
+            in_dims=(0, 0 if inputs.dim() == 3 else None),
+        )(dict(parameters), inputs)
+        return outputs
+
+    def path_module(self) -> nn.Module:
+        """Returns the module that `connected` follows paths through.
+
+        With positive inputs, positive weights and no biases, its outputs must have a positive
+        derivative by every weight that lies on a path. ReLU is fine; a max pooling is not.
+        """
+        return self.empty_module()
+
     def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Returns the kept parameters, as bool tensors, that lie on a path through the network.
 
-        A path leads from an input to an output over kept weights; a bias lies on the paths of
-        its unit.
+        A path leads from an input to an output over kept weights. A bias lies on the paths of
+        its unit. The default counts paths in float64: there must be fewer than 1e308.
         """
+        with torch.device("meta"):
+            module = self.path_module()
+        weights, biases = {}, {}
+        for name, shape in self.shapes.items():
+            if len(shape) > 1:
+                weights[name] = mask[name].double().requires_grad_()
+            else:
+                biases[name] = torch.zeros(shape, dtype=torch.float64)
+        inputs = torch.ones(1, self.inputs, dtype=torch.float64)
+        outputs = functional_call(module, weights | biases, (inputs,))
+        paths = torch.autograd.grad(outputs.sum(), list(weights.values()))
+        found = {name: mask[name] & (count > 0) for name, count in zip(weights, paths, strict=True)}
+        for name in biases:
+            found[name] = mask[name] & found[f"{layer_of(name)}.weight"].flatten(1).any(dim=1)
+        return {name: found[name] for name in self.shapes}
+
+    def backpropagation(
+        self, task: Task, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
+    ) -> Backpropagation:
+        """Returns what writes the gradients of `parameters` into `gradients`.
+
+        Both map names to (runs, *shape); they keep their memory while training moves them.
+        The default is torch's autograd over `forward_runs`.
+        """
+        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+
+        def backpropagate(inputs: Tensor, targets: Tensor) -> None:
+            with torch.enable_grad():
+                outputs = self.forward_runs(leaves, inputs)  # (runs, count, outputs)
+            found = torch.autograd.grad(
+                outputs, list(leaves.values()), task.loss_gradient(outputs.detach(), targets)
+            )
+            for name, gradient in zip(leaves, found, strict=True):
+                gradients[name].copy_(gradient)
+
+        return backpropagate
+
+    @property
+    def least_runs(self) -> int:
+        """How many runs must train together so that their number does not change their results."""
+        return 1
+
+    def cut(self, masks: Tensor) -> list[Network]:
+        """Returns the network that each of the masks (runs, total) bool is trained in.
+
+        A kind may cut away units that cannot learn. What it returns for a run must depend on
+        that run's mask alone: a matrix product of another shape may round its sums in another
+        order. The default cuts nothing.
+        """
+        return [self] * len(masks)
+
+    def places(self, masks: Tensor, small: Network) -> Tensor:
+        """Returns where the parameters of `small` lie in this network: (runs, small.total) int64.
+
+        `total` stands for a parameter of `small` that has no counterpart: it is zero and stays so.
+
+        Args:
+            masks: (runs, total) bool, those for which `cut` returned `small`.
+        """
+        return torch.arange(self.total).expand(len(masks), -1)
 
     @property
     def layers(self) -> range:
         """Indices of the layers of parameters."""
-        return range(len(self.shapes) // 2)
+        return range(len({layer_of(name) for name in self.shapes}))
 
     @property
     def depth(self) -> int:
@@ -96,11 +190,10 @@ class Network(ABC):
         """Number of prunable parameters: all weights and all biases."""
         return sum(self.sizes.values())
 
-
-def check_kind(network: type[Network], value: Mapping[str, Any]) -> None:
-    """Raises ValueError unless `value` is JSON of the kind of `network`."""
-    if value.get("kind") != network.kind:
-        raise ValueError(f"network kind is {value.get('kind')!r}; expected {network.kind!r}")
+    @property
+    def work(self) -> float:
+        """About how long one sample takes, in weights of a perceptron that would take as long."""
+        return float(self.total)
 
 
 def weight_name(layer: int) -> str:
@@ -127,14 +220,13 @@ def build_module(network: Network, weights: Mapping[str, Tensor]) -> nn.Module:
 def flatten(network: Network, parameters: Mapping[str, Tensor]) -> Tensor:
     """Returns the parameters as one vector (..., total) in the order of `network.shapes`.
 
-    Leading axes beyond a parameter's own shape are kept, so that (runs, out, in) and
-    (runs, out) give (runs, total).
+    Leading axes beyond a parameter's own shape are kept: (runs, out, in) and (runs, out) give
+    (runs, total).
     """
     rows = []
     for name, shape in network.shapes.items():
         value = parameters[name]
-        lead = value.shape[: value.dim() - len(shape)]
-        rows.append(value.reshape(*lead, -1))
+        rows.append(value.reshape(*value.shape[: value.dim() - len(shape)], -1))
     return torch.cat(rows, dim=-1)
 
 
@@ -145,13 +237,3 @@ def unflatten(network: Network, vector: Tensor) -> dict[str, Tensor]:
         name: piece.view(*piece.shape[:-1], *shape)
         for (name, shape), piece in zip(network.shapes.items(), pieces, strict=True)
     }
-
-
-def forward_runs(network: Network, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-    """Returns the outputs (runs, n, outputs) of many networks of one shape.
-
-    Args:
-        parameters: name to (runs, *shape).
-        inputs: (n, inputs), shared by the runs, or (runs, n, inputs).
-    """
-    return network.forward_runs(parameters, inputs)

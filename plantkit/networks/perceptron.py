@@ -1,6 +1,9 @@
 """Multilayer perceptrons: ReLU between the layers and none after the last.
 
 Parameters are `layers.{i}.weight` (out, in) and `layers.{i}.bias` (out).
+
+Perceptrons are trained often and they are small, so their backpropagation is written out, and
+units that cannot learn are cut away before training. Both are exact.
 """
 
 from __future__ import annotations
@@ -8,12 +11,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from plantkit.networks.network import Network, bias_name, check_kind, weight_name
+from plantkit.networks.network import (
+    Backpropagation,
+    Network,
+    bias_name,
+    unflatten,
+    weight_name,
+)
+from plantkit.networks.tasks import Task
+
+#: The least hidden width that a network is cut to: floats in a vector register, and in a cache
+#: line.
+_LEAST_WIDTH = 16
+#: Hidden widths are padded to multiples of it. Products of two then start at a cache line for
+#: every run; where they do not, sums may depend on a run's place in its batch.
+_WIDTH_MULTIPLE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +43,7 @@ class PerceptronSpec(Network):
     """
 
     kind: ClassVar[str] = "mlp"
+    is_capturable: ClassVar[bool] = True
 
     widths: tuple[int, ...]
 
@@ -50,12 +69,10 @@ class PerceptronSpec(Network):
 
     @property
     def layers(self) -> range:
-        """Indices of the weight matrices."""
         return range(len(self.widths) - 1)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Parameter name to shape, in the order in which parameters are flattened."""
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(self.widths)):
             shapes[weight_name(layer)] = (fan_out, fan_in)
@@ -70,27 +87,97 @@ class PerceptronSpec(Network):
             return f"{self.depth}x{hidden.pop()}"
         return "-".join(str(width) for width in self.widths)
 
-    def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "widths": list(self.widths)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> PerceptronSpec:
-        check_kind(cls, value)
-        return cls(widths=tuple(value["widths"]))
-
     def empty_module(self) -> Mlp:
         return Mlp(self)
 
     def forward_runs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         runs = parameters[weight_name(0)].shape[0]
         hidden = inputs if inputs.dim() == 3 else inputs.expand(runs, *inputs.shape)
-        for layer in self.layers:
-            if layer:
-                hidden = torch.relu(hidden)
-            weight = parameters[weight_name(layer)]  # (runs, out, in)
-            bias = parameters[bias_name(layer)].unsqueeze(1)  # (runs, 1, out)
-            hidden = torch.baddbmm(bias, hidden, weight.transpose(1, 2))  # (runs, batch, out)
-        return hidden
+        return linear_layers(hidden, parameters, self.layers)
+
+    def backpropagation(
+        self, task: Task, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
+    ) -> Backpropagation:
+        """Returns what writes the gradients; it allocates memory once for each batch length."""
+        layers = self.layers
+        weights = [parameters[weight_name(layer)] for layer in layers]
+        transposed = [weight.transpose(1, 2) for weight in weights]
+        biases = [parameters[bias_name(layer)].unsqueeze(1) for layer in layers]
+        weight_gradients = [gradients[weight_name(layer)] for layer in layers]
+        bias_gradients = [gradients[bias_name(layer)] for layer in layers]
+        memory: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+
+        def backpropagate(inputs: Tensor, targets: Tensor) -> None:
+            runs, count = inputs.shape[:2]
+            if count not in memory:
+                values, deltas = (
+                    [torch.empty(runs, count, width, device=inputs.device) for width in widths]
+                    for widths in (self.widths[1:], self.widths[1:-1])
+                )
+                memory[count] = values, deltas
+            values, deltas = memory[count]
+            below = inputs
+            for layer in layers:
+                torch.baddbmm(biases[layer], below, transposed[layer], out=values[layer])
+                below = values[layer]  # (runs, count, out)
+                if layer < layers[-1]:
+                    below.relu_()
+            delta = task.loss_gradient(below, targets)  # (runs, count, out)
+            for layer in reversed(layers):
+                below = values[layer - 1] if layer else inputs
+                torch.bmm(delta.transpose(1, 2), below, out=weight_gradients[layer])
+                torch.sum(delta, dim=1, out=bias_gradients[layer])
+                if layer:
+                    torch.bmm(delta, weights[layer], out=deltas[layer - 1])
+                    delta = deltas[layer - 1]
+                    torch.ops.aten.threshold_backward.grad_input(delta, below, 0, grad_input=delta)
+
+        return backpropagate
+
+    @property
+    def least_runs(self) -> int:
+        """2 with a layer of one unit: a product with one column sums a single run differently."""
+        return 2 if 1 in self.widths[1:] else 1
+
+    def cut(self, masks: Tensor) -> list[Network]:
+        """Returns networks whose hidden widths are at most 16, 32, 64, ..., as few as will do.
+
+        A network whose hidden units are all idle has a constant output. It is trained without
+        hidden layers, and only its output biases learn.
+        """
+        units = trainable_units(self, unflatten(self, masks))
+        if not units:
+            return [self] * len(masks)
+        alive = torch.stack([layer.sum(dim=1) for layer in units]).amax(dim=0)
+        return [self._with_hidden(int(count)) for count in alive]
+
+    def _with_hidden(self, alive: int) -> PerceptronSpec:
+        """Returns the network for masks of which some layer has `alive` units, and none more."""
+        cap = max(_LEAST_WIDTH, 1 << (alive - 1).bit_length()) if alive else 0
+        hidden = (min(cap, width + -width % _WIDTH_MULTIPLE) for width in self.widths[1:-1])
+        return PerceptronSpec(widths=(self.inputs, *filter(None, hidden), self.outputs))
+
+    def places(self, masks: Tensor, small: Network) -> Tensor:
+        runs = len(masks)
+        if small.depth < self.depth:  # its hidden units are all idle
+            unused = torch.full((self.inputs * self.outputs,), self.total)
+            biases = torch.arange(self.total - self.outputs, self.total)
+            return torch.cat([unused, biases]).expand(runs, -1)
+        alive = [
+            torch.ones(runs, self.inputs, dtype=torch.bool),
+            *trainable_units(self, unflatten(self, masks)),
+            torch.ones(runs, self.outputs, dtype=torch.bool),
+        ]
+        widths = [small.inputs, *(small.shapes[bias_name(layer)][0] for layer in small.layers)]
+        units = [_alive_first(layer, width) for layer, width in zip(alive, widths, strict=True)]
+        everything = unflatten(self, torch.arange(self.total))
+        found = []
+        for layer, (starts, ends) in enumerate(itertools.pairwise(units)):
+            # Index -1, for no unit, finds the row or column that is added at the end.
+            weight = functional.pad(everything[weight_name(layer)], (0, 1, 0, 1), value=self.total)
+            bias = functional.pad(everything[bias_name(layer)], (0, 1), value=self.total)
+            found += [weight[ends.unsqueeze(2), starts.unsqueeze(1)].flatten(1), bias[ends]]
+        return torch.cat(found, dim=1)
 
     def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
         masks = {name: value.unsqueeze(0) for name, value in mask.items()}
@@ -104,6 +191,17 @@ class PerceptronSpec(Network):
             found[name] = mask[name] & ends.unsqueeze(1) & starts.unsqueeze(0)
             found[bias_name(layer)] = mask[bias_name(layer)] & ends
         return found
+
+
+def linear_layers(hidden: Tensor, parameters: Mapping[str, Tensor], layers: range) -> Tensor:
+    """Returns hidden (runs, n, units) after linear layers of many runs, with ReLU between them."""
+    for layer in layers:
+        if layer > layers.start:
+            hidden = torch.relu(hidden)
+        weight = parameters[weight_name(layer)]  # (runs, out, in)
+        bias = parameters[bias_name(layer)].unsqueeze(1)  # (runs, 1, out)
+        hidden = torch.baddbmm(bias, hidden, weight.transpose(1, 2))  # (runs, n, out)
+    return hidden
 
 
 class Mlp(nn.Module):
@@ -137,11 +235,8 @@ def reached_units(
     runs = masks[weight_name(0)].shape[0]
     reached = [torch.ones(runs, spec.inputs, dtype=torch.bool)]
     for layer in spec.layers:
-        weights = masks[weight_name(layer)]
-        units = (weights & reached[-1].unsqueeze(1)).any(dim=2)
-        if biases_feed:
-            units = units | masks[bias_name(layer)]
-        reached.append(units)
+        units = (masks[weight_name(layer)] & reached[-1].unsqueeze(1)).any(dim=2)
+        reached.append(units | masks[bias_name(layer)] if biases_feed else units)
     return reached
 
 
@@ -153,3 +248,25 @@ def reaching_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Te
         weights = masks[weight_name(layer)]
         reaching.append((weights & reaching[-1].unsqueeze(2)).any(dim=1))
     return reaching[::-1]
+
+
+def trainable_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Tensor]:
+    """Returns the hidden units that are not idle, one (runs, units) bool for each hidden layer.
+
+    A hidden unit is idle when no kept path leads from it to an output, so that its
+    parameters get no gradient, or when neither an input nor a kept bias reaches it, so that
+    its value is zero. Cutting idle units changes neither the function nor its training.
+
+    Args:
+        masks: name to (runs, *shape) bool.
+    """
+    reached = reached_units(spec, masks, biases_feed=True)
+    reaching = reaching_units(spec, masks)
+    return [reached[layer] & reaching[layer] for layer in range(1, spec.depth - 1)]
+
+
+def _alive_first(alive: Tensor, width: int) -> Tensor:
+    """Returns the indices (runs, width) of the units that are `alive`, in order, then -1."""
+    ordered = torch.sort(alive.int(), dim=1, descending=True, stable=True)
+    indices = torch.where(ordered.values.bool(), ordered.indices, -1)
+    return functional.pad(indices, (0, width - indices.shape[1]), value=-1)

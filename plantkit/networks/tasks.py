@@ -1,7 +1,7 @@
 """Tasks: loss, metric and trivial predictor, for classification and for regression.
 
-This is the one place where the two kinds of task differ. All functions take a leading axis
-of runs: outputs are (runs, n, outputs).
+This is the one place where the two kinds of task differ. Losses are of one run: outputs are
+(n, outputs). Everything else takes a leading axis of runs: outputs are (runs, n, outputs).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class TaskKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(ABC):
-    """What the network's outputs are for, and how well they do it.
+    """What a network's outputs mean, and how good they are.
 
-    `outputs` is the number of classes, or of regression targets.
+    outputs: the number of classes, or of regression targets.
     """
 
     outputs: int
@@ -53,8 +53,8 @@ class Task(ABC):
     def scale_free_loss(self, outputs: Tensor, targets: Tensor, *, sharpness: Tensor) -> Tensor:
         """Returns a loss () of outputs (n, outputs) that does not depend on their scale.
 
-        It judges an untrained network as `accuracy` does once `output_factors` are
-        applied, and can be differentiated. Classification: the cross entropy of the outputs
+        It can be differentiated, and judges an untrained network as `accuracy` does after
+        `output_factors` are applied. Classification: the cross entropy of the outputs
         over their root mean square, times `sharpness` (). Regression: what is left of the
         targets' power, 0 to 1, after the least-squares factor of every output.
         """
@@ -149,7 +149,7 @@ class Regression(Task):
 
 
 def _without_scale(outputs: Tensor) -> Tensor:
-    """Returns outputs over their largest magnitude: the squares of a deep network's would be 0."""
+    """Returns outputs over their largest magnitude; squares of a deep network's would become 0."""
     largest = outputs.detach().abs().max()
     return outputs / torch.where(largest > 0, largest, torch.ones_like(largest))
 

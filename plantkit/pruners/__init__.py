@@ -1,1 +1,1 @@
-"""What a pruner is, and what it is given: the problem, base class, exact selection, schedules."""
+"""What a pruner is and what it works with: problems, a base class, selection and schedules."""

@@ -1,7 +1,7 @@
-"""How many parameters each part of a network may keep, so that all together are an exact number.
+"""How many parameters each layer of a network may keep, so that their sum is an exact number.
 
-A *layer* is a weight and its biases together. Sums are exact; what is left after rounding down
-goes to the largest remainders, and among equal ones to the first layer.
+A *layer* is a weight and its biases together. What is left after rounding down goes to the
+largest remainders, and among equal ones to the first layer.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _HALVINGS = 200
 
 
 class Scope(enum.StrEnum):
-    """Where parameters compete: in the whole network, or each in its own layer.
+    """Which parameters compete: all of the network, or those of each layer.
 
-    GLOBAL: all parameters with each other. The others give every layer a budget of its own:
+    GLOBAL: all parameters compete with each other. The others give every layer a budget:
 
-    LAYERWISE: every layer keeps the same share, which the literature calls uniform; "uniform"
-        is another name for it.
+    LAYERWISE: every layer keeps the same share. The literature calls this uniform, and
+        "uniform" is another name for it here.
     ERK: the share of a layer is proportional to (inputs + outputs) / (inputs x outputs), or 1
         where that would be more (Erdős-Rényi-kernel, arXiv 1911.11134).
     BALANCED: every layer keeps the same number of parameters, or all where it has fewer
@@ -58,8 +58,8 @@ class Share:
 def divide(shapes: Mapping[str, Sequence[int]], budget: int, scope: Scope | str) -> list[Share]:
     """Returns the groups of parameters that compete under `scope`, with their budgets.
 
-    The budgets sum to `budget`, and none exceeds its group's size. They need not grow with
-    `budget`: a layer may lose one by rounding where the total gains one.
+    The budgets sum to `budget`, and none exceeds its group's size. A layer's budget need not
+    grow with `budget`: it may lose one by rounding when the total gains one.
 
     Args:
         shapes: parameter name to shape, layers in their order; a weight is (outputs, inputs)
@@ -131,9 +131,9 @@ def _fill(
     *,
     most: float,
 ) -> list[int]:
-    """Returns whole numbers that sum to `budget`, nearest below to `levels` of some factor.
+    """Returns whole numbers that sum to `budget` and are close to `levels(factor)` for a factor.
 
-    `levels` grows with the factor, from nothing at 0 to all `capacities` at `most`.
+    `levels` grows with the factor, from zeros at 0 to `capacities` at `most`.
     """
     low, high = 0.0, most
     for _ in range(_HALVINGS):
@@ -144,7 +144,7 @@ def _fill(
             high = middle
     wanted = levels(high)
     parts = [min(math.floor(level), size) for level, size in zip(wanted, capacities, strict=True)]
-    # Rounding can miss by a few either way: the sum is put right one by one.
+    # Rounding can miss by a few in either direction, so correct the sum one by one.
     while sum(parts) != budget:
         step = 1 if sum(parts) < budget else -1
         open_parts = [

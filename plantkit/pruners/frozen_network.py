@@ -1,4 +1,4 @@
-"""A network whose weights stay as they are while a mask over them is learnt."""
+"""A network whose weights stay fixed while a mask over them is learnt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FrozenNetwork:
         spec: the network's specification.
         weights: (total,) float32, the initial parameters.
         log_sharpness: (), the logarithm of a factor on the outputs, which a search may learn
-            beside its mask; see `loss`.
+            together with its mask; see `loss`.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -40,23 +40,23 @@ class FrozenNetwork:
     def outputs(self, kept: Tensor, inputs: Tensor) -> Tensor:
         """Returns the outputs (n, d_out) of the network whose parameters are weights x `kept`.
 
-        kept: (total,), 0 or 1, or anything between.
+        kept: (total,), in [0, 1].
         """
         parameters = self.named(self.weights * kept)
         outputs: Tensor = functional_call(self._module, parameters, (inputs,))
         return outputs
 
     def loss(self, kept: Tensor, batch: Samples) -> Tensor:
-        """Returns the loss () of the masked network on `batch`, whatever its outputs' scale.
+        """Returns the loss () of the masked network on `batch`; the outputs' scale has no effect.
 
-        See `Task.scale_free_loss`: outputs are judged as strong performance judges them.
+        It judges outputs as strong accuracy does; see `Task.scale_free_loss`.
         """
         return self._task.scale_free_loss(
             self.outputs(kept, batch.inputs), batch.targets, sharpness=self.log_sharpness.exp()
         )
 
     def batches(self, count: int, size: int, generator: torch.Generator) -> Iterator[Samples]:
-        """Yields `count` batches of at most `size` training samples, epoch by epoch reshuffled."""
+        """Yields `count` batches of at most `size` training samples, reshuffled in every epoch."""
         made = 0
         while made < count:
             order = torch.randperm(len(self._train), generator=generator)
@@ -79,5 +79,5 @@ class FrozenNetwork:
             scaled = outputs.double() * factors.unsqueeze(1)
             return float(self._task.accuracy(scaled, targets)[0])
 
-    #: The name of before, for plugins that use it.
+    #: The old name, for plugins that use it.
     performance = accuracy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,8 +23,8 @@ class Problem:
 
     Attributes:
         name: the challenge's id.
-        network: the network's specification (`shapes`, `total`, `inputs`, `outputs`; `kind` tells
-            what else it has, such as `widths`).
+        network: the network's specification (`shapes`, `total`, `inputs`, `outputs`; its `kind`
+            says what else it has, such as `widths`).
         task: `task.kind` is "classification" or "regression", `task.outputs` a number.
         density: the requested density, in (0, 1].
         seed: the seed of this run; the same seed must give the same mask.
@@ -100,7 +101,7 @@ class Problem:
     ) -> dict[str, Tensor]:
         """Returns the parameters after training under `mask`, name to float32 tensor.
 
-        A training can be taken in parts: after `early = fit(mask, last_step=100)`,
+        A training can be done in parts: after `early = fit(mask, last_step=100)`,
         `fit(mask, start=early, first_step=100)` goes on with the samples that come next.
 
         Args:
@@ -117,11 +118,7 @@ class Problem:
             ValueError: steps that the training does not have.
         """
         checked = validate_mask(mask, self.network, self.network.total)
-        recipe = self.recipe
-        if epochs is not None:
-            recipe = Recipe(
-                epochs=epochs, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate
-            )
+        recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         run = Run(
             start=self._weights if start is None else start,
             mask=checked,
@@ -129,19 +126,13 @@ class Problem:
         )
         end = recipe.steps(len(self._train)) if last_step is None else last_step
         traced = trace(
-            self.network,
-            self.task,
-            self._train,
-            [run],
-            recipe,
-            steps=[end],
-            first_step=first_step,
+            self.network, self.task, self._train, [run], recipe, steps=[end], first_step=first_step
         )
-        return {name: value[0] for name, value in unflatten(self.network, traced[0]).items()}
+        return unflatten(self.network, traced[0, 0])
 
     def at(self, *, density: float, seed: int) -> Problem:
         """Returns the same problem for another density and seed."""
-        return self._replaced(self._weights, density=density, seed=seed)
+        return self._replaced(density=density, seed=seed)
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> Problem:
         """Returns the same problem with other weights in place of the initial ones.
@@ -153,20 +144,12 @@ class Problem:
             found = tuple(weights[name].shape) if name in weights else None
             if found != shape:
                 raise ValueError(f"weights of {name!r} have shape {found}; expected {shape}")
-        return self._replaced(weights, density=self.density, seed=self.seed)
+        return self._replaced(weights=weights)
 
     def full_mask(self) -> Mask:
         """Returns the mask that keeps every parameter."""
         return Mask.full(self.network)
 
-    def _replaced(self, weights: Mapping[str, Tensor], *, density: float, seed: int) -> Problem:
-        return Problem(
-            name=self.name,
-            network=self.network,
-            task=self.task,
-            weights=weights,
-            train=self._train,
-            density=density,
-            seed=seed,
-            recipe=self.recipe,
-        )
+    def _replaced(self, **changes: Any) -> Problem:
+        same = {name.lstrip("_"): getattr(self, name) for name in Problem.__slots__}
+        return Problem(**(same | changes))

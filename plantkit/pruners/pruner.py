@@ -1,4 +1,4 @@
-"""What a pruner is, and a base class that takes the work off its author."""
+"""What a pruner is, and a base class that does most of the work."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Pruner(Protocol):
     name: lower-case letters, digits, dots, dashes and underscores; unique.
     reference: the paper or URL that describes the method; may be empty.
 
-    A pruner whose mask does not depend on the seed may say so by an attribute `is_seeded`
-    that is False: it is then run once a density, and its mask counts for every seed.
+    A pruner whose mask does not depend on the seed may say so with an attribute `is_seeded`
+    that is False. It then runs once per density, and its mask counts for every seed.
     """
 
     @property
@@ -78,15 +78,16 @@ class SaliencyPruner(ABC):
 
     @property
     def is_seeded(self) -> bool:
-        """Whether the mask may depend on the seed: if the saliency or a training does."""
+        """Whether the mask may depend on the seed, through the saliency or through training."""
         return self.saliency_is_seeded or self.schedule == Schedule.MULTISHOT.value
 
     @abstractmethod
     def saliency(self, problem: Problem, *, seed: int) -> Mapping[str, Tensor]:
         """Returns the importance of every parameter, name to float tensor; higher is kept.
 
-        To be computed at `problem.weights`, which schedules of several rounds replace: zero
-        where a round has dropped them, and after training where there is one.
+        Compute it at `problem.weights`. In a schedule of several rounds these are not the
+        initial weights: they are zero where a round has dropped them, and trained if the
+        schedule trains.
         """
 
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
@@ -102,5 +103,5 @@ class SaliencyPruner(ABC):
 
 
 def is_seeded(pruner: Pruner) -> bool:
-    """Returns whether the masks of `pruner` may depend on the seed: unless it denies it."""
+    """Returns whether masks of `pruner` may depend on the seed: True unless it says otherwise."""
     return getattr(pruner, "is_seeded", True) is not False

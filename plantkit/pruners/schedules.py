@@ -1,4 +1,4 @@
-"""In how many rounds a saliency pruner gets to its density, and what happens between them.
+"""How many rounds a saliency pruner takes to reach its density, and what happens between them.
 
 Round r of n leaves the share density^(r/n), as in Plant 'n' Seek (arXiv 2111.11153). What a
 round has dropped does not come back.
@@ -49,14 +49,14 @@ def follow(
 ) -> Mask:
     """Returns the mask of exactly `problem.budget` parameters that `schedule` arrives at.
 
-    The mask's saliency is the last round's; for what was dropped before, it is below that of
-    all others, the lower the earlier it was dropped.
+    The mask's saliency is the last round's. Parameters that were dropped earlier have a lower
+    saliency than all others, the lower the earlier they were dropped.
 
     Args:
         saliency: called in every round with the problem at that round's density, whose weights
             are those to be scored: zero where they were dropped.
-        rounds: at least 1; not used by the single shot.
-        epochs: passes over the training data in every round of multishot.
+        rounds: at least 1; SINGLE does not use it.
+        epochs: passes over the training data in every round of MULTISHOT.
 
     Raises:
         ValueError: an unknown schedule or scope, or a saliency that is NaN.
@@ -86,17 +86,9 @@ def follow(
 def _below(
     saliency: Mapping[str, Tensor], mask: Mask, gone: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Returns `saliency` with what `mask` lacks below all else, by the rounds it is `gone`."""
-    lowest = min(
-        [
-            0.0,
-            *(
-                float(value[mask[name]].min())
-                for name, value in saliency.items()
-                if mask[name].any()
-            ),
-        ]
-    )
+    """Returns `saliency`, lowered below all else for what `mask` lacks, by the rounds since."""
+    kept = torch.cat([value[mask[name]] for name, value in saliency.items()])
+    lowest = min(0.0, float(kept.min()) if len(kept) else 0.0)
     return {
         name: torch.where(mask[name], value.double(), lowest - gone[name].double())
         for name, value in saliency.items()

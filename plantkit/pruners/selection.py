@@ -16,7 +16,7 @@ def select(
 ) -> Mask:
     """Returns the mask of the `budget` parameters of highest saliency.
 
-    Exactly `budget` parameters are kept; among equal saliencies those that come first in the
+    Exactly `budget` parameters are kept. Among equal saliencies those that come first in the
     order of `saliency` are kept. With any but the global scope every layer (weights and biases
     together) keeps the number that `budgets.divide` gives it.
 
@@ -27,11 +27,10 @@ def select(
     Raises:
         ValueError: a saliency is NaN, `budget` is out of range, or an unknown scope.
     """
-    _refuse_nan(saliency)
-    kept: dict[str, Tensor] = {}
-    for share in divide(_shapes(saliency), budget, scope):
-        kept |= _keep_highest({name: saliency[name] for name in share.names}, share.budget)
-    return Mask({name: kept[name] for name in saliency}, saliency=saliency)
+    everything = {
+        name: torch.ones(value.shape, dtype=torch.bool) for name, value in saliency.items()
+    }
+    return narrow(everything, saliency, budget, final=budget, scope=scope)
 
 
 def narrow(
@@ -44,9 +43,9 @@ def narrow(
 ) -> Mask:
     """Returns the `budget` parameters of highest saliency among those that `mask` keeps.
 
-    One round of several: no parameter comes back. No layer is left with less than it keeps at
-    the end, when `final` parameters are left, so that with budgets by layer a round may keep
-    a few more than `budget`; with `budget` equal to `final` it keeps exactly that many.
+    This is one round of several; no parameter comes back. Every layer keeps at least what it
+    will keep at the end, when `final` parameters are left. With budgets by layer a round may
+    therefore keep a few more than `budget`; it keeps exactly `budget` where that is `final`.
 
     Args:
         mask: what earlier rounds kept, by the same scope and towards the same `final`.
@@ -55,61 +54,39 @@ def narrow(
     Raises:
         ValueError: a saliency is NaN, budgets that `mask` cannot fill, or an unknown scope.
     """
-    _refuse_nan(saliency)
+    for name, value in saliency.items():
+        if bool(torch.isnan(value).any()):
+            raise ValueError(f"saliency of {name!r} holds NaN; expected numbers")
+    shapes = {name: tuple(value.shape) for name, value in saliency.items()}
+    shares = divide(shapes, budget, scope)
     if not 0 <= final <= budget:
         raise ValueError(f"final is {final}; expected 0 to the budget, {budget}")
-    shapes = _shapes(saliency)
+    at_the_end = shares if final == budget else divide(shapes, final, scope)
     kept: dict[str, Tensor] = {}
-    for share, last in zip(
-        divide(shapes, budget, scope), divide(shapes, final, scope), strict=True
-    ):
+    for share, last in zip(shares, at_the_end, strict=True):
         names = share.names
-        left = sum(int(mask[name].sum()) for name in names)
+        places = torch.cat([mask[name].reshape(-1) for name in names]).nonzero().squeeze(1)
+        left = len(places)
         if left < last.budget:
             raise ValueError(
                 f"the mask keeps {left} of {', '.join(names)}; expected at least {last.budget}"
             )
-        kept |= _keep_highest(
-            {name: saliency[name] for name in names},
-            min(left, max(share.budget, last.budget)),
-            among={name: mask[name] for name in names},
-        )
+        vector = torch.cat([saliency[name].detach().reshape(-1) for name in names])
+        chosen = torch.zeros(len(vector), dtype=torch.bool)
+        chosen[places] = _highest(vector[places], min(left, max(share.budget, last.budget)))
+        pieces = torch.split(chosen, [saliency[name].numel() for name in names])
+        kept |= {
+            name: piece.reshape(shapes[name]) for name, piece in zip(names, pieces, strict=True)
+        }
     return Mask({name: kept[name] for name in saliency}, saliency=saliency)
-
-
-def _refuse_nan(saliency: Mapping[str, Tensor]) -> None:
-    for name, value in saliency.items():
-        if bool(torch.isnan(value).any()):
-            raise ValueError(f"saliency of {name!r} holds NaN; expected numbers")
-
-
-def _shapes(saliency: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(value.shape) for name, value in saliency.items()}
-
-
-def _keep_highest(
-    saliency: Mapping[str, Tensor], budget: int, *, among: Mapping[str, Tensor] | None = None
-) -> dict[str, Tensor]:
-    vector = torch.cat([value.detach().reshape(-1) for value in saliency.values()])
-    if vector.dtype == torch.bool:
-        vector = vector.byte()
-    if among is None:
-        kept = _highest(vector, budget)
-    else:
-        places = torch.cat([among[name].reshape(-1) for name in saliency]).nonzero().squeeze(1)
-        kept = torch.zeros(vector.numel(), dtype=torch.bool)
-        kept[places] = _highest(vector[places], budget)
-    pieces = torch.split(kept, [value.numel() for value in saliency.values()])
-    return {
-        name: piece.reshape(value.shape)
-        for (name, value), piece in zip(saliency.items(), pieces, strict=True)
-    }
 
 
 def _highest(vector: Tensor, budget: int) -> Tensor:
     """Returns which `budget` entries (n,) bool of `vector` are largest, the first among equals."""
     if budget == 0:
         return torch.zeros(vector.numel(), dtype=torch.bool)
+    if vector.dtype == torch.bool:
+        vector = vector.byte()
     # The least saliency that is kept; much cheaper to find than the order of all of them.
     least = torch.kthvalue(vector, vector.numel() - budget + 1).values
     kept = vector > least

@@ -1,9 +1,9 @@
-"""From what a user typed to where a pruner is found: a file's path, or a registered name."""
+"""Where a pruner is found, from what a user typed: a file's path, or a registered name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from plantkit.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunerSource:
-    """Where the child finds a pruner: a file, or an entry point of an installed plugin."""
+    """Where a pruner is found: in a file, or at an entry point of an installed plugin."""
 
     path: str | None = None
     entry_point: str | None = None
@@ -20,12 +20,7 @@ class PrunerSource:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "entry_point": self.entry_point,
-            "name": self.name,
-            "options": dict(self.options),
-        }
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PrunerSource:
@@ -33,10 +28,10 @@ class PrunerSource:
 
 
 def parse_pruner(text: str) -> PrunerSource:
-    """Returns the source that `path` or `name`, with `:option=value,...`, stands for.
+    """Returns the source for `text`: a path or a name, then perhaps `:option=value,...`.
 
     Raises:
-        UsageError: a file that does not exist or is no file, or malformed options.
+        UsageError: a path that is not an existing file, or malformed options.
     """
     base, _, option_text = text, "", ""
     if not Path(text).is_file() and "=" in text.rpartition(":")[2]:

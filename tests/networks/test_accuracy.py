@@ -1,4 +1,4 @@
-"""Strong and weak performance of many masks, whatever does the work."""
+"""Strong and weak accuracy of many masks, whatever does the work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Device, Recipe, Run, Samples, evaluate, train
 from plantkit.networks.training.accuracy import (
     Accuracies,
+    Measurement,
     measure,
+    measure_all,
     strong_accuracy,
     trivial_accuracy,
 )
@@ -30,17 +32,18 @@ MASKS = [
 
 
 def measured(kind: str, masks: list[Mask] = MASKS, **named) -> list[Accuracies]:
-    return measure(
-        SPEC,
-        task_of(SPEC, kind),
-        random_weights(SPEC),
-        masks,
-        list(range(len(masks))),
-        RECIPE,
+    wanted = Measurement(
+        spec=SPEC,
+        task=task_of(SPEC, kind),
+        weights=random_weights(SPEC),
+        masks=masks,
+        seeds=list(range(len(masks))),
+        recipe=RECIPE,
         train_data=random_samples(SPEC, kind, 70),
         test_data=random_samples(SPEC, kind, 40, seed=1),
-        **named,
     )
+    [found] = measure_all([wanted], **named)
+    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,7 +65,7 @@ def test_strong_is_the_masked_module_on_test_data():
         assert found.strong == float(right)
 
 
-def test_strong_alone_equals_strong_beside_weak():
+def test_strong_alone_equals_strong_with_weak():
     alone = strong_accuracy(
         SPEC,
         task_of(SPEC, "regression"),
@@ -77,10 +80,10 @@ def test_strong_alone_equals_strong_beside_weak():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_number_of_jobs_changes_nothing(kind, monkeypatch):
     monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, 2 * SPEC.total)
-    finished: list[int] = []
-    one = measured(kind, on_done=finished.append)
+    finished: list[tuple[int, ...]] = []
+    one = measured(kind, on_done=lambda position, runs, found: finished.append(runs))
     assert len(finished) > 2
-    assert sum(finished) == len(MASKS)
+    assert sorted(run for runs in finished for run in runs) == list(range(len(MASKS)))
     assert measured(kind, jobs=2) == one
 
 

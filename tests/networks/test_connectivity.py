@@ -10,9 +10,10 @@ from builders import random_mask, random_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plantkit.networks import PerceptronSpec, build_module
-from plantkit.networks.connectivity import Connectivity, connectivity, trainable_units
+from plantkit.networks import Network, PerceptronSpec, build_module
+from plantkit.networks.connectivity import Connectivity, connectivity
 from plantkit.networks.masks import Mask
+from plantkit.networks.perceptron import trainable_units
 
 CHAIN = PerceptronSpec(widths=(1, 2, 2, 1))  # 2+2, 4+2, 2+1 = 13 parameters
 
@@ -105,6 +106,15 @@ def test_effective_density_equals_enumeration_of_paths(spec, density, seed):
     found = connectivity(spec, mask)
     assert found.effective_density == len(on_path) / spec.total
     assert found.effective_density <= mask.density
+
+
+@settings(deadline=None)
+@given(small_networks, st.sampled_from([0.2, 0.4, 0.6, 0.8]), st.integers(0, 10**6))
+def test_perceptrons_find_the_paths_that_any_kind_finds_by_default(spec, density, seed):
+    mask = random_mask(spec, density, seed)
+    found, default = spec.connected(mask), Network.connected(spec, mask)
+    assert list(default) == list(spec.shapes)
+    assert all(torch.equal(found[name], default[name]) for name in spec.shapes)
 
 
 def batch_of_one(mask):

@@ -13,7 +13,6 @@ from plantkit.networks import (
     PerceptronSpec,
     build_module,
     flatten,
-    forward_runs,
     layer_of,
     unflatten,
 )
@@ -120,7 +119,7 @@ def test_forward_of_many_runs_equals_module_and_plain_numpy(widths, shared_input
     inputs = torch.randn(3, 7, spec.inputs, generator=torch.Generator().manual_seed(5))
     if shared_inputs:
         inputs = inputs[:1].expand(3, -1, -1)
-    outputs = forward_runs(spec, stacked, inputs[0] if shared_inputs else inputs)
+    outputs = spec.forward_runs(stacked, inputs[0] if shared_inputs else inputs)
     assert outputs.shape == (3, 7, spec.outputs)
     for run, weights in enumerate(networks):
         with torch.no_grad():
@@ -140,14 +139,14 @@ def test_forward_by_hand():
         "layers.1.bias": torch.tensor([[-1.0]]),
     }
     # x = 2: 2*2 + 3*relu(-1.5) - 1 = 3;  x = -1: 0 + 3*1.5 - 1 = 3.5; x = 0: 3*0.5 - 1 = 0.5
-    outputs = forward_runs(spec, parameters, torch.tensor([[2.0], [-1.0], [0.0]]))
+    outputs = spec.forward_runs(parameters, torch.tensor([[2.0], [-1.0], [0.0]]))
     assert outputs.tolist() == [[[3.0], [3.5], [0.5]]]
 
 
 def test_no_relu_after_the_last_layer():
     spec = PerceptronSpec(widths=(1, 1))
     parameters = {"layers.0.weight": torch.tensor([[[-1.0]]]), "layers.0.bias": torch.zeros(1, 1)}
-    assert forward_runs(spec, parameters, torch.ones(1, 1)).item() == -1.0
+    assert spec.forward_runs(parameters, torch.ones(1, 1)).item() == -1.0
 
 
 def test_building_a_module_leaves_the_global_generator_untouched():

@@ -24,13 +24,11 @@ from plantkit.networks.training import (
     data_order,
     evaluate,
     plan,
-    plan_groups,
     single_threaded,
     trace,
     train,
     trainer,
 )
-from plantkit.networks.training.cutting import cut_spec, width_caps
 
 KINDS = ("classification", "regression")
 SPEC = PerceptronSpec(widths=(2, 7, 6, 3))
@@ -175,48 +173,33 @@ def test_training_leaves_its_arguments_and_the_global_generator_alone():
 # --- the mask, in every step
 
 
-class CountPruned:
-    """A step hook that counts pruned parameters that are not zero, over all steps."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.pruned = 0
-        self.nonzero = 0
-
-    def __call__(self, parameters: Tensor, masks: Tensor) -> None:
-        self.steps += 1
-        self.pruned += int((~masks).sum())
-        self.nonzero += int(parameters[~masks].count_nonzero())
+def pruned_in_every_step(task: Task, data: Samples, runs: list[Run]) -> Tensor:
+    """Returns what pruned parameters hold: (steps, pruned parameters of all runs)."""
+    steps = range(1, RECIPE.steps(len(data)) + 1)
+    masks = torch.stack([flatten(SPEC, run.mask) for run in runs])
+    return trace(SPEC, task, data, runs, RECIPE, steps=steps)[:, ~masks]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_pruned_parameter_is_nonzero_after_any_step(kind):
-    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
-    count = CountPruned()
     runs = [run_of(density=0.6, seed=seed) for seed in range(3)]
-    train(SPEC, task, data, runs, RECIPE, step_hook=count)
-    assert count.steps == RECIPE.epochs * 4
-    assert count.pruned > 0
-    assert count.nonzero == 0
+    pruned = pruned_in_every_step(task_of(SPEC, kind), random_samples(SPEC, kind, 29), runs)
+    assert pruned.shape[0] == RECIPE.epochs * 4
+    assert pruned.shape[1] > 0
+    assert not bool(pruned.any())
 
 
-def test_the_count_finds_a_trainer_that_does_not_enforce_masks(monkeypatch):
+def test_the_look_at_pruned_parameters_finds_a_trainer_that_moves_them(monkeypatch):
     enforcing = trainer.train_rows
 
     def lax(*arguments, **named):
         call = inspect.signature(enforcing).bind(*arguments, **named)
-        masks, step_hook = call.arguments["masks"], call.arguments["step_hook"]
-        call.arguments["masks"] = torch.ones_like(masks)
-        call.arguments["step_hook"] = lambda parameters, _: step_hook(
-            parameters, masks[:, : parameters.shape[1]]
-        )
+        call.arguments["masks"] = torch.ones_like(call.arguments["masks"])
         return enforcing(*call.args, **call.kwargs)
 
     monkeypatch.setattr(trainer, "train_rows", lax)
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
-    count = CountPruned()
-    train(SPEC, task, data, [run_of(density=0.6)], RECIPE, step_hook=count)
-    assert count.nonzero > 0
+    assert bool(pruned_in_every_step(task, data, [run_of(density=0.6)]).any())
 
 
 @pytest.mark.parametrize("density", [0.5, 0.1, 0.02])
@@ -298,12 +281,12 @@ def test_the_number_of_jobs_changes_nothing_bit_for_bit(kind, monkeypatch):
 def test_an_error_in_a_job_is_raised(monkeypatch):
     monkeypatch.setitem(training.BATCH_PARAMETERS, Device.CPU, SPEC.total)
 
-    def fail(parameters, masks):
+    def fail(count):
         raise RuntimeError("stop here")
 
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
     with pytest.raises(RuntimeError, match="stop here"):
-        train(SPEC, task, data, mixed_runs(SPEC), RECIPE, jobs=2, step_hook=fail)
+        train(SPEC, task, data, mixed_runs(SPEC), RECIPE, jobs=2, on_done=fail)
 
 
 def test_a_constant_output_is_trained_alone_as_among_others_and_as_the_plain_loop():
@@ -316,8 +299,7 @@ def test_a_constant_output_is_trained_alone_as_among_others_and_as_the_plain_loo
     mask["layers.2.bias"].fill_(True)
     constant = Run(start=random_weights(SPEC), mask=mask, seed=3)
     rows = torch.stack([flatten(SPEC, mask), flatten(SPEC, run_of().mask)])
-    assert width_caps(SPEC, rows)[0] == 0
-    assert cut_spec(SPEC, 0).widths == (1, 3)
+    assert [cut.widths for cut in SPEC.cut(rows)] == [(2, 3), (2, 8, 8, 3)]
     (alone,) = train(SPEC, task, data, [constant], RECIPE)
     assert_same_parameters(alone, plain_training(SPEC, task, data, constant, RECIPE))
     among = train(SPEC, task, data, [run_of(), constant, run_of(density=0.3)], RECIPE)
@@ -331,12 +313,13 @@ def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
     spec = PerceptronSpec(widths=(2, 100, 100, 4))
     masks = [Mask.full(spec)] * 10 + [random_mask(spec, 0.001, seed) for seed in range(7)]
     for jobs in (1, 2, 3):
-        groups = plan_groups(spec, masks, jobs=jobs)
+        work = [Workload(spec=spec, masks=masks)]
+        groups = [group.runs for group in plan(work, jobs=jobs)]
         assert sorted(position for group in groups for position in group) == list(range(17))
         dense = [len(group) for group in groups if group[0] < 10]
         assert len(dense) == jobs
         assert max(dense) - min(dense) <= 1
-    assert plan_groups(spec, []) == []
+    assert plan([Workload(spec=spec, masks=[])]) == []
 
 
 def test_groups_of_several_networks_are_planned_together_the_dearest_first():
@@ -364,9 +347,9 @@ def test_groups_of_several_networks_are_planned_together_the_dearest_first():
 
 def test_groups_stay_below_the_batch():
     spec = PerceptronSpec(widths=(2, 100, 100, 4))
-    groups = plan_groups(spec, [Mask.full(spec)] * 100)
+    groups = plan([Workload(spec=spec, masks=[Mask.full(spec)] * 100)])
     most = training.BATCH_PARAMETERS[Device.CPU]
-    assert all(len(group) * spec.total <= most for group in groups)
+    assert all(len(group.runs) * spec.total <= most for group in groups)
     assert len(groups) <= -(-100 // (most // spec.total))
 
 
@@ -423,15 +406,9 @@ def test_the_last_batch_may_be_smaller_and_is_a_mean_over_its_own_samples():
     mask = {"layers.0.weight": torch.zeros(1, 1), "layers.0.bias": torch.ones(1)}
     start = {"layers.0.weight": torch.zeros(1, 1), "layers.0.bias": torch.zeros(1)}
     run = Run(start=start, mask={name: value.bool() for name, value in mask.items()}, seed=0)
-    count = CountPruned()
-    trained = train(
-        spec,
-        task_of(spec, "regression"),
-        data,
-        [run],
-        Recipe(epochs=1, batch_size=8, learning_rate=0.1),
-        step_hook=count,
-    )
+    recipe = Recipe(epochs=1, batch_size=8, learning_rate=0.1)
+    assert recipe.steps(9) == 2
+    trained = train(spec, task_of(spec, "regression"), data, [run], recipe)
     order = data_order(0, 0, 9).numpy()
     value = mean = square = 0.0
     for step, batch in enumerate((order[:8], order[8:]), start=1):
@@ -440,7 +417,6 @@ def test_the_last_batch_may_be_smaller_and_is_a_mean_over_its_own_samples():
         square = 0.999 * square + 0.001 * gradient**2
         corrected = np.sqrt(square / (1 - 0.999**step))
         value -= 0.1 * mean / (1 - 0.9**step) / (corrected + 1e-8)
-    assert count.steps == 2
     assert trained[0, 1].item() == pytest.approx(value, rel=1e-5)
 
 

@@ -1,9 +1,9 @@
-"""Strong and weak performance of masked networks, many at once."""
+"""Strong and weak accuracy of masked networks, many at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ from plantkit.networks.training import (
 )
 from plantkit.networks.training.executors import Executor, LocalExecutor
 
-#: Networks evaluated at once on a GPU. On the CPU it is one, which keeps results independent
-#: of each other to the last bit.
+#: Networks evaluated at once on a GPU. On the CPU it is one at a time, so that no result
+#: depends on another to the last bit.
 _EVALUATED_ON_GPU = 128
 
 
@@ -47,9 +47,9 @@ def strong_accuracy(
     train_data: Samples,
     test_data: Samples,
 ) -> list[float]:
-    """Returns the test performance of the untrained masked networks.
+    """Returns the test accuracy, or R², of each of the untrained masked networks.
 
-    Regression outputs are scaled by one least-squares factor an output, fitted on
+    Regression outputs are scaled by one least-squares factor for each output, fitted on
     `train_data` alone; classification takes the plain argmax.
     """
     start = flatten(spec, weights)
@@ -61,55 +61,13 @@ def strong_accuracy(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureUnit:
-    """One group of networks to measure: all that another process needs to do it.
-
-    start: (total,) float32. masks: (runs, ceil(total / 8)) uint8, packed bits.
-    """
-
-    spec: Network
-    task: Task
-    recipe: Recipe
-    start: Tensor
-    masks: NDArray[np.uint8]
-    seeds: tuple[int, ...]
-    train_data: Samples
-    test_data: Samples
-    device: str = Device.CPU
-
-
-def measure_unit(unit: MeasureUnit) -> list[Accuracies]:
-    """Returns the accuracies of the networks of one group of `plan_groups`."""
-    spec, task = unit.spec, unit.task
-    start = unflatten(spec, unit.start)
-    masks = [_unpacked(spec, row) for row in unit.masks]
-    runs = [
-        Run(start=start, mask=mask, seed=seed) for mask, seed in zip(masks, unit.seeds, strict=True)
-    ]
-    train_data, test_data = unit.train_data.to(unit.device), unit.test_data.to(unit.device)
-    with single_threaded():
-        trained = train_group(spec, task, train_data, runs, unit.recipe)
-        at_once = 1 if unit.device == Device.CPU else _EVALUATED_ON_GPU
-        strong: list[float] = []
-        weak: list[float] = []
-        for first in range(0, len(runs), at_once):
-            kept = torch.stack([flatten(spec, mask) for mask in masks[first : first + at_once]])
-            untrained = (unit.start * kept).to(unit.device)
-            strong += _strong(spec, task, untrained, train_data, test_data)
-            parameters = trained[first : first + at_once].to(unit.device)
-            outputs = evaluate(spec, parameters, test_data.inputs)
-            weak += task.accuracy(outputs, test_data.targets).tolist()
-    return [Accuracies(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """Masked networks of one challenge to be measured, each trained with its own seed.
 
-    weights: the initial ones, by parameter name. masks, seeds: one a network.
+    weights: the initial ones, by parameter name. masks, seeds: one for each network.
 
     Raises:
-        ValueError: as many seeds as masks are expected.
+        ValueError: not as many seeds as masks.
     """
 
     spec: Network
@@ -124,6 +82,21 @@ class Measurement:
     def __post_init__(self) -> None:
         if len(self.masks) != len(self.seeds):
             raise ValueError(f"{len(self.masks)} masks but {len(self.seeds)} seeds")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unit:
+    """One group of the networks of a measurement: all that another process needs.
+
+    number: the group's. bare: the measurement without its masks and seeds. masks: packed bits,
+    (runs, ceil(total / 8)) uint8.
+    """
+
+    number: int
+    bare: Measurement
+    masks: NDArray[np.uint8]
+    seeds: Sequence[int]
+    device: str
 
 
 #: Called with a measurement's position, with positions of masks in it, and with what was found.
@@ -141,20 +114,8 @@ def measure(
     train_data: Samples,
     test_data: Samples,
     jobs: int = 1,
-    device: str = Device.CPU,
-    executor: Executor | None = None,
-    on_done: Callable[[int], None] | None = None,
 ) -> list[Accuracies]:
-    """Returns the strong and weak performance of every mask, trained with its seed.
-
-    Memory does not grow with the number of masks, beyond the masks themselves.
-
-    Args:
-        jobs: processes side by side, unless there is an `executor`; results do not depend on
-            either.
-        device: "cpu" or "cuda".
-        on_done: called with the number of networks of each group that has finished.
-    """
+    """Returns the strong and weak accuracy of every mask; see `measure_all`."""
     wanted = Measurement(
         spec=spec,
         task=task,
@@ -165,13 +126,7 @@ def measure(
         train_data=train_data,
         test_data=test_data,
     )
-
-    def report(_: int, positions: Sequence[int], __: Sequence[Accuracies]) -> None:
-        if on_done is not None:
-            on_done(len(positions))
-
-    [found] = measure_all([wanted], jobs=jobs, device=device, executor=executor, on_done=report)
-    return found
+    return measure_all([wanted], jobs=jobs)[0]
 
 
 def measure_all(
@@ -183,14 +138,17 @@ def measure_all(
     on_done: OnMeasured = lambda *_: None,
     meanwhile: Callable[[], None] | None = None,
 ) -> list[list[Accuracies]]:
-    """Returns what `measure` would for each of `measurements`, all done side by side.
+    """Returns the strong and weak accuracy of every mask of every measurement.
 
-    The dearest groups are begun first, whatever challenge they are of, so that no process
-    waits for long while another finishes.
+    All are measured side by side. The dearest groups begin first, whatever challenge they
+    belong to, so that no process waits for long while another finishes. Memory does not grow
+    with the number of masks, beyond the masks themselves.
 
     Args:
-        jobs, device, executor: see `measure`.
-        on_done: called as each group has finished.
+        jobs: how many processes to use, unless there is an `executor`. Results depend on
+            neither.
+        device: "cpu" or "cuda".
+        on_done: called when a group has finished.
         meanwhile: called once, when the first groups are being measured.
     """
     if executor is None:
@@ -198,23 +156,25 @@ def measure_all(
             return measure_all(
                 measurements, device=device, executor=local, on_done=on_done, meanwhile=meanwhile
             )
-    groups = plan(
-        [
-            Workload(
-                spec=wanted.spec,
-                masks=wanted.masks,
-                steps=wanted.recipe.steps(len(wanted.train_data)),
-            )
-            for wanted in measurements
-        ],
-        jobs=executor.jobs,
-        device=device,
-    )
-    starts = [flatten(wanted.spec, wanted.weights).float() for wanted in measurements]
-    units = [
-        (number, _unit(measurements[group.workload], starts[group.workload], group.runs, device))
-        for number, group in enumerate(groups)
+    workloads = [
+        Workload(spec=each.spec, masks=each.masks, steps=each.recipe.steps(len(each.train_data)))
+        for each in measurements
     ]
+    groups = plan(workloads, jobs=executor.jobs, device=device)
+    bare = [replace(each, masks=[], seeds=[]) for each in measurements]
+    units = []
+    for number, group in enumerate(groups):
+        wanted = measurements[group.workload]
+        rows = [flatten(wanted.spec, wanted.masks[run]).numpy() for run in group.runs]
+        units.append(
+            _Unit(
+                number=number,
+                bare=bare[group.workload],
+                masks=np.stack([np.packbits(row) for row in rows]),
+                seeds=[wanted.seeds[run] for run in group.runs],
+                device=device,
+            )
+        )
     found: list[dict[int, Accuracies]] = [{} for _ in measurements]
 
     def report(result: tuple[int, list[Accuracies]]) -> None:
@@ -223,33 +183,40 @@ def measure_all(
         found[group.workload].update(zip(group.runs, accuracies, strict=True))
         on_done(group.workload, group.runs, accuracies)
 
-    executor.map(_measure_numbered, units, on_result=report, meanwhile=meanwhile)
+    executor.map(_measure_unit, units, on_result=report, meanwhile=meanwhile)
     return [[by_run[run] for run in range(len(by_run))] for by_run in found]
 
 
-def _unit(wanted: Measurement, start: Tensor, runs: Sequence[int], device: str) -> MeasureUnit:
-    """Returns some networks of a measurement as one piece of work."""
-    spec = wanted.spec
-    return MeasureUnit(
-        spec=spec,
-        task=wanted.task,
-        recipe=wanted.recipe,
-        start=start,
-        masks=np.stack([np.packbits(flatten(spec, wanted.masks[run]).numpy()) for run in runs]),
-        seeds=tuple(wanted.seeds[run] for run in runs),
-        train_data=wanted.train_data,
-        test_data=wanted.test_data,
-        device=device,
+def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
+    """Returns the unit's number and the accuracies of its networks."""
+    spec, task, recipe = unit.bare.spec, unit.bare.task, unit.bare.recipe
+    start = flatten(spec, unit.bare.weights).float()
+    rows = torch.from_numpy(np.unpackbits(unit.masks, axis=1, count=spec.total).astype(bool))
+    runs = [
+        Run(start=unit.bare.weights, mask=unflatten(spec, row), seed=seed)
+        for row, seed in zip(rows, unit.seeds, strict=True)
+    ]
+    train_data, test_data = (
+        data.to(unit.device) for data in (unit.bare.train_data, unit.bare.test_data)
     )
-
-
-def _measure_numbered(item: tuple[int, MeasureUnit]) -> tuple[int, list[Accuracies]]:
-    number, unit = item
-    return number, measure_unit(unit)
+    at_once = 1 if unit.device == Device.CPU else _EVALUATED_ON_GPU
+    strong: list[float] = []
+    weak: list[float] = []
+    with single_threaded():
+        steps = [recipe.steps(len(train_data))]
+        (trained,) = train_group(spec, task, train_data, runs, recipe, steps=steps)
+        for kept, parameters in zip(
+            torch.split(rows, at_once), torch.split(trained, at_once), strict=True
+        ):
+            untrained = (start * kept).to(unit.device)
+            strong += _strong(spec, task, untrained, train_data, test_data)
+            outputs = evaluate(spec, parameters.to(unit.device), test_data.inputs)
+            weak += task.accuracy(outputs, test_data.targets).tolist()
+    return unit.number, [Accuracies(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
 
 
 def trivial_accuracy(task: Task, *, train_data: Samples, test_data: Samples) -> float:
-    """Returns the test performance of the best constant predictor for the training data."""
+    """Returns the test accuracy, or R², of the best constant predictor for the training data."""
     outputs = task.constant_outputs(train_data.targets)
     constant = outputs.expand(1, len(test_data), -1)
     return float(task.accuracy(torch.as_tensor(constant), test_data.targets)[0])
@@ -258,14 +225,9 @@ def trivial_accuracy(task: Task, *, train_data: Samples, test_data: Samples) -> 
 def _strong(
     spec: Network, task: Task, parameters: Tensor, train_data: Samples, test_data: Samples
 ) -> list[float]:
-    """Returns the test performance of untrained parameters (runs, total), one a run."""
+    """Returns the test accuracy of each of the untrained parameters (runs, total)."""
     outputs = evaluate(spec, parameters, train_data.inputs)
     factors = task.output_factors(outputs, train_data.targets)
     tested = evaluate(spec, parameters, test_data.inputs) * factors.unsqueeze(1)
     found: list[float] = task.accuracy(tested, test_data.targets).tolist()
     return found
-
-
-def _unpacked(spec: Network, row: NDArray[np.uint8]) -> dict[str, Tensor]:
-    bits = np.unpackbits(row, count=spec.total).astype(bool)
-    return unflatten(spec, torch.from_numpy(bits))

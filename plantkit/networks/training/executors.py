@@ -1,9 +1,9 @@
-"""Where work is done: in this process, or in processes side by side on this machine.
+"""Does work in this process, or in several processes of this machine.
 
-An executor takes a function and items, both of which can be sent to another process, and gives
-the results back in the order of the items, so that it never changes a result. Processes, since
-threads share the interpreter: two of them were 1.4 to 1.75 times as fast as one, two processes
-1.9 times or more. `plantkit.evaluation.cluster` has an executor for a Dask cluster.
+An executor takes a function and items, all of which can be sent to another process. It gives
+the results back in the order of the items, so it never changes a result. It uses processes
+because threads share the interpreter: two threads were 1.4 to 1.75 times as fast as one, two
+processes 1.9 times or more. `plantkit.evaluation.cluster` has an executor for a Dask cluster.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol, TypeVar
 
 from plantkit.errors import ExecutorError
-
-#: Most seconds that the end of a pool's own thread is waited for.
-_MANAGER_SECONDS = 5.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,7 +29,7 @@ Result = TypeVar("Result")
 class Executor(Protocol):
     """Does independent pieces of work.
 
-    jobs: how many pieces are worth having at once.
+    jobs: how many pieces it does at once.
     """
 
     @property
@@ -48,8 +45,8 @@ class Executor(Protocol):
     ) -> list[Result]:
         """Returns the results of `function` for `items`, in the order of `items`.
 
-        Both are called in the caller's thread: `on_result` with each result as it comes, and
-        `meanwhile` once, when the work has begun.
+        It calls `on_result` with each result as it comes, and `meanwhile` once, when the work
+        has begun; both in the caller's thread.
         """
         ...
 
@@ -57,18 +54,13 @@ class Executor(Protocol):
 class LocalExecutor:
     """Does the work in `jobs` processes, or in this one if `jobs` is 1; a context manager.
 
-    On Linux the processes are forked, which costs no import; `start` does so before the
-    caller has threads. They end with the block, and if this process dies.
+    On Linux the processes are forked, so they need not import anything; `start` forks them
+    before the caller has threads. They end with the block, or when this process dies.
     """
 
     def __init__(self, jobs: int = 1) -> None:
-        self._jobs = jobs
+        self.jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
-        self._processes: list[Any] = []
-
-    @property
-    def jobs(self) -> int:
-        return self._jobs
 
     def __enter__(self) -> LocalExecutor:
         return self
@@ -78,39 +70,24 @@ class LocalExecutor:
 
     def start(self) -> None:
         """Starts the processes, unless they run already or none are needed."""
-        if self._jobs == 1 or self._pool is not None:
+        if self.jobs == 1 or self._pool is not None:
             return
-        before = set(multiprocessing.active_children())
+        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        stopped, self._stop = context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
-            self._jobs,
-            mp_context=multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn"),
-            initializer=_prepare_process,
+            self.jobs, mp_context=context, initializer=_prepare_process, initargs=(stopped,)
         )
         with warnings.catch_warnings():
-            # Libraries' idle threads are no danger: what is forked here runs on one thread.
+            # Libraries' idle threads do no harm: what is forked here runs on one thread.
             warnings.filterwarnings("ignore", ".*multi-threaded.*", DeprecationWarning)
             self._pool.submit(os.getpid)  # forks all of them
-        self._processes = [
-            process for process in multiprocessing.active_children() if process not in before
-        ]
 
     def stop(self) -> None:
-        """Ends the processes; work under way is dropped."""
+        """Ends the processes at once; work under way is dropped."""
         pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        # Where processes are spawned, the pool starts them as work comes: it knows of more.
-        self._processes = list({*self._processes, *(pool._processes or {}).values()})
-        manager = getattr(pool, "_executor_manager_thread", None)
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in self._processes:
-            process.kill()  # at once: what it holds is dropped anyway
-        for process in self._processes:
-            process.join()
-        # The pool's own thread waits for the processes too. Until it has taken note of their end
-        # they are counted among this process's children.
-        if manager is not None:
-            manager.join(_MANAGER_SECONDS)
+        if pool is not None:
+            self._stop.send(None)
+            pool.shutdown(cancel_futures=True)
 
     def map(
         self,
@@ -127,7 +104,7 @@ class LocalExecutor:
         """
         report = on_result or (lambda _: None)
         fill_in = meanwhile or (lambda: None)
-        if self._jobs == 1 or len(items) <= 1:
+        if self.jobs == 1 or len(items) <= 1:
             fill_in()
             results = []
             for item in items:
@@ -136,7 +113,6 @@ class LocalExecutor:
             return results
         self.start()
         assert self._pool is not None
-        futures: list[Future[Result]] = []
         try:
             futures = [self._pool.submit(function, item) for item in items]
             fill_in()
@@ -146,22 +122,22 @@ class LocalExecutor:
         except BrokenProcessPool as error:
             self.stop()
             raise ExecutorError(
-                "a training process died, perhaps for want of memory; use fewer --jobs"
+                "a training process died, perhaps out of memory; use fewer --jobs"
             ) from error
         except BaseException:
             self.stop()
             raise
 
 
-def _prepare_process() -> None:
-    """Leaves interrupts to the parent, and ends the process when the parent is gone."""
+def _prepare_process(stopped: Connection) -> None:
+    """Leaves interrupts to the parent; ends the process when told to or when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's handler, which cleans up
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    assert parent is not None
+    threading.Thread(target=_end_after, args=([parent.sentinel, stopped],), daemon=True).start()
 
 
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
+def _end_after(events: list[Any]) -> None:
+    wait(events)
     os._exit(1)

@@ -29,7 +29,7 @@ class Samples:
         return len(self.inputs)
 
     def to(self, device: str) -> Samples:
-        """Returns the samples on `device`; themselves if they are there already."""
+        """Returns the samples on `device`; tensors that are there already are not copied."""
         return Samples(inputs=self.inputs.to(device), targets=self.targets.to(device))
 
 
@@ -37,8 +37,8 @@ class Samples:
 class Recipe:
     """A training recipe: Adam with a fixed learning rate, the paper's by default.
 
-    Betas are 0.9 and 0.999, epsilon 1e-8, no weight decay; every epoch goes through all
-    samples once in a new order, the last batch may be smaller.
+    Betas are 0.9 and 0.999, epsilon is 1e-8, and there is no weight decay. Every epoch goes
+    through all samples once, in a new order; its last batch may be smaller.
     """
 
     epochs: int = 10
@@ -46,7 +46,7 @@ class Recipe:
     learning_rate: float = 0.001
 
     def steps(self, samples: int) -> int:
-        """Returns the number of steps of a training on so many samples."""
+        """Returns how many steps a training on this many samples takes."""
         return self.epochs * -(-samples // self.batch_size)
 
     def to_json(self) -> dict[str, Any]:

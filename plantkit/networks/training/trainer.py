@@ -1,18 +1,18 @@
-"""Many runs: trained group by group, evaluated."""
+"""Trains many runs group by group, and evaluates many networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from plantkit.networks import Network, flatten, forward_runs, unflatten
+from plantkit.networks import Network, flatten, unflatten
 from plantkit.networks.tasks import Task
-from plantkit.networks.training.cutting import CutRuns, width_caps
-from plantkit.networks.training.engine import StepHook, train_rows
-from plantkit.networks.training.groups import Device, plan_groups
+from plantkit.networks.training.engine import train_rows
+from plantkit.networks.training.groups import Device, Group, Workload, plan
 from plantkit.networks.training.recipe import Recipe, Run, Samples
 
 #: Samples evaluated at once. Fixed, so that results do not depend on memory or settings.
@@ -28,24 +28,15 @@ def train(
     *,
     jobs: int = 1,
     device: str = Device.CPU,
-    step_hook: StepHook | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Returns the trained parameters (runs, total) float32, flattened as `spec` orders them.
 
-    See `trace`, of which it is the end.
+    This is the end of the runs' `trace`, which explains the arguments.
     """
+    steps = [recipe.steps(len(data))]
     return trace(
-        spec,
-        task,
-        data,
-        runs,
-        recipe,
-        steps=[recipe.steps(len(data))],
-        jobs=jobs,
-        device=device,
-        step_hook=step_hook,
-        on_done=on_done,
+        spec, task, data, runs, recipe, steps=steps, jobs=jobs, device=device, on_done=on_done
     )[0]
 
 
@@ -60,21 +51,19 @@ def trace(
     first_step: int = 0,
     jobs: int = 1,
     device: str = Device.CPU,
-    step_hook: StepHook | None = None,
     on_done: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Returns the parameters (steps, runs, total) float32 of runs after so many steps.
 
     Args:
         steps: numbers of steps, ascending, from `first_step` to `recipe.steps(len(data))`.
-        first_step: how many of the recipe's steps the runs' starts have behind them: training
+        first_step: how many of the recipe's steps the runs' starts have behind them. Training
             goes on with the samples that follow in each run's order. Adam's moments start at
             zero all the same.
-        jobs: groups of runs that train side by side, each on one thread of this process;
-            results do not depend on it, those of convolutions up to rounding.
-            `accuracy.measure` has processes, which scale better.
+        jobs: how many groups of runs train side by side, each on one thread of this process.
+            Results do not depend on it, except that those of convolutions may differ by
+            rounding. `accuracy.measure` has processes, which scale better.
         device: "cpu" or "cuda"; the result is on the CPU in any case.
-        step_hook: see `StepHook`.
         on_done: called with the number of runs of each group that has finished.
 
     Raises:
@@ -88,15 +77,16 @@ def trace(
     traced = torch.empty(len(steps), len(runs), spec.total)
     data = data.to(device)
 
-    def train_one(group: list[int]) -> None:
-        members = [runs[position] for position in group]
-        traced[:, group] = trace_group(
-            spec, task, data, members, recipe, steps, first_step, step_hook=step_hook
+    def train_one(group: Group) -> None:
+        members = [runs[position] for position in group.runs]
+        traced[:, list(group.runs)] = train_group(
+            spec, task, data, members, recipe, steps=steps, first_step=first_step
         )
         if on_done is not None:
-            on_done(len(group))
+            on_done(len(members))
 
-    groups = plan_groups(spec, [run.mask for run in runs], jobs=jobs, device=device)
+    masks = [run.mask for run in runs]
+    groups = plan([Workload(spec=spec, masks=masks)], jobs=jobs, device=device)
     with single_threaded():
         if jobs == 1 or len(groups) <= 1:
             for group in groups:
@@ -108,46 +98,37 @@ def trace(
 
 
 def train_group(
-    spec: Network, task: Task, data: Samples, runs: Sequence[Run], recipe: Recipe
-) -> Tensor:
-    """Returns the trained parameters (runs, total) of one group of `plan_groups`.
-
-    `data` is on the device that trains; torch should have one thread (`single_threaded`).
-    """
-    return trace_group(spec, task, data, runs, recipe, [recipe.steps(len(data))], 0)[0]
-
-
-def trace_group(
     spec: Network,
     task: Task,
     data: Samples,
     runs: Sequence[Run],
     recipe: Recipe,
-    steps: Sequence[int],
-    first_step: int,
     *,
-    step_hook: StepHook | None = None,
+    steps: Sequence[int],
+    first_step: int = 0,
 ) -> Tensor:
-    """Returns the parameters (steps, runs, total) of one group of `plan_groups`; see `trace`."""
+    """Returns the parameters (steps, runs, total) of one group of `plan`; see `trace`.
+
+    `data` is on the device that trains; torch should have one thread (`single_threaded`).
+    """
     masks = torch.stack([flatten(spec, run.mask) for run in runs])  # (runs, total) bool
     start = torch.stack([flatten(spec, run.start) for run in runs]).float() * masks
-    (cap,) = set(width_caps(spec, masks))
-    cut = CutRuns.of(spec, masks, cap)
-    if cap == 0:
-        data = Samples(inputs=torch.zeros_like(data.inputs[:, :1]), targets=data.targets)
-    traced = train_rows(
-        cut.spec,
+    (small,) = set(spec.cut(masks))
+    places = spec.places(masks, small)
+    none = masks.new_zeros(len(runs), 1)  # what parameters of `small` without a place hold
+    whole, whole_masks = torch.cat([start, none], dim=1), torch.cat([masks, none], dim=1)
+    trained = train_rows(
+        small,
         task,
         data,
-        cut.take(start),
-        cut.take(masks),
+        torch.gather(whole, 1, places),
+        torch.gather(whole_masks, 1, places),
         [run.seed for run in runs],
         recipe,
         steps=steps,
         first_step=first_step,
-        step_hook=step_hook,
     )
-    return torch.stack([cut.put_back(trained, start) for trained in traced])
+    return torch.stack([whole.scatter(1, places, rows)[:, :-1] for rows in trained])
 
 
 def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:
@@ -159,17 +140,17 @@ def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:
     named = unflatten(spec, parameters)
     with torch.no_grad(), single_threaded():
         return torch.cat(
-            [forward_runs(spec, named, batch) for batch in torch.split(inputs, EVALUATION_BATCH)],
+            [spec.forward_runs(named, batch) for batch in torch.split(inputs, EVALUATION_BATCH)],
             dim=1,
         )
 
 
-class single_threaded:  # noqa: N801 - reads as a statement: with single_threaded()
+@contextmanager
+def single_threaded() -> Iterator[None]:
     """Runs the block with one torch thread, so that sums do not depend on the machine's cores."""
-
-    def __enter__(self) -> None:
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *exc_info: object) -> None:
-        torch.set_num_threads(self._threads)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

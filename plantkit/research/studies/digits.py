@@ -49,9 +49,6 @@ NETWORKS: Mapping[str, Network] = MappingProxyType(
 LEARNING_RATE = 0.005
 BATCH_SIZE = 60
 
-#: How many times longer a multiplication takes in a convolution of a few channels than in a
-#: matrix product of the calibration. Fitted to the stability study: 14 CPU seconds per unit.
-_CONVOLUTION_COST = 5.0
 #: Values that people read in percent.
 _PERCENT = frozenset({"early_accuracy", "accuracy", "barrier"})
 
@@ -184,7 +181,7 @@ class DigitsStudy(Study):
         network = NETWORKS[str(unit.coordinates["network"])]
         steps = _recipe(int(unit.coordinates["epochs"])).steps(TRAIN)
         batches = BATCH_SIZE / 32  # the calibration's batches are of 32
-        each = calibration.training_seconds(round(_multiplications(network) * batches), steps)
+        each = calibration.training_seconds(round(network.work * batches), steps)
         return self.trainings(unit.coordinates) * each
 
     def run(self, unit: Unit) -> list[StudyRecord]:
@@ -232,16 +229,3 @@ def shown_values(records: Records, value: str) -> list[float]:
 
 def _recipe(epochs: int) -> Recipe:
     return Recipe(epochs=epochs, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE)
-
-
-def _multiplications(network: Network) -> float:
-    """Returns the multiplications of a sample, in those of a matrix product."""
-    if not isinstance(network, ConvolutionSpec):
-        return float(network.total)
-    pixels, layer, found = network.image[1] * network.image[2], 0, 0.0
-    for block in network.blocks:
-        for _ in block:
-            found += _CONVOLUTION_COST * pixels * network.sizes[f"layers.{layer}.weight"]
-            layer += 1
-        pixels //= 4
-    return found
