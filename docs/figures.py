@@ -2,7 +2,7 @@
 
     python docs/figures.py           # rewrites the pages
     python docs/figures.py --check   # exit code 1 if a page differs, and says where
-    python docs/figures.py --run     # runs the commands of results/outputs.json anew (minutes)
+    python docs/figures.py --run     # runs the commands of results/outputs.json again (minutes)
 
 A page marks a figure by two comments, which no reader sees:
 

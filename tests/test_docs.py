@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 from plantkit import SaliencyPruner, hookspecs
 from plantkit.errors import PluginError
 from plantkit.plugins import Registry, load_installed, load_submission
+from plantkit.research.studies import find_study
 from plantkit.scoring.metrics import Evidence
 from plantkit.scoring.ranking import Standing
 
@@ -209,3 +211,35 @@ def test_the_page_on_pruners_has_every_reference_pruner_with_its_options():
         if isinstance(pruner, SaliencyPruner):
             own -= common
         assert options is None or options == own, name
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "plantkit study",
+        "plantkit exists relu --depth 3 --epsilon 0.1",
+        "plantkit exists relu --depth 5 --epsilon 0.1",
+        "plantkit exists relu --depth 10 --epsilon 0.1",
+        "plantkit exists circle --depth 5 --epsilon 0.1",
+        "plantkit exists helix --depth 5 --epsilon 0.1",
+    ],
+)
+def test_stored_outputs_that_are_the_same_everywhere_are_what_commands_print(
+    figures, plantkit_cli, command
+):
+    printed = plantkit_cli(*shlex.split(command)[1:]).out.rstrip().splitlines()
+    assert printed == figures.lines(command)
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("plant-n-seek", "studies"),
+        ("lottery", "studies-lottery"),
+        ("stability", "studies-lottery"),
+    ],
+)
+def test_the_pages_on_studies_have_every_claim_with_its_source_and_criterion(name, page):
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    for claim in find_study(name).claims:
+        assert f"| {claim.claim} | {claim.source} | {claim.criterion} |" in text
