@@ -81,11 +81,24 @@ def manifest(name: str, path: str, form: str = ",") -> str:
 
 
 @source
-def audit(name: str, estimate: str = "auc", part: str = "") -> str:
-    """Returns what an audit found of a challenge: with its interval, or one `part` of it."""
+def reference(name: str) -> str:
+    """Returns what the ticket, the dense network and a constant reach, in words."""
+    found = bundle(name, "challenge")
+    ticket, figures = found["ticket"], found["reference"]
+    return (
+        f"the ticket ({ticket['kept']:,} of {ticket['total']:,} parameters) has"
+        f" {figures['ticket']['strong']:.3f} / {figures['ticket']['weak']:.3f}, the dense network"
+        f" has {figures['dense']['weak']:.3f} trained, and always guessing one class"
+        f" has {figures['trivial']:.3f}"
+    )
+
+
+@source
+def audit(name: str, estimate: str = "auc") -> str:
+    """Returns what an audit found of a challenge, with its interval, or one of its limits."""
     found = bundle(name, "audit")[estimate]
     if isinstance(found, dict):
-        return f"{found[part]:.3f}" if part else interval(found, 3 if estimate == "auc" else 2)
+        return interval(found, 3 if estimate == "auc" else 2)
     return f"{found:g}"
 
 
