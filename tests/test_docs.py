@@ -177,6 +177,18 @@ def test_a_stale_figure_is_found_and_written_anew(figures, tmp_path, monkeypatch
     assert figures.main(["--check"]) == 0
 
 
+def test_stored_commands_are_run_again(figures, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    monkeypatch.setattr(figures, "OUTPUTS", tmp_path / "outputs.json")
+    (tmp_path / "docs").mkdir()
+    figures.OUTPUTS.write_text('{"echo one two": ["stale"]}')
+    page = tmp_path / "README.md"
+    page.write_text("<!-- output echo one two --><!-- / -->\n")
+    figures.main(["--run"])
+    shown = "```console\n$ echo one two\none two\n```"
+    assert page.read_text() == f"<!-- output echo one two -->\n\n{shown}\n\n<!-- / -->\n"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
