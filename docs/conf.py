@@ -1,4 +1,4 @@
-"""Sphinx configuration; build with: sphinx-build -W -n docs docs/_build."""
+"""Sphinx configuration; build with: sphinx-build -W docs docs/_build."""
 
 from __future__ import annotations
 

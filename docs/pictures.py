@@ -17,7 +17,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from plantkit import Mask, PerceptronSpec, bundles
+from plantkit import Mask, PerceptronSpec
+from plantkit.challenges import bundles
 from plantkit.networks import weight_name
 from plantkit.planting import METHODS, find_family
 from plantkit.planting.initialization import standard_deviations

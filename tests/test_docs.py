@@ -1,28 +1,46 @@
-"""The code in the documentation runs, every hook is documented, and links lead somewhere."""
+"""The code in the documentation runs, its figures are as their sources say, and names exist."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
+import shlex
 from pathlib import Path
+from pkgutil import resolve_name
+from types import ModuleType
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from plantkit import hookspecs
+from plantkit import SaliencyPruner, hookspecs
 from plantkit.errors import PluginError
-from plantkit.plugins import Registry, load_submission
+from plantkit.plugins import Registry, load_installed, load_submission
+from plantkit.research.studies import find_study
 from plantkit.scoring.metrics import Evidence
 from plantkit.scoring.ranking import Standing
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+PAGES += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("plantkit_"))
 
 
 def blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def figures() -> ModuleType:
+    return load(ROOT / "docs/figures.py")
 
 
 @pytest.mark.parametrize(
@@ -48,11 +66,8 @@ def hook(tmp_path):
         [code] = [b for b in blocks("docs/authors.md") if b.startswith(f"# hook: {name}\n")]
         path = tmp_path / f"{name}.py"
         path.write_text(code)
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
         registry = Registry()
-        assert registry.register(module, name) == (name,)
+        assert registry.register(load(path), name) == (name,)
         return registry
 
     return make
@@ -127,3 +142,116 @@ def test_a_bundle_is_checked_without_plantkit(monkeypatch, capsys):
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text()):
         assert ((ROOT / page).parent / target).exists(), f"{page}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_and_files_exist(page):
+    text = (ROOT / page).read_text()
+    for name in re.findall(r"\bplantkit(?:\.[a-z_]+)+", text):
+        resolve_name(name)
+    for path in re.findall(
+        r"`((?:plantkit|plugins|docs|benchmarks|examples|tests)/[^`* ]*)`", text
+    ):
+        assert (ROOT / path).exists(), f"{page}: {path}"
+
+
+def test_what_draws_the_pictures_can_be_imported():
+    assert callable(load(ROOT / "docs/pictures.py").main)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_figures_are_as_their_sources_say(figures, page):
+    assert figures.differences(ROOT / page) == []
+
+
+def test_a_stale_figure_is_found_and_written_anew(figures, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    page = tmp_path / "README.md"
+    page.write_text("It has <!-- count pruners -->3<!-- / --> pruners.\n")
+    assert figures.main(["--check"]) == 1
+    said = "README.md: <!-- count pruners --> has '3', not '19'\n"
+    assert capsys.readouterr().out == said
+    assert figures.main([]) == 0
+    assert page.read_text() == "It has <!-- count pruners -->19<!-- / --> pruners.\n"
+    assert figures.main(["--check"]) == 0
+
+
+def test_stored_commands_are_run_again(figures, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    monkeypatch.setattr(figures, "OUTPUTS", tmp_path / "outputs.json")
+    (tmp_path / "docs").mkdir()
+    figures.OUTPUTS.write_text('{"echo one two": ["stale"]}')
+    page = tmp_path / "README.md"
+    page.write_text("<!-- output echo one two --><!-- / -->\n")
+    figures.main(["--run"])
+    shown = "```console\n$ echo one two\none two\n```"
+    assert page.read_text() == f"<!-- output echo one two -->\n\n{shown}\n\n<!-- / -->\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("of <!-- counts pruners -->3<!-- / -->", "no figure is called 'counts'"),
+        ("a\n<!-- count pruners -->3<!-- / -->", "begins a line"),
+        ("a\n- <!-- count pruners -->3<!-- / -->", "begins a line"),
+        ("a <!-- output plantkit nothing -->3<!-- / -->", "no output of 'plantkit nothing'"),
+    ],
+)
+def test_a_marker_that_cannot_be_written(figures, text, words):
+    with pytest.raises(figures.FigureError, match=words):
+        figures.written(text)
+
+
+def test_stored_results_of_commands_that_pages_show_are_there(figures):
+    for command, printed in figures.read(figures.OUTPUTS).items():
+        assert printed, command
+
+
+def test_the_page_on_pruners_has_every_reference_pruner_with_its_options():
+    common = {field.name for field in dataclasses.fields(SaliencyPruner)}
+    stated = {}
+    for line in (ROOT / "docs/pruners.md").read_text().split("## What they reach")[0].splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if cells and (name := re.fullmatch(r"`([a-z-]+)`", cells[0])):
+            stated[name[1]] = set(re.findall(r"`(\w+)`", cells[3])) if len(cells) > 4 else None
+    installed = {entry.name: entry.pruner for entry in load_installed().pruners()}
+    assert stated.keys() == installed.keys()
+    for name, options in stated.items():
+        pruner = installed[name]
+        own = {field.name for field in dataclasses.fields(pruner)}
+        if isinstance(pruner, SaliencyPruner):
+            own -= common
+        assert options is None or options == own, name
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "plantkit study",
+        "plantkit exists relu --depth 3 --epsilon 0.1",
+        "plantkit exists relu --depth 5 --epsilon 0.1",
+        "plantkit exists relu --depth 10 --epsilon 0.1",
+        "plantkit exists circle --depth 5 --epsilon 0.1",
+        "plantkit exists helix --depth 5 --epsilon 0.1",
+    ],
+)
+def test_stored_outputs_that_are_the_same_everywhere_are_what_commands_print(
+    figures, plantkit_cli, command
+):
+    printed = plantkit_cli(*shlex.split(command)[1:]).out.rstrip().splitlines()
+    assert printed == figures.lines(command)
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("plant-n-seek", "studies"),
+        ("lottery", "studies-lottery"),
+        ("stability", "studies-lottery"),
+    ],
+)
+def test_the_pages_on_studies_have_every_claim_with_its_source_and_criterion(name, page):
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    for claim in find_study(name).claims:
+        assert f"| {claim.claim} | {claim.source} | {claim.criterion} |" in text

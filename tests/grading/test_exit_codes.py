@@ -52,7 +52,7 @@ CASES = {
     "it stayed below": "below",
     "the pruner cannot be loaded": "unloadable",
     "runs crash": "invalid",
-    "it is hostile": "hostile",
+    "the pruner kills": "hostile",
     "the submitted file": "missing",
     "the rubric is wrong": "rubric",
     "a challenge is sealed": "sealed",

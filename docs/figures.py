@@ -1,0 +1,408 @@
+"""Writes the figures of the pages from the files that they come from.
+
+    python docs/figures.py           # rewrites the pages
+    python docs/figures.py --check   # exit code 1 if a page differs, and says where
+    python docs/figures.py --run     # runs the commands of results/outputs.json again (minutes)
+
+A page marks a figure by two comments, which no reader sees:
+
+    a ticket of <!-- manifest circle-5x100 ticket.kept -->227<!-- / --> parameters
+
+The first comment names one of the functions below that are marked `@source`, and its arguments.
+Between the comments stands what the function returns. Tables and outputs are marked alike.
+
+Most figures come from the bundles in `challenges/`. Figures that take minutes to compute are stored
+in `results/`: the outputs of commands, and audits of other networks than the bundles'.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUTS = ROOT / "docs/results/outputs.json"
+AUDITS = ROOT / "docs/results/audits.json"
+MARKED = re.compile(r"<!-- (\w+)((?: [^ <>]+)*) -->(.*?)<!-- / -->", re.DOTALL)
+SOURCES: dict[str, Callable[..., str]] = {}
+PUBLISHED = {"circle-3x100": 100, "relu-3x100": 2, "helix-3x100": 115}
+PUBLISHED |= {"circle-5x100": 108, "relu-5x100": 4, "helix-5x100": 120}
+"""Weights of the tickets in Plant 'n' Seek."""
+
+
+class FigureError(Exception):
+    """A page asks for a figure that does not exist, or marks one where it cannot stand."""
+
+
+def source(function: Callable[..., str]) -> Callable[..., str]:
+    """Makes a function known to the pages by its name."""
+    SOURCES[function.__name__] = function
+    return function
+
+
+@cache
+def read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def bundle(name: str, file: str) -> Any:
+    return read(ROOT / "challenges" / name / f"{file}.json")
+
+
+def table(head: str, rows: Iterable[Sequence[object]]) -> str:
+    """Returns a Markdown table; `head` holds the headings between bars."""
+    lines = [f"| {head} |", "|" + "---|" * len(head.split(" | "))]
+    return "\n".join(lines + ["| " + " | ".join(map(str, row)) + " |" for row in rows])
+
+
+def interval(estimate: dict[str, float], digits: int = 3) -> str:
+    value, low, high = (f"{estimate[key]:.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+# Bundles
+
+
+@source
+def manifest(name: str, path: str, form: str = ",") -> str:
+    """Returns a field of a challenge's manifest, such as `ticket.kept`."""
+    value = bundle(name, "challenge")
+    for key in path.split("."):
+        value = value[key]
+    return format(value, form)
+
+
+@source
+def reference(name: str) -> str:
+    """Returns what the ticket, the dense network and a constant reach, in words."""
+    found = bundle(name, "challenge")
+    ticket, figures = found["ticket"], found["reference"]
+    return (
+        f"the ticket ({ticket['kept']:,} of {ticket['total']:,} parameters) has"
+        f" {figures['ticket']['strong']:.3f} / {figures['ticket']['weak']:.3f}, the dense network"
+        f" has {figures['dense']['weak']:.3f} trained, and always guessing one class"
+        f" has {figures['trivial']:.3f}"
+    )
+
+
+@source
+def audit(name: str, estimate: str = "auc") -> str:
+    """Returns what an audit found of a challenge, with its interval, or one of its limits."""
+    found = bundle(name, "audit")[estimate]
+    if isinstance(found, dict):
+        return interval(found, 3 if estimate == "auc" else 2)
+    return f"{found:g}"
+
+
+@source
+def leaks(*names: str) -> str:
+    """Returns a table of challenges: what attackers found of each way of planting."""
+    rows = []
+    for name in names:
+        found, planting = bundle(name, "audit"), bundle(name, "challenge")["planting"]
+        hidden = "yes" if planting["hidden"] else "no"
+        rows.append((f"`{name}`", f"`{planting['method']}`", interval(found["auc"]), hidden))
+    return table("challenge | planting | AUC [95% interval] | called hidden", rows)
+
+
+@source
+def densities() -> str:
+    """Returns a table of the tickets of the suite `paper`, with those published."""
+    rows = []
+    for name, count in PUBLISHED.items():
+        ticket = bundle(f"{name}-faithful", "challenge")["ticket"]
+        kept, weights, total = ticket["kept"], ticket["kept_weights"], ticket["total_weights"]
+        rows.append(
+            (
+                name.replace("-", " "),
+                f"{count / total:.4f} ({count} of {total:,})",
+                f"{ticket['density_weights_only']:.4f} ({weights})",
+                f"{ticket['density']:.4f} ({kept})",
+            )
+        )
+    return table(
+        "network | published, weights only | planted, weights only | planted, with biases", rows
+    )
+
+
+@source
+def anchored() -> str:
+    """Returns a table of the anchored tickets at 5x100, with the paper's for comparison."""
+    rows = []
+    for family in ("circle", "helix", "relu"):
+        found = bundle(f"{family}-5x100", "challenge")
+        paper = bundle(f"{family}-5x100-faithful", "challenge")["ticket"]
+        ticket, distance = found["ticket"], found["planting"]["distance"]
+        entries = f"{ticket['kept']} (`faithful`: {paper['kept']})"
+        ratio = f"{ticket['kept_weights'] / PUBLISHED[f'{family}-5x100']:.2f}"
+        measure = {"agreement": "agreement", "mse": "mean squared error"}[distance["measure"]]
+        value = f"{distance['value']:.3g}"
+        rows.append((family, entries, f"{ticket['density']:.4f}", ratio, f"{measure} {value}"))
+    return table(
+        "5x100 | ticket entries | density | weights, times the paper's | distance to the formula",
+        rows,
+    )
+
+
+@source
+def alternatives(*names: str) -> str:
+    """Returns a table of the searches for other tickets of these challenges."""
+    rows = []
+    for name in names:
+        record = bundle(name, "alternatives")
+        search, near = record["search"], record["neighbourhood"]
+        best, within, free = search["best"], near["within_tolerance"], near["without_loss"]
+        rows.append(
+            (
+                name,
+                record["ticket"]["kept"],
+                f"{record['ticket']['strong']:.4f}",
+                f"{best['strong']:.4f} ({best['pruner']})",
+                f"{best['f1']:.3f}",
+                f"{search['as_good']} of {search['masks']}",
+                f"{near['smallest_effect']:.4f}",
+                f"{within['droppable']:.0%}",
+                within["spare"],
+                f"{within['exchangeable']:.0%}",
+                f"{within['tickets']:,}",
+                f"{free['spare']}, {free['exchangeable']:.0%}",
+            )
+        )
+    return table(
+        "challenge | entries | ticket | best found | F1 | as good | least effect | droppable"
+        " | together | exchangeable | tickets | no loss",
+        rows,
+    )
+
+
+# Audits
+
+
+def lifts(name: str) -> dict[str, str]:
+    return read(AUDITS)["precision by stratum"][name]
+
+
+@source
+def strata(*names: str) -> str:
+    """Returns a table of an audit by strata: AUC, and precision at k over chance."""
+    head, columns = "stratum", []
+    for name in names:
+        found, lift = bundle(name, "audit"), lifts(name)
+        aucs = {key: interval(value) for key, value in found["strata"].items()}
+        aucs["all"] = interval(found["auc"])
+        head += f" | {name}: AUC | precision at k over chance"
+        columns.append((aucs, lift | {"all": interval(found["lift"], 2)}))
+    rows = [
+        [key, *(values.get(key, "") for column in columns for values in column)]
+        for key in columns[0][0]
+    ]
+    return table(head, rows)
+
+
+@source
+def audits() -> str:
+    """Returns a table of all audits: those of bundles, and those that belong to none."""
+    rows = []
+    for entry in read(AUDITS)["audits"]:
+        row = dict(entry)
+        if "bundle" in row:
+            found = bundle(row["bundle"], "audit")
+            row |= {
+                "networks": f"{found['training_networks']} + {found['test_networks']}",
+                "auc": interval(found["auc"]),
+                "precision": interval(found["lift"], 2),
+                "verdict": f"{found['auc_limit']:g}: {found['verdict']}",
+            }
+        keys = ("of", "planting", "networks", "auc", "precision", "verdict")
+        rows.append([row[key] for key in keys])
+    return table(
+        "networks | planting | training + test | AUC | precision at k ÷ chance | limit: verdict",
+        rows,
+    )
+
+
+# Outputs of commands
+
+
+def lines(command: str) -> list[str]:
+    try:
+        return list(read(OUTPUTS)[command])
+    except KeyError:
+        raise FigureError(f"no output of {command!r} is stored in {OUTPUTS.name}") from None
+
+
+@source
+def output(*words: str) -> str:
+    """Returns a command and what it printed."""
+    return "\n".join(["```console", f"$ {' '.join(words)}", *lines(" ".join(words)), "```"])
+
+
+EVALUATE = "plantkit evaluate submissions/my_pruner.py"
+
+
+@source
+def example() -> str:
+    """Returns the standings, and the first rows of one challenge."""
+    printed = lines(EVALUATE)
+    first, circle = printed.index("relu-5x100"), printed.index("circle-5x100")
+    shown = [*printed[:first], "...", "", *printed[circle : circle + 10], "..."]
+    return "\n".join(["```console", f"$ {EVALUATE}", *shown, "```"])
+
+
+@source
+def evaluated(challenge: str, pruner: str, density: str, column: str) -> str:
+    """Returns a cell of the example's table."""
+    printed = lines(EVALUATE)
+    rows = printed[printed.index(challenge) + 2 :]
+    names = re.split(r" {2,}", rows[0])
+    cells = (re.split(r" {2,}", row.strip()) for row in rows[2:])
+    found = next(row for row in cells if row[0] == pruner and row[1].removesuffix(" *") == density)
+    return found[names.index(column)]
+
+
+@source
+def planted_score() -> str:
+    """Returns what the ticket itself scores in the example."""
+    [found] = re.findall(r"The ticket itself.* scores ([\d.]+)\.", "\n".join(lines(EVALUATE)))
+    return found
+
+
+@source
+def existence() -> str:
+    """Returns a table of what `plantkit exists` says."""
+    rows = []
+    for family, depth in (("relu", 3), ("relu", 5), ("relu", 10), ("circle", 5), ("helix", 5)):
+        text = "\n".join(lines(f"plantkit exists {family} --depth {depth} --epsilon 0.1"))
+        [chance] = re.findall(r"exists: at least (.*)\.\n", text)
+        [width] = re.findall(r"probability 0.9: (.*)\.\n", text)
+        rows.append((f"{family}, depth {depth}", chance, width))
+    return table(
+        "target, outputs within 0.1 | probability at width 100, at least"
+        " | width for 0.9 in the hidden layers",
+        rows,
+    )
+
+
+@source
+def rubric() -> str:
+    """Returns a table of what pruners earn by the example rubric."""
+    rows = []
+    pruners = ("random", "submissions/my_pruner.py", "magnitude", "snip", "grasp", "synflow")
+    for name in pruners:
+        command = f"plantkit grade {name} --rubric examples/rubric.toml --hidden run"
+        text = "\n".join(lines(command))
+        [(points, verdict)] = re.findall(r"([\d.]+) of 100 points: (not passed|passed)", text)
+        [hidden] = re.findall(r"Hidden criteria +([\d.]+) of 20", text)
+        visible = f"{float(points) - float(hidden):.1f}"
+        rows.append((f"`{name}`", visible, f"{float(points):.1f}", verdict))
+    return table("pruner | visible criteria, of 80 | all, of 100 | |", rows).replace("| | |", "| |")
+
+
+# Counts
+
+
+@source
+def claims(page: str, verdict: str, heading: str = "") -> str:
+    """Returns how many rows of a page's first table of claims have a verdict, or `any`."""
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    text = text[text.index(f"## {heading.replace('_', ' ')}") :]
+    start = text.index("| Claim |")
+    verdicts = re.findall(r"\| \*\*(.+)\*\* \|", text[start : text.index("\n\n", start)])
+    return str(len(verdicts) if verdict == "any" else verdicts.count(verdict.replace("_", " ")))
+
+
+@source
+def verdicts(page: str, heading: str) -> str:
+    """Returns how the claims of a page's table were judged, in words."""
+    words = ("reproduced", "not reproduced", "not tested")
+    return ", ".join(f"{claims(page, word.replace(' ', '_'), heading)} {word}" for word in words)
+
+
+@source
+def count(what: str) -> str:
+    """Returns how many `pruners` or `checks` plantkit comes with."""
+    if what == "checks":
+        from plantkit.testing import CHECKS
+
+        return str(len(CHECKS))
+    found = entry_points(group="plantkit")
+    return str(sum(1 for entry in found if entry.value.startswith("plantkit_baselines.")))
+
+
+# Pages
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def written(text: str) -> str:
+    """Returns a page with the text of every figure as its source says.
+
+    Raises:
+        FigureError: there is no such source, or an inline figure begins a line, where the
+            comment would make a paragraph of raw HTML.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        name, arguments = match[1], match[2].split()
+        if name not in SOURCES:
+            raise FigureError(f"no figure is called {name!r}")
+        new = SOURCES[name](*arguments)
+        start = match.string.rfind("\n", 0, match.start()) + 1
+        begins = not match.string[start : match.start()].strip(" >*-")
+        if "\n" in new:
+            new = f"\n\n{new}\n\n"
+        elif begins:
+            raise FigureError(f"{match[0]!r} begins a line")
+        return match[0][: match.start(3) - match.start()] + new + "<!-- / -->"
+
+    return MARKED.sub(replace, text)
+
+
+def differences(page: Path) -> list[str]:
+    """Returns what of a page its sources say otherwise, one line per figure."""
+    text = page.read_text()
+    old, new = MARKED.finditer(text), MARKED.finditer(written(text))
+    return [
+        f"{page.relative_to(ROOT)}: <!-- {a[1]}{a[2]} --> has {a[3].strip()!r}, "
+        f"not {b[3].strip()!r}"
+        for a, b in zip(old, new, strict=True)
+        if a[3] != b[3]
+    ]
+
+
+def run() -> None:
+    """Runs the stored commands and keeps what they print."""
+    kept = {}
+    for command in read(OUTPUTS):
+        arguments = shlex.split(command)
+        # A submission that does not pass its grading has the exit code 1.
+        done = subprocess.run(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        kept[command] = done.stdout.rstrip().splitlines()
+    OUTPUTS.write_text(json.dumps(kept, indent=1) + "\n")
+    read.cache_clear()
+
+
+def main(arguments: list[str]) -> int:
+    if "--check" in arguments:
+        found = [line for page in pages() for line in differences(page)]
+        print("\n".join(found) or "every figure is as its source says")
+        return 1 if found else 0
+    if "--run" in arguments:
+        run()
+    for page in pages():
+        page.write_text(written(page.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
