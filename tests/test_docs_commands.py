@@ -18,7 +18,8 @@ from plantkit.cli import cli
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    # What extending.md adds to the kit is unknown here; its own test runs its commands.
+    *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name != "extending.md"),
     *sorted((ROOT / "plantkit/templates").rglob("*.md.in")),
 ]
 SHELLS = {"sh", "bash", "console"}

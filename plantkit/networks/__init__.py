@@ -1,11 +1,12 @@
 """Kinds of networks, with what masks and tasks mean for them, and their training.
 
 `network` says what a kind must define and has defaults for the rest. A kind is one module, such
-as `perceptron`, and an entry in `KINDS`.
+as `perceptron`, and its class in `_CLASSES`.
 """
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,8 +41,12 @@ __all__ = [
 #: What plugins may still call `PerceptronSpec`.
 NetworkSpec = PerceptronSpec
 
+_CLASSES = ("perceptron:PerceptronSpec", "convolution:ConvolutionSpec")
+
 #: The kinds of networks by their names in JSON.
-KINDS: dict[str, type[Network]] = {kind.kind: kind for kind in (PerceptronSpec, ConvolutionSpec)}
+KINDS: dict[str, type[Network]] = {
+    kind.kind: kind for kind in (pkgutil.resolve_name(f"{__name__}.{path}") for path in _CLASSES)
+}
 
 
 def network_from_json(value: Mapping[str, Any]) -> Network:
