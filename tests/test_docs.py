@@ -147,6 +147,8 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_names_and_files_exist(page):
     text = (ROOT / page).read_text()
+    if page == "docs/extending.md":  # its code has what it adds, and a test of its own
+        text = re.sub("```.*?```", "", text, flags=re.DOTALL)
     for name in re.findall(r"\bplantkit(?:\.[a-z_]+)+", text):
         resolve_name(name)
     for path in re.findall(
