@@ -14,7 +14,7 @@ References:
 
 Differs from the paper: scores for biases too. By default all parameters compete
 (`scope=layerwise` is the published rule: every layer keeps the same share). The loss does not
-depend on the scale of the outputs, as the untrained network's performance does not: cross
+depend on the scale of the outputs, as the untrained network's accuracy does not: cross
 entropy of outputs of unit mean square, or what the best factor of each output leaves of the
 squared error; the published code of arXiv 2111.11153 takes a softmax of regression outputs too.
 """

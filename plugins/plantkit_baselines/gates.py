@@ -9,7 +9,7 @@ gates at a budget that falls from half of the network to the one asked for.
 
 The gradient by s takes the change of τ with it: dτ = Σ g_i ds_i / Σ g_i, g the derivatives of
 the sum's terms. K(t) falls exponentially over the first 60% of the steps, with a constant rate
-of Adam; then the rate falls as a cosine. The answer are the parameters of highest logit; in the
+of Adam; then the rate falls as a cosine. The answer is the set of parameters of highest logit; in the
 last tenth of the steps the best answer on all training data is kept.
 
 References:
@@ -112,7 +112,7 @@ class GatesPruner:
             distances = self.sharpness * (logits - cut)
             shares = torch.sigmoid(distances.detach())
             pulls = shares * (1 - shares)
-            # In value nothing; its gradient is that of the threshold.
+            # Zero in value; its gradient is that of the threshold.
             moved = (pulls * distances).sum() / pulls.sum().clamp_min(1e-30)
             gates = self.open_gates(
                 distances - (moved - moved.detach()),

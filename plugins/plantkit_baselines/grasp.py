@@ -17,7 +17,7 @@ outputs in regression as in classification.
 References:
     arXiv 2002.07376.
 
-Differs from the paper: the paper scores weights only, on ten samples a class; this scores all
+Differs from the paper: the paper scores weights only, on ten samples per class; this scores all
 training data and biases too. The paper's division by the sum of all scores is left out: it
 does not change their order.
 """

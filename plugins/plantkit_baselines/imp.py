@@ -47,7 +47,7 @@ class ImpPruner:
     rate: float = 0.2
     #: Rounds to the density; 0 for as many as `rate` needs.
     rounds: int = 0
-    #: Epochs of training a round; 0 for those of the challenge's recipe.
+    #: Epochs of training per round; 0 for those of the challenge's recipe.
     epochs: int = 0
     rewind: str = "weights"
     rewind_step: int = 0

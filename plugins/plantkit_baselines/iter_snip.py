@@ -9,7 +9,7 @@ It is the reference pruner SNIP with `schedule=iterated`, and imports that one's
 the plugin `plantkit_baselines.snip` comes with plantkit itself.
 
 References:
-    arXiv 2006.09081 (as Iterative SNIP, beside FORCE), arXiv 1810.02340 (SNIP).
+    arXiv 2006.09081 (as Iterative SNIP, next to FORCE), arXiv 1810.02340 (SNIP).
 
 Differs from the paper: as SNIP does; the paper's 300 rounds are 100 here by default, each on
 all training data.

@@ -7,7 +7,7 @@ keeps a whole layer from being dropped at once.
     saliency(θ_i) = |θ_i| ∂R/∂|θ_i|,    R = 1' f(1; |θ|)
 
 R is the sum of the outputs for one input of ones. Round k of n leaves the share density^(k/n).
-Biases count as the paper's code has them: |b| is fed into its unit beside the incoming flow,
+Biases count as the paper's code has them: |b| is fed into its unit together with the incoming flow,
 so R is a sum over paths that start at an input or at a bias, and a bias is scored like a
 weight. A unit then passes on what comes in through its weights and its bias together. What a
 round has dropped never comes back: its saliency is minus the number of rounds that it has been
