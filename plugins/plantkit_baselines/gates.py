@@ -9,8 +9,8 @@ gates at a budget that falls from half of the network to the one asked for.
 
 The gradient by s takes the change of τ with it: dτ = Σ g_i ds_i / Σ g_i, g the derivatives of
 the sum's terms. K(t) falls exponentially over the first 60% of the steps, with a constant rate
-of Adam; then the rate falls as a cosine. The answer is the set of parameters of highest logit; in the
-last tenth of the steps the best answer on all training data is kept.
+of Adam; then the rate falls as a cosine. The answer is the set of parameters of highest logit. In
+the last tenth of the steps the best answer on all training data is kept.
 
 References:
     arXiv 1712.01312 (hard-concrete gates), arXiv 2512.07142 (frozen weights, sparse tickets).
