@@ -98,6 +98,8 @@ def command(
     from plantkit.machine import available_cores
     from plantkit.planting import find_method, fresh_seed
 
+    if planting == "as-published":
+        raise UsageError("as-published is a kind of faithful planting; give --as-published instead")
     if as_published and planting not in {None, "faithful"}:
         raise UsageError(f"--as-published is a kind of faithful planting; got {planting!r}")
     if key_file is not None and not seal:

@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from plantkit.errors import ExecutorError
 from plantkit.networks.training.executors import LocalExecutor
@@ -100,3 +101,26 @@ def is_running(process: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_processes_do_not_wait_for_threads_that_the_parent_had():
+    """Tensors this large are added on OpenMP's threads, which do not survive a fork."""
+    code = (
+        "import torch; from test_executors import sum_up; "
+        "from plantkit.networks.training.executors import LocalExecutor; "
+        "torch.set_num_threads(2); sum_up(1_000_000)\n"
+        "with LocalExecutor(2) as executor: print(executor.map(sum_up, [1_000_000] * 2))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.path.dirname(__file__)},  # noqa: PTH120
+    )
+    assert done.stdout == "[2000000.0, 2000000.0]\n", done.stderr
+
+
+def sum_up(count: int) -> float:
+    return float(torch.cat([torch.ones(count), torch.ones(count)]).sum())

@@ -130,7 +130,14 @@ class LocalExecutor:
 
 
 def _prepare_process(stopped: Connection) -> None:
-    """Leaves interrupts to the parent; ends the process when told to or when the parent dies."""
+    """Leaves interrupts to the parent; ends the process when told to or when the parent dies.
+
+    The process works on one thread: the parent's may be held by its OpenMP library, which does
+    not survive a fork, and a large tensor operation would wait for them for ever.
+    """
+    import torch
+
+    torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the parent's handler, which cleans up
     parent = multiprocessing.parent_process()
