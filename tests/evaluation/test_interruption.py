@@ -15,7 +15,8 @@ from random import Random
 
 import pytest
 
-from plantkit.evaluation.run_directory import read_records
+from plantkit.files import read_records
+from plantkit.scoring.records import Record
 
 #: Fields that tell how a run went rather than what it came to.
 PASSING = {"seconds", "peak_rss_mib"}
@@ -106,7 +107,7 @@ def kill_and_resume(
                 family |= descendants(process.pid)
                 time.sleep(0.01)
             family |= descendants(process.pid)
-        kept.append(len(read_records(run)))
+        kept.append(len(read_records(run, Record.from_json)))
         deadline = time.monotonic() + 60
         while any(map(is_running, family)) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -147,7 +148,7 @@ def test_kill_at_random_moments(tiny_challenges, tmp_path, undisturbed, seed, ki
     assert kept == sorted(kept)  # what was on disk stayed there
     assert kept[-1] > 0
     assert finish(tiny_challenges, run, "--resume", *more) == undisturbed.results
-    assert len(read_records(run)) == RECORDS
+    assert len(read_records(run, Record.from_json)) == RECORDS
 
 
 def test_kill_in_the_middle_of_a_line(tiny_challenges, tmp_path, undisturbed, plantkit_cli):
@@ -171,7 +172,7 @@ def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path, monkeypat
     attempts = Pruning.attempts
 
     def watched(self, cells, **options):
-        seen.append((cells[0].entry.label, len(read_records(run))))
+        seen.append((cells[0].entry.label, len(read_records(run, Record.from_json))))
         return attempts(self, cells, **options)
 
     monkeypatch.setattr(Pruning, "attempts", watched)
