@@ -165,7 +165,7 @@ def answer_key(
     Args:
         module: where the plugin's entry point leads; the files of its whole package count.
     """
-    package = _package_digest(module.partition(":")[0].partition(".")[0])
+    package = module_digest(module)
     if package is None:
         return None
     chosen = sorted(options.items())

@@ -101,13 +101,7 @@ class OrdinaryInterpreter(LocalBackend):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        return Exit(
-            code=code,
-            signal=None,
-            timed_out=code is None,
-            seconds=time.monotonic() - started,
-            peak_rss_mib=None,
-        )
+        return Exit(seconds=time.monotonic() - started, code=code, timed_out=code is None)
 
 
 class Laboratory:

@@ -161,21 +161,19 @@ def test_kill_in_the_middle_of_a_line(tiny_challenges, tmp_path, undisturbed, pl
     assert results(plantkit_cli(*more).out) == undisturbed.results
 
 
-def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path, monkeypatch):
-    """When the third pruner's runs begin, the records of two are on disk."""
-    from plantkit.evaluation.pruning import Pruning
+def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path):
+    """When the third pruner's masks begin to be trained, the records of two are on disk."""
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
     run = tmp_path / "run"
     seen = []
-    attempts = Pruning.attempts
 
-    def watched(self, cells, **options):
-        seen.append((cells[0].entry.label, len(read_records(run, Record.from_json))))
-        return attempts(self, cells, **options)
+    def look(text, done, total):
+        label, _, what = text.partition(": ")
+        if what == "training" and done == 0:
+            seen.append((label.partition(", ")[2], len(read_records(run, Record.from_json))))
 
-    monkeypatch.setattr(Pruning, "attempts", watched)
     request = Request(
         pruners=PRUNERS,
         suite="tiny",
@@ -184,7 +182,7 @@ def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path, monkeypat
         jobs=1,
         run_directory=run,
     )
-    run_evaluation(request, warn=print, progress=lambda *_: None)
+    run_evaluation(request, warn=print, progress=look)
     assert seen == [(label, 4 * position) for position, label in enumerate([*PRUNERS, *PRUNERS])]
 
 
