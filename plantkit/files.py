@@ -163,7 +163,7 @@ def read_records(directory: Path, parse: Callable[[Any], Kept]) -> list[Kept]:
                 "its run made again"
             ) from error
     with contextlib.suppress(ValueError, TypeError, KeyError):
-        records.append(parse(json.loads(last)))  # whole but for its end
+        records.append(parse(json.loads(last)))  # whole: only its line end is missing
     return records
 
 

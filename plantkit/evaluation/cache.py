@@ -223,7 +223,7 @@ def _package_digest(package: str) -> str | None:
 
 
 def _files_digest(root: Path, pattern: str = "*") -> str:
-    """Returns a digest of names and contents of the files below `root`, but for compiled ones."""
+    """Returns a digest of names and contents of the files below `root`, except compiled ones."""
     state = hashlib.sha256()
     for path in sorted(root.rglob(pattern)):
         if path.is_file() and path.suffix != ".pyc":
