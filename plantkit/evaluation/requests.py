@@ -29,10 +29,6 @@ class RunRequest:
     memory_mib: int = 4096
     isolation: str = AUTO
 
-    def servers(self, jobs: int) -> int:
-        """Returns how many processes run pruners on this machine."""
-        return jobs
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(RunRequest):
@@ -73,10 +69,6 @@ class Request(RunRequest):
                 "fresh instances of the system's entropy are new in every run and cannot be "
                 "resumed; leave out --resume, or give --fresh-seed-env"
             )
-
-    def servers(self, jobs: int) -> int:
-        """Returns one where a cluster runs pruners: only submissions are loaded here."""
-        return jobs if self.executor == "local" else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,8 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         IsolationError: full isolation was asked for and this machine lacks it.
     """
     sources = [parse_pruner(text) for text in request.pruners]
-    with _start(request, _executor(request), warn) as started:
+    servers = None if request.executor == "local" else 1  # here only submissions are loaded
+    with _start(request, _executor(request), warn, servers=servers) as started:
         from plantkit.evaluation import harness
         from plantkit.evaluation.cache import Cache
         from plantkit.evaluation.preparation import prepare
@@ -213,20 +214,27 @@ class _Started:
 
 @contextmanager
 def _start(
-    request: RunRequest, executor: AbstractContextManager[Executor | None], warn: Warn
+    request: RunRequest,
+    executor: AbstractContextManager[Executor | None],
+    warn: Warn,
+    *,
+    servers: int | None = None,
 ) -> Iterator[_Started]:
     """Starts what a request needs, and ends it with the block.
 
     What runs pruners comes first, before this machine is probed: servers import torch while we
     do. In this process nothing needs to start.
 
+    Args:
+        servers: how many processes run pruners on this machine; one per job if None.
+
     Raises:
         IsolationError: this machine lacks what the level that was asked for needs.
     """
     jobs = request.jobs or available_cores()
     in_process = request.isolation == Level.NONE
-    pool = nullcontext([PrunerServer()]) if in_process else server_pool(request.servers(jobs))
-    with scratch_directory() as scratch, pool as servers:
+    pool = nullcontext([PrunerServer()]) if in_process else server_pool(servers or jobs)
+    with scratch_directory() as scratch, pool as started_servers:
         begin_probe()
         with executor as trains:
             level, warning = choose(request.isolation, probe_machine())
@@ -236,7 +244,7 @@ def _start(
                 limits=Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib),
                 jobs=jobs,
                 scratch=scratch,
-                servers=servers,
+                servers=started_servers,
                 executor=trains,
                 level=level,
             )
