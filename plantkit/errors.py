@@ -26,6 +26,9 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+#: Most characters of a message that quotes a file.
+_MOST_CHARACTERS = 2000
+
 
 class PlantkitError(Exception):
     """Base of all errors that plantkit raises on purpose."""
@@ -163,11 +166,11 @@ def describe(error: BaseException) -> str:
     return " ".join(text.split())
 
 
-def _printable(text: str, *, most: int = 2000) -> str:
+def _printable(text: str) -> str:
     """Returns `text` with what a terminal could take for a command spelt out, and cut short:
     a message may quote a file that was made to harm."""
     shown = "".join(
         letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1]
-        for letter in text[:most]
+        for letter in text[:_MOST_CHARACTERS]
     )
-    return shown if len(text) <= most else f"{shown} ..."
+    return shown if len(text) <= _MOST_CHARACTERS else f"{shown} ..."

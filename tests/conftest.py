@@ -1,4 +1,4 @@
-"""Fixtures: tiny planted challenges, frozen once a session."""
+"""Fixtures: the plugin's tiny planted challenges with a suite of the tests' own, and more."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ import torch
 
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
-from plantkit.challenges.drafting import Order, draft_challenge
-from plantkit.challenges.freezing import freeze
 from plantkit.isolation.servers import PrunerServer
-from plantkit.networks.training import Recipe
 
 torch.set_num_threads(1)  # test processes run side by side, and share the cores
 
-TINY_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.01)
 SUITES = """
 [tiny]
 title = "Two tiny challenges"
@@ -39,22 +35,12 @@ def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_challenges(
+    plantkit_tiny_challenges: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A directory with the bundles relu-3x8 and circle-3x60 and the suite `tiny`."""
-    root = tmp_path_factory.mktemp("challenges")
-    for number, (family, width) in enumerate([("relu", 8), ("circle", 60)]):
-        order = Order(
-            family=family,
-            depth=3,
-            width=width,
-            planting="faithful",
-            densities=("planted", 0.5),
-            recipe=TINY_RECIPE,
-            train_samples=320,
-            test_samples=100,
-        )
-        draft, _ = draft_challenge(order, bytes([number] * 32))
-        freeze(draft, root / order.id)
+    made = tmp_path_factory.mktemp("challenges") / "tiny"
+    root = Path(shutil.copytree(plantkit_tiny_challenges, made))
     (root / "suites.toml").write_text(SUITES)
     return root
 

@@ -150,5 +150,5 @@ def _suite(name: str, entry: Mapping[str, Any]) -> Suite:
 
 
 def _same_manifest(one: Path, other: Path) -> bool:
-    """Whether two bundles hold one challenge, be it sealed in one of them."""
+    """Returns whether two bundles hold one challenge, even if one of them is sealed."""
     return one == other or manifests.read_manifest(one)[1] == manifests.read_manifest(other)[1]

@@ -47,7 +47,7 @@ def assemble(
     """Returns the bundle of a challenge, in memory only, with its truth in the clear.
 
     Args:
-        facts: its manifest, but for what the files and this version of plantkit say.
+        facts: its manifest, without what the files and this version of plantkit say.
         weights: the mother network with the ticket in it, name to float32 tensor.
     """
     hidden = {f"ticket.{name}": value for name, value in truth.ticket.items()}

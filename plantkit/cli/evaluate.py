@@ -108,15 +108,8 @@ def command(ctx: click.Context, /, output: Path | None, **values: Any) -> None:
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
-    request = Request(**values)
-    if request.suite is not None and request.challenges:
-        raise click.UsageError("--suite and --challenge exclude each other; give one of them", ctx)
-    if request.resume and request.run_directory is None:
-        raise click.UsageError("--resume needs --run-dir", ctx)
-    if request.fresh_seed_env is not None and request.fresh is None:
-        raise click.UsageError("--fresh-seed-env needs --fresh N", ctx)
     with ProgressBar() as progress:
-        result = run_evaluation(request, warn=warn, progress=progress.show)
+        result = run_evaluation(Request(**values), warn=warn, progress=progress.show)
     write_output(result.text, output)
     if output is not None:
         click.echo(f"results written to {output}", err=True)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from plantkit.errors import UsageError
+from plantkit.files import write_whole
 
 
 def warn(message: object) -> None:
@@ -22,21 +23,14 @@ def warn(message: object) -> None:
 def write_output(text: str, output: Path | None = None, *, option: str = "--output") -> None:
     """Writes to a file, all or nothing, or to standard output where `output` is None.
 
-    Something that exists and is not a regular file, such as a device, is written to and never
-    replaced. Text that cannot be written is printed instead, so that nothing is lost. `option`
+    Text that cannot be written is printed instead, so that nothing is lost. `option`
     is what asked for the file, for messages.
     """
     if output is None:
         click.echo(text, nl=not text.endswith("\n"))
         return
-    target = output.resolve()
     try:
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-            return
-        temporary = target.with_name(f".{target.name}.tmp")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(target)
+        write_whole(output, text)
     except OSError as error:
         click.echo(text, nl=not text.endswith("\n"))
         raise UsageError(f"{option}: {output} cannot be written: {error}") from error

@@ -23,7 +23,6 @@ import json
 import math
 import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from plantkit.errors import MaskError
+from plantkit.files import write_whole
 from plantkit.networks import Network
 from plantkit.networks.masks import Mask, validate_mask
 from plantkit.networks.training.accuracy import Accuracies
@@ -132,9 +132,7 @@ class Cache:
         path = self._path(key, suffix)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(content)
-            Path(file.name).replace(path)
+            write_whole(path, content)
 
 
 def default_directory() -> Path:
@@ -167,7 +165,7 @@ def answer_key(
     Args:
         module: where the plugin's entry point leads; the files of its whole package count.
     """
-    package = _package_digest(module.partition(":")[0].partition(".")[0])
+    package = module_digest(module)
     if package is None:
         return None
     chosen = sorted(options.items())
@@ -225,7 +223,7 @@ def _package_digest(package: str) -> str | None:
 
 
 def _files_digest(root: Path, pattern: str = "*") -> str:
-    """Returns a digest of names and contents of the files below `root`, but for compiled ones."""
+    """Returns a digest of names and contents of the files below `root`, except compiled ones."""
     state = hashlib.sha256()
     for path in sorted(root.rglob(pattern)):
         if path.is_file() and path.suffix != ".pyc":

@@ -57,8 +57,7 @@ def evaluate(
             digest = part.challenge.digest
             if digest not in prunings:
                 prunings[digest] = Pruning.of(part.challenge, resources)
-            report = _labelled(progress, part.label)
-            attempts = prunings[digest].attempts(part.cells, progress=report)
+            attempts = prunings[digest].attempts(part.cells, label=part.label, progress=progress)
             batches.append((part.challenge, attempts))
         label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
         scored = _score(batches, label, resources, metrics, progress)
@@ -93,7 +92,8 @@ def prune(
 ) -> list[Attempt]:
     """Returns what came of the entries on one challenge, unscored: that takes no truth."""
     cells = cells_of(entries, challenge, protocol)
-    return Pruning.of(challenge, resources).attempts(cells, progress=progress)
+    pruning = Pruning.of(challenge, resources)
+    return pruning.attempts(cells, label=challenge.id, progress=progress)
 
 
 def run_identity(
@@ -169,11 +169,6 @@ def _windows(
             window.append(_Part(challenge=challenge, cells=cells, label=challenge.id))
     if window:
         yield window
-
-
-def _labelled(progress: Progress, label: str) -> Progress:
-    """Returns `progress` with `label` in place of what stands before the colon."""
-    return lambda text, done, total: progress(f"{label}:{text.partition(':')[2]}", done, total)
 
 
 def _score(

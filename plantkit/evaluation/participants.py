@@ -14,17 +14,16 @@ from plantkit.isolation.wire import Limits
 from plantkit.pruners.sources import PrunerSource
 
 if TYPE_CHECKING:
-    from plantkit.plugins import RegisteredPruner, Registry
+    from plantkit.plugins import InstalledPlugin, RegisteredPruner, Registry
     from plantkit.scoring.entries import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """The installed pruners by name, and the version of the package that each comes from."""
+    """The installed pruners, and the plugins that they come from, by name."""
 
     pruners: Mapping[str, RegisteredPruner]
-    versions: Mapping[str, str]
-    modules: Mapping[str, str]
+    plugins: Mapping[str, InstalledPlugin]
 
     @classmethod
     def of(cls, registry: Registry, *, strict: bool, warn: Callable[[object], None]) -> Installed:
@@ -38,8 +37,7 @@ class Installed:
             warn(failure)
         return cls(
             pruners=unique_names(found),
-            versions={plugin.name: plugin.version for plugin in registry.plugins},
-            modules={plugin.name: plugin.module for plugin in registry.plugins},
+            plugins={plugin.name: plugin for plugin in registry.plugins},
         )
 
     def entry(self, source: PrunerSource) -> Entry:
@@ -63,6 +61,7 @@ class Installed:
                 else "a file is given by its path; see: plantkit list pruners",
             )
         registered = self.pruners[name]
+        plugin = self.plugins[registered.plugin]
         pruner = configure(registered.pruner, source.options)
         return Entry(
             label=_label(name, source.options),
@@ -70,8 +69,8 @@ class Installed:
             reference=pruner.reference,
             is_seeded=is_seeded(pruner),
             plugin=registered.plugin,
-            version=self.versions.get(registered.plugin, ""),
-            module=self.modules.get(registered.plugin, ""),
+            version=plugin.version,
+            module=plugin.module,
         )
 
 

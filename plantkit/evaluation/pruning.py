@@ -37,22 +37,26 @@ class Pruning:
         return cls(challenge=challenge, resources=resources, problem_directory=directory)
 
     def attempts(
-        self, cells: Sequence[Cell], *, progress: Progress = lambda *_: None
+        self, cells: Sequence[Cell], *, label: str, progress: Progress = lambda *_: None
     ) -> list[Attempt]:
-        """Returns the attempts of `cells`, in their order.
+        """Returns the attempts of `cells`, in their order; `label` names them in the progress.
 
         A pruner whose masks do not depend on the seed is run once for all seeds.
         """
         runs = [cell if cell.entry.is_seeded else replace(cell, seed=0) for cell in cells]
         distinct = {_key_of(run): run for run in runs}
-        outcomes = dict(
-            zip(distinct, self._outcomes(list(distinct.values()), progress), strict=True)
+        found = self._outcomes(
+            list(distinct.values()),
+            lambda done, total: progress(f"{label}: pruning", done, total),
         )
+        outcomes = dict(zip(distinct, found, strict=True))
         return [
             _attempt(cell, outcomes[_key_of(run)]) for cell, run in zip(cells, runs, strict=True)
         ]
 
-    def _outcomes(self, cells: Sequence[Cell], progress: Progress) -> list[Outcome]:
+    def _outcomes(
+        self, cells: Sequence[Cell], progress: Callable[[int, int], None]
+    ) -> list[Outcome]:
         """Returns what came of `cells`, from the cache or by running them."""
         outcomes = [self._known(cell) for cell in cells]
         missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
@@ -61,7 +65,7 @@ class Pruning:
         def on_result(_: Outcome) -> None:
             nonlocal done
             done += 1
-            progress(f"{self.challenge.id}: pruning", done, len(cells))
+            progress(done, len(cells))
 
         found = self._run([self._job(cells[position]) for position in missing], on_result)
         for position, outcome in zip(missing, found, strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from plantkit.errors import UsageError
 from plantkit.isolation.levels import AUTO
 
 DEFAULT_SUITE = "starter"
@@ -18,44 +19,63 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What `plantkit evaluate` was asked for; see its options."""
+class RunRequest:
+    """How pruners are to be run."""
+
+    challenge_directories: Sequence[Path] = ()
+    densities: Sequence[float | str] = ()
+    jobs: int | None = None
+    time_seconds: float = 300.0
+    memory_mib: int = 4096
+    isolation: str = AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(RunRequest):
+    """What `plantkit evaluate` was asked for; see its options.
+
+    Raises:
+        UsageError: options that exclude each other, or one that needs another.
+    """
 
     pruners: Sequence[str]
     suite: str | None = None
     challenges: Sequence[str] = ()
-    challenge_directories: Sequence[Path] = ()
-    densities: Sequence[float | str] = ()
     seeds: int | None = None
     baselines: str = "suite"
     output_format: str = "table"
     run_directory: Path | None = None
     resume: bool = False
-    jobs: int | None = None
     device: str = "cpu"
     executor: str = "local"
     scheduler: str | None = None
     cached: bool = True
-    time_seconds: float = 300.0
-    memory_mib: int = 4096
     strict_plugins: bool = False
-    isolation: str = AUTO
     key_file: Path | None = None
     fresh: int | None = None
     fresh_seed_env: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.pruners:
+            raise UsageError("no pruner was given; expected a path or a registered name")
+        if self.suite is not None and self.challenges:
+            raise UsageError("--suite and --challenge exclude each other; give one of them")
+        if self.resume and self.run_directory is None:
+            raise UsageError("--resume needs --run-dir")
+        if self.fresh_seed_env is not None and self.fresh is None:
+            raise UsageError("--fresh-seed-env needs --fresh N")
+        if self.resume and self.fresh is not None and self.fresh_seed_env is None:
+            raise UsageError(
+                "fresh instances of the system's entropy are new in every run and cannot be "
+                "resumed; leave out --resume, or give --fresh-seed-env"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PruneRequest:
+class PruneRequest(RunRequest):
     """What `plantkit prune` was asked for; see its options."""
 
     pruner: str
     challenge: str
     out: Path | None = None
-    challenge_directories: Sequence[Path] = ()
-    densities: Sequence[float | str] = ()
     seeds: int = 1
-    jobs: int | None = None
-    time_seconds: float = 300.0
-    memory_mib: int = 4096
-    isolation: str = AUTO

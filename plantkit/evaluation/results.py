@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from plantkit.challenges.bundles import PLANTED
@@ -107,49 +106,23 @@ class EvaluationResult:
 
 
 def evaluate_pruners(
-    pruners: Sequence[str],
-    *,
-    suite: str | None = None,
-    challenges: Sequence[str] = (),
-    challenge_directories: Sequence[Path] = (),
-    densities: Sequence[float | str] = (),
-    seeds: int | None = None,
-    baselines: str = "none",
-    time_seconds: float = 300.0,
-    memory_mib: int = 4096,
-    jobs: int | None = None,
+    pruners: Sequence[str], *, baselines: str = "none", **options: Any
 ) -> EvaluationResult:
     """Returns the figures of pruners, each run in a process of its own.
 
     Args:
         pruners: paths or registered names, as on the command line.
         baselines: installed pruners to rank with them: names, "suite", "all" or "none".
+        options: other fields of `Request`, such as suite, challenges, densities and seeds.
 
     Raises:
         UsageError: a file, name or value that cannot be used, or two suites of challenges.
         PluginError: none of the pruners can be loaded.
         BundleError: a challenge is invalid.
     """
-    if suite is not None and challenges:
-        raise UsageError("suite and challenges exclude each other; give one of them")
-    if not pruners:
-        raise UsageError("no pruner was given; expected a path or a registered name")
-    request = Request(
-        pruners=pruners,
-        suite=suite,
-        challenges=challenges,
-        challenge_directories=challenge_directories,
-        densities=densities,
-        seeds=seeds,
-        baselines=baselines,
-        output_format="json",
-        time_seconds=time_seconds,
-        memory_mib=memory_mib,
-        jobs=jobs,
-    )
     warnings: list[str] = []
     outcome = run_evaluation(
-        request,
+        Request(pruners=pruners, baselines=baselines, **options),
         warn=lambda message: warnings.append(str(message)),
         progress=lambda *_: None,
     )

@@ -40,7 +40,7 @@ def read_answer(path: Path, network: Network, budget: int) -> Mask:
     try:
         tensors = safetensors.torch.load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise MaskError(f"the answer is no safetensors file: {error}") from error
+        raise MaskError(f"the answer is not a safetensors file: {error}") from error
     values = {
         name.removeprefix(MASK_PREFIX): tensor
         for name, tensor in tensors.items()
@@ -53,7 +53,7 @@ def read_answer(path: Path, network: Network, budget: int) -> Mask:
     try:
         mask = validate_mask(values, network, budget)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise MaskError(f"the answer holds no mask: {error}") from error
+        raise MaskError(f"the answer does not hold a mask: {error}") from error
     return Mask(mask, saliency=_saliency(tensors, network))
 
 

@@ -94,6 +94,6 @@ def forgo_privileges() -> bool:
     return int(libc.capset(ctypes.byref(header), data)) == 0
 
 
-def close_descriptors(first: int = 3) -> None:
-    """Closes every descriptor from `first` on."""
-    os.closerange(first, os.sysconf("SC_OPEN_MAX") if not is_linux() else 1 << 20)
+def close_descriptors() -> None:
+    """Closes every descriptor but standard input, output and error."""
+    os.closerange(3, os.sysconf("SC_OPEN_MAX") if not is_linux() else 1 << 20)

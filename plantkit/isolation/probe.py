@@ -22,11 +22,15 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plantkit.isolation import kernel
 from plantkit.isolation.launch import bootstrap, clean_environment
 from plantkit.isolation.levels import Check, Level, Offer
 from plantkit.isolation.wire import Limits
+
+if TYPE_CHECKING:
+    from plantkit.isolation.backends.local import LocalBackend
 
 _PROBE_SECONDS = 60
 _REFUSALS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EXDEV, errno.EBADF, errno.EFBIG}
@@ -139,7 +143,9 @@ def _checks() -> list[Check]:
 def _tried(
     level: Level, name: str, attempt: Callable[[Path, Path], None], detail: str, remedy: str
 ) -> Check:
-    return _check(level, name, _in_child(level, attempt), detail, remedy)
+    from plantkit.isolation.backends import backend_class
+
+    return _check(level, name, _in_child(backend_class(level), attempt), detail, remedy)
 
 
 def _check(level: Level, name: str, problem: str, detail: str, remedy: str) -> Check:
@@ -152,9 +158,8 @@ def _check(level: Level, name: str, problem: str, detail: str, remedy: str) -> C
     )
 
 
-def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
-    """Returns what went wrong when a confined child ran `attempt(secret, scratch)`, or ""."""
-    from plantkit.isolation.backends import backend_class
+def _in_child(backend: type[LocalBackend], attempt: Callable[[Path, Path], None]) -> str:
+    """Returns what went wrong when a child of `backend` ran `attempt(secret, scratch)`, or ""."""
     from plantkit.isolation.descendants import end_descendants
     from plantkit.isolation.leftovers import scratch_directory
 
@@ -164,7 +169,6 @@ def _in_child(level: Level, attempt: Callable[[Path, Path], None]) -> str:
         cell.mkdir()
         report, answer = os.pipe()
         try:
-            backend = backend_class(level)
             backend.prepare([])
         except (ImportError, OSError) as error:
             return f"{type(error).__name__}: {error}"

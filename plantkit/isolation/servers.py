@@ -95,13 +95,8 @@ class PrunerServer:
             return Exit(**answer)
         seconds = time.monotonic() - started
         self.stop()
-        return Exit(
-            code=None,
-            signal="SIGKILL",
-            timed_out=seconds > limits.time_seconds,
-            seconds=seconds,
-            peak_rss_mib=None,
-        )
+        timed_out = seconds > limits.time_seconds
+        return Exit(seconds=seconds, signal="SIGKILL", timed_out=timed_out)
 
 
 def _room_for_forks() -> int:

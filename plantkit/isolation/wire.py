@@ -79,11 +79,11 @@ class Exit:
     exceeded: the limit that it was killed for, other than that of time, else "".
     """
 
-    code: int | None
-    signal: str | None
-    timed_out: bool
     seconds: float
-    peak_rss_mib: float | None
+    code: int | None = None
+    signal: str | None = None
+    timed_out: bool = False
+    peak_rss_mib: float | None = None
     exceeded: str = ""
 
 

@@ -1,18 +1,10 @@
-"""Records of runs, and the run directory that keeps them.
-
-A run directory holds `run.json` (what was evaluated, and under which settings), `records.jsonl`
-(one record a line, appended as it is made) and `masks/`. A torn last line, as a killed process
-leaves it, is ignored when the file is read again.
-"""
+"""The record of one run, and its JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 #: Version of the JSON output and of run directories.
 RESULTS_VERSION = 1

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plantkit.errors import PluginError, UnknownNameError
+from plantkit.errors import PluginError
 from plantkit.isolation.backends.local import LocalBackend
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.leftovers import make_scratch
@@ -101,13 +101,7 @@ class OrdinaryInterpreter(LocalBackend):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        return Exit(
-            code=code,
-            signal=None,
-            timed_out=code is None,
-            seconds=time.monotonic() - started,
-            peak_rss_mib=None,
-        )
+        return Exit(seconds=time.monotonic() - started, code=code, timed_out=code is None)
 
 
 class Laboratory:
@@ -233,19 +227,13 @@ def resolve_installed(source: PrunerSource) -> PrunerSource:
     """
     if source.entry_point is not None:
         return source
-    from plantkit.plugins import configure, load_installed, name_clashes, unique_names
+    from plantkit.evaluation.participants import Installed
+    from plantkit.plugins import load_installed, name_clashes
 
-    found = load_installed().pruners()
-    pruners = unique_names(found)
-    name = source.name or ""
-    if name not in pruners:
-        for clash in name_clashes(item for item in found if item.name == name):
-            raise clash
-        raise UnknownNameError(
-            "pruner", name, pruners, hint="a file is given by its path; see: plantkit list pruners"
-        )
-    configure(pruners[name].pruner, source.options)
-    return replace(source, entry_point=pruners[name].plugin)
+    registry = load_installed()
+    for clash in name_clashes(one for one in registry.pruners() if one.name == source.name):
+        raise clash
+    return Installed.of(registry, strict=False, warn=lambda _: None).entry(source).source
 
 
 def only_pruner(described: Sequence[DescribedPruner], source: PrunerSource) -> DescribedPruner:

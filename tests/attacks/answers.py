@@ -98,13 +98,13 @@ os._exit(0)
         Path("answer.safetensors").write_bytes(pickle.dumps(Bomb()))
         os._exit(0)
         """,
-        error="no safetensors file",
+        error="not a safetensors file",
     ),
     _answer(
         "long-header",
         "a header that claims to be longer than the file",
         "Path('answer.safetensors').write_bytes(b'\\xff' * 8 + b'{}'); os._exit(0)",
-        error="no safetensors file",
+        error="not a safetensors file",
     ),
     _answer(
         "deep-header",

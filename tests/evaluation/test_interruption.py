@@ -15,7 +15,8 @@ from random import Random
 
 import pytest
 
-from plantkit.evaluation.run_directory import read_records
+from plantkit.files import read_records
+from plantkit.scoring.records import Record
 
 #: Fields that tell how a run went rather than what it came to.
 PASSING = {"seconds", "peak_rss_mib"}
@@ -106,7 +107,7 @@ def kill_and_resume(
                 family |= descendants(process.pid)
                 time.sleep(0.01)
             family |= descendants(process.pid)
-        kept.append(len(read_records(run)))
+        kept.append(len(read_records(run, Record.from_json)))
         deadline = time.monotonic() + 60
         while any(map(is_running, family)) and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -147,7 +148,7 @@ def test_kill_at_random_moments(tiny_challenges, tmp_path, undisturbed, seed, ki
     assert kept == sorted(kept)  # what was on disk stayed there
     assert kept[-1] > 0
     assert finish(tiny_challenges, run, "--resume", *more) == undisturbed.results
-    assert len(read_records(run)) == RECORDS
+    assert len(read_records(run, Record.from_json)) == RECORDS
 
 
 def test_kill_in_the_middle_of_a_line(tiny_challenges, tmp_path, undisturbed, plantkit_cli):
@@ -160,21 +161,19 @@ def test_kill_in_the_middle_of_a_line(tiny_challenges, tmp_path, undisturbed, pl
     assert results(plantkit_cli(*more).out) == undisturbed.results
 
 
-def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path, monkeypatch):
-    """When the third pruner's runs begin, the records of two are on disk."""
-    from plantkit.evaluation.pruning import Pruning
+def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path):
+    """When the third pruner's masks begin to be trained, the records of two are on disk."""
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
     run = tmp_path / "run"
     seen = []
-    attempts = Pruning.attempts
 
-    def watched(self, cells, **options):
-        seen.append((cells[0].entry.label, len(read_records(run))))
-        return attempts(self, cells, **options)
+    def look(text, done, total):
+        label, _, what = text.partition(": ")
+        if what == "training" and done == 0:
+            seen.append((label.partition(", ")[2], len(read_records(run, Record.from_json))))
 
-    monkeypatch.setattr(Pruning, "attempts", watched)
     request = Request(
         pruners=PRUNERS,
         suite="tiny",
@@ -183,7 +182,7 @@ def test_records_are_saved_pruner_by_pruner(tiny_challenges, tmp_path, monkeypat
         jobs=1,
         run_directory=run,
     )
-    run_evaluation(request, warn=print, progress=lambda *_: None)
+    run_evaluation(request, warn=print, progress=look)
     assert seen == [(label, 4 * position) for position, label in enumerate([*PRUNERS, *PRUNERS])]
 
 

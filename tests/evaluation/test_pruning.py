@@ -66,7 +66,9 @@ def test_a_pruner_without_use_for_the_seed_runs_once_a_density(is_seeded, seeds,
     made = pruning_of(circle, tmp_path, [backend])
     entries = [Entry(label="one", source=PrunerSource(name="one"), is_seeded=is_seeded)]
     cells = cells_of(entries, circle, Protocol(densities=(0.5, 1.0), seeds=3))
-    attempts = made.attempts(cells, progress=lambda _, done, total: progress.append((done, total)))
+    attempts = made.attempts(
+        cells, label="circle", progress=lambda _, done, total: progress.append((done, total))
+    )
     assert sorted(backend.asked) == [(density, seed) for density in (0.5, 1.0) for seed in seeds]
     assert progress == [(done + 1, len(backend.asked)) for done in range(len(backend.asked))]
     assert [(attempt.target_density, attempt.seed) for attempt in attempts] == [
@@ -80,7 +82,7 @@ def test_backends_work_side_by_side_and_no_more_start_than_have_work(circle, tmp
     backends = [Recorder() for _ in range(3)]
     entries = [Entry(label="one", source=PrunerSource(name="one"), is_seeded=True)]
     cells = cells_of(entries, circle, Protocol(densities=(0.5,), seeds=2))
-    attempts = pruning_of(circle, tmp_path, backends).attempts(cells)
+    attempts = pruning_of(circle, tmp_path, backends).attempts(cells, label="circle")
     assert [attempt.seed for attempt in attempts] == [0, 1]
     assert [backend.started for backend in backends] == [1, 1, 0]
     assert [backend.stopped for backend in backends] == [0, 0, 0]
@@ -91,5 +93,5 @@ def test_what_a_backend_raises_stops_every_backend(circle, tmp_path):
     entries = [Entry(label="one", source=PrunerSource(name="one"), is_seeded=True)]
     cells = cells_of(entries, circle, Protocol(densities=(0.5,), seeds=9))
     with pytest.raises(IsolationError, match="nothing runs"):
-        pruning_of(circle, tmp_path, backends).attempts(cells)
+        pruning_of(circle, tmp_path, backends).attempts(cells, label="circle")
     assert [backend.stopped for backend in backends] == [1, 1]

@@ -8,7 +8,8 @@ import pytest
 from safetensors.torch import load_file
 
 from plantkit.errors import ResultsError, UsageError
-from plantkit.evaluation.run_directory import RunDirectory, read_records
+from plantkit.evaluation.run_directory import RunDirectory
+from plantkit.files import read_records
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.scoring.records import Record, TrackScore
@@ -47,7 +48,7 @@ def test_records_are_on_disk_when_append_returns(tmp_path):
     run = RunDirectory(tmp_path / "run", IDENTITY, resume=False)
     run.append([record(0)])
     run.append([record(1)])
-    assert read_records(tmp_path / "run") == [record(0), record(1)]
+    assert read_records(tmp_path / "run", Record.from_json) == [record(0), record(1)]
 
 
 def test_resume_goes_on(tmp_path):
@@ -55,7 +56,7 @@ def test_resume_goes_on(tmp_path):
     run = RunDirectory(tmp_path, IDENTITY, resume=True)
     assert run.records == [record(0)]
     run.append([record(1)])
-    assert read_records(tmp_path) == [record(0), record(1)]
+    assert read_records(tmp_path, Record.from_json) == [record(0), record(1)]
 
 
 def test_resume_of_an_empty_directory_starts(tmp_path):
@@ -66,7 +67,7 @@ def test_without_resume_nothing_is_overwritten(tmp_path):
     RunDirectory(tmp_path, IDENTITY, resume=False).append([record(0)])
     with pytest.raises(UsageError, match="--resume"):
         RunDirectory(tmp_path, IDENTITY, resume=False)
-    assert read_records(tmp_path) == [record(0)]
+    assert read_records(tmp_path, Record.from_json) == [record(0)]
 
 
 def test_another_run_is_not_mixed_in(tmp_path):
@@ -84,7 +85,7 @@ def test_a_torn_last_line_is_left_out_and_appending_goes_on(tmp_path, torn):
     kept = 2 if torn == 1 else 1  # without its newline alone, the last line is whole
     assert len(run.records) == kept
     run.append([record(5)])
-    assert [r.seed for r in read_records(tmp_path)] == [*range(kept), 5]
+    assert [r.seed for r in read_records(tmp_path, Record.from_json)] == [*range(kept), 5]
 
 
 def test_a_broken_line_before_the_last_is_an_error(tmp_path):
@@ -92,8 +93,8 @@ def test_a_broken_line_before_the_last_is_an_error(tmp_path):
     path = tmp_path / "records.jsonl"
     lines = path.read_text().splitlines()
     path.write_text("nonsense\n" + "\n".join(lines) + "\n")
-    with pytest.raises(ResultsError, match="line 1: not a record"):
-        read_records(tmp_path)
+    with pytest.raises(ResultsError, match="line 1: cannot be read"):
+        read_records(tmp_path, Record.from_json)
 
 
 def test_masks_are_kept_under_their_digest(tmp_path):

@@ -228,14 +228,14 @@ def test_a_failing_submission_scores_and_is_told_why(
     # Results that were tampered with after ingestion count as what they are.
     results = scoring / "input" / "res"
     plan = Plan.read(bundle / "reference_data")
-    cells = [cell for cell in plan.cells() if cell.challenge == circle.id]
+    runs = [run for run in plan.runs() if run.challenge == circle.id]
     lies = f'{{"seconds": {"9" * 400}, "peak_rss_mib": -1, "status": "ok", "error": 7}}'
-    told = ", ".join(f'"{cell.file}": {lies}' for cell in cells)
+    told = ", ".join(f'"{run.file}": {lies}' for run in runs)
     (results / "attempts.json").write_text(f'{{"x": [1], {told}, "seconds": Infinity}}')
     full = {f"mask.{name}": torch.ones(shape) for name, shape in circle.network.shapes.items()}
-    save_file(full, results / cells[0].file)
-    (results / cells[1].file).parent.mkdir(exist_ok=True)
-    (results / cells[1].file).write_bytes(b"\xff" * 100)
+    save_file(full, results / runs[0].file)
+    (results / runs[1].file).parent.mkdir(exist_ok=True)
+    (results / runs[1].file).write_bytes(b"\xff" * 100)
     again = score(scoring / "input", scoring / "output")
     parts = (again["score_relu_3x8"], again["score_circle_3x60"])
     assert again["score"] == pytest.approx(sum(parts) / 2)

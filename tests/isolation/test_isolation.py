@@ -303,7 +303,7 @@ class TestAnswer:
     def test_no_safetensors(self, tmp_path, content):
         path = tmp_path / "a"
         path.write_bytes(content)
-        with pytest.raises(MaskError, match="no safetensors file"):
+        with pytest.raises(MaskError, match="not a safetensors file"):
             read_answer(path, self.SPEC, 13)
 
     def test_too_large(self, tmp_path):

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import IsolationError
-from plantkit.isolation import kernel, probe
+from plantkit.isolation import files, kernel, probe, syscalls
+from plantkit.isolation.backends.in_process import InProcess
+from plantkit.isolation.backends.locked_down import LockedDown
 from plantkit.isolation.files import readable_paths
 from plantkit.isolation.jobs import PruneJob
 from plantkit.isolation.leftovers import scratch_directory
@@ -63,11 +65,37 @@ class TestChoose:
         assert choose(requested, NO_FILES) == (Level(requested), "")
 
 
+class WithoutLandlock(LockedDown):
+    """Forgets to close the files."""
+
+    @classmethod
+    def confine(cls, *given):
+        super(LockedDown, cls).confine(*given)
+        syscalls.apply()
+
+
+class WithoutFilter(LockedDown):
+    """Forgets to filter system calls."""
+
+    @classmethod
+    def confine(cls, cell, limits, readable, hidden):
+        super(LockedDown, cls).confine(cell, limits, readable, hidden)
+        files.restrict(files.readable_paths(tuple(hidden)), readable, [cell])
+
+
+class OnAnOldKernel(LockedDown):
+    """Is refused what it asks of the kernel."""
+
+    @classmethod
+    def confine(cls, *_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+
 class TestProbe:
     def test_a_promise_that_is_broken_is_seen(self):
         """Every trial for full isolation fails in a process that is not locked away."""
         found = {
-            name: probe._in_child(Level.NONE, attempt)
+            name: probe._in_child(InProcess, attempt)
             for name, attempt in {
                 "files": probe._try_files,
                 "network": probe._try_network,
@@ -77,24 +105,20 @@ class TestProbe:
         }
         assert all("worked" in problem for problem in found.values()), found
 
-    def test_a_broken_landlock_is_seen(self, monkeypatch):
-        monkeypatch.setattr("plantkit.isolation.files.restrict", lambda *_: None)
-        assert "reading a file outside worked" in probe._in_child(Level.FULL, probe._try_files)
-
-    def test_a_broken_filter_is_seen(self, monkeypatch):
-        monkeypatch.setattr("plantkit.isolation.syscalls.apply", lambda: None)
-        assert "AF_INET" in probe._in_child(Level.FULL, probe._try_network)
-
-    def test_a_kernel_without_landlock_is_seen(self, monkeypatch):
-        def refuse(*_):
-            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
-
-        monkeypatch.setattr("plantkit.isolation.files.restrict", refuse)
-        assert "not supported" in probe._in_child(Level.FULL, probe._try_files)
+    @pytest.mark.parametrize(
+        ("backend", "attempt", "problem"),
+        [
+            (WithoutLandlock, probe._try_files, "reading a file outside worked"),
+            (WithoutFilter, probe._try_network, "AF_INET"),
+            (OnAnOldKernel, probe._try_files, "not supported"),
+        ],
+    )
+    def test_a_broken_backend_is_seen(self, backend, attempt, problem):
+        assert problem in probe._in_child(backend, attempt)
 
     def test_a_missing_package_is_seen(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "landlockpy", None)
-        assert "landlockpy" in probe._in_child(Level.FULL, probe._try_files)
+        assert "landlockpy" in probe._in_child(LockedDown, probe._try_files)
 
 
 def test_the_command_line_records_the_level(plantkit_cli, write, tiny_challenges, tmp_path):

@@ -15,11 +15,12 @@ from toy_study import ToyStudy
 
 import plantkit.research.studies
 from plantkit.errors import MissingExtraError, ResultsError, UnknownNameError, UsageError
+from plantkit.files import RECORDS_FILE, Journal
 from plantkit.research.studies import STUDIES, find_study
 from plantkit.research.studies.calibration import Calibration, calibrate
 from plantkit.research.studies.claims import Claim, ClaimVerdict, Figure, Judgement, load_claims
 from plantkit.research.studies.plotting import Line, Panel, check_extra, draw_panels
-from plantkit.research.studies.records import RECORDS_FILE, Records, StudyDirectory, StudyRecord
+from plantkit.research.studies.records import Records, StudyRecord, UnitResult
 from plantkit.research.studies.report import report_json, report_markdown
 from plantkit.research.studies.rules import RULES, is_within, means
 from plantkit.research.studies.runner import StudyOutcome, run_study
@@ -254,7 +255,7 @@ def test_a_directory_with_results_needs_resume(toy: ToyStudy, tmp_path: Path) ->
 
 
 def test_a_directory_of_another_study_is_refused(toy: ToyStudy, tmp_path: Path) -> None:
-    StudyDirectory(tmp_path, "other", resume=False)
+    Journal(tmp_path, {"study": "other"}, kind="study", parse=UnitResult.from_json, resume=False)
     with pytest.raises(UsageError, match="give another --run-dir"):
         run(toy, directory=tmp_path, resume=True)
 
@@ -290,7 +291,7 @@ def test_a_killed_run_goes_on_where_it_was(toy: ToyStudy, tmp_path: Path) -> Non
     assert process.stdout is not None
     process.stdout.readline()  # the first unit is on disk
     with pytest.raises(UsageError, match="in use by another run"):
-        StudyDirectory(tmp_path / "run", "toy", resume=True)
+        toy_study.run_in(tmp_path / "run", resume=True)
     time.sleep(random.uniform(0, 0.6))
     process.kill()
     process.communicate()

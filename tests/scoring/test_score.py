@@ -15,6 +15,7 @@ from plantkit.errors import ExecutorError
 from plantkit.evaluation.cache import Cache
 from plantkit.evaluation.measuring import score_all
 from plantkit.networks.masks import Mask
+from plantkit.networks.training.executors import LocalExecutor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.score import (
@@ -139,20 +140,17 @@ class TestAttempts:
         assert record.strong.recovered_accuracy == record.weak.recovered_accuracy == 0.0
         assert record.seconds == 1.5
 
-    def test_equal_masks_and_seeds_train_once(self, circle, monkeypatch):
+    def test_equal_masks_and_seeds_train_once(self, circle):
         trained = []
-        from plantkit.evaluation import measuring
 
-        real = measuring.measure_all
+        class Counting(LocalExecutor):
+            def map(self, function, items, **options):
+                trained.append(sum(len(unit.seeds) for unit in items))
+                return super().map(function, items, **options)
 
-        def count(measurements, **options):
-            trained.extend(len(wanted.masks) for wanted in measurements)
-            return real(measurements, **options)
-
-        monkeypatch.setattr(measuring, "measure_all", count)
         ticket = circle.truth.ticket
         attempts = [attempt(ticket), attempt(ticket, pruner="q"), attempt(ticket, seed=1)]
-        records = score_attempts(circle, attempts)
+        records = score_attempts(circle, attempts, executor=Counting())
         assert trained == [2]
         assert records[0].weak == records[1].weak
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from plantkit.challenges import bundles, catalog
+from plantkit.challenges import bundles
 from plantkit.challenges.bundles import PublicChallenge
 from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import UsageError
 from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
 from plantkit.isolation.problems import write_problem
-from plantkit.plugins import load_installed
+from plantkit.plugins import find_challenges
 from plantkit.scoring.protocol import Protocol, resolve_densities
 from plantkit.version import __version__
 
@@ -57,8 +57,7 @@ def export(
         BundleError: a challenge is invalid.
         SealedTruthError: a key was given, and a truth is sealed for another.
     """
-    installed = load_installed().challenge_directories()
-    found = catalog.find(challenge_directories, plugins=installed)
+    found = find_challenges(challenge_directories)
     suite = found.suite(competition.suite)
     protocol = Protocol.of(suite)
     protocol = replace(protocol, seeds=competition.seeds or protocol.seeds)

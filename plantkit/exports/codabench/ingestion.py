@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from plantkit.challenges.bundles import SEALED, TRUTH
 from plantkit.challenges.sealing import KEY_VARIABLE
 from plantkit.errors import PluginError, UsageError
-from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
+from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Plan, PlannedRun
 from plantkit.grading.grade import clean
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.leftovers import scratch_directory
@@ -44,7 +44,7 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
     plan = Plan.read(input_data)
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
     file = find_file(submission)
-    outcomes: list[tuple[Cell, Outcome]] = []
+    outcomes: list[tuple[PlannedRun, Outcome]] = []
     with scratch_directory() as directory, open_backend(directory) as backend:
         source = PrunerSource(path=str(file.resolve()))
         named = only_pruner(backend.describe(source, limits), source)
@@ -53,16 +53,16 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
             name: load_problem(input_data / name, density=1.0, seed=0).network
             for name in plan.densities
         }
-        for cell in plan.cells():
+        for run in plan.runs():
             job = PruneJob(
                 source=source,
-                problem=input_data / cell.challenge,
-                network=networks[cell.challenge],
-                density=cell.density,
-                seed=cell.seed,
+                problem=input_data / run.challenge,
+                network=networks[run.challenge],
+                density=run.density,
+                seed=run.seed,
                 limits=limits,
             )
-            outcomes.append((cell, backend.run(job)))
+            outcomes.append((run, backend.run(job)))
     # Written when the submission has ended, so that it cannot change these files.
     return _write(output, outcomes)
 
@@ -100,18 +100,18 @@ def find_file(submission: Path) -> Path:
     return chosen[0]
 
 
-def _write(output: Path, outcomes: list[tuple[Cell, Outcome]]) -> int:
+def _write(output: Path, outcomes: list[tuple[PlannedRun, Outcome]]) -> int:
     attempts: dict[str, dict[str, Any]] = {}
     written = 0
-    for cell, outcome in outcomes:
-        attempts[cell.file] = {
+    for run, outcome in outcomes:
+        attempts[run.file] = {
             "status": outcome.status.value,
             "error": clean(outcome.error),
             "seconds": outcome.seconds,
             "peak_rss_mib": outcome.peak_rss_mib,
         }
         if outcome.mask is not None:
-            path = output / cell.file
+            path = output / run.file
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file({f"{MASK_PREFIX}{name}": one for name, one in outcome.mask.items()}, path)
             written += 1

@@ -19,7 +19,7 @@ KEY_FILE = "contest.key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class PlannedRun:
     """One run of the submission. file: of its mask, relative to ingestion's output."""
 
     challenge: str
@@ -42,10 +42,10 @@ class Plan:
     time_seconds: float
     memory_mib: int
 
-    def cells(self) -> list[Cell]:
+    def runs(self) -> list[PlannedRun]:
         """Returns the runs, a challenge at a time."""
         return [
-            Cell(challenge=challenge, density=density, is_planted_density=planted, seed=seed)
+            PlannedRun(challenge=challenge, density=density, is_planted_density=planted, seed=seed)
             for challenge, densities in self.densities.items()
             for density, planted in densities
             for seed in range(self.protocol.seeds)

@@ -15,7 +15,7 @@ from plantkit.challenges.bundles import Challenge, PublicChallenge
 from plantkit.challenges.sealing import find_secret_key
 from plantkit.errors import MaskError
 from plantkit.evaluation.measuring import score_all
-from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Cell, Plan
+from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Plan, PlannedRun
 from plantkit.grading.grade import clean
 from plantkit.isolation.answers import read_answer
 from plantkit.isolation.scratch import read_regular
@@ -56,9 +56,9 @@ def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, 
         (
             challenge,
             [
-                _attempt(cell, challenge, inputs / "res", reported.get(cell.file, {}))
-                for cell in plan.cells()
-                if cell.challenge == challenge.id
+                _attempt(run, challenge, inputs / "res", reported.get(run.file, {}))
+                for run in plan.runs()
+                if run.challenge == challenge.id
             ],
         )
         for challenge in challenges
@@ -94,15 +94,15 @@ def _score_key(challenge: PublicChallenge) -> str:
 
 
 def _attempt(
-    cell: Cell, challenge: Challenge, results: Path, reported: Mapping[str, Any]
+    run: PlannedRun, challenge: Challenge, results: Path, reported: Mapping[str, Any]
 ) -> Attempt:
-    """Returns the attempt of a cell. Nothing that ingestion wrote is trusted: its container
+    """Returns the attempt of a run. Nothing that ingestion wrote is trusted: its container
     ran the submission."""
     status, mask, error = Status.OK, None, ""
-    path = results / cell.file
+    path = results / run.file
     if path.exists():
         try:
-            budget = budget_of(cell.density, challenge.network.total)
+            budget = budget_of(run.density, challenge.network.total)
             mask = read_answer(path, challenge.network, budget)
         except MaskError as problem:
             status, error = Status.INVALID, str(problem)
@@ -112,9 +112,9 @@ def _attempt(
         error = str(reported.get("error", "left no mask"))
     return Attempt(
         pruner=_PRUNER,
-        target_density=cell.density,
-        is_planted_density=cell.is_planted_density,
-        seed=cell.seed,
+        target_density=run.density,
+        is_planted_density=run.is_planted_density,
+        seed=run.seed,
         status=status.value,
         mask=mask,
         error=clean(error),

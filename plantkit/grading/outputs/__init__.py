@@ -7,12 +7,12 @@ function `render`, and its name in `FORMATS`.
 from __future__ import annotations
 
 import importlib
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from plantkit.errors import UsageError
+from plantkit.files import write_whole
 from plantkit.grading.grade import Grade
 
 #: Modules of this package, each named as its option on the command line.
@@ -45,10 +45,7 @@ def write_grade(files: Mapping[str, Path], grade: Grade) -> None:
     for name, path in files.items():
         text = find_output(name).render(grade)
         try:
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".plantkit-") as directory:
-                temporary = Path(directory) / path.name
-                temporary.write_text(text, encoding="utf-8")
-                temporary.replace(path)
+            write_whole(path, text)
         except OSError as error:
             raise UsageError(f"--{name}: {path} cannot be written: {error.strerror}") from error
 

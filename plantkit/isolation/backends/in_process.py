@@ -20,10 +20,4 @@ class InProcess(LocalBackend):
 
         started = time.monotonic()
         run_cell(cell)
-        return Exit(
-            code=0,
-            signal=None,
-            timed_out=False,
-            seconds=time.monotonic() - started,
-            peak_rss_mib=None,
-        )
+        return Exit(seconds=time.monotonic() - started, code=0)

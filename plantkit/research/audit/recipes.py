@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save
 import plantkit.planting
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
+from plantkit.files import write_whole
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import find_family, find_method
 from plantkit.research.audit.samples import Sample
@@ -155,9 +156,7 @@ def _key(recipe: PlantingRecipe) -> str:
 
 def _save(sample: Sample, path: Path) -> None:
     ticket = {_TICKET + name: value.astype(np.uint8) for name, value in sample.ticket.items()}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(save({**sample.parameters, **ticket}))
-    temporary.replace(path)
+    write_whole(path, save({**sample.parameters, **ticket}))
 
 
 def _load(spec: PerceptronSpec, path: Path) -> Sample:

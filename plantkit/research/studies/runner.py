@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from plantkit.errors import PlantkitError
+from plantkit.files import Journal
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.research.studies import find_study
 from plantkit.research.studies.calibration import Calibration, calibrate
-from plantkit.research.studies.records import Records, StudyDirectory, UnitResult
+from plantkit.research.studies.records import Records, UnitResult
 from plantkit.research.studies.study import Selection, Study, Unit
+from plantkit.version import __version__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +87,13 @@ def run_study(
         ExecutorError: a process died.
     """
     units = study.select(selection)
-    saved = None if directory is None else StudyDirectory(directory, study.name, resume=resume)
-    try:
-        known = {} if saved is None else dict(saved.results)
+    with contextlib.ExitStack() as stack:
+        saved = None
+        if directory is not None:
+            saved = stack.enter_context(_open(directory, study.name, resume=resume))
+        earlier = [] if saved is None else saved.records
+        # Failed units are tried again.
+        known = {result.unit: result for result in earlier if not result.error}
         missing = [unit for unit in units if unit.id not in known]
         cost = Cost(
             units=len(missing),
@@ -99,14 +106,11 @@ def run_study(
         def keep(result: UnitResult) -> None:
             found[result.unit] = result
             if saved is not None:
-                saved.append(result)
+                saved.append([result])
             on_result(result, len(found), len(missing))
 
         with LocalExecutor(jobs) as executor:
             executor.map(run_unit, missing, on_result=keep)
-    finally:
-        if saved is not None:
-            saved.close()
     results = known | found
     order = {unit.id: number for number, unit in enumerate(units)}
     return StudyOutcome(
@@ -121,6 +125,12 @@ def run_study(
         cpu_seconds=sum(result.cpu_seconds for result in found.values()),
         jobs=jobs,
     )
+
+
+def _open(directory: Path, study: str, *, resume: bool) -> Journal[UnitResult]:
+    """Returns the results in a directory. Different parts of one study can use the same."""
+    identity = {"study": study, "plantkit_version": __version__}
+    return Journal(directory, identity, kind="study", parse=UnitResult.from_json, resume=resume)
 
 
 def estimate(study: Study, selection: Selection) -> Cost:
