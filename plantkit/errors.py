@@ -29,6 +29,9 @@ from pathlib import Path
 #: Most characters of a message that quotes a file.
 _MOST_CHARACTERS = 2000
 
+#: The most names that a message lists where none of them is near to the one given.
+_MOST_NAMES = 30
+
 
 class PlantkitError(Exception):
     """Base of all errors that plantkit raises on purpose."""
@@ -49,7 +52,10 @@ class UnknownNameError(UsageError):
         self.kind = kind
         self.name = name
         self.known = sorted(known)
-        message = f"no {kind} is named {name!r}{did_you_mean(name, self.known)}"
+        near = did_you_mean(name, self.known)
+        if not near and not hint and 0 < len(self.known) <= _MOST_NAMES:
+            near = f"; expected one of {', '.join(self.known)}"
+        message = f"no {kind} is named {name!r}{near}"
         if hint:
             message = f"{message}\n{hint}"
         super().__init__(message)

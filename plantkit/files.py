@@ -115,8 +115,8 @@ class Journal(Generic[Kept]):
         for key, wanted in json.loads(json.dumps(identity)).items():
             if found.get(key) != wanted:
                 raise UsageError(
-                    f"{self.path} holds a {kind} with another {key}: {found.get(key)!r}; "
-                    f"now it is {wanted!r}: give another --run-dir"
+                    f"{self.path} holds a {kind} whose {key} differ from what is asked for now: "
+                    f"{_difference(found.get(key), wanted)}; give another --run-dir"
                 )
         self.records = read_records(self.path, parse)
         write_whole(self.path / RECORDS_FILE, "".join(map(_line, self.records)))
@@ -186,3 +186,10 @@ def _locked(path: Path) -> int:
             f"{path.parent} is in use by another run; wait for it, or give another --run-dir"
         ) from error
     return descriptor
+
+
+def _difference(before: Any, now: Any) -> str:
+    """Returns which entries of two mappings differ, or two other values."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return ", ".join(sorted(k for k in before | now if before.get(k) != now.get(k)))
+    return f"{before!r}, now {now!r}"

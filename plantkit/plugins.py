@@ -359,9 +359,9 @@ def _check_prune_function(path: Path, function: Any) -> None:
         signature = inspect.signature(function)
         signature.bind(None, 0.5, seed=0)
     except TypeError as error:
-        shown = str(signature) if callable(function) else f" is {type(function).__name__}"
+        shown = f"{signature} cannot be called so" if callable(function) else f" is {function!r}"
         raise PluginError(
-            str(path), f"prune{shown} cannot be called; expected prune(problem, density, seed)"
+            str(path), f"prune{shown}; expected a function prune(problem, density, seed)"
         ) from error
 
 

@@ -84,7 +84,10 @@ def test_an_identity_that_cannot_be_read_is_an_error(tmp_path: Path, content: st
 def test_keys_that_only_the_older_identity_has_do_not_matter(tmp_path: Path) -> None:
     opened(tmp_path, resume=False, seeds=1, pruners=("a",), older=True).close()
     opened(tmp_path, seeds=1, pruners=["a"]).close()
-    with pytest.raises(UsageError, match="holds a run with another seeds: 1; now it is 2"):
+    with pytest.raises(
+        UsageError,
+        match="holds a run whose seeds differ from what is asked for now: 1, now 2; give",
+    ):
         opened(tmp_path, seeds=2)
 
 

@@ -55,6 +55,7 @@ class Catalog:
 
         Raises:
             UnknownNameError: neither an id nor a bundle directory.
+            UsageError: a path that is not a bundle directory.
             BundleError: the directory of that name holds another challenge.
         """
         if name in self.bundles:
@@ -69,6 +70,8 @@ class Catalog:
         path = Path(name)
         if (path / manifests.MANIFEST).is_file():
             return path
+        if len(path.parts) > 1:
+            raise UsageError(f"{name} is not a bundle; expected a directory with a challenge.json")
         raise UnknownNameError(
             "challenge", name, self.bundles, hint="see: plantkit list challenges"
         )

@@ -127,7 +127,8 @@ def read_rubric(path: Path) -> Rubric:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RubricError(path, f"cannot be read: {error}; expected a rubric in TOML") from error
+        reason = getattr(error, "strerror", None) or error
+        raise RubricError(path, f"cannot be read: {reason}; expected a rubric in TOML") from error
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -246,8 +247,8 @@ def _check_schema(path: Path, value: Mapping[str, Any], lines: Mapping[KeyPath, 
     explained = map(_explained, validator.iter_errors(value))
     found = [(line_of(lines, place) or 1, message[:400]) for place, message in explained]
     if found:
-        line, message = min(found)
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        line, message = min(found, key=lambda one: ("unknown key" not in one[1], one))
+        more = f" (and {len(found) - 1} more mistakes)" if len(found) > 2 else ""
         raise RubricError(path, message + more, line=line)
 
 
@@ -259,7 +260,7 @@ def _explained(error: Any) -> tuple[KeyPath, str]:
         case "additionalProperties":
             known = list(error.schema["properties"])
             unknown = next(key for key in error.instance if key not in known)
-            near = did_you_mean(unknown, known) or f"; expected one of {', '.join(known)}"
+            near = did_you_mean(unknown, known, most=1) or f"; expected one of {', '.join(known)}"
             return (*place, unknown), f"unknown key {unknown!r}{near}"
         case "enum":
             known = [str(one) for one in error.validator_value]
@@ -268,7 +269,7 @@ def _explained(error: Any) -> tuple[KeyPath, str]:
             return place, f"{place[-1]} is {words}"
         case "required":
             missing = next(key for key in error.validator_value if key not in error.instance)
-            return place, f"{where} has no {missing!r}{did_you_mean(missing, error.instance)}"
+            return place, f"{where} has no {missing!r}"
         case "oneOf":
             return place, f"{where} needs either at_least or at_most"
         case "anyOf":
