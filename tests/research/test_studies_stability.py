@@ -209,7 +209,7 @@ def test_a_tiny_grid(network, tmp_path):
         assert 0 <= found[0, which]["accuracy"] <= 1
     assert found[0, "dense"]["prune_l2"] is None
     assert found[0, "imp"]["prune_l2"] > 0
-    assert "10.7%" in STUDY.tables(outcome.records)[0].markdown()
+    assert "10.7%" in STUDY.tables(outcome.records)[0].title
     (plot,) = STUDY.draw(outcome.records, tmp_path)
     assert plot.path.stat().st_size > 1000
 

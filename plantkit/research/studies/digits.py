@@ -24,11 +24,11 @@ from plantkit.errors import MissingExtraError
 from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
 from plantkit.networks.tasks import Classification
 from plantkit.networks.training import Recipe, Run, Samples, evaluate, trace
+from plantkit.reports.tables import Table
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.plotting import Line, Panel, draw_panels
 from plantkit.research.studies.records import Coordinates, Records, StudyRecord
 from plantkit.research.studies.study import Plot, Study, Unit
-from plantkit.research.studies.tables import Table
 
 TASK = Classification(outputs=10)
 

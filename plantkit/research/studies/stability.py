@@ -28,13 +28,13 @@ from plantkit.networks import unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.training import Run
 from plantkit.pruners.budgets import Scope
+from plantkit.reports.tables import Table
 from plantkit.research.studies import digits, tickets
 from plantkit.research.studies.claims import Figure, Judgement, load_claims
 from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
 from plantkit.research.studies.instability import measures
 from plantkit.research.studies.records import Coordinates, Records
 from plantkit.research.studies.rules import RULES, differences
-from plantkit.research.studies.tables import Table
 
 #: 0.8^10 = 10.7% of the weights, as the first paper has it for LeNet.
 _LEVEL = 10
@@ -211,12 +211,12 @@ class Stability(DigitsStudy):
         return Table(
             title=f"{network} ({digits.NETWORKS[network].label}), "
             f"{100 * 0.8**_LEVEL:.1f}% of the weights: means over seeds",
-            columns=("k", "network", *VALUES.values()),
-            rows=tuple(
-                (str(rewind), SUBNETWORKS[str(which)], *(_mean(shown, value) for value in VALUES))
+            rows=[
+                {"k": str(rewind), "network": SUBNETWORKS[str(which)]}
+                | {label: _mean(shown, value) for value, label in VALUES.items()}
                 for rewind, at in records.by("rewind").items()
                 for which, shown in at.by("subnetwork").items()
-            ),
+            ],
         )
 
     def curves(self, records: Records) -> dict[str, dict[float, Records]]:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from plantkit.evaluation.cache import Cache
 from plantkit.networks.training import Recipe
+from plantkit.reports.tables import Table
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.claims import Claim, Finding, load_claims
 from plantkit.research.studies.plant_n_seek.grid import Place, grid
@@ -20,7 +21,6 @@ from plantkit.research.studies.plant_n_seek.tables import tables
 from plantkit.research.studies.records import Records, StudyRecord
 from plantkit.research.studies.rules import RULES
 from plantkit.research.studies.study import Plot, Study, Unit
-from plantkit.research.studies.tables import Table
 
 #: How many dense trainings take as long as a unit, which prunes to all densities; by schedule.
 #: Means over the units of the quick grid.

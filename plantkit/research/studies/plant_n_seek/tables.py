@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from plantkit.reports.tables import Table
 from plantkit.research.studies.claims import Figure
 from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
 from plantkit.research.studies.plant_n_seek.methods import REFERENCE
 from plantkit.research.studies.records import Records
-from plantkit.research.studies.tables import Table
 
 _SHOWN = (("strong", "untrained"), ("weak", "trained"))
 _COLUMNS = (*DENSITIES, 1)
