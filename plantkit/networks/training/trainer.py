@@ -62,7 +62,7 @@ def trace(
             zero all the same.
         jobs: how many groups of runs train side by side, each on one thread of this process.
             Results do not depend on it, except that those of convolutions may differ by
-            rounding. `accuracy.measure` has processes, which scale better.
+            rounding. `accuracy.measure_all` has processes, which scale better.
         device: "cpu" or "cuda"; the result is on the CPU in any case.
         on_done: called with the number of runs of each group that has finished.
 

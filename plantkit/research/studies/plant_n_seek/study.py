@@ -14,10 +14,9 @@ from plantkit.reports.tables import Table
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.claims import Claim, Finding, load_claims
 from plantkit.research.studies.plant_n_seek.grid import Place, grid
-from plantkit.research.studies.plant_n_seek.networks import TRAIN_SAMPLES, network_of
-from plantkit.research.studies.plant_n_seek.plots import draw
+from plantkit.research.studies.plant_n_seek.networks import TRAIN_SAMPLES
+from plantkit.research.studies.plant_n_seek.pages import draw, tables
 from plantkit.research.studies.plant_n_seek.runs import run_coordinates
-from plantkit.research.studies.plant_n_seek.tables import tables
 from plantkit.research.studies.records import Records, StudyRecord
 from plantkit.research.studies.rules import RULES
 from plantkit.research.studies.study import Plot, Study, Unit
@@ -52,7 +51,7 @@ class PlantNSeek(Study):
         return [Unit(study=self.name, coordinates=run) for run in grid(quick=quick, seeds=seeds)]
 
     def seconds(self, unit: Unit, calibration: Calibration) -> float:
-        network = network_of(Place.of(unit.coordinates))
+        network = Place.of(unit.coordinates).network
         training = calibration.training_seconds(network.total, Recipe().steps(TRAIN_SAMPLES))
         return _PLANTING_SECONDS + _TRAININGS[str(unit.coordinates["schedule"])] * training
 
