@@ -40,15 +40,13 @@ _EVERY = 10
 #: Levels at which all methods are compared; every other level is trained for its mask only.
 _COMPARED = range(1, 100, 2)
 #: The methods of pruning and the controls, as tables and plots call them.
-METHODS: Mapping[str, str] = MappingProxyType(
-    {
-        "imp": "iterative, layerwise",
-        "imp-global": "iterative, global",
-        "one-shot": "one-shot",
-        "reinitialised": "ticket's mask, other weights",
-        "random": "random mask",
-    }
-)
+METHODS: Mapping[str, str] = {
+    "imp": "iterative, layerwise",
+    "imp-global": "iterative, global",
+    "one-shot": "one-shot",
+    "reinitialised": "ticket's mask, other weights",
+    "random": "random mask",
+}
 
 
 class Lottery(DigitsStudy):

@@ -44,19 +44,19 @@ _QUICK_REWINDS = (0, 40)
 #: Data orders: of the dense training and the masks, and of the second training.
 _ORDERS = (0, 500_000)
 
-SUBNETWORKS: Mapping[str, str] = MappingProxyType(
-    {"imp": "iterative pruning", "random": "random mask", "dense": "dense"}
-)
-VALUES: Mapping[str, str] = MappingProxyType(
-    {
-        "order_l2": "distance, data order (L2)",
-        "order_angle": "distance, data order (degrees)",
-        "prune_l2": "distance, pruning (L2)",
-        "prune_angle": "distance, pruning (degrees)",
-        "barrier": "error barrier (%)",
-        "accuracy": "test accuracy (%)",
-    }
-)
+SUBNETWORKS: Mapping[str, str] = {
+    "imp": "iterative pruning",
+    "random": "random mask",
+    "dense": "dense",
+}
+VALUES: Mapping[str, str] = {
+    "order_l2": "distance, data order (L2)",
+    "order_angle": "distance, data order (degrees)",
+    "prune_l2": "distance, pruning (L2)",
+    "prune_angle": "distance, pruning (degrees)",
+    "barrier": "error barrier (%)",
+    "accuracy": "test accuracy (%)",
+}
 
 
 def _by_rewind(
@@ -137,15 +137,13 @@ def stable_exactly_where_matching(records: Records, *, barrier: float, margin: f
     return Judgement(holds=all(agree) if agree else None, figures=tuple(figures))
 
 
-STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = MappingProxyType(
-    {
-        **RULES,
-        "falls-with-rewinding": falls_with_rewinding,
-        "rewinding-mends": rewinding_mends,
-        "dense-stable": dense_stable,
-        "stable-exactly-where-matching": stable_exactly_where_matching,
-    }
-)
+STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = {
+    **RULES,
+    "falls-with-rewinding": falls_with_rewinding,
+    "rewinding-mends": rewinding_mends,
+    "dense-stable": dense_stable,
+    "stable-exactly-where-matching": stable_exactly_where_matching,
+}
 
 
 class Stability(DigitsStudy):

@@ -23,9 +23,13 @@ from plantkit.research.studies.study import Plot, Study, Unit
 
 #: How many dense trainings take as long as a unit, which prunes to all densities; by schedule.
 #: Means over the units of the quick grid.
-_TRAININGS: Mapping[str, float] = MappingProxyType(
-    {"none": 1.5, "single": 1.9, "multishot": 19.0, "constant": 31.0, "annealed": 35.0}
-)
+_TRAININGS: Mapping[str, float] = {
+    "none": 1.5,
+    "single": 1.9,
+    "multishot": 19.0,
+    "constant": 31.0,
+    "annealed": 35.0,
+}
 _PLANTING_SECONDS = 0.15  # a share: a network's units come one after another and plant it once
 
 
