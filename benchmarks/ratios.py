@@ -34,7 +34,7 @@ from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask, budget_of
 from plantkit.networks.tasks import Task, make_task
 from plantkit.networks.training import Recipe, Run, Samples, train
-from plantkit.networks.training.accuracy import Measurement, measure, measure_all
+from plantkit.networks.training.accuracy import Measurement, measure_all
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.pruners.selection import select
 
@@ -217,16 +217,17 @@ def measure_many(challenge_id: str, count: int) -> None:
     """Measures `count` dense networks with a recipe of no epoch to speak of."""
     challenge = bundles.load(CHALLENGES / challenge_id)
     few = Samples(inputs=challenge.train.inputs[:64], targets=challenge.train.targets[:64])
-    measure(
-        challenge.network,
-        challenge.task,
-        challenge.weights,
-        [Mask.full(challenge.network)] * count,
-        list(range(count)),
-        Recipe(epochs=1),
+    wanted = Measurement(
+        spec=challenge.network,
+        task=challenge.task,
+        weights=challenge.weights,
+        masks=[Mask.full(challenge.network)] * count,
+        seeds=list(range(count)),
+        recipe=Recipe(epochs=1),
         train_data=few,
         test_data=few,
     )
+    measure_all([wanted])
 
 
 def start(arguments: argparse.Namespace) -> None:
@@ -297,16 +298,17 @@ def accuracy_row(challenge: Challenge, mask: Mask, seeds: Sequence[int]) -> list
 
     plain = [plain_of(seed, same_order=False) for seed in seeds]
     paired = [plain_of(seed, same_order=True) for seed in seeds[: max(2, len(seeds) // 4)]]
-    measured = measure(
-        challenge.network,
-        challenge.task,
-        challenge.weights,
-        [mask] * len(seeds),
-        list(seeds),
-        challenge.recipe,
+    wanted = Measurement(
+        spec=challenge.network,
+        task=challenge.task,
+        weights=challenge.weights,
+        masks=[mask] * len(seeds),
+        seeds=list(seeds),
+        recipe=challenge.recipe,
         train_data=challenge.train,
         test_data=challenge.truth.test,
     )
+    [measured] = measure_all([wanted])
     engine = [found.weak for found in measured]
     gap = statistics.mean(engine) - statistics.mean(plain)
     error = ((statistics.variance(engine) + statistics.variance(plain)) / len(seeds)) ** 0.5

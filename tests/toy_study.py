@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from plantkit.errors import UsageError
-from plantkit.research import studies
+from plantkit.research.studies import STUDIES
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.claims import Claim, Figure, Judgement
 from plantkit.research.studies.records import Records, StudyRecord
@@ -80,7 +80,7 @@ def register(seconds: float = 0.0) -> ToyStudy:
     """Registers the toy in this process and returns it."""
     Module.STUDY = ToyStudy(seconds)
     sys.modules["toy_study_module"] = Module  # type: ignore[assignment]
-    studies.STUDIES = {**studies.STUDIES, "toy": "toy_study_module"}
+    STUDIES["toy"] = "toy_study_module"
     return Module.STUDY
 
 

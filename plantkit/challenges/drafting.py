@@ -18,7 +18,12 @@ from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
-from plantkit.networks.training.accuracy import Accuracies, measure, trivial_accuracy
+from plantkit.networks.training.accuracy import (
+    Accuracies,
+    Measurement,
+    measure_all,
+    trivial_accuracy,
+)
 from plantkit.planting import (
     Planted,
     default_method,
@@ -89,17 +94,17 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Bundle
     ticket = Mask({name: _tensor(value) for name, value in planted.ticket.items()})
     task = make_task(family.kind, family.outputs)
     seeds = list(range(REFERENCE_SEEDS))
-    measured = measure(
-        network,
-        task,
-        weights,
-        [ticket] * REFERENCE_SEEDS + [Mask.full(network)] * REFERENCE_SEEDS,
-        seeds * 2,
-        order.recipe,
+    wanted = Measurement(
+        spec=network,
+        task=task,
+        weights=weights,
+        masks=[ticket] * REFERENCE_SEEDS + [Mask.full(network)] * REFERENCE_SEEDS,
+        seeds=seeds * 2,
+        recipe=order.recipe,
         train_data=train,
         test_data=test,
-        jobs=jobs,
     )
+    [measured] = measure_all([wanted], jobs=jobs)
     overlap_scored = order.overlap_scored
     facts = {
         "schema_version": SCHEMA_VERSION,

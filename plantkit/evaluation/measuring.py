@@ -34,7 +34,7 @@ def score_all(
     not at all where `cache` knows them; it learns of each group when that has finished.
 
     Args:
-        device, executor: see `accuracy.measure`.
+        device, executor: see `accuracy.measure_all`.
         on_done: called with the number of trained networks of each group that has finished.
         meanwhile: called once, while networks train.
     """

@@ -40,12 +40,10 @@ MEASURES = {
         extract=lambda r, track: (r.strong if track == "strong" else r.weak).performance,
         has_track=True,
     ),
-    "f1": _overlap("f1"),
-    "precision": _overlap("precision"),
-    "recall": _overlap("recall"),
-    "iou": _overlap("iou"),
-    "lift": _overlap("lift"),
-    "average_precision": _overlap("average_precision"),
+    **{
+        name: _overlap(name)
+        for name in ("f1", "precision", "recall", "iou", "lift", "average_precision")
+    },
     "density": Measure(extract=lambda r, _: r.density),
     "sparsity": Measure(extract=lambda r, _: r.sparsity),
     "effective_density": Measure(extract=lambda r, _: r.effective_density),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,10 @@ def read_rubric(path: Path) -> Rubric:
     if "suite" in run and "challenges" in run:
         raise rubric.error("[run] has both suite and challenges; give one", "run", "challenges")
     for criterion, entry in zip(rubric.criteria, value["criteria"], strict=True):
-        _check_criterion(rubric, criterion, entry)
+        for message, key in _faults(rubric, criterion, entry):
+            raise rubric.fault(criterion, message, key)
+        if criterion.metric in MEASURES and not criterion.is_stub:
+            check_measure(rubric, criterion, MEASURES[criterion.metric])
     return rubric
 
 
@@ -172,59 +175,47 @@ def _located(rubric: Path, name: str) -> str:
     return str(directory) if (directory / _MANIFEST).is_file() else name
 
 
-def _check_criterion(rubric: Rubric, criterion: Criterion, entry: Mapping[str, Any]) -> None:
+def _faults(
+    rubric: Rubric, criterion: Criterion, entry: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """Yields what is wrong with a criterion, and the key at fault."""
     if any(other.name == criterion.name for other in rubric.criteria[: criterion.position]):
-        message = "another criterion has this name already; names must differ"
-        raise rubric.fault(criterion, message)
+        yield "another criterion has this name already; names must differ", "name"
     if criterion.is_stub:
         return
     for one, other in _EXCLUSIVE:
         if one in entry and other in entry:
-            message = f"has both {one} and {other}; give one of them"
-            raise rubric.fault(criterion, message, other)
+            yield f"has both {one} and {other}; give one of them", other
     if criterion.steps:
-        _check_steps(rubric, criterion)
-    target = entry.get(criterion.word)
-    if criterion.zero_at is not None and target is not None:
+        if any(criterion.word not in step for step in criterion.steps):
+            yield "mixes at_least and at_most in its steps; use one of them", "steps"
+        best = max(step["points"] for step in criterion.steps)
+        if best != criterion.points:
+            expected = f"expected its points, {criterion.points:g}"
+            yield f"its best step gives {best:g} points; {expected}", "steps"
+    target, zero_at = entry.get(criterion.word), criterion.zero_at
+    if zero_at is not None and target is not None:
         side = "below" if criterion.word == "at_least" else "above"
-        is_worse = criterion.zero_at < target if side == "below" else criterion.zero_at > target
-        if not is_worse:
-            message = f"zero_at is {criterion.zero_at:g}; expected a value {side} "
-            message += f"{criterion.word} = {target:g}"
-            raise rubric.fault(criterion, message, "zero_at")
+        if not (zero_at < target if side == "below" else zero_at > target):
+            expected = f"expected a value {side} {criterion.word} = {target:g}"
+            yield f"zero_at is {zero_at:g}; {expected}", "zero_at"
     if criterion.kind == "metric":
-        _check_metric(rubric, criterion, entry)
+        yield from _metric_faults(criterion, entry)
         return
     for key in _METRIC_KEYS:
         if key in entry:
-            message = f"{key} has no meaning for kind = {criterion.kind!r}; drop it"
-            raise rubric.fault(criterion, message, key)
+            yield f"{key} has no meaning for kind = {criterion.kind!r}; drop it", key
 
 
-def _check_steps(rubric: Rubric, criterion: Criterion) -> None:
-    if any(criterion.word not in step for step in criterion.steps):
-        message = "mixes at_least and at_most in its steps; use one of them"
-        raise rubric.fault(criterion, message, "steps")
-    best = max(step["points"] for step in criterion.steps)
-    if best != criterion.points:
-        message = f"its best step gives {best:g} points; expected its points, {criterion.points:g}"
-        raise rubric.fault(criterion, message, "steps")
-
-
-def _check_metric(rubric: Rubric, criterion: Criterion, entry: Mapping[str, Any]) -> None:
+def _metric_faults(criterion: Criterion, entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not criterion.metric:
-        message = f"has no metric; expected one of {', '.join(MEASURES)}"
-        raise rubric.fault(criterion, message)
+        yield f"has no metric; expected one of {', '.join(MEASURES)}", "name"
     if not any(key in entry for key in ("at_least", "at_most", "steps")):
-        raise rubric.fault(criterion, "has no threshold; expected at_least, at_most or steps")
+        yield "has no threshold; expected at_least, at_most or steps", "name"
     if "margin" in entry and criterion.baseline is None:
-        message = "margin needs a baseline, from which the difference is taken"
-        raise rubric.fault(criterion, message, "margin")
+        yield "margin needs a baseline, from which the difference is taken", "margin"
     if criterion.fresh is not None and criterion.challenge is None:
-        message = "fresh needs a challenge, of which fresh instances are planted"
-        raise rubric.fault(criterion, message, "fresh")
-    if criterion.metric in MEASURES:
-        check_measure(rubric, criterion, MEASURES[criterion.metric])
+        yield "fresh needs a challenge, of which fresh instances are planted", "fresh"
 
 
 def check_measure(rubric: Rubric, criterion: Criterion, measure: Measure) -> None:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.family import Alternatives, Family, FormulaFamily, Samples
-from plantkit.planting.gates import GateReport
 from plantkit.planting.targets import EntryCount, Floats, masked
 
 
@@ -52,7 +51,6 @@ class Planted:
         output_scales: (d_out,) not zero, for classes positive; masked output i = scale i
             times the function that labels come from (of classes only the argmax matters).
         labels: where labels come from.
-        gates: what the gates measured.
         alternatives: what is known of other tickets as sparse and as good.
         note: a line for people on how planting went.
         facts: what only this method knows and the manifest, which everybody sees, may say (JSON).
@@ -66,7 +64,6 @@ class Planted:
     ticket: Mapping[str, NDArray[np.bool_]]
     output_scales: Floats
     labels: LabelSource
-    gates: GateReport
     alternatives: Alternatives
     note: str
     facts: Mapping[str, object] = field(default_factory=dict)

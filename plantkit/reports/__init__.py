@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
 
-#: Names of the built-in formats: every module here but the one that they share.
-FORMATS = tuple(module.name for module in pkgutil.iter_modules(__path__) if module.name != "tables")
+_SHARED = {"tables", "templates"}
+#: Names of the built-in formats: every module here but those that they share.
+FORMATS = tuple(
+    module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED
+)
 
 
 class Reporter(Protocol):

@@ -25,7 +25,7 @@ class Table:
 
     title: str
     rows: Sequence[Mapping[str, str]]
-    notes: Sequence[str]
+    notes: Sequence[str] = ()
 
 
 def render_table(

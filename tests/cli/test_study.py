@@ -11,7 +11,7 @@ import pytest
 import toy_study
 from conftest import CliOutcome
 
-import plantkit.research.studies
+from plantkit.research.studies import STUDIES
 from plantkit.schemas import violations
 
 Cli = Callable[..., CliOutcome]
@@ -19,7 +19,7 @@ Cli = Callable[..., CliOutcome]
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plantkit.research.studies, "STUDIES", plantkit.research.studies.STUDIES)
+    monkeypatch.setitem(STUDIES, "toy", "toy_study_module")
     monkeypatch.setitem(sys.modules, "toy_study_module", None)
     toy_study.register()
 
@@ -81,7 +81,7 @@ def test_mistakes_are_usage_errors(plantkit_cli: Cli, arguments: list[str], mess
 def test_a_missing_extra_is_named_before_anything_runs(
     plantkit_cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("plantkit.research.studies.plotting.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = plantkit_cli("study", "toy", "--plots", tmp_path / "plots")
     assert done.code == 2
     assert "pip install 'plantkit[studies]'" in done.err

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from plantkit.challenges import sealing
 from plantkit.challenges.freezing import seal_bundle
-from plantkit.grading import grader
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/staff.md"
 RUBRIC = """title = "Tiny"
@@ -114,7 +115,8 @@ def test_the_exit_code_is_the_documented_one(
     if case == "outside":
         monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     if case == "bug":
-        monkeypatch.setattr(grader, "_plan", lambda *_: 1 / 0)
+        broken = SimpleNamespace(measure=lambda *_: 1 / 0)
+        monkeypatch.setitem(sys.modules, "plantkit.grading.criteria.metric", broken)
     (tmp_path / "rubric.toml").write_text(rubric.format(challenge=challenge))
     arguments = ["grade", submission, "--rubric", tmp_path / "rubric.toml", "--github"]
     arguments += ["--json", tmp_path / "staff.json", "--jobs", "1"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from plantkit.challenges import sealing
 from plantkit.challenges.freezing import seal_bundle
 from plantkit.cli.new.scaffolding import new_assignment
 from plantkit.evaluation.results import evaluate_pruners
-from plantkit.grading import grader
 from plantkit.grading.criteria import conformance, determinism
 from plantkit.grading.grade import MarkVerdict
 from plantkit.grading.rubric import read_rubric
@@ -437,6 +437,7 @@ def test_the_count_is_the_same_for_an_installed_pruner(
 
 def test_a_grader_that_breaks_off_leaves_the_stub(
     tmp_path: Path,
+    tiny_challenges: Path,
     plantkit_cli: Callable[..., Any],
     write: Callable[..., Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -444,13 +445,13 @@ def test_a_grader_that_breaks_off_leaves_the_stub(
     def break_off(*_: object, **__: object) -> None:
         raise RuntimeError("no more memory")
 
-    monkeypatch.setattr(grader, "grade_submission", break_off)
+    broken = SimpleNamespace(measure=break_off)
+    monkeypatch.setitem(sys.modules, "plantkit.grading.criteria.metric", broken)
     (tmp_path / "rubric.toml").write_text(RUBRIC)
     results = tmp_path / "results.json"
-    outcome = plantkit_cli(
-        "grade", write(GOOD), "--rubric", tmp_path / "rubric.toml", "--prairielearn", results
-    )
-    assert outcome.code == 3
+    arguments = ["grade", write(GOOD), "--rubric", tmp_path / "rubric.toml"]
+    arguments += ["--challenges", tiny_challenges, "--prairielearn", results]
+    assert plantkit_cli(*arguments).code == 3
     stub = json.loads(results.read_text())
     assert stub["gradable"] is False
     assert "before it was done" in stub["format_errors"][0]

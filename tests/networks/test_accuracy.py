@@ -15,7 +15,6 @@ from plantkit.networks.training import Device, Recipe, Run, Samples, evaluate, t
 from plantkit.networks.training.accuracy import (
     Accuracies,
     Measurement,
-    measure,
     measure_all,
     strong_accuracy,
     trivial_accuracy,
@@ -116,13 +115,13 @@ def test_a_unit_can_be_sent_away_and_holds_its_masks_as_bits(monkeypatch):
 def test_no_masks_and_uneven_seeds():
     assert measured("regression", []) == []
     with pytest.raises(ValueError, match="1 masks but 2 seeds"):
-        measure(
-            SPEC,
-            task_of(SPEC, "regression"),
-            random_weights(SPEC),
-            [Mask.full(SPEC)],
-            [0, 1],
-            RECIPE,
+        Measurement(
+            spec=SPEC,
+            task=task_of(SPEC, "regression"),
+            weights=random_weights(SPEC),
+            masks=[Mask.full(SPEC)],
+            seeds=[0, 1],
+            recipe=RECIPE,
             train_data=random_samples(SPEC, "regression", 8),
             test_data=random_samples(SPEC, "regression", 8),
         )

@@ -23,7 +23,7 @@ from plantkit.networks import (
 from plantkit.networks.connectivity import Connectivity, connectivity
 from plantkit.networks.masks import Mask
 from plantkit.networks.training import Recipe, Run, data_order, trace, train
-from plantkit.networks.training.accuracy import measure
+from plantkit.networks.training.accuracy import Measurement, measure_all
 from plantkit.pruners.problem import Problem
 
 SPEC = ConvolutionSpec(image=(2, 5, 4), blocks=((3, 2), (4,)), hidden=(6,), outputs=3)
@@ -266,16 +266,17 @@ def test_measured_performance_is_that_of_the_module():
     problem = problem_of()
     test = random_samples(SPEC, "classification", 30, seed=1)
     masks = [Mask.full(SPEC), random_mask(SPEC, 0.4)]
-    found = measure(
-        SPEC,
-        problem.task,
-        problem.weights,
-        masks,
-        [0, 1],
-        RECIPE,
+    wanted = Measurement(
+        spec=SPEC,
+        task=problem.task,
+        weights=problem.weights,
+        masks=masks,
+        seeds=[0, 1],
+        recipe=RECIPE,
         train_data=problem.train,
         test_data=test,
     )
+    [found] = measure_all([wanted])
     for seed, mask in enumerate(masks):
         start = {name: value * mask[name] for name, value in problem.weights.items()}
         hits = build_module(SPEC, start)(test.inputs).argmax(dim=1) == test.targets

@@ -67,7 +67,7 @@ def test_an_error_is_raised_and_ends_the_processes(jobs):
 
 
 def test_a_process_that_dies_is_an_error():
-    with LocalExecutor(2) as executor, pytest.raises(ExecutorError, match="training process died"):
+    with LocalExecutor(2) as executor, pytest.raises(ExecutorError, match="a process died"):
         executor.map(os._exit, [3, 3])
     assert not multiprocessing.active_children()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,7 +26,6 @@ from plantkit.networks.training import (
     single_threaded,
     trace,
     train,
-    trainer,
 )
 
 KINDS = ("classification", "regression")
@@ -173,7 +171,7 @@ def test_training_leaves_its_arguments_and_the_global_generator_alone():
 # --- the mask, in every step
 
 
-def pruned_in_every_step(task: Task, data: Samples, runs: list[Run]) -> Tensor:
+def pruned_in_every_step(task: Task, data: Samples, runs: list[Run], trace=trace) -> Tensor:
     """Returns what pruned parameters hold: (steps, pruned parameters of all runs)."""
     steps = range(1, RECIPE.steps(len(data)) + 1)
     masks = torch.stack([flatten(SPEC, run.mask) for run in runs])
@@ -189,17 +187,21 @@ def test_no_pruned_parameter_is_nonzero_after_any_step(kind):
     assert not bool(pruned.any())
 
 
-def test_the_look_at_pruned_parameters_finds_a_trainer_that_moves_them(monkeypatch):
-    enforcing = trainer.train_rows
+def test_the_look_at_pruned_parameters_finds_a_trainer_that_moves_them():
+    def lax(spec, task, data, runs, recipe, **named):
+        """Starts from the masked networks, then lets everything move."""
+        free = [
+            Run(
+                start={name: value * run.mask[name] for name, value in run.start.items()},
+                mask=Mask.full(spec),
+                seed=run.seed,
+            )
+            for run in runs
+        ]
+        return trace(spec, task, data, free, recipe, **named)
 
-    def lax(*arguments, **named):
-        call = inspect.signature(enforcing).bind(*arguments, **named)
-        call.arguments["masks"] = torch.ones_like(call.arguments["masks"])
-        return enforcing(*call.args, **call.kwargs)
-
-    monkeypatch.setattr(trainer, "train_rows", lax)
     data, task = random_samples(SPEC, "regression", 29), task_of(SPEC, "regression")
-    assert bool(pruned_in_every_step(task, data, [run_of(density=0.6)]).any())
+    assert bool(pruned_in_every_step(task, data, [run_of(density=0.6)], lax).any())
 
 
 @pytest.mark.parametrize("density", [0.5, 0.1, 0.02])

@@ -10,14 +10,24 @@ import pytest
 
 from plantkit.errors import UsageError, WidthError
 from plantkit.networks import PerceptronSpec
-from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family, generator
+from plantkit.planting import (
+    FAMILIES,
+    METHODS,
+    LabelSource,
+    Planted,
+    draw_samples,
+    find_family,
+    generator,
+)
 from plantkit.planting.coordinates import Coordinates, draw_scales
 from plantkit.planting.effects import best_scaled_error
 from plantkit.planting.families.circle import CircleFamily
 from plantkit.planting.families.relu import count_entries, layer_sides
 from plantkit.planting.family import AnchoredFamily
+from plantkit.planting.gates import check_units
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 from plantkit.planting.structures import TicketLayer, draw_structure
+from plantkit.planting.targets import subnetwork
 
 SEED = b"3"
 
@@ -101,7 +111,8 @@ def test_every_entry_of_circle_matters_and_no_unit_is_dead(circle: Planted) -> N
             change = np.sqrt(np.square(masked_outputs(circle, inputs) - reference).mean(axis=0))
             mask[index] = True
             assert (change / reference.std(axis=0)).max() > 2e-4, name
-    assert circle.gates.smallest_activity >= 0.01
+    network = subnetwork(circle.spec, circle.parameters, circle.ticket)
+    assert check_units(network, FAMILIES["circle"].domain()) >= 0.01
 
 
 def test_planting_is_deterministic(circle: Planted) -> None:

@@ -30,14 +30,14 @@ def absolute(slope: float = 1.0, extra: float = 0.0) -> Target:
     )
 
 
-def test_a_good_ticket_passes_and_reports_what_was_measured() -> None:
+def test_a_good_ticket_passes_and_checks_return_what_they_measured() -> None:
     doubled = Target(
         weights=(absolute().weights[0], 2 * absolute().weights[1]), biases=absolute().biases
     )
-    report = check_ticket(doubled, 2 * ONE, absolute(), LINE)
-    assert report.function_error == 0
-    assert report.float32_error < 1e-6
-    assert report.smallest_effect == 1
+    check_ticket(doubled, 2 * ONE, absolute(), LINE)
+    assert check_function(doubled, 2 * ONE, absolute(), LINE) == 0
+    assert check_float32(doubled, 2 * ONE, absolute(), LINE) < 1e-6
+    assert check_entries(doubled, LINE) == 1
 
 
 def test_another_function_fails() -> None:
@@ -77,6 +77,21 @@ def test_a_dead_unit_fails() -> None:
         PlantingError, match=r"active on 49\.8% of the domain; expected at least 60"
     ):
         check_units(absolute(), LINE, least_activity=0.6)
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "fault"),
+    [
+        (absolute(1 + 1e-8), {}, "the ticket's function differs"),
+        (absolute(), {"least_activity": 0.6}, "active on 49"),
+        (absolute(), {"least_effect": 2.0}, "every ticket entry must change them by at least 2"),
+    ],
+)
+def test_a_ticket_must_pass_every_gate(
+    network: Target, options: dict[str, float], fault: str
+) -> None:
+    with pytest.raises(PlantingError, match=fault):
+        check_ticket(network, ONE, absolute(), LINE, **options)
 
 
 def test_an_entry_without_effect_fails() -> None:

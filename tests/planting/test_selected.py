@@ -14,12 +14,14 @@ from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family
+from plantkit.planting.effects import relative_error
 from plantkit.planting.families.teacher import TeacherFamily
+from plantkit.planting.gates import check_entries, check_units
 from plantkit.planting.initialization import draw_parameters, generator
 from plantkit.planting.methods.selected import SelectedMethod
 from plantkit.planting.simplify import drop_idle_entries
 from plantkit.planting.structures import TicketLayer, draw_structure
-from plantkit.planting.targets import Floats
+from plantkit.planting.targets import Floats, subnetwork
 
 SEED = b"\x05" * 32
 METHOD = SelectedMethod()
@@ -68,8 +70,10 @@ def test_every_unit_switches_and_every_entry_matters(family: TeacherFamily, dept
     inputs = np.random.default_rng(3).uniform(-1, 1, (3000, family.inputs))
     reference = masked_outputs(planted, inputs)
     np.testing.assert_allclose(planted.masked_forward(inputs), reference, atol=1e-9)
-    assert planted.gates.smallest_activity >= METHOD.least_activity
-    assert planted.gates.smallest_effect >= METHOD.least_effect
+    network = subnetwork(planted.spec, planted.parameters, planted.ticket)
+    domain = family.domain()
+    assert check_units(network, domain) >= METHOD.least_activity
+    assert check_entries(network, domain, measure=relative_error) >= METHOD.least_effect
     for name, mask in planted.ticket.items():
         for index in map(tuple, np.argwhere(mask)):
             mask[index] = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -183,7 +184,7 @@ class TestSamples:
 
 
 def test_the_missing_extra_is_named(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     samples = random_samples(5, seed=0)
     with pytest.raises(MissingExtraError, match=r"pip install 'plantkit\[audit\]'"):
         audit_plantings(samples[:4], samples[4:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,6 @@ import pytest
 import toy_study
 from toy_study import ToyStudy
 
-import plantkit.research.studies
 from plantkit.errors import MissingExtraError, ResultsError, UnknownNameError, UsageError
 from plantkit.files import RECORDS_FILE, Journal
 from plantkit.research.studies import STUDIES, find_study
@@ -25,7 +25,6 @@ from plantkit.research.studies.report import report_json, report_markdown
 from plantkit.research.studies.rules import RULES, is_within, means
 from plantkit.research.studies.runner import StudyOutcome, run_study
 from plantkit.research.studies.study import Selection
-from plantkit.research.studies.tables import pipe_table
 from plantkit.schemas import violations
 
 NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
@@ -33,7 +32,7 @@ NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
 
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> ToyStudy:
-    monkeypatch.setattr(plantkit.research.studies, "STUDIES", plantkit.research.studies.STUDIES)
+    monkeypatch.setitem(STUDIES, "toy", "toy_study_module")
     monkeypatch.setitem(sys.modules, "toy_study_module", None)
     return toy_study.register()
 
@@ -319,15 +318,9 @@ def test_the_schema_refuses_another_verdict(toy: ToyStudy) -> None:
 def test_the_markdown_report_shows_claim_figures_and_verdict(toy: ToyStudy) -> None:
     text = report_markdown(run(toy))
     assert "1 claims: 1 reproduced, 0 not reproduced, 0 not tested." in text
-    assert (
-        "| Doubling doubles | arithmetic | the mean is 3 | doubled: 3 [0, 6] | 4 | "
-        "**reproduced** |" in text
-    )
+    cells = ["Doubling doubles", "arithmetic", "the mean is 3", "doubled: 3 [0, 6]", "4"]
+    assert re.search(r" +\| ".join(map(re.escape, [*cells, "**reproduced**"])), text)
     assert "4 runs in this go and 0 from before, 4 records" in text
-
-
-def test_bars_in_a_table_are_escaped() -> None:
-    assert pipe_table(["a|b"], [["c\nd"]]) == "| a\\|b |\n| --- |\n| c d |\n"
 
 
 def test_plots_are_the_same_bytes_each_time(tmp_path: Path) -> None:
@@ -342,7 +335,7 @@ def test_plots_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plantkit.research.studies.plotting.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'plantkit\[studies\]'"):
         check_extra()
 

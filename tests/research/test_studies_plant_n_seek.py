@@ -311,8 +311,8 @@ def test_a_unit_gives_a_record_a_density() -> None:
 
     (table,) = STUDY.tables(records)
     assert table.title.startswith("relu 3x100, noise 0.01: R²")
-    assert table.rows[0][:3] == ("magnitude", "single", "untrained")
-    assert table.rows[0][-1] == "1"
+    assert list(table.rows[0].values())[:3] == ["magnitude", "single", "untrained"]
+    assert table.rows[0]["n"] == "1"
 
 
 def test_the_reference_runs_are_the_dense_network_and_the_ticket(tmp_path: Path) -> None:

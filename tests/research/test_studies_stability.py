@@ -8,13 +8,12 @@ import torch
 from plantkit.networks import PerceptronSpec, flatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.training import Samples
-from plantkit.research.studies import digits, instability, stability
+from plantkit.research.studies import digits, stability
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.claims import ClaimVerdict
-from plantkit.research.studies.instability import angle, distance, error_barrier
 from plantkit.research.studies.records import Records, StudyRecord
 from plantkit.research.studies.runner import run_study
-from plantkit.research.studies.stability import STUDY
+from plantkit.research.studies.stability import STUDY, angle, distance, error_barrier
 from plantkit.research.studies.study import Selection, Unit
 
 NO_TIME = Calibration(seconds_per_step=0, seconds_per_parameter=0)
@@ -45,7 +44,7 @@ def test_only_kept_weights_are_measured():
     mask["layers.0.weight"][0, 1] = mask["layers.1.weight"][3, 0] = True
     mask["layers.0.bias"][:] = True
     numbers = torch.arange(float(network.total))  # weights 0 1, bias 2, weights 3 to 12
-    assert instability.kept_weights(network, numbers, mask).tolist() == [1.0, 6.0]
+    assert stability.kept_weights(network, numbers, mask).tolist() == [1.0, 6.0]
 
 
 def test_errors_along_a_line_between_opposite_networks():
@@ -56,8 +55,8 @@ def test_errors_along_a_line_between_opposite_networks():
     weights["layers.0.bias"][:2] = torch.tensor([0.0, 1.0])  # says class 1
     wrong = flatten(network, weights)
     data = Samples(inputs=torch.zeros(4, 1), targets=torch.zeros(4, dtype=torch.int64))
-    errors = instability.errors_along(network, right, wrong, data)
-    assert len(errors) == instability.ALPHAS == 30
+    errors = stability.errors_along(network, right, wrong, data)
+    assert len(errors) == stability.ALPHAS == 30
     assert errors == [0.0] * 15 + [1.0] * 15  # no point lies on the middle of the line
     assert error_barrier(errors) == 0.5
 
@@ -209,7 +208,7 @@ def test_a_tiny_grid(network, tmp_path):
         assert 0 <= found[0, which]["accuracy"] <= 1
     assert found[0, "dense"]["prune_l2"] is None
     assert found[0, "imp"]["prune_l2"] > 0
-    assert "10.7%" in STUDY.tables(outcome.records)[0].markdown()
+    assert "10.7%" in STUDY.tables(outcome.records)[0].title
     (plot,) = STUDY.draw(outcome.records, tmp_path)
     assert plot.path.stat().st_size > 1000
 
@@ -219,6 +218,6 @@ def test_the_mask_is_the_same_for_both_orders():
     split = digits.load_split(0)
     mask = Mask.full(network)
     start = flatten(network, digits.glorot(network, 0))
-    values = instability.measures(network, split, mask, [start, start], start)
+    values = stability.measures(network, split, mask, [start, start], start)
     assert [values[name] for name in ("order_l2", "prune_l2", "barrier")] == [0.0, 0.0, 0.0]
     assert values["order_angle"] == pytest.approx(0.0, abs=1e-4)

@@ -6,6 +6,7 @@ import platform
 from datetime import UTC, datetime
 
 from plantkit.grading.grade import Grade, MarkVerdict
+from plantkit.reports.templates import fill_in
 
 HELP = "Write JUnit XML."
 _CHILD = {
@@ -19,20 +20,13 @@ _CHILD = {
 
 def render(grade: Grade) -> str:
     """Returns the XML document; hidden criteria are folded, since students can read it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     grade = grade.for_students()
     marks = grade.marks or [grade.error_mark()]
     children = [_CHILD.get(mark.verdict) for mark in marks]
-    environment = Environment(
-        loader=PackageLoader("plantkit.grading.outputs", "."),
+    return fill_in(
+        "plantkit.grading.outputs",
+        "junit.xml",
         autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("junit.xml").render(
         grade=grade,
         cases=zip(marks, children, strict=True),
         counts={

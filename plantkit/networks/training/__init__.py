@@ -10,6 +10,7 @@ up to rounding: there the runs are the groups of one convolution.
 steps, `trainer` does the rest; `accuracy` measures masks, in the processes of `executors`.
 """
 
+from plantkit.networks.training.engine import train_group
 from plantkit.networks.training.groups import BATCH_PARAMETERS, Device, Workload, plan
 from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
 from plantkit.networks.training.trainer import (
@@ -17,7 +18,6 @@ from plantkit.networks.training.trainer import (
     single_threaded,
     trace,
     train,
-    train_group,
 )
 
 __all__ = [

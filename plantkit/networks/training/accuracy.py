@@ -103,32 +103,6 @@ class _Unit:
 OnMeasured = Callable[[int, Sequence[int], Sequence[Accuracies]], None]
 
 
-def measure(
-    spec: Network,
-    task: Task,
-    weights: Mapping[str, Tensor],
-    masks: Sequence[Mapping[str, Tensor]],
-    seeds: Sequence[int],
-    recipe: Recipe,
-    *,
-    train_data: Samples,
-    test_data: Samples,
-    jobs: int = 1,
-) -> list[Accuracies]:
-    """Returns the strong and weak accuracy of every mask; see `measure_all`."""
-    wanted = Measurement(
-        spec=spec,
-        task=task,
-        weights=weights,
-        masks=masks,
-        seeds=seeds,
-        recipe=recipe,
-        train_data=train_data,
-        test_data=test_data,
-    )
-    return measure_all([wanted], jobs=jobs)[0]
-
-
 def measure_all(
     measurements: Sequence[Measurement],
     *,

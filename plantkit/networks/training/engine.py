@@ -8,6 +8,7 @@ recorded once as a CUDA graph and replayed, if the kind of network allows it.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from plantkit.networks import Network, flatten, unflatten
 from plantkit.networks.tasks import Task
-from plantkit.networks.training.recipe import Recipe, Samples, data_order
+from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
 
 #: Floats in a cache line; every block begins at one.
 _ALIGNMENT = 16
@@ -25,41 +26,39 @@ _ALIGNMENT = 16
 _WARM_UP_STEPS = 3
 
 
-def train_rows(
+def train_group(
     spec: Network,
     task: Task,
     data: Samples,
-    start: Tensor,
-    masks: Tensor,
-    seeds: Sequence[int],
+    runs: Sequence[Run],
     recipe: Recipe,
     *,
     steps: Sequence[int],
-    first_step: int,
+    first_step: int = 0,
 ) -> Tensor:
-    """Returns the parameters (steps, runs, total) of runs after each of `steps` steps.
+    """Returns the parameters (steps, runs, total) of one group of `plan`; see `trace`.
 
-    Args:
-        data: on the device that trains.
-        start: (runs, total) float32, zero where pruned.
-        masks: (runs, total) bool.
-        seeds: of the data order, one for each run.
-        steps: numbers of steps in ascending order, none below `first_step` or beyond the
-            recipe's.
-        first_step: how many of the recipe's steps `start` has behind it.
+    `data` is on the device that trains; torch should have one thread (`single_threaded`).
     """
-    runs = len(seeds)
-    copies = -(-spec.least_runs // runs)
-    seeds = [*seeds] * copies
-    engine = _Engine(spec, task, data, recipe, start.repeat(copies, 1), masks.repeat(copies, 1))
-    found = torch.empty(len(steps), runs, spec.total)
-    taken = first_step
-    for position, step in enumerate(steps):
-        for batch in _batches(seeds, recipe, data, taken, step):
+    masks = torch.stack([flatten(spec, run.mask) for run in runs])  # (runs, total) bool
+    start = torch.stack([flatten(spec, run.start) for run in runs]).float() * masks
+    (small,) = set(spec.cut(masks))
+    places = spec.places(masks, small)
+    none = masks.new_zeros(len(runs), 1)  # what parameters of `small` without a place hold
+    whole, whole_masks = torch.cat([start, none], dim=1), torch.cat([masks, none], dim=1)
+    copies = -(-small.least_runs // len(runs))
+    seeds = [run.seed for run in runs] * copies
+    own, own_masks = (
+        torch.gather(rows, 1, places).repeat(copies, 1) for rows in (whole, whole_masks)
+    )
+    engine = _Engine(small, task, data, recipe, own, own_masks)
+    found = []
+    for first, last in itertools.pairwise([first_step, *steps]):
+        for batch in _batches(seeds, recipe, data, first, last):
             engine.step(batch)
-        found[position] = engine.rows()[:runs]
-        taken = step
-    return found
+        trained = engine.rows()[: len(runs)].cpu()
+        found.append(whole.scatter(1, places, trained)[:, :-1])
+    return torch.stack(found)
 
 
 def _batches(

@@ -122,7 +122,7 @@ class LocalExecutor:
         except BrokenProcessPool as error:
             self.stop()
             raise ExecutorError(
-                "a training process died, perhaps out of memory; use fewer --jobs"
+                "a process died, perhaps out of memory; use fewer --jobs"
             ) from error
         except BaseException:
             self.stop()

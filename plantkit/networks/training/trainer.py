@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from plantkit.networks import Network, flatten, unflatten
+from plantkit.networks import Network, unflatten
 from plantkit.networks.tasks import Task
-from plantkit.networks.training.engine import train_rows
+from plantkit.networks.training.engine import train_group
 from plantkit.networks.training.groups import Device, Group, Workload, plan
 from plantkit.networks.training.recipe import Recipe, Run, Samples
 
@@ -62,7 +62,7 @@ def trace(
             zero all the same.
         jobs: how many groups of runs train side by side, each on one thread of this process.
             Results do not depend on it, except that those of convolutions may differ by
-            rounding. `accuracy.measure` has processes, which scale better.
+            rounding. `accuracy.measure_all` has processes, which scale better.
         device: "cpu" or "cuda"; the result is on the CPU in any case.
         on_done: called with the number of runs of each group that has finished.
 
@@ -95,40 +95,6 @@ def trace(
             with ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
                 list(pool.map(train_one, groups))
     return traced
-
-
-def train_group(
-    spec: Network,
-    task: Task,
-    data: Samples,
-    runs: Sequence[Run],
-    recipe: Recipe,
-    *,
-    steps: Sequence[int],
-    first_step: int = 0,
-) -> Tensor:
-    """Returns the parameters (steps, runs, total) of one group of `plan`; see `trace`.
-
-    `data` is on the device that trains; torch should have one thread (`single_threaded`).
-    """
-    masks = torch.stack([flatten(spec, run.mask) for run in runs])  # (runs, total) bool
-    start = torch.stack([flatten(spec, run.start) for run in runs]).float() * masks
-    (small,) = set(spec.cut(masks))
-    places = spec.places(masks, small)
-    none = masks.new_zeros(len(runs), 1)  # what parameters of `small` without a place hold
-    whole, whole_masks = torch.cat([start, none], dim=1), torch.cat([masks, none], dim=1)
-    trained = train_rows(
-        small,
-        task,
-        data,
-        torch.gather(whole, 1, places),
-        torch.gather(whole_masks, 1, places),
-        [run.seed for run in runs],
-        recipe,
-        steps=steps,
-        first_step=first_step,
-    )
-    return torch.stack([whole.scatter(1, places, rows)[:, :-1] for rows in trained])
 
 
 def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from plantkit.errors import UnknownNameError
 from plantkit.planting.family import Family, FormulaFamily
 
 NAMES = ("circle", "helix", "relu", "teacher")
 
-FAMILIES: Mapping[str, Family] = MappingProxyType(
-    {name: importlib.import_module(f"{__name__}.{name}").FAMILY for name in NAMES}
-)
+FAMILIES: Mapping[str, Family] = {
+    name: importlib.import_module(f"{__name__}.{name}").FAMILY for name in NAMES
+}
 
 # Those whose function is a formula.
-FORMULAS: Mapping[str, FormulaFamily] = MappingProxyType(
-    {name: family for name, family in FAMILIES.items() if isinstance(family, FormulaFamily)}
-)
+FORMULAS: Mapping[str, FormulaFamily] = {
+    name: family for name, family in FAMILIES.items() if isinstance(family, FormulaFamily)
+}
 
 
 def find_family(name: str) -> Family:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from plantkit.errors import UnknownNameError
@@ -20,9 +19,7 @@ _ALL: tuple[PlantingMethod[Any], ...] = (  # the first one that fits a family is
     AsPublishedMethod(),
 )
 
-METHODS: Mapping[str, PlantingMethod[Any]] = MappingProxyType(
-    {method.name: method for method in _ALL}
-)
+METHODS: Mapping[str, PlantingMethod[Any]] = {method.name: method for method in _ALL}
 
 
 def find_method(name: str) -> PlantingMethod[Any]:

@@ -55,6 +55,7 @@ class FaithfulMethod(PlantingMethod[FormulaFamily]):
         )
         parameters, ticket = placement.parameters, placement.ticket
         network = subnetwork(spec, parameters, ticket)
+        check_ticket(network, placement.output_scales, nominal, domain)
         count = nominal.count
         return Planted(
             family=family.name,
@@ -65,7 +66,6 @@ class FaithfulMethod(PlantingMethod[FormulaFamily]):
             ticket=ticket,
             output_scales=placement.output_scales,
             labels=LabelSource.FORMULA,
-            gates=check_ticket(network, placement.output_scales, nominal, domain),
             alternatives=family.alternatives(spec, parameters),
             note=f"as published, idle entries counted: density {count.density(spec):.4g}, "
             f"weights only {count.weight_density(spec):.4g}",

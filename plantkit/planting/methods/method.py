@@ -161,7 +161,7 @@ class SearchMethod(PlantingMethod[F]):
                 continue
             scales = found.output_scales
             try:
-                gates = check_ticket(
+                check_ticket(
                     subnetwork(spec, found.parameters, found.ticket),
                     scales,
                     rescaled(masked(spec, found.parameters, found.ticket), scales),
@@ -182,7 +182,6 @@ class SearchMethod(PlantingMethod[F]):
                 ticket=found.ticket,
                 output_scales=scales,
                 labels=LabelSource.TICKET,
-                gates=gates,
                 alternatives=family.alternatives(spec, found.parameters),
                 note=f"structures drawn {attempt}; {found.note}",
                 facts=found.facts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
+from plantkit.reports.tables import render_table
 
 _NOTES = (
     "ticket, best found: strong performance, of the planted ticket and of the best mask that was "
@@ -22,12 +22,9 @@ _NOTES = (
 
 def render(records: Sequence[Mapping[str, Any]], *, markdown: bool) -> str:
     """Returns the table of records of one tolerance, and what its columns mean."""
-    table = tabulate(
-        [_row(record) for record in records],
-        headers="keys",
-        tablefmt="github" if markdown else "simple",
-        disable_numparse=True,
-    )
+    rows = [_row(record) for record in records]
+    form = "github" if markdown else "simple"
+    table = render_table(list(rows[0]), [list(row.values()) for row in rows], form)
     tolerance = f"{records[0]['tolerance']:.2%}".replace(".00%", "%")
     notes = [note.format(tolerance=tolerance) for note in _NOTES]
     return "\n\n".join([table, *notes]) + "\n"

@@ -19,9 +19,9 @@ from scipy.stats import rankdata
 
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
+from plantkit.research.audit.figures import Floats
 
 Codes = NDArray[np.uint8]
-Floats = NDArray[np.float64]
 
 REPEAT_TOLERANCE = 1e-6
 """Values that differ by less, relatively, count as repeated; float32 resolves 1e-7."""

@@ -20,9 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from plantkit.research.audit.figures import Bools, Floats
 
 SWEEPS = 5
 CREDIBLE = 3.0

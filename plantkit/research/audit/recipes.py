@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
 from plantkit.files import write_whole
 from plantkit.networks import PerceptronSpec
+from plantkit.networks.training.executors import LocalExecutor
 from plantkit.planting import find_family, find_method
 from plantkit.research.audit.samples import Sample
 
@@ -123,25 +123,20 @@ def plant_samples(
         number: _load(recipe.spec, path) for number, path in enumerate(paths) if path.is_file()
     }
     missing = [number for number in range(count) if number not in samples]
-    seeds = [hashlib.sha256(seed + f"{role}-{number}".encode()).digest() for number in missing]
-    for number, sample in zip(missing, _plant_all(recipe, seeds, jobs), strict=True):
+
+    def keep(planted: tuple[int, Sample]) -> None:
+        number, sample = planted
         samples[number] = sample
         if paths:
             _save(sample, paths[number])
+
+    with LocalExecutor(jobs) as executor:
+        executor.map(partial(_plant, recipe, seed, role), missing, on_result=keep)
     return [samples[number] for number in range(count)]
 
 
-def _plant_all(recipe: PlantingRecipe, seeds: Sequence[bytes], jobs: int) -> Iterator[Sample]:
-    if jobs == 1 or len(seeds) < 2:
-        yield from map(recipe.plant, seeds)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(seeds)), mp_context=context) as pool:
-        try:
-            yield from pool.map(recipe.plant, seeds)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _plant(recipe: PlantingRecipe, seed: bytes, role: str, number: int) -> tuple[int, Sample]:
+    return number, recipe.plant(hashlib.sha256(seed + f"{role}-{number}".encode()).digest())
 
 
 def _key(recipe: PlantingRecipe) -> str:

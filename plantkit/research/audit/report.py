@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from tabulate import tabulate
-
+from plantkit.reports.tables import render_table
+from plantkit.reports.templates import fill_in
 from plantkit.research.audit.assessment import Audit, LeakVerdict
 from plantkit.research.audit.figures import Figures
 from plantkit.research.audit.recipes import PlantingRecipe
@@ -52,12 +52,6 @@ def report_markdown(report: AuditReport) -> str:
     """Returns the report for people, in GitHub-flavoured Markdown: `report.md.j2`, filled in."""
     audit = report.audit
     strongest, subject = audit.strongest, audit.subject
-    page = Environment(
-        loader=PackageLoader("plantkit.research.audit", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    ).get_template("report.md.j2")
 
     def listed(verdict: LeakVerdict) -> str:
         return ", ".join(f"`{name}`" for name, one in audit.verdicts.items() if one is verdict)
@@ -65,7 +59,9 @@ def report_markdown(report: AuditReport) -> str:
     def cells(found: Mapping[str, Figures]) -> list[list[str]]:
         return [[name, *_cells(figures)] for name, figures in found.items()]
 
-    return page.render(
+    return fill_in(
+        "plantkit.research.audit",
+        "report.md.j2",
         report=report,
         audit=audit,
         overall=strongest.overall,
@@ -104,6 +100,7 @@ def report_markdown(report: AuditReport) -> str:
     )
 
 
+_table = partial(render_table, form="github")
 _CELLS = ("ticket entries", "AUC", "average precision", "chance", "precision at k", "÷ chance")
 
 
@@ -116,7 +113,3 @@ def _cells(found: Figures) -> list[str]:
         f"{found.precision_at_k:.3f}",
         f"{found.lift:.2f}",
     ]
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)

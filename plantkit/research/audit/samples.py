@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.planted import PlantedNetwork
+from plantkit.research.audit.figures import Bools
 
 Float32s = NDArray[np.float32]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

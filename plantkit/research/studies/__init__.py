@@ -8,8 +8,6 @@ report. `plantkit.research.studies.study.Study` says what a study must give.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from plantkit.errors import UnknownNameError
@@ -18,13 +16,11 @@ if TYPE_CHECKING:
     from plantkit.research.studies.study import Study
 
 #: Name of a study to the module that defines it.
-STUDIES: Mapping[str, str] = MappingProxyType(
-    {
-        "plant-n-seek": "plantkit.research.studies.plant_n_seek.study",
-        "lottery": "plantkit.research.studies.lottery",
-        "stability": "plantkit.research.studies.stability",
-    }
-)
+STUDIES = {
+    "plant-n-seek": "plantkit.research.studies.plant_n_seek.study",
+    "lottery": "plantkit.research.studies.lottery",
+    "stability": "plantkit.research.studies.stability",
+}
 
 
 def find_study(name: str) -> Study:

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -24,11 +23,11 @@ from plantkit.errors import MissingExtraError
 from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
 from plantkit.networks.tasks import Classification
 from plantkit.networks.training import Recipe, Run, Samples, evaluate, trace
+from plantkit.reports.tables import Table
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.plotting import Line, Panel, draw_panels
 from plantkit.research.studies.records import Coordinates, Records, StudyRecord
 from plantkit.research.studies.study import Plot, Study, Unit
-from plantkit.research.studies.tables import Table
 
 TASK = Classification(outputs=10)
 
@@ -38,12 +37,10 @@ TEST = 300
 TRAIN = 1200
 
 #: The networks by their names on the command line.
-NETWORKS: Mapping[str, Network] = MappingProxyType(
-    {
-        "fc": PerceptronSpec(widths=(64, 100, 50, 10)),
-        "conv": ConvolutionSpec(image=(1, 8, 8), blocks=((8,), (16,)), hidden=(32,), outputs=10),
-    }
-)
+NETWORKS: Mapping[str, Network] = {
+    "fc": PerceptronSpec(widths=(64, 100, 50, 10)),
+    "conv": ConvolutionSpec(image=(1, 8, 8), blocks=((8,), (16,)), hidden=(32,), outputs=10),
+}
 #: Adam's rate and the batch size. The batch is that of arXiv 1803.03635; its rate of 0.0012 is
 #: so slow here that networks still improve when training ends.
 LEARNING_RATE = 0.005

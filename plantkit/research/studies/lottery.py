@@ -28,27 +28,25 @@ from plantkit.networks import unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.training import Run
 from plantkit.pruners.budgets import Scope
+from plantkit.reports.tables import Table
 from plantkit.research.studies import digits, tickets
 from plantkit.research.studies.claims import load_claims
 from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
 from plantkit.research.studies.records import Coordinates, Records
 from plantkit.research.studies.rules import RULES
-from plantkit.research.studies.tables import Table
 
 #: Steps between two looks at the validation data.
 _EVERY = 10
 #: Levels at which all methods are compared; every other level is trained for its mask only.
 _COMPARED = range(1, 100, 2)
 #: The methods of pruning and the controls, as tables and plots call them.
-METHODS: Mapping[str, str] = MappingProxyType(
-    {
-        "imp": "iterative, layerwise",
-        "imp-global": "iterative, global",
-        "one-shot": "one-shot",
-        "reinitialised": "ticket's mask, other weights",
-        "random": "random mask",
-    }
-)
+METHODS: Mapping[str, str] = {
+    "imp": "iterative, layerwise",
+    "imp-global": "iterative, global",
+    "one-shot": "one-shot",
+    "reinitialised": "ticket's mask, other weights",
+    "random": "random mask",
+}
 
 
 class Lottery(DigitsStudy):
@@ -118,20 +116,17 @@ class Lottery(DigitsStudy):
         for level in [0, *levels]:
             shown = records.where(level=level)
             share = shown.where(method=("dense", "imp")).values("share")
-            cells = [f"{100 * share[0]:.1f}%" if share else "-"]
-            for method in METHODS:
+            row = {"weights left": f"{100 * share[0]:.1f}%" if share else "-"}
+            for method, label in METHODS.items():
                 wanted = shown.where(method=method if level else "dense")
                 accuracy = shown_values(wanted, "early_accuracy")
                 iteration = wanted.values("early_iteration")
-                cells.append(
-                    f"{fmean(accuracy):.1f} at {fmean(iteration):.0f}" if accuracy else "-"
-                )
-            rows.append(tuple(cells))
+                row[label] = f"{fmean(accuracy):.1f} at {fmean(iteration):.0f}" if accuracy else "-"
+            rows.append(row)
         return Table(
             title=f"{network} ({digits.NETWORKS[network].label}): test accuracy in % at the "
             "early-stopping iteration, means over seeds",
-            columns=("weights left", *METHODS.values()),
-            rows=tuple(rows),
+            rows=rows,
         )
 
     def curves(self, records: Records) -> dict[str, dict[float, Records]]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, cast
 
 from plantkit.errors import MissingExtraError
@@ -16,9 +15,12 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#0
 MARKERS = "os^Dv<>P"
 _CHARACTERS_PER_INCH = 14
 
-_SETTINGS: Mapping[str, Any] = MappingProxyType(
-    {"svg.hashsalt": "plantkit", "svg.fonttype": "none", "font.size": 9.0, "axes.grid": True}
-)
+_SETTINGS: Mapping[str, Any] = {
+    "svg.hashsalt": "plantkit",
+    "svg.fonttype": "none",
+    "font.size": 9.0,
+    "axes.grid": True,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

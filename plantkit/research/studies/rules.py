@@ -10,7 +10,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Any
 
 from plantkit.research.studies.claims import Figure, Judgement
@@ -102,9 +101,12 @@ def ratio(
     return Judgement(holds=is_within(interval.low, interval.high, **bounds), figures=(interval,))
 
 
-RULES: Mapping[str, Callable[..., Judgement]] = MappingProxyType(
-    {"means": means, "gaps": gaps, "paired": paired, "ratio": ratio}
-)
+RULES: Mapping[str, Callable[..., Judgement]] = {
+    "means": means,
+    "gaps": gaps,
+    "paired": paired,
+    "ratio": ratio,
+}
 
 
 def is_within(

@@ -18,23 +18,24 @@ same schedule. Errors are on the 300 test images, so one image is 0.33%.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import torch
 from torch import Tensor
 
-from plantkit.networks import unflatten
+from plantkit.networks import Network, unflatten
 from plantkit.networks.masks import Mask
-from plantkit.networks.training import Run
+from plantkit.networks.training import Run, Samples
 from plantkit.pruners.budgets import Scope
+from plantkit.reports.tables import Table
 from plantkit.research.studies import digits, tickets
 from plantkit.research.studies.claims import Figure, Judgement, load_claims
 from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
-from plantkit.research.studies.instability import measures
 from plantkit.research.studies.records import Coordinates, Records
 from plantkit.research.studies.rules import RULES, differences
-from plantkit.research.studies.tables import Table
 
 #: 0.8^10 = 10.7% of the weights, as the first paper has it for LeNet.
 _LEVEL = 10
@@ -44,19 +45,22 @@ _QUICK_REWINDS = (0, 40)
 #: Data orders: of the dense training and the masks, and of the second training.
 _ORDERS = (0, 500_000)
 
-SUBNETWORKS: Mapping[str, str] = MappingProxyType(
-    {"imp": "iterative pruning", "random": "random mask", "dense": "dense"}
-)
-VALUES: Mapping[str, str] = MappingProxyType(
-    {
-        "order_l2": "distance, data order (L2)",
-        "order_angle": "distance, data order (degrees)",
-        "prune_l2": "distance, pruning (L2)",
-        "prune_angle": "distance, pruning (degrees)",
-        "barrier": "error barrier (%)",
-        "accuracy": "test accuracy (%)",
-    }
-)
+#: Points on the line between two networks, both ends counted.
+ALPHAS = 30
+
+SUBNETWORKS: Mapping[str, str] = {
+    "imp": "iterative pruning",
+    "random": "random mask",
+    "dense": "dense",
+}
+VALUES: Mapping[str, str] = {
+    "order_l2": "distance, data order (L2)",
+    "order_angle": "distance, data order (degrees)",
+    "prune_l2": "distance, pruning (L2)",
+    "prune_angle": "distance, pruning (degrees)",
+    "barrier": "error barrier (%)",
+    "accuracy": "test accuracy (%)",
+}
 
 
 def _by_rewind(
@@ -137,15 +141,13 @@ def stable_exactly_where_matching(records: Records, *, barrier: float, margin: f
     return Judgement(holds=all(agree) if agree else None, figures=tuple(figures))
 
 
-STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = MappingProxyType(
-    {
-        **RULES,
-        "falls-with-rewinding": falls_with_rewinding,
-        "rewinding-mends": rewinding_mends,
-        "dense-stable": dense_stable,
-        "stable-exactly-where-matching": stable_exactly_where_matching,
-    }
-)
+STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = {
+    **RULES,
+    "falls-with-rewinding": falls_with_rewinding,
+    "rewinding-mends": rewinding_mends,
+    "dense-stable": dense_stable,
+    "stable-exactly-where-matching": stable_exactly_where_matching,
+}
 
 
 class Stability(DigitsStudy):
@@ -211,12 +213,12 @@ class Stability(DigitsStudy):
         return Table(
             title=f"{network} ({digits.NETWORKS[network].label}), "
             f"{100 * 0.8**_LEVEL:.1f}% of the weights: means over seeds",
-            columns=("k", "network", *VALUES.values()),
-            rows=tuple(
-                (str(rewind), SUBNETWORKS[str(which)], *(_mean(shown, value) for value in VALUES))
+            rows=[
+                {"k": str(rewind), "network": SUBNETWORKS[str(which)]}
+                | {label: _mean(shown, value) for value, label in VALUES.items()}
                 for rewind, at in records.by("rewind").items()
                 for which, shown in at.by("subnetwork").items()
-            ),
+            ],
         )
 
     def curves(self, records: Records) -> dict[str, dict[float, Records]]:
@@ -226,6 +228,64 @@ class Stability(DigitsStudy):
             }
             for which, label in SUBNETWORKS.items()
         }
+
+
+def distance(first: Tensor, second: Tensor) -> float:
+    """Returns the L2 distance of two vectors."""
+    return float((first.double() - second.double()).norm())
+
+
+def angle(first: Tensor, second: Tensor) -> float:
+    """Returns the angle between two vectors in degrees, in [0, 180]; 90 if one is zero."""
+    norms = first.double().norm() * second.double().norm()
+    if norms == 0:
+        return 90.0
+    cosine = float(first.double() @ second.double() / norms)
+    return math.degrees(math.acos(max(-1.0, min(1.0, cosine))))
+
+
+def error_barrier(errors: Sequence[float]) -> float:
+    """Returns the largest of the errors along a line, less the mean of the first and last."""
+    return max(errors) - (errors[0] + errors[-1]) / 2
+
+
+def errors_along(network: Network, first: Tensor, second: Tensor, data: Samples) -> list[float]:
+    """Returns the test errors of `ALPHAS` networks on the line between two (total,) vectors."""
+    alphas = torch.linspace(0.0, 1.0, ALPHAS).unsqueeze(1)
+    line = (1 - alphas) * first + alphas * second
+    return [1.0 - accuracy for accuracy in digits.accuracies(network, line, data)]
+
+
+def kept_weights(network: Network, parameters: Tensor, mask: Mapping[str, Tensor]) -> Tensor:
+    """Returns the weights, biases left out, that `mask` keeps of (total,) parameters."""
+    named = unflatten(network, parameters)
+    return torch.cat([named[name][mask[name]] for name in tickets.weight_names(network)])
+
+
+def measures(
+    network: Network,
+    split: digits.Split,
+    mask: Mapping[str, Tensor],
+    trained: Sequence[Tensor],
+    dense: Tensor,
+) -> dict[str, float | None]:
+    """Returns the distances, error barrier and accuracy of a subnetwork trained under two orders.
+
+    Args:
+        trained: two vectors (total,). dense: the dense network, trained under the first order.
+    """
+    first, second, whole = (
+        kept_weights(network, parameters, mask) for parameters in (*trained, dense)
+    )
+    accuracy = digits.accuracies(network, torch.stack(list(trained)), split.test)
+    return {
+        "order_l2": distance(first, second),
+        "order_angle": angle(first, second),
+        "prune_l2": distance(first, whole),
+        "prune_angle": angle(first, whole),
+        "barrier": error_barrier(errors_along(network, trained[0], trained[1], split.test)),
+        "accuracy": sum(accuracy) / len(accuracy),
+    }
 
 
 def _mean(records: Records, value: str) -> str:

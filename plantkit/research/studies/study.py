@@ -15,8 +15,8 @@ from plantkit.research.studies.records import Coordinate, Coordinates, Records, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from plantkit.reports.tables import Table
     from plantkit.research.studies.calibration import Calibration
-    from plantkit.research.studies.tables import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from plantkit.networks import Network, weight_name
-from plantkit.pruners.budgets import Scope
+from plantkit.pruners.budgets import Scope, apportion
 from plantkit.pruners.selection import select
 
 #: Share of the weights that a round leaves, and of the output layer's weights, layerwise.
@@ -46,11 +46,7 @@ def weights_kept(network: Network, level: int) -> dict[str, int]:
     total = round(sum(sizes) * _LEFT**level)
     last = min(round(sizes[-1] * _LEFT_OF_OUTPUTS**level), total)
     hidden = sizes[:-1]
-    budget = min(total - last, sum(hidden))
-    parts = [budget * size // sum(hidden) for size in hidden] if hidden else []
-    rest = sorted(range(len(hidden)), key=lambda i: -(budget * hidden[i] % sum(hidden)))
-    for index in rest[: budget - sum(parts)]:
-        parts[index] += 1
+    parts = apportion(min(total - last, sum(hidden)), hidden)
     return dict(zip(names, [*parts, total - sum(parts)], strict=True))
 
 

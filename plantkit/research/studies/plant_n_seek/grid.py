@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from plantkit.networks import PerceptronSpec
+from plantkit.planting import FORMULAS, FormulaFamily
 from plantkit.research.studies.plant_n_seek.methods import NO_SCHEDULE, REFERENCE, methods_with
 from plantkit.research.studies.records import Coordinate, Coordinates
 
@@ -44,14 +46,24 @@ class Place:
             noise=float(coordinates["noise"]),
         )
 
+    @property
+    def family(self) -> FormulaFamily:
+        """What is planted."""
+        return FORMULAS[self.task]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
-    """Networks of one kind, pruned by all methods of a schedule, each with so many seeds."""
+    @property
+    def network(self) -> PerceptronSpec:
+        """What it is planted into."""
+        return PerceptronSpec.uniform(
+            depth=self.depth,
+            width=self.width,
+            inputs=self.family.inputs,
+            outputs=self.family.outputs,
+        )
 
-    place: Place
-    schedule: str
-    seeds: int
+
+#: Networks of one kind, pruned by all methods of a schedule, each with so many seeds.
+Experiment = tuple[Place, str, int]
 
 
 def grid(*, quick: bool, seeds: int | None) -> list[Coordinates]:
@@ -61,20 +73,13 @@ def grid(*, quick: bool, seeds: int | None) -> list[Coordinates]:
     """
     experiments = list(_quick() if quick else _full())
     runs: dict[tuple[Coordinate, ...], Coordinates] = {}
-    most = max(experiment.seeds for experiment in experiments) if seeds is None else seeds
-    for seed in range(most):
-        for experiment in experiments:
-            if seeds is None and seed >= experiment.seeds:
+    for seed in range(max(count for _, _, count in experiments) if seeds is None else seeds):
+        for place, own_schedule, count in experiments:
+            if seeds is None and seed >= count:
                 continue
-            methods = methods_with(experiment.schedule)
-            pairs = [(NO_SCHEDULE, REFERENCE), *((experiment.schedule, name) for name in methods)]
-            for schedule, method in pairs:
-                run = {
-                    **asdict(experiment.place),
-                    "schedule": schedule,
-                    "pruner": method,
-                    "seed": seed,
-                }
+            methods = [(own_schedule, name) for name in methods_with(own_schedule)]
+            for schedule, method in [(NO_SCHEDULE, REFERENCE), *methods]:
+                run = {**asdict(place), "schedule": schedule, "pruner": method, "seed": seed}
                 runs.setdefault(tuple(run.values()), run)
     return list(runs.values())
 
@@ -87,25 +92,24 @@ def _full() -> Iterator[Experiment]:
         Place(task="circle", width=WIDE),
     ]
     for place in places:
-        yield Experiment(place=place, schedule="single", seeds=SINGLE_SEEDS)
-        yield Experiment(place=place, schedule="multishot", seeds=MULTISHOT_SEEDS)
+        yield place, "single", SINGLE_SEEDS
+        yield place, "multishot", MULTISHOT_SEEDS
     yield from _learnt(MULTISHOT_SEEDS)
 
 
 def _quick() -> Iterator[Experiment]:
     places = [
-        *(Place(task=task) for task in TASKS),
-        *(Place(task=task, depth=3) for task in TASKS),
+        *(Place(task=task, depth=depth) for depth in (5, 3) for task in TASKS),
         Place(task="circle", noise=0.1),
     ]
     for place in places:
-        yield Experiment(place=place, schedule="single", seeds=_QUICK_SINGLE_SEEDS)
+        yield place, "single", _QUICK_SINGLE_SEEDS
     for task in TASKS:
-        yield Experiment(place=Place(task=task), schedule="multishot", seeds=_QUICK_MULTISHOT_SEEDS)
+        yield Place(task=task), "multishot", _QUICK_MULTISHOT_SEEDS
     yield from _learnt(_QUICK_MULTISHOT_SEEDS)
 
 
 def _learnt(seeds: int) -> Iterator[Experiment]:
     for task in TASKS:
         for schedule in ("constant", "annealed"):
-            yield Experiment(place=Place(task=task), schedule=schedule, seeds=seeds)
+            yield Place(task=task), schedule, seeds

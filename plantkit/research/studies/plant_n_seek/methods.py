@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from types import MappingProxyType
 
 from plantkit.errors import UnknownNameError
 from plantkit.plugins import Registry, configure, load_installed
@@ -40,22 +39,18 @@ _LEARNT: Mapping[str, Mapping[str, str]] = {
 
 #: The paper's name to how it is done here. `edge-popup` keeps the same share of every layer, as
 #: published; with `edge-popup-global` all parameters compete.
-METHODS: Mapping[str, Method] = MappingProxyType(
-    {
-        "random": Method(pruner="random", schedules=_SINGLE),
-        "magnitude": Method(pruner="magnitude", schedules=_SCORED),
-        "snip": Method(pruner="snip", schedules=_SCORED),
-        "grasp": Method(pruner="grasp", schedules=_SCORED),
-        "synflow": Method(pruner="synflow", schedules=_SCORED, options={"iterations": "1"}),
-        "synflow-100": Method(pruner="synflow", schedules=_SINGLE, options={"iterations": "100"}),
-        "edge-popup": Method(
-            pruner="edge-popup", schedules=_LEARNT, options={"scope": "layerwise"}
-        ),
-        "edge-popup-global": Method(
-            pruner="edge-popup", schedules=_LEARNT, options={"scope": "global"}
-        ),
-    }
-)
+METHODS: Mapping[str, Method] = {
+    "random": Method(pruner="random", schedules=_SINGLE),
+    "magnitude": Method(pruner="magnitude", schedules=_SCORED),
+    "snip": Method(pruner="snip", schedules=_SCORED),
+    "grasp": Method(pruner="grasp", schedules=_SCORED),
+    "synflow": Method(pruner="synflow", schedules=_SCORED, options={"iterations": "1"}),
+    "synflow-100": Method(pruner="synflow", schedules=_SINGLE, options={"iterations": "100"}),
+    "edge-popup": Method(pruner="edge-popup", schedules=_LEARNT, options={"scope": "layerwise"}),
+    "edge-popup-global": Method(
+        pruner="edge-popup", schedules=_LEARNT, options={"scope": "global"}
+    ),
+}
 
 #: Not a method: the dense network, and the planted ticket.
 REFERENCE = "reference"

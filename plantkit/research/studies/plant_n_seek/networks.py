@@ -10,12 +10,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
 from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
-from plantkit.planting import FORMULAS, draw_samples, find_method, generator
+from plantkit.planting import draw_samples, find_method, generator
 from plantkit.pruners.problem import Problem
 from plantkit.research.studies.plant_n_seek.grid import Place
 
@@ -52,8 +51,7 @@ def plant_problem(place: Place, seed: int) -> PlantedProblem:
         UsageError: the network is too shallow or too narrow for the task.
         PlantingError: no ticket passed the gates.
     """
-    family = FORMULAS[place.task]
-    network = network_of(place)
+    family, network = place.family, place.network
     name = f"{place.task}-{place.depth}x{place.width}-noise{place.noise:g}-{seed}"
     key = hashlib.sha256(f"{_SEED_DOMAIN}\n{name}".encode()).digest()
     planted = find_method(_METHOD).plant(family, network, seed=key)
@@ -89,14 +87,6 @@ def plant_problem(place: Place, seed: int) -> PlantedProblem:
         ticket_strong=strong_accuracy(
             network, task, weights, [ticket], train_data=train, test_data=test
         )[0],
-    )
-
-
-def network_of(place: Place) -> PerceptronSpec:
-    """Returns the network that is planted at `place`."""
-    family = FORMULAS[place.task]
-    return PerceptronSpec.uniform(
-        depth=place.depth, width=place.width, inputs=family.inputs, outputs=family.outputs
     )
 
 

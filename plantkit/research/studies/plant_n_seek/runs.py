@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from plantkit.evaluation.cache import Answer, Cache, accuracy_key, answer_key
 from plantkit.networks.connectivity import connectivity
 from plantkit.networks.masks import Mask, budget_of, overlap, validate_mask
 from plantkit.networks.training import single_threaded
-from plantkit.networks.training.accuracy import Accuracies, measure
+from plantkit.networks.training.accuracy import Accuracies, Measurement, measure_all
 from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
 from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE, find_pruner
 from plantkit.research.studies.plant_n_seek.networks import PlantedProblem, plant_problem
-from plantkit.research.studies.records import Coordinate, Coordinates, StudyRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """A mask to be measured. is_planted: whether its density is the ticket's."""
-
-    density: float
-    is_planted: bool
-    mask: Mask
+from plantkit.research.studies.records import Coordinates, StudyRecord
 
 
 def run_coordinates(coordinates: Coordinates, cache: Cache) -> list[StudyRecord]:
@@ -41,25 +31,23 @@ def run_coordinates(coordinates: Coordinates, cache: Cache) -> list[StudyRecord]
     name, schedule = str(coordinates["pruner"]), str(coordinates["schedule"])
     with single_threaded():
         if name == REFERENCE:
-            points = [
-                Point(density=1.0, is_planted=False, mask=planted.problem.full_mask()),
-                Point(density=planted.ticket.density, is_planted=True, mask=planted.ticket),
-            ]
+            masks = {1.0: planted.problem.full_mask(), planted.ticket.density: planted.ticket}
         else:
-            points = _pruned(planted, name, schedule, seed, cache)
-        measured = _measured(planted, [point.mask for point in points], seed, cache)
+            masks = _pruned(planted, name, schedule, seed, cache)
+        measured = _measured(planted, list(masks.values()), seed, cache)
     return [
-        _record(coordinates, planted, point, found)
-        for point, found in zip(points, measured, strict=True)
+        _record(coordinates, planted, density, mask, found)
+        for (density, mask), found in zip(masks.items(), measured, strict=True)
     ]
 
 
 def _pruned(
     planted: PlantedProblem, name: str, schedule: str, seed: int, cache: Cache
-) -> list[Point]:
+) -> dict[float, Mask]:
+    """Returns the method's masks by density: that of the ticket, and `DENSITIES`."""
     pruner, module = find_pruner(name, schedule)
     problem = planted.problem
-    points = []
+    masks = {}
     for density in (planted.ticket.density, *DENSITIES):
         budget = budget_of(density, problem.network.total)
         if budget == 0:
@@ -84,10 +72,8 @@ def _pruned(
             )
             if key is not None:
                 cache.keep_answer(key, known)
-        points.append(
-            Point(density=density, is_planted=density == planted.ticket.density, mask=known.mask)
-        )
-    return points
+        masks[density] = known.mask
+    return masks
 
 
 def _measured(
@@ -100,16 +86,17 @@ def _measured(
     known = {key: found for key in keys if (found := cache.accuracies(key)) is not None}
     missing = {key: mask for key, mask in zip(keys, masks, strict=True) if key not in known}
     problem = planted.problem
-    measured = measure(
-        problem.network,
-        problem.task,
-        problem.weights,
-        list(missing.values()),
-        [seed] * len(missing),
-        problem.recipe,
+    wanted = Measurement(
+        spec=problem.network,
+        task=problem.task,
+        weights=problem.weights,
+        masks=list(missing.values()),
+        seeds=[seed] * len(missing),
+        recipe=problem.recipe,
         train_data=problem.train,
         test_data=planted.test,
     )
+    [measured] = measure_all([wanted])
     for key, found in zip(missing, measured, strict=True):
         known[key] = found
         cache.keep_accuracies(key, found)
@@ -117,9 +104,13 @@ def _measured(
 
 
 def _record(
-    coordinates: Coordinates, planted: PlantedProblem, point: Point, found: Accuracies
+    coordinates: Coordinates,
+    planted: PlantedProblem,
+    density: float,
+    mask: Mask,
+    found: Accuracies,
 ) -> StudyRecord:
-    connected = connectivity(planted.problem.network, point.mask)
+    connected = connectivity(planted.problem.network, mask)
     gain = planted.ticket_strong - planted.trivial
     values: dict[str, float | None] = {
         "strong": found.strong,
@@ -128,12 +119,12 @@ def _record(
         "recovered_weak": (found.weak - planted.trivial) / gain,
         "trivial": planted.trivial,
         "ticket_strong": planted.ticket_strong,
-        "kept": point.mask.density,
+        "kept": mask.density,
         "effective_density": connected.effective_density,
         "collapsed_layers": float(connected.collapsed_layers),
-        "f1": overlap(point.mask, planted.ticket).f1,
+        "f1": overlap(mask, planted.ticket).f1,
     }
     if coordinates["pruner"] == REFERENCE:
         values["nominal_weight_density"] = planted.nominal_weight_density
-    added: dict[str, Coordinate] = {"density": point.density, "is_planted": point.is_planted}
-    return StudyRecord(coordinates={**coordinates, **added}, values=values)
+    at = {"density": density, "is_planted": density == planted.ticket.density}
+    return StudyRecord(coordinates={**coordinates, **at}, values=values)

@@ -10,23 +10,26 @@ from typing import ClassVar
 
 from plantkit.evaluation.cache import Cache
 from plantkit.networks.training import Recipe
+from plantkit.reports.tables import Table
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.claims import Claim, Finding, load_claims
 from plantkit.research.studies.plant_n_seek.grid import Place, grid
-from plantkit.research.studies.plant_n_seek.networks import TRAIN_SAMPLES, network_of
-from plantkit.research.studies.plant_n_seek.plots import draw
+from plantkit.research.studies.plant_n_seek.networks import TRAIN_SAMPLES
+from plantkit.research.studies.plant_n_seek.pages import draw, tables
 from plantkit.research.studies.plant_n_seek.runs import run_coordinates
-from plantkit.research.studies.plant_n_seek.tables import tables
 from plantkit.research.studies.records import Records, StudyRecord
 from plantkit.research.studies.rules import RULES
 from plantkit.research.studies.study import Plot, Study, Unit
-from plantkit.research.studies.tables import Table
 
 #: How many dense trainings take as long as a unit, which prunes to all densities; by schedule.
 #: Means over the units of the quick grid.
-_TRAININGS: Mapping[str, float] = MappingProxyType(
-    {"none": 1.5, "single": 1.9, "multishot": 19.0, "constant": 31.0, "annealed": 35.0}
-)
+_TRAININGS: Mapping[str, float] = {
+    "none": 1.5,
+    "single": 1.9,
+    "multishot": 19.0,
+    "constant": 31.0,
+    "annealed": 35.0,
+}
 _PLANTING_SECONDS = 0.15  # a share: a network's units come one after another and plant it once
 
 
@@ -52,7 +55,7 @@ class PlantNSeek(Study):
         return [Unit(study=self.name, coordinates=run) for run in grid(quick=quick, seeds=seeds)]
 
     def seconds(self, unit: Unit, calibration: Calibration) -> float:
-        network = network_of(Place.of(unit.coordinates))
+        network = Place.of(unit.coordinates).network
         training = calibration.training_seconds(network.total, Recipe().steps(TRAIN_SAMPLES))
         return _PLANTING_SECONDS + _TRAININGS[str(unit.coordinates["schedule"])] * training
 

@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
+from relu_bound import best_path_auc, expected_auc, path_chances
 
 from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec, weight_name
-from plantkit.research.audit.bounds import best_path_auc, expected_auc, path_chances
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 
 NARROW = PerceptronSpec(widths=(1, 3, 3, 1))

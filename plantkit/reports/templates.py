@@ -1,0 +1,23 @@
+"""Pages that are written as Jinja templates, next to the modules that fill them in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def fill_in(package: str, name: str, *, autoescape: bool = False, **values: Any) -> str:
+    """Returns the template `name` of a package, filled in; a missing value raises.
+
+    autoescape: escapes all values for HTML or XML.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader(package, "."),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name).render(values)
