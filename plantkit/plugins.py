@@ -359,7 +359,7 @@ def _check_prune_function(path: Path, function: Any) -> None:
         signature = inspect.signature(function)
         signature.bind(None, 0.5, seed=0)
     except TypeError as error:
-        shown = f"{signature} cannot be called so" if callable(function) else f" is {function!r}"
+        shown = f"{signature} cannot be called" if callable(function) else f" is {function!r}"
         raise PluginError(
             str(path), f"prune{shown}; expected a function prune(problem, density, seed)"
         ) from error

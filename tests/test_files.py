@@ -102,3 +102,10 @@ def test_another_process_cannot_use_the_directory_meanwhile(tmp_path: Path) -> N
         refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "in use by another run" in refused.stderr
     subprocess.run(command, check=True)
+
+
+def test_what_differs_is_named(tmp_path):
+    before = {"snip": ["a", {}], "grasp": ["b", {}]}
+    opened(tmp_path, resume=False, pruners=before).close()
+    with pytest.raises(UsageError, match=r"whose pruners differ from .* now: grasp, synflow;"):
+        opened(tmp_path, pruners={"snip": ["a", {}], "grasp": ["c", {}], "synflow": ["d", {}]})

@@ -109,12 +109,15 @@ class TestSubmission:
 
     def test_prune_with_wrong_arguments(self, write):
         path = submission(write, "def prune(problem): ...")
-        assert "prune(problem) cannot be called; expected prune(problem, density, seed)" in (
-            message_of(path)
+        assert (
+            "prune(problem) cannot be called; expected a function prune(problem, density, seed)"
+            in (message_of(path))
         )
 
     def test_prune_that_is_no_function(self, write):
-        assert "prune is int cannot be called" in message_of(submission(write, "prune = 3"))
+        assert "prune is 3; expected a function prune(problem, density, seed)" in message_of(
+            submission(write, "prune = 3")
+        )
 
     @pytest.mark.parametrize(
         ("code", "expected"),

@@ -316,7 +316,7 @@ class TestEvaluate:
         assert strip[0] == strip[1]
         other = evaluate(*arguments, "--resume", "--seeds", 1)
         assert other.code == 2
-        assert "another seeds" in other.err
+        assert "whose seeds differ" in other.err
 
     @pytest.mark.parametrize(
         ("arguments", "text"),

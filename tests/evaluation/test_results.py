@@ -72,7 +72,7 @@ def test_without_resume_nothing_is_overwritten(tmp_path):
 
 def test_another_run_is_not_mixed_in(tmp_path):
     RunDirectory(tmp_path, IDENTITY, resume=False)
-    with pytest.raises(UsageError, match=r"another seeds: 3; now it is 4"):
+    with pytest.raises(UsageError, match=r"run whose seeds differ from .*: 3, now 4; give another"):
         RunDirectory(tmp_path, {**IDENTITY, "seeds": 4}, resume=True)
 
 
