@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from builders import OVERLAP
+from builders import record_of as run
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.grading.criteria import (
@@ -34,33 +36,6 @@ from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import Record, TrackScore
 from plantkit.scoring.score import recovered as recovered_of
-
-OVERLAP = {"f1": 0.1, "precision": 0.2, "recall": 0.3, "iou": 0.4, "lift": 5.0}
-
-
-def run(challenge: Challenge, **changes: Any) -> Record:
-    """Returns the record of a run at density 0.5 with seed 0, whose figures all differ."""
-    fields: dict[str, Any] = {
-        "pruner": "mine",
-        "challenge": challenge.id,
-        "bundle_sha256": challenge.digest,
-        "target_density": 0.5,
-        "is_planted_density": False,
-        "seed": 0,
-        "status": "ok",
-        "strong": TrackScore(performance=0.11, recovered_accuracy=0.12),
-        "weak": TrackScore(performance=0.21, recovered_accuracy=0.22),
-        "density": 0.49,
-        "sparsity": 0.51,
-        "effective_density": 0.41,
-        "collapsed_layers": 2,
-        "overlap": OVERLAP | {"average_precision": 0.6},
-        "seconds": 3.0,
-        "peak_rss_mib": 70.0,
-        "error": "",
-        "metrics": {"thickness": 8.0},
-    }
-    return Record(**(fields | changes))
 
 
 def failed(challenge: Challenge, status: str = "crash", **changes: Any) -> Record:
