@@ -120,6 +120,9 @@ def test_scale_free_regression_loss_by_hand():
     for factor in (-1e-25, 0.01, 1.0, 1e25):
         loss = task.scale_free_loss(outputs * factor, targets, sharpness=torch.ones(()))
         assert loss.item() == pytest.approx(6 / 15)
+        # Nor does it depend on the targets' scale, since it is a share of their power.
+        small = task.scale_free_loss(outputs * factor, targets / 100, sharpness=torch.ones(()))
+        assert small.item() == pytest.approx(6 / 15)
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 7.0])
