@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.grading.criteria import (
     Bench,
     Measured,
+    conformance,
     determinism,
     expected_share,
     failures_text,
@@ -36,6 +39,7 @@ from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import Record, TrackScore
 from plantkit.scoring.score import recovered as recovered_of
+from plantkit.testing import CHECKS, CheckResult, CheckStatus
 
 
 def failed(challenge: Challenge, status: str = "crash", **changes: Any) -> Record:
@@ -156,6 +160,8 @@ def test_what_went_wrong_is_told_once_and_three_errors_at_most(circle: Challenge
     three = [failed(circle, error=f"error {number}") for number in range(3)]
     expected = "3 of 3 runs failed\ncrash: error 0\ncrash: error 1\ncrash: error 2"
     assert failures_text(three) == expected
+    four = [failed(circle, error=f"error {number}") for number in range(4)]
+    assert failures_text(four).endswith("error 2\nand 1 other errors")
     five = [failed(circle, error=f"error {number}") for number in range(5)]
     assert failures_text(five) == (
         "5 of 5 runs failed\ncrash: error 0\ncrash: error 1\ncrash: error 2\nand 2 other errors"
@@ -371,7 +377,11 @@ def test_a_difference_needs_both_figures(circle: Challenge, which: str) -> None:
 # --- figures over all densities
 
 
-def grid(challenge: Challenge, recovered: Callable[[int], float]) -> list[Record]:
+def grid(
+    challenge: Challenge,
+    recovered: Callable[[int], float],
+    overlap: Callable[[int], float] = lambda seed: 0.25,
+) -> list[Record]:
     """Returns runs at the planted density and at 0.5 whose recovered accuracies are constant."""
     return [
         run(
@@ -381,7 +391,7 @@ def grid(challenge: Challenge, recovered: Callable[[int], float]) -> list[Record
             is_planted_density=density != 0.5,
             strong=TrackScore(performance=0.0, recovered_accuracy=recovered(seed)),
             weak=TrackScore(performance=0.0, recovered_accuracy=1.0),
-            overlap={"f1": 0.25},
+            overlap={"f1": overlap(seed)},
         )
         for seed in (0, 1)
         for density in (challenge.planted_density, 0.5)
@@ -403,16 +413,29 @@ def test_an_area_for_each_seed(circle: Challenge, seeds: str, recovered: float) 
         assert metric.measure(asked, bench([circle], records)).value == pytest.approx(area)
 
 
+F1_ALONE = Protocol(densities=("planted", 0.5), strong_weight=0.0, weak_weight=0.0, f1_weight=2.0)
+
+
 def test_a_score_for_each_seed_by_the_rubrics_weights(circle: Challenge) -> None:
-    """With weight on F1 alone the score is 100 times F1."""
-    protocol = Protocol(
-        densities=("planted", 0.5), strong_weight=0.0, weak_weight=0.0, f1_weight=2.0
-    )
+    """With weight on F1 alone the score is 100 times F1: 25 and 75 for the two seeds."""
     assert circle.overlap_scored
-    records = grid(circle, lambda seed: 0.0)
-    asked = criterion("score", density=None, at_least=20.0)
-    found = metric.measure(asked, bench([circle], records, protocol=protocol))
-    assert found == Measured(value=pytest.approx(25.0), got="25", seconds=12.0)
+    records = grid(circle, lambda seed: 0.0, lambda seed: 0.25 + 0.5 * seed)
+    asked = criterion("score", density=None, at_least=20.0, seeds="min")
+    tested = bench([circle], [records[0], records[3], records[2], records[1]], protocol=F1_ALONE)
+    assert metric.measure(asked, tested) == Measured(
+        value=pytest.approx(25.0), got="25", seconds=12.0
+    )
+    first_seed = bench([circle], records[:2], protocol=F1_ALONE)
+    assert metric.measure(asked, first_seed).value == pytest.approx(25.0)
+
+
+def test_a_score_against_a_baselines(circle: Challenge) -> None:
+    mine = grid(circle, lambda seed: 0.0, lambda seed: 0.5)
+    others = [theirs(one) for one in grid(circle, lambda seed: 0.0, lambda seed: 0.25 * seed)]
+    asked = criterion("score", density=None, at_least=20.0, baseline="magnitude")
+    found = metric.measure(asked, bench([circle], mine + others, protocol=F1_ALONE))
+    assert found.value == pytest.approx((50 + 25) / 2)
+    assert found.got == "+37.5 against magnitude"
 
 
 # --- words
@@ -445,10 +468,13 @@ def test_what_is_expected_in_words(changes: dict[str, Any], words: str) -> None:
 # --- determinism
 
 FIRST = """
-import torch
+import os, time, torch
 def prune(problem, density, seed):
-    if density == 0.75:
-        raise ValueError("not at 0.75")
+    if density > 0.7:
+        raise ValueError(f"not at {density}")
+    if os.getpid() != PID or seed != 0 or problem.density != density:
+        raise ValueError("not as it was asked for")
+    time.sleep(0.03)
     kept = torch.arange(problem.network.total) < problem.budget
     masks = {}
     for name, shape in problem.network.shapes.items():
@@ -460,12 +486,18 @@ def prune(problem, density, seed):
 
 @pytest.fixture
 def repeated(relu: Challenge, write: Callable[..., Path]) -> Callable[[Sequence[Record]], Measured]:
-    """Measures determinism of a pruner that keeps the first parameters, and fails at 0.75."""
+    """Measures determinism of a pruner that keeps the first parameters, and fails above 0.7.
+
+    It runs in this process, as the bench's level of isolation says.
+    """
 
     def measure(records: Sequence[Record]) -> Measured:
-        entry = Entry(label="mine", source=PrunerSource(path=str(write(FIRST))))
+        entry = Entry(
+            label="mine",
+            source=PrunerSource(path=str(write(FIRST.replace("PID", str(os.getpid()))))),
+        )
         asked = criterion(kind="determinism", density=None, at_least=None)
-        protocol = Protocol(densities=(0.25, 0.5, 0.75), seeds=2)
+        protocol = Protocol(densities=(0.25, 0.5, 0.75, 0.8, 0.9, 1.0), seeds=2)
         return determinism.measure(asked, bench([relu], records, entry=entry, protocol=protocol))
 
     return measure
@@ -486,11 +518,14 @@ def test_the_same_masks_again(
         for density in (0.25, 0.5)
         for seed in (0, 1)
     ]
+    started = time.monotonic()
     found = repeated(records)
+    elapsed = time.monotonic() - started
     assert found.value == 1.0
     assert found.got == "2 of 2 repeated runs gave the same mask"  # of the first seed
     assert (found.message, found.fault) == ("", None)
-    assert 6.0 < found.seconds < 60.0  # of two runs, and of their repetition
+    # Of two runs, three seconds each, and of their repetition, which sleeps for 0.03 s each.
+    assert 6.06 <= found.seconds <= 6.0 + elapsed
 
 
 def test_other_masks_and_failures(
@@ -509,6 +544,14 @@ def test_other_masks_and_failures(
     assert invalid == "relu-3x8 at density 0.5: invalid: why"
     assert crash.startswith("relu-3x8 at density 0.75: crash: ")
     assert "not at 0.75" in crash
+    more = [run(relu, target_density=density, mask_sha256="0" * 64) for density in (0.8, 0.9, 1)]
+    found = repeated([*records, *more])
+    assert found.got == "1 of 6 repeated runs gave the same mask"
+    assert [line.partition(": ")[0] for line in found.message.split("\n")] == [
+        "relu-3x8 at density 0.5",
+        "relu-3x8 at density 0.75",
+        "relu-3x8 at density 0.8",
+    ]
 
 
 def test_a_run_that_failed_is_not_repeated(
@@ -533,3 +576,86 @@ def test_determinism_in_words() -> None:
     assert determinism.expected(asked) == "the same mask again"
     some = replace(asked, at_least=0.5)
     assert determinism.expected(some) == "the same mask again: at least 0.5"
+
+
+def test_a_repeated_run_has_the_rubrics_limits(relu: Challenge, write: Callable[..., Path]) -> None:
+    path = write("import time\ndef prune(problem, density, seed):\n    time.sleep(60)\n")
+    tested = bench(
+        [relu],
+        [run(relu, mask_sha256="0" * 64)],
+        entry=Entry(label="mine", source=PrunerSource(path=str(path))),
+        limits=Limits(time_seconds=0.5),
+        isolation=Isolation(level=Level.PROCESS),
+    )
+    found = determinism.measure(criterion(kind="determinism", at_least=None), tested)
+    assert found.value == 0.0
+    assert found.message.startswith("relu-3x8 at density 0.5: timeout: ")
+
+
+# --- conformance
+
+
+def test_conformance_counts_its_own_runs_and_the_checks_of_its_bench(
+    circle: Challenge, relu: Challenge
+) -> None:
+    checks = [
+        CheckResult(check="a", description="", status=CheckStatus.OK, seconds=0.25),
+        CheckResult(check="b", description="", status=CheckStatus.OK, seconds=0.5),
+    ]
+    asked = criterion(kind="conformance", density=None, at_least=None)
+    records = [run(circle), run(relu), failed(relu, pruner="other"), failed(relu, seed=1)]
+    records.append(failed(relu, target_density=0.125))  # which no density of the run asks for
+    tested = bench([circle, relu], records)
+    examined: list[Bench] = []
+
+    def examine(given: Bench) -> list[CheckResult]:
+        examined.append(given)
+        return checks
+
+    found = conformance.measure(asked, tested, examine=examine)
+    assert examined == [tested]
+    assert found == Measured(
+        value=pytest.approx(2 / 3),
+        got="2 of 3 checks passed",
+        message="1 of 3 runs failed\ncrash: why",
+        fault=MarkVerdict.ERROR,
+        seconds=9.75,
+    )
+    # The runs of the challenges that the criterion looks at count, and no others.
+    found = conformance.measure(asked, bench([circle], records), examine=lambda _: checks)
+    assert (found.value, found.message, found.seconds) == (1.0, "", 3.75)
+
+
+def test_five_missed_checks_are_told_at_most(relu: Challenge) -> None:
+    missed = [
+        CheckResult(check=name, description="", status=CheckStatus.FAILED, expected="e", got="g")
+        for name in "abcdef"
+    ]
+    asked = criterion(kind="conformance", at_least=None)
+    found = conformance.measure(asked, bench([relu], [run(relu)]), examine=lambda _: missed)
+    assert found.message == "\n".join(f"{name}: expected e; got g" for name in "abcde")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        # Only full isolation keeps a submission from reading this file.
+        (f"open({__file__!r}).close()\nraise ValueError('it was read')\n", "it was read"),
+        ("import time\ntime.sleep(60)\n", "ran longer than 1.0 s"),
+    ],
+    ids=["isolation", "limits"],
+)
+def test_checks_are_made_with_the_benchs_limits_and_isolation(
+    relu: Challenge, write: Callable[..., Path], code: str, told: str
+) -> None:
+    """The submission cannot be loaded, so that one check is made and the others are skipped."""
+    entry = Entry(label="mine", source=PrunerSource(path=str(write(code))))
+    limits = Limits(time_seconds=1.0)
+    results = conformance.examine(bench([relu], [], entry=entry, limits=limits))
+    assert [result.check for result in results] == [
+        check.name for check in CHECKS if not check.needs_trust
+    ]
+    first, *others = results
+    assert (first.check, first.status) == ("loads", CheckStatus.FAILED)
+    assert told in first.got
+    assert {result.status for result in others} == {CheckStatus.SKIPPED}
