@@ -473,14 +473,25 @@ def test_a_submission_that_cannot_be_loaded(
     assert replace(found, seconds=0.0) == unloadable(shown, named, path=path)
 
 
+@pytest.mark.parametrize(("labels", "count"), [(("one", "two"), 2), (("one", "two", "three"), 3)])
 def test_a_file_that_defines_several_pruners(
-    grade: Callable[..., Grade], fake: Fake, tmp_path: Path
+    grade: Callable[..., Grade], fake: Fake, tmp_path: Path, labels: Sequence[str], count: int
 ) -> None:
-    fake.labels = ("one", "two", "three")
-    message = "mine.py: defines 3 pruners, one, two, three; a graded file defines one"
+    fake.labels = labels
+    names = ", ".join(labels)
+    message = f"mine.py: defines {count} pruners, {names}; a graded file defines one"
     found = grade(HEAD + F1)
     path = str(tmp_path / "mine.py")
     assert replace(found, seconds=0.0) == unloadable(message, None, path=path)
+
+
+def test_a_file_of_a_very_long_name(grade: Callable[..., Grade], fake: Fake) -> None:
+    name = "x" * 240 + ".py"
+    fake.error = PluginError(name, "no prune()")
+    assert grade(HEAD + F1, pruner=name).submission == "x" * 199 + "…"
+    fake.error = None
+    fake.labels = ("y" * 201,)
+    assert grade(HEAD + F1).submission == "y" * 199 + "…"
 
 
 def test_a_file_that_was_not_submitted(
