@@ -147,27 +147,22 @@ def test_a_truth_without_a_planting_seed_has_none(circle_bundle: Bundle) -> None
 
 
 def test_most_bytes_by_hand() -> None:
-    # 2 x 3 + 3 and 3 x 2 + 2 parameters: 17; a sample of 2 inputs is 8 bytes and its target's.
+    # 2 x 3 + 3 and 3 x 4 + 4 parameters: 25. A sample is 2 inputs of 4 bytes and its target.
     manifest: dict[str, Any] = {
-        "network": {"kind": "mlp", "widths": [2, 3, 2]},
+        "network": {"kind": "mlp", "widths": [2, 3, 4]},
         "data": {"train": 10, "test": 5},
         "task": {"kind": "classification"},
     }
     header = 1 << 20
-    truth = 17 + 5 * (8 + 8) + header
-    assert most_bytes(manifest) == {
-        WEIGHTS: 4 * 17 + header,
-        TRAIN: 10 * (8 + 8) + header,
-        TRUTH: truth,
-        "truth.sealed": truth + OVERHEAD_BYTES,
-    }
-    manifest["network"]["widths"] = [2, 3, 1]  # 13 parameters, and a target of 4 bytes
-    manifest["task"]["kind"] = "regression"
-    found = most_bytes(manifest)
-    assert found[TRAIN] == 10 * (8 + 4) + header
-    assert found[TRUTH] == 13 + 5 * (8 + 4) + header
-    manifest["network"]["widths"] = [2, 3, 5]
-    assert most_bytes(manifest)[TRAIN] == 10 * (8 + 20) + header
+    for kind, target in (("classification", 8), ("regression", 4 * 4)):
+        manifest["task"]["kind"] = kind
+        truth = 25 + 5 * (8 + target) + header
+        assert most_bytes(manifest) == {
+            WEIGHTS: 4 * 25 + header,
+            TRAIN: 10 * (8 + target) + header,
+            TRUTH: truth,
+            "truth.sealed": truth + OVERHEAD_BYTES,
+        }
 
 
 def test_what_a_manifest_says_of_a_file() -> None:
