@@ -7,6 +7,7 @@ import json
 import platform
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,10 @@ def test_gradescope() -> None:
             },
         ],
     }
+    hidden = replace(GRADE, marks=[replace(PASSED, hidden=True)])
+    for visibility in ("hidden", "after_due_date"):
+        shown = json.loads(gradescope.render(replace(hidden, hidden_visibility=visibility)))
+        assert shown["tests"][0]["visibility"] == visibility
     two = replace(GRADE, marks=[NOT_RUN, replace(NOT_RUN, name="last")], seconds=1.23456)
     found = json.loads(gradescope.render(two))
     assert found["output"] == "Pruning: mine\nNot run here: later, last"
@@ -196,6 +201,8 @@ def test_prairielearn() -> None:
         "tests": [],
         "format_errors": ["no prune()"],
     }
+    invalid = json.loads(prairielearn.render(replace(GRADE, format_errors=["no mask"])))
+    assert (invalid["gradable"], invalid["score"], len(invalid["tests"])) == (False, 0.0, 2)
     assert prairielearn.render(GRADE).startswith('{\n  "gradable": true,\n')
     assert prairielearn.render(GRADE).endswith("}\n")
 
@@ -214,9 +221,44 @@ def test_junit() -> None:
     assert len(re.findall("<testcase ", text)) == 3
     assert "\n\n" not in text
     assert text.endswith(">\n")
+    later = junit.render(replace(GRADE, marks=[NOT_RUN, FAILED, PARTIAL]))
+    assert 'tests="3" errors="0" failures="2" skipped="1"' in " ".join(later.split())
     broken = junit.render(replace(BROKEN, error="<&>"))
     assert 'tests="1" errors="1"' in " ".join(broken.split())
     assert "&lt;&amp;&gt;" in broken
+
+
+def test_junit_in_full() -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    text = junit.render(replace(GRADE, marks=[replace(PARTIAL, name="a<b")]))
+    (stamp,) = re.findall(r'timestamp="([^"]*)"', text)
+    assert before <= datetime.fromisoformat(f"{stamp}+00:00") <= datetime.now(UTC)
+    counts = 'tests="1" errors="0" failures="1" skipped="0" time="7.000"'
+    hostname = platform.node() or "localhost"
+    assert (
+        text
+        == f"""<?xml version="1.0" encoding="UTF-8"?>
+<testsuites {counts}>
+  <testsuite name="Pruning" {counts} timestamp="{stamp}" hostname="{hostname}">
+    <properties>
+      <property name="submission" value="mine" />
+      <property name="points" value="1.5" />
+      <property name="max_points" value="4.0" />
+      <property name="passed" value="false" />
+    </properties>
+    <testcase classname="mine" name="a&lt;b" time="2.500">
+      <failure message="1.5 of 4 points">expected at least 1
+got 0.75
+a hint</failure>
+      <system-out>1.5 of 4 points
+expected at least 1
+got 0.75
+a hint</system-out>
+    </testcase>
+  </testsuite>
+</testsuites>
+"""
+    )
 
 
 # --- the table
@@ -252,6 +294,7 @@ def test_the_table_of_what_was_not_run_and_of_invalid_masks() -> None:
     marks = [NOT_RUN, replace(NOT_RUN, name="last", max_points=0.5), FAILED]
     errors = ["one", "two", "three", "four"]
     parts = table.render(replace(GRADE, marks=marks, decimals=1, format_errors=errors))
+    assert "far" in parts  # what comes after a criterion that was not run
     *_, invalid, totals = parts.rstrip("\n").split("\n\n")
     assert invalid == "Invalid masks:\n  one\n  two\n  three"
     assert totals == (
@@ -268,6 +311,12 @@ def test_the_table_of_a_submission_that_cannot_be_loaded() -> None:
 
 
 def test_long_texts_are_wrapped_in_the_table() -> None:
+    for number, lines in ((19, 1), (20, 2)):  # 40 letters with their space, and 41
+        text = table.render(
+            replace(GRADE, marks=[replace(PASSED, got="x" * 20 + " " + "y" * number)])
+        )
+        rows = [row for row in text.splitlines() if "xx" in row or "yy" in row]
+        assert len(rows) == lines
     words = "word " * 12
     text = table.render(replace(GRADE, marks=[replace(PASSED, expected=words.strip())]))
     assert "word word word word word word word word " in text  # eight are 39 letters
