@@ -75,19 +75,21 @@ class TestRecoveryArea:
         with pytest.raises(ValueError, match="at least two"):
             recovery_area({1.0: 1.0})
 
-    @given(
-        st.dictionaries(st.floats(1e-6, 1.0), st.floats(0.0, 1.0), min_size=2, max_size=8).filter(
-            lambda points: max(points) / min(points) > 1.001
-        )
-    )
-    def test_between_the_lowest_and_the_highest_point(self, points):
-        area = recovery_area(points)
-        assert min(points.values()) - 1e-9 <= area <= max(points.values()) + 1e-9
 
-    @given(st.floats(0.0, 1.0), st.floats(1e-4, 0.5))
-    def test_a_constant_is_its_own_area(self, value, low):
-        points = {low: value, math.sqrt(low): value, 1.0: value}
-        assert recovery_area(points) == pytest.approx(value)
+@given(
+    st.dictionaries(st.floats(1e-6, 1.0), st.floats(0.0, 1.0), min_size=2, max_size=8).filter(
+        lambda points: max(points) / min(points) > 1.001
+    )
+)
+def test_an_area_is_between_the_lowest_and_the_highest_point(points):
+    area = recovery_area(points)
+    assert min(points.values()) - 1e-9 <= area <= max(points.values()) + 1e-9
+
+
+@given(st.floats(0.0, 1.0), st.floats(1e-4, 0.5))
+def test_a_constant_is_its_own_area(value, low):
+    points = {low: value, math.sqrt(low): value, 1.0: value}
+    assert recovery_area(points) == pytest.approx(value)
 
 
 class TestSeedScore:
