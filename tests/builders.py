@@ -16,7 +16,7 @@ from plantkit.networks.tasks import Task, TaskKind, make_task
 from plantkit.networks.training import Recipe, Samples
 from plantkit.pruners.problem import Problem
 from plantkit.scoring.attempts import Attempt
-from plantkit.scoring.records import Record
+from plantkit.scoring.records import Record, TrackScore
 
 
 def random_weights(spec: PerceptronSpec, seed: int = 0) -> dict[str, Tensor]:
@@ -98,3 +98,32 @@ def score_attempts(
     """Returns the records of one challenge's attempts; options as of `score_all`."""
     [records] = score_all([(challenge, attempts)], **options)
     return records
+
+
+#: The overlap of `record_of`.
+OVERLAP = {"f1": 0.1, "precision": 0.2, "recall": 0.3, "iou": 0.4, "lift": 5.0}
+
+
+def record_of(challenge: Challenge, **changes: Any) -> Record:
+    """Returns the record of a run at density 0.5 with seed 0, whose figures all differ."""
+    fields: dict[str, Any] = {
+        "pruner": "mine",
+        "challenge": challenge.id,
+        "bundle_sha256": challenge.digest,
+        "target_density": 0.5,
+        "is_planted_density": False,
+        "seed": 0,
+        "status": "ok",
+        "strong": TrackScore(performance=0.11, recovered_accuracy=0.12),
+        "weak": TrackScore(performance=0.21, recovered_accuracy=0.22),
+        "density": 0.49,
+        "sparsity": 0.51,
+        "effective_density": 0.41,
+        "collapsed_layers": 2,
+        "overlap": OVERLAP | {"average_precision": 0.6},
+        "seconds": 3.0,
+        "peak_rss_mib": 70.0,
+        "error": "",
+        "metrics": {"thickness": 8.0},
+    }
+    return Record(**(fields | changes))

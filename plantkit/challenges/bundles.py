@@ -359,7 +359,7 @@ def _check_tensors(
 
 
 def _refuse_others(path: Path, names: Iterable[str], expected: Container[str]) -> None:
-    unknown = [name for name in names if name not in expected]
+    unknown = sorted(name for name in names if name not in expected)
     if unknown:
         shown = ", ".join(repr(name[:80]) for name in unknown[:5])
         raise BundleError(path, f"has unknown tensors {shown}")

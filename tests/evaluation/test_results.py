@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from safetensors.torch import load_file
@@ -105,3 +106,14 @@ def test_masks_are_kept_under_their_digest(tmp_path):
     [path] = (tmp_path / "masks").iterdir()
     assert path.stem == mask.digest()
     assert Mask(load_file(path)).digest() == mask.digest()
+
+
+def test_what_a_run_printed_is_kept_under_its_challenge_pruner_density_and_seed(tmp_path):
+    run = RunDirectory(tmp_path, IDENTITY, resume=False)
+    run.save_output(record(3), "hello\n")
+    run.save_output(replace(record(0), pruner="../a:k=0.5", target_density=0.123456), "\ud800é")
+    run.save_output(record(1), "")
+    assert {path.name: path.read_text("utf-8") for path in (tmp_path / "output").iterdir()} == {
+        "c-a-0.1-3.txt": "hello\n",
+        "c-.._a_k=0.5-0.1235-0.txt": "?é",
+    }

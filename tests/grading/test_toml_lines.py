@@ -64,6 +64,18 @@ def test_a_place_inside_of_a_value_has_the_line_around_it() -> None:
     assert line_of(lines, ("nowhere",)) is None
 
 
+def test_indented_headers_and_keys_have_their_lines() -> None:
+    text = "\n  [run]\n\ta = 1\n  [[criteria]]\n    b = 1\n \t[[criteria]]\n b = 2"
+    assert key_lines(text) == {
+        ("run",): 2,
+        ("run", "a"): 3,
+        ("criteria", 0): 4,
+        ("criteria", 0, "b"): 5,
+        ("criteria", 1): 6,
+        ("criteria", 1, "b"): 7,
+    }
+
+
 _keys = st.text("abcdef_-\"' .]#=", min_size=1, max_size=6)
 
 

@@ -42,6 +42,7 @@ def test_counts_by_hand():
 
 def test_full_mask_keeps_everything_and_vector_is_the_inverse_of_from_vector():
     assert Mask.full(SPEC).density == 1.0
+    assert all(value.dtype == torch.bool for value in Mask.full(SPEC).values())
     entries = torch.tensor([index % 3 == 0 for index in range(13)])
     assert torch.equal(Mask.from_vector(SPEC, entries).vector(SPEC), entries)
 
@@ -145,11 +146,18 @@ def test_a_scalar_does_not_broadcast():
     assert "has shape (); expected (3,)" in str(refuse(ones() | {"layers.0.bias": True}))
 
 
-@pytest.mark.parametrize("value", [[[1, 0], [1], [1, 1]], "kept", None, object()])
-def test_what_is_no_array(value):
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [([[1, 0], [1], [1, 1]], "list"), ("kept", "str"), (None, "NoneType"), (object(), "object")],
+)
+def test_what_is_no_array(value, kind):
+    expected = f"mask for 'layers.0.weight' is {kind}; expected a tensor or array of 0/1"
     error = refuse(ones() | {"layers.0.weight": value})
-    assert str(error).startswith("mask for 'layers.0.weight' ")
+    assert str(error) == expected
     assert error.parameter == "layers.0.weight"
+    with pytest.raises(MaskError) as caught:
+        Mask({"layers.0.weight": value})
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(
@@ -204,6 +212,11 @@ def test_budget_rounds_down(density, total, budget):
     assert budget_of(density, total) == budget
 
 
+def test_a_budget_is_not_rounded_up_for_a_density_that_is_a_little_too_low():
+    """The density lies 5e-10 below one half; a float's own error is a million times smaller."""
+    assert budget_of(0.5 * (1 - 5e-10), 10) == 4
+
+
 def test_every_count_comes_back_from_its_density():
     for total in (1, 7, 13, 49, 1000, 20_904):
         assert all(budget_of(kept / total, total) == kept for kept in range(1, total + 1))
@@ -245,6 +258,13 @@ def test_overlap_with_itself_and_of_the_full_mask():
     full = overlap(Mask.full(SPEC), ticket)
     assert full.lift == pytest.approx(1.0)
     assert (full.recall, full.f1) == (1.0, pytest.approx(2 * 4 / 17))
+
+
+def test_masks_that_share_half_or_nothing():
+    one, other = mask_of([1] + [0] * 12), mask_of([0, 1] + [0] * 11)
+    both = mask_of([1, 1] + [0] * 11)
+    assert overlap(one, other).iou == 0.0
+    assert overlap(both, one).iou == overlap(one, both).iou == 0.5
 
 
 def test_overlap_without_kept_parameters_is_zero():

@@ -80,12 +80,109 @@ def test_r2_by_hand_pools_the_outputs():
     assert r2.dtype == torch.float64
 
 
+def test_r2_takes_each_outputs_own_mean():
+    """The three samples lie on a line, so that it matters which axis the mean is taken over."""
+    task = Regression(outputs=2)
+    targets = torch.tensor([[0.0, 10.0], [3.0, 10.0], [6.0, 10.0]])
+    # Variances 6 and 0, pooled 3; the error is 1 in one of six numbers.
+    outputs = targets.clone()
+    outputs[0, 0] = 1.0
+    assert task.accuracy(outputs.unsqueeze(0), targets).item() == pytest.approx(1 - (1 / 6) / 3)
+
+
+def test_r2_is_negative_where_the_mean_would_be_better():
+    task = Regression(outputs=1)
+    targets = torch.tensor([[0.0], [2.0]])
+    outputs = torch.stack([targets, targets + 1, 2 * targets])
+    assert task.accuracy(outputs, targets).tolist() == [1.0, 0.0, -1.0]
+
+
+# --- losses that do not depend on the outputs' scale
+
+
+def test_scale_free_cross_entropy_by_hand():
+    task = Classification(outputs=2)
+    outputs = torch.tensor([[3.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 3.0]])
+    targets = torch.tensor([0, 0, 1, 0])
+    # Root mean square of the eight outputs: sqrt(18 / 8) = 1.5; so 3 becomes 2, times 0.5 is 1.
+    right, even, wrong = math.log(1 + math.exp(-1)), math.log(2), math.log(1 + math.exp(1))
+    expected = (right + 2 * even + wrong) / 4
+    for factor in (1e-25, 0.01, 1.0, 1e25):
+        loss = task.scale_free_loss(outputs * factor, targets, sharpness=torch.tensor(0.5))
+        assert loss.item() == pytest.approx(expected)
+
+
+def test_scale_free_regression_loss_by_hand():
+    task = Regression(outputs=2)
+    outputs = torch.tensor([[1.0, 2.0], [1.0, 0.0]])
+    targets = torch.tensor([[3.0, 1.0], [1.0, 2.0]])
+    # Factors (3 + 1) / 2 = 2 and 2 / 4 = 1/2 explain 8 of 10 and 1 of 5: 6 of 15 are left.
+    for factor in (-1e-25, 0.01, 1.0, 1e25):
+        loss = task.scale_free_loss(outputs * factor, targets, sharpness=torch.ones(()))
+        assert loss.item() == pytest.approx(6 / 15)
+        # Nor does it depend on the targets' scale, since it is a share of their power.
+        small = task.scale_free_loss(outputs * factor, targets / 100, sharpness=torch.ones(()))
+        assert small.item() == pytest.approx(6 / 15)
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 7.0])
+def test_scale_free_regression_loss_has_no_sharpness(sharpness):
+    outputs = torch.randn(6, 2, generator=generator())
+    targets = torch.randn(6, 2, generator=generator(4))
+    one, other = (
+        Regression(outputs=2).scale_free_loss(outputs, targets, sharpness=torch.tensor(value))
+        for value in (1.0, sharpness)
+    )
+    assert torch.equal(one, other)
+
+
+def test_an_output_that_is_all_zero_explains_nothing():
+    outputs = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
+    targets = torch.tensor([[2.0, 3.0], [4.0, 4.0]])
+    loss = Regression(outputs=2).scale_free_loss(outputs, targets, sharpness=torch.ones(()))
+    assert loss.item() == pytest.approx(25 / 45)
+
+
+def test_scale_free_losses_of_dead_outputs_and_of_targets_that_are_zero():
+    dead = torch.zeros(3, 2)
+    classes, numbers = Classification(outputs=2), Regression(outputs=2)
+    sharp = torch.tensor(2.0)
+    assert classes.scale_free_loss(dead, torch.tensor([0, 1, 0]), sharpness=sharp).item() == (
+        pytest.approx(math.log(2))
+    )
+    assert numbers.scale_free_loss(dead, torch.ones(3, 2), sharpness=sharp).item() == 1.0
+    assert numbers.scale_free_loss(torch.ones(3, 2), dead, sharpness=sharp).item() == 0.0
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_scale_free_losses_have_the_gradient_of_finite_differences(kind):
+    task = make_task(kind, 3)
+    outputs = torch.randn(5, 3, generator=generator(), dtype=torch.float64, requires_grad=True)
+    if kind is TaskKind.CLASSIFICATION:
+        targets = torch.randint(3, (5,), generator=generator())
+    else:
+        targets = torch.randn(5, 3, generator=generator(4), dtype=torch.float64)
+    sharpness = torch.tensor(1.5, dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda out: task.scale_free_loss(out, targets, sharpness=sharpness), (outputs,)
+    )
+
+
 def test_regression_factors_by_hand():
     task = Regression(outputs=2)
     outputs = torch.tensor([[[1.0, 0.0], [2.0, 0.0]]])
     targets = torch.tensor([[2.0, 5.0], [5.0, 5.0]])
     # First output: (1*2 + 2*5) / (1 + 4); second output is all zero and keeps the factor 1.
     assert task.output_factors(outputs, targets).tolist() == [[pytest.approx(2.4), 1.0]]
+
+
+def test_regression_factors_of_tiny_outputs_are_exact():
+    task = Regression(outputs=1)
+    outputs = torch.tensor([[[1e-30], [2e-30]]])  # squares of float32 would be 0
+    targets = torch.tensor([[1.0], [2.0]])
+    factors = task.output_factors(outputs, targets)
+    assert factors.dtype == torch.float64
+    assert factors.item() == pytest.approx(1e30, rel=1e-6)
 
 
 def test_regression_factors_minimise_the_error():
@@ -115,7 +212,8 @@ def test_classification_outputs_are_not_rescaled():
     factors = task.output_factors(
         torch.randn(2, 5, 3, generator=generator()), torch.zeros(5, dtype=torch.int64)
     )
-    assert torch.equal(factors, torch.ones(2, 3))
+    assert torch.equal(factors, torch.ones(2, 3, dtype=torch.float64))
+    assert factors.dtype == torch.float64
 
 
 def test_best_constant_of_classification_is_the_most_frequent_class():
@@ -138,6 +236,15 @@ def test_best_constant_of_regression_is_the_mean():
 def test_json_round_trip(kind):
     task = make_task(kind, 3)
     assert task_from_json(task.to_json()) == task
+
+
+def test_json_by_hand():
+    assert Classification(outputs=4).to_json() == {
+        "kind": "classification",
+        "outputs": 4,
+        "metric": "accuracy",
+    }
+    assert Regression(outputs=2).to_json() == {"kind": "regression", "outputs": 2, "metric": "r2"}
 
 
 def test_unknown_kind_is_refused():

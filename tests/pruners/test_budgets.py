@@ -79,10 +79,50 @@ def test_everything_and_nothing(scope):
     assert parts((2, 5, 4, 3), 0, scope) == [0, 0, 0]
 
 
+@pytest.mark.parametrize(("scope", "expected"), [("erk", [1, 0]), ("balanced", [1, 0])])
+def test_what_is_left_over_goes_to_the_first_layer_among_equals(scope, expected):
+    assert parts((4, 4, 4), 1, scope) == expected
+    assert parts((4, 4, 4), 39, scope) == [20, 19]
+
+
+def test_what_is_left_over_goes_to_the_largest_remainder():
+    # Shares 1/2, 1/2, 3/4 of 20, 20, 10 by ERK, so that 12 parameters are a factor of 12/27.5:
+    # 4.36, 4.36 and 3.27. All round down to 11, and the first layer has the largest remainder.
+    assert parts((4, 4, 4, 2), 12, "erk") == [5, 4, 3]
+    # 13 are 4.73, 4.73 and 3.55: the first two have it.
+    assert parts((4, 4, 4, 2), 13, "erk") == [5, 5, 3]
+    # 10 are 3.64, 3.64 and 2.73: all but one of the first two, and the last one's is larger.
+    assert parts((4, 4, 4, 2), 10, "erk") == [4, 3, 3]
+
+
+def test_a_layer_of_biases_alone_claims_its_size():
+    shapes = {"a.weight": (4, 4), "b.bias": (10,)}
+    # Sums of dimensions over products: 16 x 8/16 = 8 of the weight, and 10 of the biases.
+    assert [share.budget for share in divide(shapes, 9, "erk")] == [4, 5]
+
+
+def test_no_network_at_all_has_nothing_to_divide():
+    assert [share.budget for share in divide({}, 0, "global")] == [0]
+
+
 def test_convolutions_count_all_their_dimensions():
     shapes = {"a.weight": (8, 4, 3, 3), "b.weight": (10, 8)}
     # (8 + 4 + 3 + 3) and (10 + 8) parameters for a factor of 1.
     assert [share.budget for share in divide(shapes, 36, "erk")] == [18, 18]
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_requests_out_of_range_are_refused_in_full(scope):
+    shapes = PerceptronSpec(widths=(2, 3, 1)).shapes
+    for budget in (-1, 14):
+        with pytest.raises(ValueError, match=rf"^budget is {budget}; expected 0 to 13$"):
+            divide(shapes, budget, scope)
+
+
+def test_an_unknown_scope_is_refused_in_full():
+    expected = "scope is 'local'; expected one of global, layerwise, erk, balanced, lth, uniform"
+    with pytest.raises(ValueError, match=f"^{expected}$"):
+        Scope("local")
 
 
 @pytest.mark.parametrize(("budget", "scope"), [(-1, "erk"), (14, "global"), (3, "local")])

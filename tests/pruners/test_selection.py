@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plantkit.networks.masks import Mask
 from plantkit.pruners.budgets import Scope, apportion
-from plantkit.pruners.selection import select
+from plantkit.pruners.selection import narrow, select
 
 NAMES = ("layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias")
 
@@ -165,3 +166,90 @@ def test_parts_by_hand(budget, sizes, expected):
 def test_saliencies_of_any_type_are_ranked(dtype):
     mask = select({"a": torch.tensor([0, 1, 0, 1]).to(dtype)}, 3)
     assert mask["a"].tolist() == [True, True, False, True]
+
+
+# --- rounds
+
+LAYERS = {"layers.0.weight": 6, "layers.1.weight": 6, "layers.2.weight": 2}
+
+
+def layered(values):
+    """Splits 14 numbers into three layers of 6, 6 and 2 parameters."""
+    pieces = torch.tensor(values, dtype=torch.float32).split(list(LAYERS.values()))
+    return dict(zip(LAYERS, pieces, strict=True))
+
+
+def kept_of(mask):
+    return {name: value.nonzero().flatten().tolist() for name, value in mask.items()}
+
+
+EVERYTHING = layered([1.0] * 14)
+RISING = layered([float(value) for value in range(14)])
+
+
+def test_a_round_keeps_the_highest_of_those_that_are_left():
+    before = Mask(layered([0, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 1]))
+    mask = narrow(before, RISING, 4, final=2)
+    assert kept_of(mask) == {
+        "layers.0.weight": [4],
+        "layers.1.weight": [0, 1],
+        "layers.2.weight": [1],
+    }
+    assert list(mask) == list(LAYERS)
+    assert mask.saliency is not None
+    assert torch.equal(mask.saliency["layers.1.weight"], RISING["layers.1.weight"])
+
+
+def test_a_layer_keeps_what_it_will_keep_at_the_end():
+    """Of 4 the last layer has none, and one of 3 (by largest remainder): it keeps one of both."""
+    first = narrow(EVERYTHING, RISING, 4, final=3, scope="layerwise")
+    assert kept_of(first) == {
+        "layers.0.weight": [4, 5],
+        "layers.1.weight": [4, 5],
+        "layers.2.weight": [1],
+    }
+    last = narrow(first, RISING, 3, final=3, scope="layerwise")
+    assert kept_of(last) == {
+        "layers.0.weight": [5],
+        "layers.1.weight": [5],
+        "layers.2.weight": [1],
+    }
+
+
+def test_a_layer_keeps_all_that_is_left_where_its_share_is_more():
+    """Of 7 each layer may keep 3, 3 and 1; the first has 2 left, and needs 1 at the end."""
+    before = Mask(layered([1, 1, 0, 0, 0, 0] + [1] * 6 + [1, 1]))
+    mask = narrow(before, RISING, 7, final=3, scope="layerwise")
+    assert [len(places) for places in kept_of(mask).values()] == [2, 3, 1]
+
+
+def test_a_mask_may_hold_exactly_what_the_end_needs():
+    before = Mask(layered([0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 0]))
+    for budget in (3, 7):
+        mask = narrow(before, RISING, budget, final=3, scope="layerwise")
+        assert kept_of(mask) == kept_of(before)
+
+
+def test_a_mask_that_holds_less_than_the_end_needs_is_refused():
+    before = Mask(layered([1] * 6 + [0] * 6 + [1, 1]))
+    expected = "the mask keeps 0 of layers.1.weight; expected at least 1"
+    with pytest.raises(ValueError, match=f"^{expected}$"):
+        narrow(before, RISING, 7, final=3, scope="layerwise")
+    names = "layers.0.weight, layers.1.weight, layers.2.weight"
+    with pytest.raises(ValueError, match=f"^the mask keeps 8 of {names}; expected at least 9$"):
+        narrow(before, RISING, 10, final=9)
+    assert narrow(before, RISING, 10, final=8).kept == 8
+
+
+@pytest.mark.parametrize("final", [-1, 5])
+def test_what_is_left_at_the_end_is_at_most_the_budget(final):
+    expected = f"^final is {final}; expected 0 to the budget, 4$"
+    with pytest.raises(ValueError, match=expected):
+        narrow(EVERYTHING, RISING, 4, final=final)
+    assert narrow(EVERYTHING, RISING, 4, final=4).kept == 4
+    assert narrow(EVERYTHING, RISING, 4, final=0).kept == 4
+
+
+def test_a_saliency_with_a_gradient_is_taken():
+    saliency = {name: value.clone().requires_grad_() for name, value in RISING.items()}
+    assert select(saliency, 3).kept == 3

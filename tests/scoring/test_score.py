@@ -73,22 +73,24 @@ class TestRecoveryArea:
         assert recovery_area({0.001: 1.0, 0.01: 1.0, 0.1: None, 1.0: 1.0}) == pytest.approx(1 / 3)
 
     def test_one_density_has_no_area(self):
-        with pytest.raises(ValueError, match="at least two"):
+        with pytest.raises(ValueError, match=r"^an area needs at least two densities$"):
             recovery_area({1.0: 1.0})
 
-    @given(
-        st.dictionaries(st.floats(1e-6, 1.0), st.floats(0.0, 1.0), min_size=2, max_size=8).filter(
-            lambda points: max(points) / min(points) > 1.001
-        )
-    )
-    def test_between_the_lowest_and_the_highest_point(self, points):
-        area = recovery_area(points)
-        assert min(points.values()) - 1e-9 <= area <= max(points.values()) + 1e-9
 
-    @given(st.floats(0.0, 1.0), st.floats(1e-4, 0.5))
-    def test_a_constant_is_its_own_area(self, value, low):
-        points = {low: value, math.sqrt(low): value, 1.0: value}
-        assert recovery_area(points) == pytest.approx(value)
+@given(
+    st.dictionaries(st.floats(1e-6, 1.0), st.floats(0.0, 1.0), min_size=2, max_size=8).filter(
+        lambda points: max(points) / min(points) > 1.001
+    )
+)
+def test_an_area_is_between_the_lowest_and_the_highest_point(points):
+    area = recovery_area(points)
+    assert min(points.values()) - 1e-9 <= area <= max(points.values()) + 1e-9
+
+
+@given(st.floats(0.0, 1.0), st.floats(1e-4, 0.5))
+def test_a_constant_is_its_own_area(value, low):
+    points = {low: value, math.sqrt(low): value, 1.0: value}
+    assert recovery_area(points) == pytest.approx(value)
 
 
 class TestSeedScore:
@@ -291,3 +293,12 @@ def test_a_challenge_run_at_density_one_alone_has_that_run_for_areas(circle):
     assert score.weak_area == record.weak.recovered_accuracy > 0
     failed = seed_score(circle, score_attempts(circle, [attempt(None, density=1.0)]))
     assert (failed.strong_area, failed.weak_area) == (0.0, 0.0)
+
+
+def test_where_nothing_was_run_the_dense_network_alone_counts(circle):
+    """Its mask is the only one at density 1, so that its recovered accuracy is the area."""
+    between = (circle.ticket.strong + circle.trivial) / 2
+    known = replace(circle, dense=replace(circle.dense, strong=between, weak=between))
+    score = seed_score(known, [])
+    assert score.strong_area == score.weak_area == pytest.approx(0.5)
+    assert score.f1 is None

@@ -1,0 +1,661 @@
+"""What every kind of criterion measures, of runs whose figures are known."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from builders import OVERLAP
+from builders import record_of as run
+
+from plantkit.challenges.bundles import Challenge
+from plantkit.grading.criteria import (
+    Bench,
+    Measured,
+    conformance,
+    determinism,
+    expected_share,
+    failures_text,
+    fault_of,
+    kind_of,
+    metric,
+)
+from plantkit.grading.grade import MarkVerdict
+from plantkit.grading.measures import MEASURES, plugin_measure
+from plantkit.grading.rubric import Criterion
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.wire import Limits
+from plantkit.networks.masks import Mask
+from plantkit.pruners.sources import PrunerSource
+from plantkit.scoring.entries import Entry
+from plantkit.scoring.evaluation import Evaluation, Settings
+from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.records import Record, TrackScore
+from plantkit.scoring.score import recovered as recovered_of
+from plantkit.testing import CHECKS, CheckResult, CheckStatus
+
+
+def failed(challenge: Challenge, status: str = "crash", **changes: Any) -> Record:
+    """Returns the record of a failed run as the harness makes it, with zeros for figures."""
+    nothing = TrackScore(performance=0.0, recovered_accuracy=0.0)
+    zeros: dict[str, Any] = {
+        "status": status,
+        "error": "why",
+        "strong": nothing,
+        "weak": nothing,
+        "density": 0.0,
+        "overlap": {},
+        "metrics": {},
+    }
+    return run(challenge, **(zeros | changes))
+
+
+def bench(challenges: Sequence[Challenge], records: Sequence[Record], **changes: Any) -> Bench:
+    protocol = Protocol(densities=("planted", 0.5), seeds=2)
+    entry = Entry(label="mine", source=PrunerSource(name="mine"))
+    fields: dict[str, Any] = {
+        "evaluation": Evaluation(
+            entries=[entry],
+            challenges=challenges,
+            suite=None,
+            protocol=protocol,
+            records=records,
+            standings=[],
+            settings=Settings(),
+            started="",
+        ),
+        "challenges": challenges,
+        "entry": entry,
+        "protocol": protocol,
+        "limits": Limits(time_seconds=20.0),
+        "isolation": Isolation(level=Level.NONE),
+    }
+    return Bench(**(fields | changes))
+
+
+def criterion(name: str = "f1", **changes: Any) -> Criterion:
+    fields: dict[str, Any] = {
+        "position": 0,
+        "is_stub": False,
+        "name": "one",
+        "points": 4.0,
+        "metric": name,
+        "density": 0.5,
+        "at_least": 0.5,
+    }
+    return Criterion(**(fields | changes))
+
+
+AT_MOST = {"at_least": None, "at_most": 0.5}
+
+# --- which runs count
+
+
+def test_runs_at_the_criterions_density_by_seed(circle: Challenge, relu: Challenge) -> None:
+    records = [
+        run(circle, seed=2),
+        run(circle, seed=0),
+        run(circle, seed=1, target_density=0.05, is_planted_density=True),
+        run(circle, seed=1, target_density=0.3),
+        run(relu, seed=1),
+        run(circle, seed=1, pruner="other"),
+    ]
+    found = bench([circle, relu], records).records
+
+    def keys(density: Any, pruner: str = "mine") -> list[tuple[int, float]]:
+        runs = found(criterion(density=density), pruner, circle)
+        assert all(one.pruner == pruner and one.bundle_sha256 == circle.digest for one in runs)
+        return [(one.seed, one.target_density) for one in runs]
+
+    assert keys(0.5) == [(0, 0.5), (2, 0.5)]
+    assert keys("planted") == [(1, 0.05)]
+    assert keys(0.3) == [(1, 0.3)]
+    assert keys(0.7) == []
+    # Without a density all of the rubric's run count, but not what another criterion asked for.
+    assert keys(None) == [(0, 0.5), (1, 0.05), (2, 0.5)]
+    assert keys(0.5, "other") == [(1, 0.5)]
+
+
+def test_runs_of_a_seed_come_by_density(circle: Challenge) -> None:
+    records = [
+        run(circle, seed=seed, target_density=density, is_planted_density=density < 0.5)
+        for density in (0.5, 0.05)
+        for seed in (1, 0)
+    ]
+    found = bench([circle], records).records(criterion(density=None), "mine", circle)
+    keys = [(one.seed, one.target_density) for one in found]
+    assert keys == [(0, 0.05), (0, 0.5), (1, 0.05), (1, 0.5)]
+
+
+# --- what went wrong
+
+
+@pytest.mark.parametrize(
+    ("statuses", "fault"),
+    [
+        ([], None),
+        (["ok", "ok"], None),
+        (["ok", "invalid"], MarkVerdict.INVALID),
+        (["invalid", "timeout", "ok"], MarkVerdict.ERROR),
+        (["crash"], MarkVerdict.ERROR),
+    ],
+)
+def test_the_worst_fault_counts(
+    circle: Challenge, statuses: list[str], fault: MarkVerdict | None
+) -> None:
+    assert fault_of([run(circle, status=status) for status in statuses]) is fault
+
+
+def test_what_went_wrong_is_told_once_and_three_errors_at_most(circle: Challenge) -> None:
+    assert failures_text([]) == failures_text([run(circle)]) == ""
+    twice = [failed(circle), run(circle), failed(circle), failed(circle, "invalid")]
+    assert failures_text(twice) == "3 of 4 runs failed\ncrash: why\ninvalid: why"
+    three = [failed(circle, error=f"error {number}") for number in range(3)]
+    expected = "3 of 3 runs failed\ncrash: error 0\ncrash: error 1\ncrash: error 2"
+    assert failures_text(three) == expected
+    four = [failed(circle, error=f"error {number}") for number in range(4)]
+    assert failures_text(four).endswith("error 2\nand 1 other errors")
+    five = [failed(circle, error=f"error {number}") for number in range(5)]
+    assert failures_text(five) == (
+        "5 of 5 runs failed\ncrash: error 0\ncrash: error 1\ncrash: error 2\nand 2 other errors"
+    )
+
+
+def test_a_kind_is_a_module() -> None:
+    assert kind_of(criterion()) is metric
+    assert kind_of(criterion(kind="determinism")) is determinism
+
+
+def test_a_share_in_words() -> None:
+    assert expected_share("all of it", criterion(at_least=None)) == "all of it"
+    assert expected_share("all of it", criterion(at_least=1.0)) == "all of it"
+    some = criterion(at_least=0.75, zero_at=0.25)
+    assert expected_share("all of it", some) == "all of it: at least 0.75 (points from 0.25)"
+
+
+# --- figures
+
+
+FIGURES = {
+    ("recovered_accuracy", "strong"): 0.12,
+    ("recovered_accuracy", "weak"): 0.22,
+    ("performance", "strong"): 0.11,
+    ("performance", "weak"): 0.21,
+    ("f1", ""): 0.1,
+    ("precision", ""): 0.2,
+    ("recall", ""): 0.3,
+    ("iou", ""): 0.4,
+    ("lift", ""): 5.0,
+    ("average_precision", ""): 0.6,
+    ("density", ""): 0.49,
+    ("sparsity", ""): 0.51,
+    ("effective_density", ""): 0.41,
+    ("collapsed_layers", ""): 2.0,
+    ("seconds", ""): 3.0,
+    ("peak_rss_mib", ""): 70.0,
+    ("thickness", ""): 8.0,  # of a plugin
+}
+
+
+@pytest.mark.parametrize(("name", "track"), FIGURES)
+def test_every_figure_is_the_records_own(circle: Challenge, name: str, track: str) -> None:
+    asked = criterion(name, track=track, at_least=None, at_most=100.0)
+    found = metric.measure(asked, bench([circle], [run(circle)]))
+    value = FIGURES[name, track]
+    assert found == Measured(value=value, got=f"{value:.4g}", seconds=3.0)
+
+
+def test_every_figure_of_a_record_is_tried_above() -> None:
+    assert {name for name, _ in FIGURES} - {"thickness"} == {
+        name for name, measure in MEASURES.items() if measure.extract is not None
+    }
+
+
+#: Figures that a failed run counts as where more is better; it leaves none of the others.
+ZERO_IF_FAILED = {"recovered_accuracy", "f1", "precision", "recall", "iou", "lift"}
+ZERO_IF_FAILED |= {"average_precision", "area", "score"}
+
+
+def test_what_a_failed_run_counts_as() -> None:
+    for name, measure in MEASURES.items():
+        assert measure.failed == (0.0 if name in ZERO_IF_FAILED else None), name
+    assert plugin_measure("thickness").failed is None
+
+
+def test_which_figures_need_a_density_and_which_have_tracks() -> None:
+    without = {name for name, measure in MEASURES.items() if not measure.needs_density}
+    assert without == {"seconds", "peak_rss_mib", "area", "score"}
+    tracks = {name for name, measure in MEASURES.items() if measure.has_track}
+    assert tracks == {"recovered_accuracy", "performance", "area"}
+    assert plugin_measure("thickness").needs_density
+    assert not plugin_measure("thickness").has_track
+
+
+@pytest.mark.parametrize(("seeds", "value"), [("mean", 0.5), ("min", 0.1), ("max", 1.0)])
+def test_seeds_are_aggregated_as_asked(circle: Challenge, seeds: str, value: float) -> None:
+    records = [
+        run(circle, seed=seed, overlap={"f1": figure}, seconds=seed + 1.0)
+        for seed, figure in enumerate([0.4, 0.1, 1.0])
+    ]
+    found = metric.measure(criterion(seeds=seeds), bench([circle], records))
+    assert found == Measured(value=pytest.approx(value), got=f"{value:.4g}", seconds=6.0)
+
+
+def test_challenges_are_averaged_after_their_seeds(circle: Challenge, relu: Challenge) -> None:
+    """The best seed of each challenge, 0.4 and 0.8, whose mean is 0.6."""
+    records = [
+        run(circle, seed=0, overlap={"f1": 0.4}),
+        run(circle, seed=1, overlap={"f1": 0.2}),
+        run(relu, seed=0, overlap={"f1": 0.8}),
+    ]
+    found = metric.measure(criterion(seeds="max"), bench([circle, relu], records))
+    assert found.value == pytest.approx(0.6)
+    assert (found.got, found.message, found.fault) == ("0.6", "", None)
+
+
+def test_a_failed_run_counts_as_nothing_where_more_is_better(circle: Challenge) -> None:
+    records = [run(circle, overlap={"f1": 0.8}), failed(circle, seed=1)]
+    found = metric.measure(criterion(), bench([circle], records))
+    assert found == Measured(
+        value=0.4,
+        got="0.4",
+        message="1 of 2 runs failed\ncrash: why",
+        fault=MarkVerdict.ERROR,
+        seconds=6.0,
+    )
+
+
+@pytest.mark.parametrize("name", ["f1", "density"])
+def test_a_failed_run_leaves_no_figure_where_less_is_better(circle: Challenge, name: str) -> None:
+    records = [run(circle), failed(circle, "invalid", seed=1)]
+    found = metric.measure(criterion(name, **AT_MOST), bench([circle], records))
+    assert found == Measured(
+        value=None,
+        got="nothing",
+        message="1 of 2 runs failed\ninvalid: why",
+        fault=MarkVerdict.INVALID,
+        seconds=6.0,
+    )
+
+
+def test_a_failed_run_leaves_no_figure_that_has_no_worst(circle: Challenge) -> None:
+    records = [run(circle), failed(circle, seed=1)]
+    found = metric.measure(criterion("sparsity"), bench([circle], records))
+    assert (found.value, found.got) == (None, "nothing")
+
+
+def test_runs_that_all_failed_have_no_value(circle: Challenge) -> None:
+    """They would count as 0, but nothing was measured."""
+    records = [failed(circle), failed(circle, seed=1)]
+    found = metric.measure(criterion(), bench([circle], records))
+    assert (found.value, found.got) == (None, "nothing")
+    assert found.message == "2 of 2 runs failed\ncrash: why"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("f1", {"overlap": {}}, "no f1 on circle-3x60"),
+        ("f1", {"overlap": {"f1": math.nan}}, "no f1 on circle-3x60"),
+        ("peak_rss_mib", {"peak_rss_mib": None}, "no peak_rss_mib on circle-3x60"),
+        ("thickness", {"metrics": {}}, "no thickness on circle-3x60"),
+        (
+            "average_precision",
+            {"overlap": OVERLAP},
+            "the pruner gives no saliencies; average precision is computed from them",
+        ),
+    ],
+)
+def test_a_figure_that_a_run_does_not_have(
+    circle: Challenge, name: str, changes: dict[str, Any], message: str
+) -> None:
+    records = [run(circle), run(circle, seed=1, **changes)]
+    found = metric.measure(criterion(name), bench([circle], records))
+    assert found == Measured(value=None, got="nothing", message=message, seconds=6.0)
+
+
+def test_one_challenge_without_a_figure_is_enough(circle: Challenge, relu: Challenge) -> None:
+    found = metric.measure(criterion(), bench([circle, relu], [run(circle)]))
+    assert found == Measured(value=None, got="nothing", message="no f1 on relu-3x8", seconds=3.0)
+
+
+# --- against a baseline
+
+
+def theirs(record: Record) -> Record:
+    return replace(record, pruner="magnitude", seconds=100.0)
+
+
+def test_the_difference_from_a_baseline_seed_by_seed(circle: Challenge) -> None:
+    records = [
+        run(circle, seed=0, overlap={"f1": 0.5}),
+        run(circle, seed=1, overlap={"f1": 0.9}),
+        theirs(run(circle, seed=1, overlap={"f1": 0.8})),
+        theirs(run(circle, seed=0, overlap={"f1": 0.1})),
+    ]
+    asked = criterion(baseline="magnitude", seeds="min")
+    found = metric.measure(asked, bench([circle], records))
+    assert found.value == pytest.approx(0.1)
+    assert found.got == "+0.1 against magnitude"
+    assert (found.message, found.fault, found.seconds) == ("", None, 6.0)
+
+
+def test_a_baseline_that_fails_is_no_fault_of_the_submission(
+    circle: Challenge, relu: Challenge
+) -> None:
+    """On its first challenge only; the second must not make one forget it."""
+    records = [
+        *(run(challenge) for challenge in (circle, relu)),
+        theirs(failed(circle)),
+        theirs(run(relu)),
+    ]
+    found = metric.measure(criterion(baseline="magnitude"), bench([circle, relu], records))
+    assert (found.value, found.got, found.fault) == (None, "nothing", MarkVerdict.ERROR)
+    assert found.message == (
+        "the baseline magnitude failed: 1 of 1 runs failed\ncrash: why: tell course staff"
+    )
+
+
+@pytest.mark.parametrize("which", ["mine", "theirs"])
+def test_a_difference_needs_both_figures(circle: Challenge, which: str) -> None:
+    mine, other = run(circle), theirs(run(circle))
+    if which == "mine":
+        mine = replace(mine, overlap={})
+    else:
+        other = replace(other, overlap={})
+    found = metric.measure(criterion(baseline="magnitude"), bench([circle], [mine, other]))
+    assert found == Measured(value=None, got="nothing", message="no f1 on circle-3x60", seconds=3.0)
+
+
+# --- figures over all densities
+
+
+def grid(
+    challenge: Challenge,
+    recovered: Callable[[int], float],
+    overlap: Callable[[int], float] = lambda seed: 0.25,
+) -> list[Record]:
+    """Returns runs at the planted density and at 0.5 whose recovered accuracies are constant."""
+    return [
+        run(
+            challenge,
+            seed=seed,
+            target_density=density,
+            is_planted_density=density != 0.5,
+            strong=TrackScore(performance=0.0, recovered_accuracy=recovered(seed)),
+            weak=TrackScore(performance=0.0, recovered_accuracy=1.0),
+            overlap={"f1": overlap(seed)},
+        )
+        for seed in (0, 1)
+        for density in (challenge.planted_density, 0.5)
+    ]
+
+
+@pytest.mark.parametrize(("seeds", "recovered"), [("min", 0.25), ("max", 0.75), ("mean", 0.5)])
+def test_an_area_for_each_seed(circle: Challenge, seeds: str, recovered: float) -> None:
+    """Flat up to density 0.5; from there a line leads to what the dense network recovers."""
+    records = grid(circle, lambda seed: 0.25 + 0.5 * seed)
+    span, corner = -math.log(circle.planted_density), math.log(2.0)
+    dense = recovered_of(circle, circle.dense)
+    for track, flat, end in (
+        ("strong", recovered, dense.strong),
+        ("weak", 1.0, max(dense.strong, dense.weak)),
+    ):
+        asked = criterion("area", track=track, density=None, seeds=seeds)
+        area = (flat * (span - corner) + (flat + end) / 2 * corner) / span
+        assert metric.measure(asked, bench([circle], records)).value == pytest.approx(area)
+
+
+F1_ALONE = Protocol(densities=("planted", 0.5), strong_weight=0.0, weak_weight=0.0, f1_weight=2.0)
+
+
+def test_a_score_for_each_seed_by_the_rubrics_weights(circle: Challenge) -> None:
+    """With weight on F1 alone the score is 100 times F1: 25 and 75 for the two seeds."""
+    assert circle.overlap_scored
+    records = grid(circle, lambda seed: 0.0, lambda seed: 0.25 + 0.5 * seed)
+    asked = criterion("score", density=None, at_least=20.0, seeds="min")
+    tested = bench([circle], [records[0], records[3], records[2], records[1]], protocol=F1_ALONE)
+    assert metric.measure(asked, tested) == Measured(
+        value=pytest.approx(25.0), got="25", seconds=12.0
+    )
+    first_seed = bench([circle], records[:2], protocol=F1_ALONE)
+    assert metric.measure(asked, first_seed).value == pytest.approx(25.0)
+
+
+def test_a_score_against_a_baselines(circle: Challenge) -> None:
+    mine = grid(circle, lambda seed: 0.0, lambda seed: 0.5)
+    others = [theirs(one) for one in grid(circle, lambda seed: 0.0, lambda seed: 0.25 * seed)]
+    asked = criterion("score", density=None, at_least=20.0, baseline="magnitude")
+    found = metric.measure(asked, bench([circle], mine + others, protocol=F1_ALONE))
+    assert found.value == pytest.approx((50 + 25) / 2)
+    assert found.got == "+37.5 against magnitude"
+
+
+# --- words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "f1 at density 0.5, at least 0.5"),
+        (
+            {
+                "name": "recovered_accuracy",
+                "track": "weak",
+                "challenge": "/some/where/relu-3x8",
+                "density": None,
+            },
+            "weak recovered accuracy on relu-3x8 at least 0.5",
+        ),
+        (
+            {"density": "planted", "baseline": "magnitude", "margin": 0.25},
+            "f1 at density planted, at least 0.25 above magnitude",
+        ),
+        ({"name": "seconds", "density": None, **AT_MOST}, "seconds at most 0.5"),
+    ],
+)
+def test_what_is_expected_in_words(changes: dict[str, Any], words: str) -> None:
+    assert metric.expected(criterion(**changes)) == words
+
+
+# --- determinism
+
+FIRST = """
+import os, time, torch
+def prune(problem, density, seed):
+    if density > 0.7:
+        raise ValueError(f"not at {density}")
+    if os.getpid() != PID or seed != 0 or problem.density != density:
+        raise ValueError("not as it was asked for")
+    time.sleep(0.03)
+    kept = torch.arange(problem.network.total) < problem.budget
+    masks = {}
+    for name, shape in problem.network.shapes.items():
+        count = torch.Size(shape).numel()
+        masks[name], kept = kept[:count].reshape(shape), kept[count:]
+    return masks
+"""
+
+
+@pytest.fixture
+def repeated(relu: Challenge, write: Callable[..., Path]) -> Callable[[Sequence[Record]], Measured]:
+    """Measures determinism of a pruner that keeps the first parameters, and fails above 0.7.
+
+    It runs in this process, as the bench's level of isolation says.
+    """
+
+    def measure(records: Sequence[Record]) -> Measured:
+        entry = Entry(
+            label="mine",
+            source=PrunerSource(path=str(write(FIRST.replace("PID", str(os.getpid()))))),
+        )
+        asked = criterion(kind="determinism", density=None, at_least=None)
+        protocol = Protocol(densities=(0.25, 0.5, 0.75, 0.8, 0.9, 1.0), seeds=2)
+        return determinism.measure(asked, bench([relu], records, entry=entry, protocol=protocol))
+
+    return measure
+
+
+def first_kept(challenge: Challenge, density: float) -> str:
+    """Returns the digest of the mask that keeps the first parameters."""
+    total = challenge.network.total
+    kept = torch.arange(total) < math.floor(density * total)
+    return Mask.from_vector(challenge.network, kept).digest()
+
+
+def test_the_same_masks_again(
+    relu: Challenge, repeated: Callable[[Sequence[Record]], Measured]
+) -> None:
+    records = [
+        run(relu, seed=seed, target_density=density, mask_sha256=first_kept(relu, density))
+        for density in (0.25, 0.5)
+        for seed in (0, 1)
+    ]
+    started = time.monotonic()
+    found = repeated(records)
+    elapsed = time.monotonic() - started
+    assert found.value == 1.0
+    assert found.got == "2 of 2 repeated runs gave the same mask"  # of the first seed
+    assert (found.message, found.fault) == ("", None)
+    # Of two runs, three seconds each, and of their repetition, which sleeps for 0.03 s each.
+    assert 6.06 <= found.seconds <= 6.0 + elapsed
+
+
+def test_other_masks_and_failures(
+    relu: Challenge, repeated: Callable[[Sequence[Record]], Measured]
+) -> None:
+    records = [
+        run(relu, target_density=0.25, mask_sha256=first_kept(relu, 0.25)),
+        failed(relu, "invalid", target_density=0.5),
+        run(relu, target_density=0.75, mask_sha256="0" * 64),
+    ]
+    found = repeated(records)
+    assert found.value == pytest.approx(1 / 3)
+    assert found.got == "1 of 3 repeated runs gave the same mask"
+    assert found.fault is MarkVerdict.INVALID
+    invalid, crash = found.message.split("\n")
+    assert invalid == "relu-3x8 at density 0.5: invalid: why"
+    assert crash.startswith("relu-3x8 at density 0.75: crash: ")
+    assert "not at 0.75" in crash
+    more = [run(relu, target_density=density, mask_sha256="0" * 64) for density in (0.8, 0.9, 1)]
+    found = repeated([*records, *more])
+    assert found.got == "1 of 6 repeated runs gave the same mask"
+    assert [line.partition(": ")[0] for line in found.message.split("\n")] == [
+        "relu-3x8 at density 0.5",
+        "relu-3x8 at density 0.75",
+        "relu-3x8 at density 0.8",
+    ]
+
+
+def test_a_run_that_failed_is_not_repeated(
+    relu: Challenge, repeated: Callable[[Sequence[Record]], Measured]
+) -> None:
+    records = [
+        failed(relu, target_density=0.25, error="no mask", seconds=2.0),
+        run(relu, target_density=0.5, mask_sha256="0" * 64, seconds=1.0),
+    ]
+    found = repeated(records)
+    assert found.value == 0.0
+    assert found.message == (
+        "relu-3x8 at density 0.25: crash: no mask\n"
+        "relu-3x8 at density 0.5: another mask for the same seed"
+    )
+    assert found.fault is MarkVerdict.ERROR
+    assert found.seconds > 3.0
+
+
+def test_determinism_in_words() -> None:
+    asked = criterion(kind="determinism", at_least=None)
+    assert determinism.expected(asked) == "the same mask again"
+    some = replace(asked, at_least=0.5)
+    assert determinism.expected(some) == "the same mask again: at least 0.5"
+
+
+def test_a_repeated_run_has_the_rubrics_limits(relu: Challenge, write: Callable[..., Path]) -> None:
+    path = write("import time\ndef prune(problem, density, seed):\n    time.sleep(60)\n")
+    tested = bench(
+        [relu],
+        [run(relu, mask_sha256="0" * 64)],
+        entry=Entry(label="mine", source=PrunerSource(path=str(path))),
+        limits=Limits(time_seconds=0.5),
+        isolation=Isolation(level=Level.PROCESS),
+    )
+    found = determinism.measure(criterion(kind="determinism", at_least=None), tested)
+    assert found.value == 0.0
+    assert found.message.startswith("relu-3x8 at density 0.5: timeout: ")
+
+
+# --- conformance
+
+
+def test_conformance_counts_its_own_runs_and_the_checks_of_its_bench(
+    circle: Challenge, relu: Challenge
+) -> None:
+    checks = [
+        CheckResult(check="a", description="", status=CheckStatus.OK, seconds=0.25),
+        CheckResult(check="b", description="", status=CheckStatus.OK, seconds=0.5),
+    ]
+    asked = criterion(kind="conformance", density=None, at_least=None)
+    records = [run(circle), run(relu), failed(relu, pruner="other"), failed(relu, seed=1)]
+    records.append(failed(relu, target_density=0.125))  # which no density of the run asks for
+    tested = bench([circle, relu], records)
+    examined: list[Bench] = []
+
+    def examine(given: Bench) -> list[CheckResult]:
+        examined.append(given)
+        return checks
+
+    found = conformance.measure(asked, tested, examine=examine)
+    assert examined == [tested]
+    assert found == Measured(
+        value=pytest.approx(2 / 3),
+        got="2 of 3 checks passed",
+        message="1 of 3 runs failed\ncrash: why",
+        fault=MarkVerdict.ERROR,
+        seconds=9.75,
+    )
+    # The runs of the challenges that the criterion looks at count, and no others.
+    found = conformance.measure(asked, bench([circle], records), examine=lambda _: checks)
+    assert (found.value, found.message, found.seconds) == (1.0, "", 3.75)
+
+
+def test_five_missed_checks_are_told_at_most(relu: Challenge) -> None:
+    missed = [
+        CheckResult(check=name, description="", status=CheckStatus.FAILED, expected="e", got="g")
+        for name in "abcdef"
+    ]
+    asked = criterion(kind="conformance", at_least=None)
+    found = conformance.measure(asked, bench([relu], [run(relu)]), examine=lambda _: missed)
+    assert found.message == "\n".join(f"{name}: expected e; got g" for name in "abcde")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        # Only full isolation keeps a submission from reading this file.
+        (f"open({__file__!r}).close()\nraise ValueError('it was read')\n", "it was read"),
+        ("import time\ntime.sleep(60)\n", "ran longer than 1.0 s"),
+    ],
+    ids=["isolation", "limits"],
+)
+def test_checks_are_made_with_the_benchs_limits_and_isolation(
+    relu: Challenge, write: Callable[..., Path], code: str, told: str
+) -> None:
+    """The submission cannot be loaded, so that one check is made and the others are skipped."""
+    entry = Entry(label="mine", source=PrunerSource(path=str(write(code))))
+    limits = Limits(time_seconds=1.0)
+    results = conformance.examine(bench([relu], [], entry=entry, limits=limits))
+    assert [result.check for result in results] == [
+        check.name for check in CHECKS if not check.needs_trust
+    ]
+    first, *others = results
+    assert (first.check, first.status) == ("loads", CheckStatus.FAILED)
+    assert told in first.got
+    assert {result.status for result in others} == {CheckStatus.SKIPPED}
