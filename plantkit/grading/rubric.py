@@ -239,7 +239,8 @@ def _check_schema(path: Path, value: Mapping[str, Any], lines: Mapping[KeyPath, 
     found = [(line_of(lines, place) or 1, message[:400]) for place, message in explained]
     if found:
         line, message = min(found, key=lambda one: ("unknown key" not in one[1], one))
-        more = f" (and {len(found) - 1} more mistakes)" if len(found) > 2 else ""
+        others = len(found) - 1
+        more = f" (and {others} more mistake{'s' if others > 1 else ''})" if others else ""
         raise RubricError(path, message + more, line=line)
 
 

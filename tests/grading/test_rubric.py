@@ -235,10 +235,10 @@ def test_several_mistakes_are_counted_and_the_first_line_is_named(tmp_path: Path
     text = GOOD.replace("points = 4", "points = 0").replace('track = "weak"', "track = 1")
     two = read(tmp_path, text)
     assert two.line == 7
-    assert str(two).endswith(" (and 1 more)")
+    assert str(two).endswith(" (and 1 more mistake)")
     three = read(tmp_path, text.replace("density = 0.5", "density = 0"))
     assert three.line == 7
-    assert str(three).endswith(" (and 2 more)")
+    assert str(three).endswith(" (and 2 more mistakes)")
 
 
 def test_a_rubric_of_the_wrong_shape(tmp_path: Path) -> None:
