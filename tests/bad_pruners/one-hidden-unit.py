@@ -1,4 +1,4 @@
-"""Squeezes axes of length one away."""
+"""Drops the first axis of a weight where it has length one."""
 
 import torch
 
@@ -15,5 +15,8 @@ def keep_highest(importance, budget):
 
 
 def prune(problem, density, seed):
-    importance = {name: value.squeeze() for name, value in problem.weights.items()}
+    importance = {
+        name: value.squeeze(0) if value.dim() > 1 else value
+        for name, value in problem.weights.items()
+    }
     return keep_highest(importance, problem.budget)

@@ -89,11 +89,11 @@ class TestNull:
         subject = null.subject
         assert subject.overall.networks == 1
         assert subject.verdict is not LeakVerdict.LEAKS
-        assert abs(subject.overall.auc.value - 0.5) < 3 * subject.auc_deviation
-        assert 0.02 < subject.auc_deviation < 0.05  # about 0.29 / sqrt(94 entries)
+        assert abs(subject.overall.auc.value - 0.5) < 3 * subject.auc_deviation_by_chance
+        assert 0.02 < subject.auc_deviation_by_chance < 0.05  # about 0.29 / sqrt(94 entries)
 
     def test_the_curve_ends_with_all_training_networks(self, null):
-        assert [point.networks for point in null.curve] == [4, 12]
+        assert [point.training_networks for point in null.curve] == [4, 12]
         assert null.curve[-1].attackers["joint"] is not None
 
 
