@@ -20,11 +20,14 @@ RECORDS_FILE = "records.jsonl"
 _LOCK_FILE = "lock"
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes, *, mode: int | None = None) -> None:
     """Writes a file so that others see what it held before or all of `content`.
 
     Something that exists and is not a regular file, such as a device, is written to and never
     replaced; what a symbolic link points to is replaced, not the link.
+
+    Args:
+        mode: of the file, whatever the process's umask says; the umask's if None.
 
     Raises:
         OSError: the file cannot be written. Nothing is left of the attempt.
@@ -37,6 +40,8 @@ def write_whole(path: Path, content: str | bytes) -> None:
     temporary = target.with_name(f".plantkit-{secrets.token_hex(8)}.tmp")
     try:
         temporary.write_bytes(data)
+        if mode is not None:
+            temporary.chmod(mode)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

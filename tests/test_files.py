@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +111,14 @@ def test_what_differs_is_named(tmp_path):
     opened(tmp_path, resume=False, pruners=before).close()
     with pytest.raises(UsageError, match=r"whose pruners differ from .* now: grasp, synflow;"):
         opened(tmp_path, pruners={"snip": ["a", {}], "grasp": ["c", {}], "synflow": ["d", {}]})
+
+
+def test_a_mode_holds_whatever_the_umask_is(tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_whole(tmp_path / "read.json", "{}", mode=0o644)
+        write_whole(tmp_path / "own.json", "{}")
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("read.json", "own.json")]
+    assert modes == [0o644, 0o600]

@@ -28,6 +28,8 @@ Result = TypeVar("Result")
 #: Seconds to wait for the scheduler, and for its first worker.
 CONNECT_SECONDS = 30
 _PLUGIN = "plantkit-servers"
+#: The least number of jobs that are with the cluster at once.
+_LEAST_BACKENDS = 64
 
 
 class DaskExecutor:
@@ -61,11 +63,13 @@ class DaskExecutor:
         return max(1, sum(map(int, self._client.nthreads().values())))
 
     def backends(self, level: Level) -> list[DaskBackend]:
-        """Returns what runs pruners on the workers, twice as many jobs as they have threads.
+        """Returns what runs pruners on the workers.
 
-        So a worker has the next job when it has finished one.
+        They are at least twice as many as the workers have threads, so that a worker has the next
+        job when it has finished one, and more, so that workers which join later find work.
         """
-        return [DaskBackend(self._client, level) for _ in range(2 * self.jobs)]
+        count = max(2 * self.jobs, _LEAST_BACKENDS)
+        return [DaskBackend(self._client, level) for _ in range(count)]
 
     def __enter__(self) -> DaskExecutor:
         return self
@@ -144,6 +148,7 @@ class DaskBackend:
         self._client = client
         self._level = level
         self._future: Any = None
+        self._is_stopped = False
 
     def start(self) -> None:
         """Does nothing: the workers run."""
@@ -157,11 +162,14 @@ class DaskBackend:
         parcel = Parcel.of(job, self._level)
         with _cluster_errors():
             self._future = self._client.submit(_run_on_worker, parcel, pure=False)
+            if self._is_stopped:  # while this job was on its way
+                self._future.cancel()
             outcome: Outcome = self._future.result()
         return outcome
 
     def stop(self) -> None:
         """Cancels the job under way."""
+        self._is_stopped = True
         if self._future is not None:
             self._future.cancel()
 

@@ -17,6 +17,8 @@ from plantkit.grading.grade import Grade
 
 #: Modules of this package, each named as its option on the command line.
 FORMATS = ("gradescope", "junit", "classroom", "prairielearn", "json")
+#: A grading host may read the files as another user.
+_MODE = 0o644
 #: The format for staff. The others are for hosts: these read the grade from the file, so that
 #: the exit code says whether there is a grade, not how good it is.
 STAFF_FORMAT = "json"
@@ -45,7 +47,7 @@ def write_grade(files: Mapping[str, Path], grade: Grade) -> None:
     for name, path in files.items():
         text = find_output(name).render(grade)
         try:
-            write_whole(path, text)
+            write_whole(path, text, mode=_MODE)
         except OSError as error:
             raise UsageError(f"--{name}: {path} cannot be written: {error.strerror}") from error
 

@@ -22,6 +22,9 @@ from typing import Any, Protocol, TypeVar
 
 from plantkit.errors import ExecutorError
 
+#: Most seconds that the end of a pool is waited for.
+_CLOSING_SECONDS = 5.0
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -87,7 +90,12 @@ class LocalExecutor:
         pool, self._pool = self._pool, None
         if pool is not None:
             self._stop.send(None)
-            pool.shutdown(cancel_futures=True)
+            # Before Python 3.11.5, a pool whose processes die while it writes to them never ends.
+            closing = threading.Thread(
+                target=pool.shutdown, kwargs={"cancel_futures": True}, daemon=True
+            )
+            closing.start()
+            closing.join(_CLOSING_SECONDS)
 
     def map(
         self,
