@@ -6,7 +6,7 @@
     python benchmarks/mutants.py --report   # what is known so far, without running any
 
 mutmut makes the mutants and runs the tests that reach each; `[tool.mutmut]` in pyproject.toml
-names the modules. A mutant that changes nothing anybody can observe is no gap in the tests:
+names the modules. A mutant whose change nobody can observe does not show a gap in the tests:
 `equivalent_mutants.toml` lists those, with the reason. Mutants of `zip(strict=...)` are left
 out too: `strict` guards against mistakes in the code, and no input reaches it.
 """
