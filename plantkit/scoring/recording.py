@@ -14,8 +14,8 @@ from plantkit.networks.masks import Mask, average_precision, overlap
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Evidence, Metric
-from plantkit.scoring.records import Record, TrackScore
-from plantkit.scoring.score import recovered
+from plantkit.scoring.records import Record
+from plantkit.scoring.score import track_score
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,7 +59,6 @@ def record_of(
     """
     mask, trivial = attempt.mask, challenge.trivial
     found = accuracies or Accuracies(strong=trivial, weak=trivial)
-    share = recovered(challenge, found)
     computed: Mapping[str, float] = {}
     if mask is not None:
         evidence = Evidence(
@@ -75,11 +74,12 @@ def record_of(
         challenge=challenge.id,
         bundle_sha256=challenge.digest,
         target_density=attempt.target_density,
+        density_multiple=attempt.target_density / challenge.planted_density,
         is_planted_density=attempt.is_planted_density,
         seed=attempt.seed,
         status=attempt.status,
-        strong=TrackScore(performance=_finite(found.strong), recovered_accuracy=share.strong),
-        weak=TrackScore(performance=_finite(found.weak), recovered_accuracy=share.weak),
+        strong=track_score(challenge, found.strong),
+        weak=track_score(challenge, found.weak),
         density=0.0 if mask is None else mask.density,
         sparsity=1.0 if mask is None else mask.sparsity,
         effective_density=structure.connected.effective_density,
@@ -107,8 +107,3 @@ def _compute(metrics: Sequence[Metric], evidence: Evidence) -> dict[str, float]:
         else:
             _LOG.warning("metric %r gave %s; expected a finite number", metric.name, value)
     return found
-
-
-def _finite(value: float) -> float:
-    """Returns `value`, or a large negative number where it is infinite or NaN: JSON has neither."""
-    return value if math.isfinite(value) else -1e30
