@@ -252,7 +252,7 @@ class _Judged:
         self._whole = self._performances([trace.outputs.unsqueeze(0) for trace in self._traces])
 
     def losses(self, out: Place, into: Tensor | None) -> list[float]:
-        """Returns what the ticket less `out` loses with each of `into`; see `Subnetwork.outputs_without`."""
+        """Returns what the ticket less `out` loses with each of `into`, or with none of them."""
         return self._losses(
             [self._ticket.outputs_without(trace, out, into) for trace in self._traces]
         )
