@@ -12,19 +12,17 @@ exchanges are lower bounds.
 
 from __future__ import annotations
 
-import itertools
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
-from plantkit.networks import bias_name, weight_name
+from plantkit.networks.subnetwork import Place, Subnetwork, Trace
 from plantkit.networks.training import single_threaded
 
 #: Share of the ticket's gain below which a difference is rounding.
@@ -168,19 +166,18 @@ def explore(
         found: list[EntryLosses] = []
         screened = 0
         for done, place in enumerate(ticket.entries, start=1):
-            layer, row, column = place
-            candidates = ticket.live[layer]
+            candidates = ticket.live[place.layer]
             if len(candidates) > effort.candidates:
                 drawn = torch.randperm(len(candidates), generator=generator)
                 candidates = candidates[drawn[: effort.candidates]]
             best = ticket.screen(few, answers, place, candidates)[: effort.measured]
-            is_bias = column == len(ticket.units[layer])
             screened += len(candidates)
+            parameter, row, column = ticket.parameter(place)
             found.append(
                 EntryLosses(
-                    parameter=bias_name(layer) if is_bias else weight_name(layer),
-                    row=int(ticket.units[layer + 1][row]),
-                    column=None if is_bias else int(ticket.units[layer][column]),
+                    parameter=parameter,
+                    row=row,
+                    column=column,
                     effect=judged.effect(place),
                     dropped=judged.losses(place, None)[0],
                     exchanged=tuple(judged.losses(place, best)) if len(best) else (),
@@ -197,34 +194,10 @@ def explore(
         )
 
 
-class _Place(NamedTuple):
-    """Where an entry is; the column after the last is the bias."""
-
-    layer: int
-    row: int
-    column: int
-
-
-class _Trace(NamedTuple):
-    """What goes through the ticket for some samples.
-
-    sources: (n, in + 1) per layer, the last column all ones. preactivations: (n, out) per layer.
-    """
-
-    sources: list[Tensor]
-    preactivations: list[Tensor]
-
-    @property
-    def outputs(self) -> Tensor:
-        return self.preactivations[-1]
-
-
-class _Ticket:
-    """A ticket on the units that it touches: all other units are zero.
+class _Ticket(Subnetwork):
+    """A ticket, and the parameters outside of it that could join it.
 
     Attributes:
-        units: those units, of each layer of neurons; all inputs and outputs are among them.
-        entries: where each of its entries is, in the order of the network.
         live: (count, 2) per layer, rows and columns of the parameters outside of it that can
             make a difference.
     """
@@ -233,85 +206,23 @@ class _Ticket:
         spec, ticket = challenge.network, challenge.truth.ticket
         if not ticket.kept:
             raise UsageError(f"the ticket of {challenge.id!r} keeps nothing; there is no other")
-
-        def matrices(tensors: Mapping[str, Tensor]) -> list[Tensor]:
-            pairs = [(tensors[weight_name(i)], tensors[bias_name(i)]) for i in spec.layers]
-            return [torch.cat([weight, bias.unsqueeze(1)], dim=1) for weight, bias in pairs]
-
-        whole = matrices(ticket)  # (out, in + 1) per layer, the bias last
-        touched = [
-            fed.any(dim=1) | read[:, :-1].any(dim=0) for fed, read in itertools.pairwise(whole)
-        ]
+        super().__init__(spec, challenge.weights, ticket)
         self._task = challenge.task
-        self.units = [
-            torch.arange(spec.inputs),
-            *(units.nonzero().squeeze(1) for units in touched),
-            torch.arange(spec.outputs),
-        ]
-
-        def shrunk(matrix: Tensor, layer: int) -> Tensor:
-            rows, columns = self.units[layer + 1], self.units[layer]
-            return torch.cat([matrix[rows][:, columns], matrix[rows, -1:]], dim=1)
-
-        kept = [shrunk(mask, layer) for layer, mask in enumerate(whole)]
-        values = matrices(challenge.weights)
-        self._values = [shrunk(value, layer) for layer, value in enumerate(values)]
-        self._masked = [value * mask for value, mask in zip(self._values, kept, strict=True)]
-        self.entries = [
-            _Place(layer, *place)
-            for layer, mask in enumerate(kept)
-            for place in mask.nonzero().tolist()
-        ]
         always = torch.ones(1, dtype=torch.bool)
         reached = [torch.ones(spec.inputs + 1, dtype=torch.bool)]  # by an input or a bias
-        for mask in kept:
+        for mask in self.kept:
             reached.append(torch.cat([(mask & reached[-1]).any(dim=1), always]))
         reaching = [torch.ones(spec.outputs, dtype=torch.bool)]  # an output
-        for mask in reversed(kept):
+        for mask in reversed(self.kept):
             reaching.insert(0, (mask[:, :-1] & reaching[0].unsqueeze(1)).any(dim=0))
         self.live = [
             (ends.unsqueeze(1) & starts & ~mask & (value != 0)).nonzero()
             for ends, starts, mask, value in zip(
-                reaching[1:], reached[:-1], kept, self._values, strict=True
+                reaching[1:], reached[:-1], self.kept, self.values, strict=True
             )
         ]
 
-    def traced(self, inputs: Tensor, *, without: Sequence[_Place] = ()) -> _Trace:
-        """Returns what goes through the ticket less some entries for inputs (n, d_in)."""
-        left = [values.clone() for values in self._masked]
-        for layer, row, column in without:
-            left[layer][row, column] = 0
-        trace = _Trace([], [])
-        below = inputs
-        for values in left:
-            source = torch.cat([below, below.new_ones(len(below), 1)], dim=1)
-            trace.sources.append(source)
-            trace.preactivations.append(source @ values.T)
-            below = torch.relu(trace.outputs)
-        return trace
-
-    def outputs(self, trace: _Trace, out: _Place, into: Tensor | None) -> Tensor:
-        """Returns outputs (count, n, d_out) of the ticket less `out`, each with one of `into`.
-
-        into: (count, 2), rows and columns of the same layer; None for none, a count of 1.
-        """
-        layer, row, column = out
-        source = trace.sources[layer]
-        left = self._masked[layer][row].clone()
-        left[column] = 0
-        base = trace.preactivations[layer].clone()
-        base[:, row] = source @ left  # to take it from the sum would leave rounding errors
-        changed = base.unsqueeze(0)
-        if into is not None:
-            rows, columns = into.unbind(dim=1)
-            changed = changed.repeat(len(into), 1, 1)
-            added = (source[:, columns] * self._values[layer][rows, columns]).T
-            changed[torch.arange(len(into)), :, rows] += added
-        for values in self._masked[layer + 1 :]:
-            changed = functional.linear(torch.relu_(changed), values[:, :-1], values[:, -1])
-        return changed
-
-    def screen(self, trace: _Trace, targets: Tensor, out: _Place, candidates: Tensor) -> Tensor:
+    def screen(self, trace: Trace, targets: Tensor, out: Place, candidates: Tensor) -> Tensor:
         """Returns `candidates`, the exchange first that performs best on the traced samples.
 
         Of equal performance, the one that changes the outputs least comes first.
@@ -320,7 +231,7 @@ class _Ticket:
             return candidates
         accuracies, changes = [], []
         for into in torch.split(candidates, _AT_ONCE):
-            outputs = self.outputs(trace, out, into)
+            outputs = self.outputs_without(trace, out, into)
             factors = self._task.output_factors(outputs, targets)
             accuracies.append(self._task.accuracy(outputs * factors.unsqueeze(1), targets))
             changes.append((outputs - trace.outputs).square().sum(dim=(1, 2)))
@@ -340,23 +251,25 @@ class _Judged:
         self._traces = [ticket.traced(data.inputs) for data in self._data]
         self._whole = self._performances([trace.outputs.unsqueeze(0) for trace in self._traces])
 
-    def losses(self, out: _Place, into: Tensor | None) -> list[float]:
-        """Returns what the ticket less `out` loses with each of `into`; see `_Ticket.outputs`."""
-        return self._losses([self._ticket.outputs(trace, out, into) for trace in self._traces])
+    def losses(self, out: Place, into: Tensor | None) -> list[float]:
+        """Returns what the ticket less `out` loses with each of `into`, or with none of them."""
+        return self._losses(
+            [self._ticket.outputs_without(trace, out, into) for trace in self._traces]
+        )
 
-    def effect(self, out: _Place) -> float:
+    def effect(self, out: Place) -> float:
         """Returns the change of the outputs without `out`, over their standard deviation."""
         test = self._traces[1]
         whole = test.outputs.double()
-        changes = (self._ticket.outputs(test, out, None)[0] - test.outputs).double()
+        changes = (self._ticket.outputs_without(test, out, None)[0] - test.outputs).double()
         return float((changes.square().sum() / (whole - whole.mean(dim=0)).square().sum()).sqrt())
 
-    def spare(self, alone: Sequence[tuple[float, _Place]], most: float) -> int:
+    def spare(self, alone: Sequence[tuple[float, Place]], most: float) -> int:
         """Returns how many entries were dropped together and lost at most `most`.
 
         alone: what each entry loses when it is dropped alone, and where it is.
         """
-        dropped: list[_Place] = []
+        dropped: list[Place] = []
         for loss, place in sorted(alone):
             if loss > most:
                 break
