@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,9 @@ from plantkit.networks.subnetwork import Subnetwork
 from plantkit.networks.tasks import Task
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.networks.training.accuracy import trivial_accuracy
+
+#: The costs, as shares of a ticket's gain, that a manifest counts entries by.
+COUNTED = (0.1, 0.01, 0.001)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,20 @@ class RemovalCosts:
 
     shares: Mapping[str, Tensor]
     digits: Mapping[str, Tensor]
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Returns how many entries cost at least so much, as a manifest says it.
+
+        The counts tell how unique a ticket is: an entry that costs next to nothing could as well
+        be another. They name no entry.
+        """
+        return [
+            {
+                "at_least": cost,
+                "entries": sum(int((share >= cost).sum()) for share in self.shares.values()),
+            }
+            for cost in COUNTED
+        ]
 
 
 def removal_costs(
