@@ -101,7 +101,14 @@ def score_attempts(
 
 
 #: The overlap of `record_of`.
-OVERLAP = {"f1": 0.1, "precision": 0.2, "recall": 0.3, "iou": 0.4, "lift": 5.0}
+OVERLAP = {
+    "f1": 0.1,
+    "precision": 0.2,
+    "recall": 0.3,
+    "iou": 0.4,
+    "lift": 5.0,
+    "adjusted_recall": 0.7,
+}
 
 
 def record_of(challenge: Challenge, **changes: Any) -> Record:
@@ -111,11 +118,12 @@ def record_of(challenge: Challenge, **changes: Any) -> Record:
         "challenge": challenge.id,
         "bundle_sha256": challenge.digest,
         "target_density": 0.5,
+        "density_multiple": 2.5,
         "is_planted_density": False,
         "seed": 0,
         "status": "ok",
-        "strong": TrackScore(performance=0.11, recovered_accuracy=0.12),
-        "weak": TrackScore(performance=0.21, recovered_accuracy=0.22),
+        "strong": TrackScore(performance=0.11, recovered_accuracy=0.12, recovered_digits=0.13),
+        "weak": TrackScore(performance=0.21, recovered_accuracy=0.22, recovered_digits=0.23),
         "density": 0.49,
         "sparsity": 0.51,
         "effective_density": 0.41,

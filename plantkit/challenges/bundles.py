@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plantkit.challenges import sealing
+from plantkit.challenges import densities, sealing
 from plantkit.challenges.files import MOST_HEADER_BYTES, parse_tensors, read_digested
 from plantkit.challenges.manifests import MANIFEST, SEALED, TRAIN, TRUTH, WEIGHTS, read_manifest
 from plantkit.errors import BundleError, SealedTruthError
@@ -35,8 +35,6 @@ from plantkit.pruners.problem import Problem
 
 #: Names of `manifests` that code which loads bundles needs too.
 __all__ = ["MANIFEST", "SEALED", "TRUTH", "read_manifest"]
-
-PLANTED = "planted"
 
 _COMMITMENT_DOMAIN = b"plantkit-truth-1\n"
 
@@ -56,7 +54,7 @@ class PublicChallenge:
     """A challenge without its truth: all that a pruner needs, and nothing it must not see.
 
     digest: the challenge's identity, the same sealed or not; see the module.
-    densities: the protocol's densities, each a number or "planted".
+    densities: the protocol's densities, as `densities.parse_density` returns them.
     trivial, ticket, dense: reference accuracies on the test data.
     """
 
@@ -82,6 +80,10 @@ class PublicChallenge:
     @property
     def planted_density(self) -> float:
         return self.ticket_kept / self.network.total
+
+    def density_of(self, density: float | str) -> float | None:
+        """Returns the density in (0, 1] that is asked for; see `densities.density_of`."""
+        return densities.density_of(density, kept=self.ticket_kept, total=self.network.total)
 
     @property
     def is_sealed(self) -> bool:

@@ -25,8 +25,9 @@ _MOST_SUITES_BYTES = 256 * 1024
 class Suite:
     """A named list of challenges that are scored together.
 
-    densities: numbers in (0, 1] or "planted". seeds: runs of each pruner at each density.
-    weights: of the strong area ("strong"), the weak area ("weak") and F1 ("f1") in the score.
+    densities: as `densities.parse_density` returns them. seeds: runs of each pruner at each
+    density. weights: of the "strong", the "weak" and the "overlap" area in a challenge's score.
+    family_weights: of a family's challenges together, by name; 1 where nothing is said.
     baselines: names of pruners that are ranked with the given ones; all installed if None.
     """
 
@@ -36,6 +37,7 @@ class Suite:
     densities: tuple[float | str, ...]
     seeds: int
     weights: Mapping[str, float] = field(default_factory=dict)
+    family_weights: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[str, ...] | None = None
 
 

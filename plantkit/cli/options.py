@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from plantkit.challenges.densities import EXPECTED, parse_density
 from plantkit.errors import UsageError
 from plantkit.isolation.levels import AUTO, REQUESTS, Level
 
@@ -42,20 +43,11 @@ class OutputFile(click.Path):
 
 
 def density(text: str) -> float | str:
-    """Returns a number in (0, 1], or "planted"."""
-    if text == "planted":
-        return text
+    """Returns a density, see `parse_density`."""
     try:
-        number = float(text)
+        return parse_density(text)
     except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is not a density; expected a number in (0, 1] or 'planted'"
-        ) from None
-    if not 0.0 < number <= 1.0:
-        raise click.BadParameter(
-            f"{text} is out of range; expected a number in (0, 1] or 'planted'"
-        )
-    return number
+        raise click.BadParameter(f"{text!r} is not a density; expected {EXPECTED}") from None
 
 
 def seed(text: str) -> bytes:
@@ -110,7 +102,8 @@ def densities(whose: str) -> Decorator:
         "densities",
         type=density,
         multiple=True,
-        help=f"A density in (0, 1] or 'planted', instead of the {whose}'s. Repeatable.",
+        help=f"A density in (0, 1], or a multiple of the planted one such as 3x, instead of the "
+        f"{whose}'s. Repeatable.",
     )
 
 

@@ -122,7 +122,8 @@ def run_identity(
         "isolation": resources.settings.isolation,
         "device": resources.settings.device,
         "environment": environment(),
-        "weights": [protocol.strong_weight, protocol.weak_weight, protocol.f1_weight],
+        "weights": [protocol.strong_weight, protocol.weak_weight, protocol.overlap_weight],
+        "family_weights": dict(protocol.family_weights),
     }
 
 

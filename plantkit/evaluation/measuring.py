@@ -11,7 +11,7 @@ from plantkit.networks.training.accuracy import Accuracies, Measurement, measure
 from plantkit.networks.training.executors import Executor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Metric
-from plantkit.scoring.recording import Structure, record_of
+from plantkit.scoring.recording import Structure, costs_of, record_of
 from plantkit.scoring.records import Record
 
 #: A mask's digest and the seed that it is trained with.
@@ -113,9 +113,11 @@ class _Scoring:
 
     def describe_masks(self) -> None:
         """Finds what can be said of each mask before it is trained."""
-        self._structures = {
-            key: Structure.of(self._challenge, mask) for key, mask in self._masks.items()
-        }
+        if self._masks:
+            costs = costs_of(self._challenge)
+            self._structures = {
+                key: Structure.of(self._challenge, mask, costs) for key, mask in self._masks.items()
+            }
 
     def records(self, metrics: Sequence[Metric]) -> list[Record]:
         """Returns the records of the attempts; to be called once all accuracies are known."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plantkit.challenges.bundles import PLANTED
+from plantkit.challenges.densities import multiple_of
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.evaluation.requests import Request
 from plantkit.evaluation.run import run_evaluation
@@ -37,25 +38,32 @@ class PrunerFigures(Standing):
         ]
 
     def recovered(
-        self, track: str, *, challenge: str | None = None, density: float | str | None = None
+        self,
+        track: str,
+        *,
+        challenge: str | None = None,
+        density: float | str | None = None,
+        digits: bool = False,
     ) -> float:
         """Returns the mean recovered accuracy in [0, 1] of the runs asked for.
 
         Args:
             track: "strong" (untrained) or "weak" (after training).
             challenge: one challenge's runs, by id; all if None.
-            density: one requested density's runs, a number or "planted"; all if None.
+            density: one requested density's runs, a number, "3x" or "planted"; all if None.
+            digits: return recovered digits instead.
 
         Raises:
             UsageError: no such track, or no run of that challenge and density.
         """
         if track not in {"strong", "weak"}:
             raise UsageError(f"track is {track!r}; expected 'strong' or 'weak'")
-        found = [
-            (record.strong if track == "strong" else record.weak).recovered_accuracy
+        scores = [
+            record.strong if track == "strong" else record.weak
             for record in self.records
             if challenge in {None, record.challenge} and _has_density(record, density)
         ]
+        found = [one.recovered_digits if digits else one.recovered_accuracy for one in scores]
         if not found:
             made = sorted({(record.challenge, record.target_density) for record in self.records})
             raise UsageError(
@@ -130,6 +138,9 @@ def evaluate_pruners(
 
 
 def _has_density(record: Record, density: float | str | None) -> bool:
-    if density == PLANTED:
-        return record.is_planted_density
-    return density is None or record.target_density == density
+    if density is None:
+        return True
+    multiple = multiple_of(density)
+    if multiple is None:
+        return record.target_density == density
+    return math.isclose(record.density_multiple, multiple, rel_tol=1e-9)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from plantkit.scoring.records import SCORED_OVERLAP
+
 if TYPE_CHECKING:
     from plantkit.scoring.records import Record
 
@@ -36,13 +38,26 @@ MEASURES = {
         has_track=True,
         failed=0.0,
     ),
+    "recovered_digits": Measure(
+        extract=lambda r, track: (r.strong if track == "strong" else r.weak).recovered_digits,
+        has_track=True,
+        failed=0.0,
+    ),
     "performance": Measure(
         extract=lambda r, track: (r.strong if track == "strong" else r.weak).performance,
         has_track=True,
     ),
     **{
         name: _overlap(name)
-        for name in ("f1", "precision", "recall", "iou", "lift", "average_precision")
+        for name in (
+            "f1",
+            "precision",
+            "recall",
+            "iou",
+            "lift",
+            "average_precision",
+            SCORED_OVERLAP,
+        )
     },
     "density": Measure(extract=lambda r, _: r.density),
     "sparsity": Measure(extract=lambda r, _: r.sparsity),

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 
+from plantkit.challenges.densities import EXPECTED
 from plantkit.errors import RubricError, did_you_mean
 from plantkit.grading.credit import Credit
 from plantkit.grading.measures import MEASURES, Measure
@@ -226,7 +227,7 @@ def check_measure(rubric: Rubric, criterion: Criterion, measure: Measure) -> Non
     elif criterion.track and not measure.has_track:
         key, problem = "track", "has no track; drop it"
     elif measure.needs_density and criterion.density is None:
-        problem = "needs a density: a number in (0, 1] or 'planted'"
+        problem = f"needs a density: {EXPECTED}"
     elif criterion.density is not None and measure.extract is None:
         key, problem = "density", "goes over all densities; drop density"
     if problem:

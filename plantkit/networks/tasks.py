@@ -28,12 +28,14 @@ class TaskKind(enum.StrEnum):
 class Task(ABC):
     """What a network's outputs mean, and how good they are.
 
-    outputs: the number of classes, or of regression targets.
+    outputs: the number of classes, or of regression targets. has_output_factors: whether
+    `output_factors` are other than ones.
     """
 
     outputs: int
     kind: ClassVar[TaskKind]
     metric: ClassVar[str]
+    has_output_factors: ClassVar[bool]
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": self.kind.value, "outputs": self.outputs, "metric": self.metric}
@@ -64,6 +66,14 @@ class Task(ABC):
         """Returns accuracy or R² (runs,) float64, at most 1, of (runs, n, outputs)."""
 
     @abstractmethod
+    def accuracy_of_targets(self, guesses: Tensor, targets: Tensor) -> float:
+        """Returns the accuracy or R² of guesses that have the form of targets."""
+
+    @abstractmethod
+    def resolution(self, count: int) -> float:
+        """Returns the smallest error, 1 - accuracy, that `count` samples can tell from none."""
+
+    @abstractmethod
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Returns the factors (runs, outputs) that an untrained network's outputs need.
 
@@ -84,6 +94,7 @@ class Classification(Task):
 
     kind: ClassVar[TaskKind] = TaskKind.CLASSIFICATION
     metric: ClassVar[str] = "accuracy"
+    has_output_factors: ClassVar[bool] = False
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.cross_entropy(outputs, targets)
@@ -104,6 +115,12 @@ class Classification(Task):
     def accuracy(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs.argmax(dim=-1) == targets).double().mean(dim=-1)
 
+    def accuracy_of_targets(self, guesses: Tensor, targets: Tensor) -> float:
+        return float((guesses == targets).double().mean())
+
+    def resolution(self, count: int) -> float:
+        return 0.5 / count  # half a wrong sample
+
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return outputs.new_ones(outputs.shape[0], self.outputs, dtype=torch.float64)
 
@@ -117,6 +134,7 @@ class Regression(Task):
 
     kind: ClassVar[TaskKind] = TaskKind.REGRESSION
     metric: ClassVar[str] = "r2"
+    has_output_factors: ClassVar[bool] = True
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return functional.mse_loss(outputs, targets)
@@ -137,6 +155,12 @@ class Regression(Task):
         variance = (exact - exact.mean(dim=-2, keepdim=True)).square().mean()
         error = (outputs.double() - exact).square().mean(dim=(-2, -1))
         return 1.0 - error / variance
+
+    def accuracy_of_targets(self, guesses: Tensor, targets: Tensor) -> float:
+        return float(self.accuracy(guesses.unsqueeze(0), targets)[0])
+
+    def resolution(self, count: int) -> float:
+        return 1e-6  # what is left by float32 arithmetic in deep networks
 
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
         exact = outputs.double()

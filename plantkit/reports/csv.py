@@ -7,9 +7,9 @@ from plantkit.scoring.evaluation import Evaluation
 
 name = "csv"
 _FIRST_LINE = (
-    "pruner,challenge,target_density,seed,status,density,sparsity,effective_density,"
-    "collapsed_layers,strong_performance,strong_recovered_accuracy,weak_performance,"
-    "weak_recovered_accuracy,precision,recall,f1,iou,lift,average_precision,seconds,"
+    "pruner,challenge,target_density,density_multiple,seed,status,density,sparsity,effective_density,"
+    "collapsed_layers,strong_performance,strong_recovered_accuracy,strong_recovered_digits,weak_performance,"
+    "weak_recovered_accuracy,weak_recovered_digits,precision,recall,f1,iou,lift,adjusted_recall,average_precision,seconds,"
     "peak_rss_mib,bundle_sha256,error"
 )
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from plantkit.scoring.records import SCORED_OVERLAP
+
 if TYPE_CHECKING:
     from plantkit.challenges.bundles import Challenge
     from plantkit.scoring.evaluation import Evaluation
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
 
 #: Columns of words, which are aligned to the left; numbers are aligned to the right.
 _LEFT = {"pruner", "status"}
+
+#: What the intervals cover, in words.
+_COVERAGE = {
+    "instances": "Intervals are over instances of each kind of challenge, and over seeds.",
+    "some instances": "Intervals are over instances where a kind of challenge has several, else "
+    "over seeds only.",
+    "seeds": "Intervals are over seeds only: on other instances of these challenges the ranks may "
+    "differ.",
+    "nothing": "One seed and one instance of each kind say nothing about the spread: ranks are by "
+    "score alone.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,31 +91,59 @@ def render_evaluation(
 
 
 def standings_table(evaluation: Evaluation) -> Table:
-    """Returns one row per pruner, the best first."""
+    """Returns one row per pruner, the best first, and what the ticket itself would score."""
+    from plantkit.scoring.ranking import CONFIDENCE, Coverage, coverage
+
     names = ", ".join(challenge.id for challenge in evaluation.challenges)
     suite = f"suite {evaluation.suite} ({names})" if evaluation.suite else names
+    interval = f"{CONFIDENCE:.0%} interval"
     rows = [
         {
             "rank": str(standing.rank),
             "pruner": standing.pruner,
             "score": f"{standing.score:.1f}",
-            "95% interval": ""
+            interval: ""
             if standing.low is None or standing.high is None
             else f"{standing.low:.1f} to {standing.high:.1f}",
-            "strong area": f"{standing.strong_area:.3f}",
-            "weak area": f"{standing.weak_area:.3f}",
-            "F1": "" if standing.f1 is None else f"{standing.f1:.3f}",
+            "strong": f"{standing.strong_area:.3f}",
+            "weak": f"{standing.weak_area:.3f}",
+            "overlap": "" if standing.overlap_area is None else f"{standing.overlap_area:.3f}",
             "failures": str(standing.failures),
             "seconds": f"{standing.seconds:.2f}",
         }
         for standing in evaluation.standings
     ]
+    if rows:
+        rows.append(dict.fromkeys(rows[0], "") | _ticket_cells(evaluation))
+    if coverage(evaluation.challenges, evaluation.protocol) is Coverage.NOTHING:
+        for row in rows:
+            del row[interval]
     return Table(title=f"Standings: {suite}", rows=rows, notes=_standings_notes(evaluation))
 
 
+def _ticket_cells(evaluation: Evaluation) -> dict[str, str]:
+    """Returns the cells of the ticket itself, returned at every density."""
+    from plantkit.scoring.ranking import mean_areas
+    from plantkit.scoring.score import ticket_score
+
+    challenges = evaluation.challenges
+    scores = {challenge.digest: [ticket_score(challenge)] for challenge in challenges}
+    areas = mean_areas(scores, challenges, evaluation.protocol)
+    return {
+        "pruner": "(the ticket)",
+        "score": f"{areas.score:.1f}",
+        "strong": f"{areas.strong:.3f}",
+        "weak": f"{areas.weak:.3f}",
+        "overlap": "" if areas.overlap is None else f"{areas.overlap:.3f}",
+    }
+
+
 def challenge_tables(evaluation: Evaluation) -> list[Table]:
-    """Returns one table per challenge: a row per pruner and density, with means over seeds."""
-    return [_challenge_table(evaluation, challenge) for challenge in evaluation.challenges]
+    """Returns one table per kind of challenge: a row per pruner and density, with means over
+    instances and seeds."""
+    from plantkit.scoring.ranking import by_kind
+
+    return [_kind_table(evaluation, kind) for kind in by_kind(evaluation.challenges)]
 
 
 def error_lines(evaluation: Evaluation) -> list[str]:
@@ -120,26 +161,28 @@ def error_lines(evaluation: Evaluation) -> list[str]:
 
 
 def _standings_notes(evaluation: Evaluation) -> list[str]:
-    from plantkit.scoring.protocol import resolve_densities
-    from plantkit.scoring.score import ticket_score
+    from plantkit.scoring.ranking import coverage, mean_areas
+    from plantkit.scoring.score import dense_score
 
-    protocol = evaluation.protocol
-    densities = ", ".join(str(density) for density in protocol.densities)
-    notes = [f"Densities {densities}; {protocol.seeds} seed{'s' if protocol.seeds != 1 else ''}."]
-    if protocol.seeds == 1:
-        notes.append("One seed says nothing about the spread: ranks are by score alone.")
-    elif len({standing.rank for standing in evaluation.standings}) < len(evaluation.standings):
+    protocol, challenges = evaluation.protocol, evaluation.challenges
+    densities = ", ".join(map(str, protocol.densities))
+    notes = [
+        "strong, weak: share of the ticket's digits that masks recover, untrained and trained; "
+        "overlap: share of its entries; areas over density.",
+        f"Densities {densities} (1x is the planted one); {protocol.seeds} "
+        f"seed{'s' if protocol.seeds != 1 else ''} per challenge.",
+        _COVERAGE[coverage(challenges, protocol)],
+    ]
+    if len({standing.rank for standing in evaluation.standings}) < len(evaluation.standings):
         notes.append(
             "Pruners share a rank where the difference of their scores is within chance (95%)."
         )
-    scores = [
-        ticket_score(
-            challenge, protocol, [density for density, _ in resolve_densities(challenge, protocol)]
-        )
-        for challenge in evaluation.challenges
-    ]
-    notes.append(f"The ticket itself, returned at every density, scores {fmean(scores):.1f}.")
-    if leaking := [challenge.id for challenge in evaluation.challenges if not challenge.hidden]:
+    dense = {challenge.digest: [dense_score(challenge)] for challenge in challenges}
+    notes.append(
+        "For comparison, the trained dense network has a weak area of "
+        f"{mean_areas(dense, challenges, protocol).weak:.3f}."
+    )
+    if leaking := [challenge.id for challenge in challenges if not challenge.hidden]:
         notes.append(
             "Not for contests: in these the ticket can be read off the weights, or no audit says "
             f"that it cannot: {', '.join(leaking)}."
@@ -147,40 +190,67 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     return notes
 
 
-def _challenge_table(evaluation: Evaluation, challenge: Challenge) -> Table:
+def _kind_table(evaluation: Evaluation, kind: Sequence[Challenge]) -> Table:
+    """Returns the table of challenges of one kind, whose instances are averaged over."""
+    first = kind[0]
     rows = []
     for standing in evaluation.standings:
-        mine = evaluation.records_of(standing.pruner, challenge)
-        densities = sorted({record.target_density for record in mine})
-        rows += [_row([r for r in mine if r.target_density == density]) for density in densities]
+        mine = [(one, evaluation.records_of(standing.pruner, one)) for one in kind]
+        for density in _ascending(evaluation.protocol.densities, first):
+            group = [
+                record
+                for challenge, records in mine
+                for record in records
+                if record.target_density == challenge.density_of(density)
+            ]
+            if group:
+                rows.append(_row(str(density), group))
+    kept = ", ".join(f"{one.ticket_kept}" for one in kind)
     notes = [
-        f"* planted density {challenge.planted_density:.4g} "
-        f"({challenge.ticket_kept} of {challenge.network.total} parameters). "
-        f"Test {challenge.task.metric}: ticket {challenge.ticket.strong:.3f}, dense trained "
-        f"{challenge.dense.weak:.3f}, constant {challenge.trivial:.3f}.",
-        "strong, weak: recovered accuracy untrained, trained; effective: density on paths.",
+        f"1x, the planted density, is {_mean_of(one.planted_density for one in kind)} "
+        f"({kept} of {first.network.total} parameters). "
+        f"Test {first.task.metric}: ticket {_mean_of(one.ticket.strong for one in kind)}, "
+        f"dense trained {_mean_of(one.dense.weak for one in kind)}, "
+        f"constant {_mean_of(one.trivial for one in kind)}.",
+        "strong, weak: recovered accuracy untrained, trained, and the same in digits; effective: "
+        "density on paths; overlap: what is kept of the ticket.",
     ]
-    if not challenge.overlap_scored:
+    if not first.overlap_scored:
         notes.append("Overlap is shown but not scored: many tickets are as sparse and as good.")
-    return Table(title=challenge.id, rows=rows, notes=notes)
+    title = first.id if len(kind) == 1 else f"{first.id}, {len(kind)} instances"
+    return Table(title=title, rows=rows, notes=notes)
 
 
-def _row(records: Sequence[Record]) -> dict[str, str]:
-    first = records[0]
+def _ascending(densities: Sequence[float | str], challenge: Challenge) -> list[float | str]:
+    """Returns the densities that `challenge` is run at, the lowest first, each once."""
+    found = {challenge.density_of(density): density for density in reversed(densities)}
+    return [found[value] for value in sorted(value for value in found if value is not None)]
+
+
+def _mean_of(values: Iterable[float]) -> str:
+    return f"{fmean(values):.4g}"
+
+
+def _row(density: str, records: Sequence[Record]) -> dict[str, str]:
     statuses = Counter(record.status for record in records)
     done = [record for record in records if record.status == "ok"]
+
+    def mean(value: Callable[[Record], float], digits: int = 3) -> str:
+        return f"{fmean(map(value, records)):.{digits}f}"
+
     return {
-        "pruner": first.pruner,
-        "density": f"{first.target_density:.4g}{' *' if first.is_planted_density else ''}",
+        "pruner": records[0].pruner,
+        "density": density,
         "sparsity": f"{fmean(record.sparsity for record in done):.4f}" if done else "",
         "effective": f"{fmean(record.effective_density for record in done):.4f}" if done else "",
-        "strong": f"{fmean(record.strong.recovered_accuracy for record in records):.3f}",
-        "weak": f"{fmean(record.weak.recovered_accuracy for record in records):.3f}",
-        "precision": f"{fmean(record.overlap['precision'] for record in records):.3f}",
-        "recall": f"{fmean(record.overlap['recall'] for record in records):.3f}",
-        "F1": f"{fmean(record.overlap['f1'] for record in records):.3f}",
-        "status": first.status
+        "strong": mean(lambda record: record.strong.recovered_accuracy),
+        "digits": mean(lambda record: record.strong.recovered_digits),
+        "weak": mean(lambda record: record.weak.recovered_accuracy),
+        "digits ": mean(lambda record: record.weak.recovered_digits),
+        "overlap": mean(lambda record: record.overlap[SCORED_OVERLAP]),
+        "F1": mean(lambda record: record.overlap["f1"]),
+        "status": records[0].status
         if len(statuses) == 1
         else ", ".join(f"{count} {name}" for name, count in statuses.items()),
-        "seconds": f"{fmean(record.seconds for record in records):.2f}",
+        "seconds": mean(lambda record: record.seconds, 2),
     }

@@ -10,7 +10,7 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.machine import environment, git_hash
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.protocol import Protocol
-from plantkit.scoring.ranking import Standing
+from plantkit.scoring.ranking import Standing, coverage
 from plantkit.scoring.records import RESULTS_VERSION, Record
 from plantkit.scoring.score import SCORING_VERSION
 from plantkit.version import __version__
@@ -62,8 +62,10 @@ class Evaluation:
                 "weights": {
                     "strong": self.protocol.strong_weight,
                     "weak": self.protocol.weak_weight,
-                    "f1": self.protocol.f1_weight,
+                    "overlap": self.protocol.overlap_weight,
                 },
+                "family_weights": dict(self.protocol.family_weights),
+                "interval_covers": coverage(self.challenges, self.protocol).value,
                 "device": self.settings.device,
                 "threads": self.settings.jobs,
                 "isolation": self.settings.isolation,
@@ -75,10 +77,12 @@ class Evaluation:
                     "id": challenge.id,
                     "bundle_sha256": challenge.digest,
                     "planted_density": challenge.planted_density,
+                    "family": challenge.family,
                     "overlap_scored": challenge.overlap_scored,
                     "trivial": challenge.trivial,
                     "ticket": challenge.ticket.strong,
                     "dense": challenge.dense.weak,
+                    "trained_reference": max(challenge.ticket.weak, challenge.dense.weak),
                 }
                 for challenge in self.challenges
             ],

@@ -7,15 +7,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from torch import Tensor
+
 from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.costs import removal_costs
 from plantkit.errors import describe
 from plantkit.networks.connectivity import Connectivity, connectivity
 from plantkit.networks.masks import Mask, average_precision, overlap
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Evidence, Metric
-from plantkit.scoring.records import Record, TrackScore
-from plantkit.scoring.score import recovered
+from plantkit.scoring.overlap import found_share
+from plantkit.scoring.records import SCORED_OVERLAP, Record
+from plantkit.scoring.score import track_score
 
 _LOG = logging.getLogger(__name__)
 
@@ -28,18 +32,32 @@ class Structure:
     overlap: Mapping[str, float]
 
     @classmethod
-    def of(cls, challenge: Challenge, mask: Mask) -> Structure:
+    def of(cls, challenge: Challenge, mask: Mask, costs: Mapping[str, Tensor]) -> Structure:
+        """Returns the structure of a mask; `costs` are the ticket's, see `costs_of`."""
         ticket = challenge.truth.ticket
         shared = asdict(overlap(mask, ticket))
         del shared["true_positives"]
+        shared[SCORED_OVERLAP] = found_share(mask, ticket, costs)
         if mask.saliency is not None:
             shared["average_precision"] = average_precision(mask.saliency, ticket)
         return cls(connected=connectivity(challenge.network, mask), overlap=shared)
 
 
+def costs_of(challenge: Challenge) -> Mapping[str, Tensor]:
+    """Returns what the removal of each of the ticket's entries costs; it takes a moment."""
+    found = removal_costs(
+        challenge.network,
+        challenge.task,
+        challenge.weights,
+        challenge.truth.ticket,
+        challenge.train,
+    )
+    return found.shares
+
+
 _NOTHING = Structure(
     connected=Connectivity(effective_density=0.0, collapsed_layers=0),
-    overlap=dict.fromkeys(("precision", "recall", "f1", "iou", "lift"), 0.0),
+    overlap=dict.fromkeys(("precision", "recall", "f1", "iou", "lift", SCORED_OVERLAP), 0.0),
 )
 
 
@@ -59,7 +77,6 @@ def record_of(
     """
     mask, trivial = attempt.mask, challenge.trivial
     found = accuracies or Accuracies(strong=trivial, weak=trivial)
-    share = recovered(challenge, found)
     computed: Mapping[str, float] = {}
     if mask is not None:
         evidence = Evidence(
@@ -75,11 +92,12 @@ def record_of(
         challenge=challenge.id,
         bundle_sha256=challenge.digest,
         target_density=attempt.target_density,
+        density_multiple=attempt.target_density / challenge.planted_density,
         is_planted_density=attempt.is_planted_density,
         seed=attempt.seed,
         status=attempt.status,
-        strong=TrackScore(performance=_finite(found.strong), recovered_accuracy=share.strong),
-        weak=TrackScore(performance=_finite(found.weak), recovered_accuracy=share.weak),
+        strong=track_score(challenge, found.strong),
+        weak=track_score(challenge, found.weak),
         density=0.0 if mask is None else mask.density,
         sparsity=1.0 if mask is None else mask.sparsity,
         effective_density=structure.connected.effective_density,
@@ -107,8 +125,3 @@ def _compute(metrics: Sequence[Metric], evidence: Evidence) -> dict[str, float]:
         else:
             _LOG.warning("metric %r gave %s; expected a finite number", metric.name, value)
     return found
-
-
-def _finite(value: float) -> float:
-    """Returns `value`, or a large negative number where it is infinite or NaN: JSON has neither."""
-    return value if math.isfinite(value) else -1e30

@@ -7,18 +7,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 #: Version of the JSON output and of run directories.
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
+#: The overlap that counts for the score, of those that a record holds.
+SCORED_OVERLAP = "adjusted_recall"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackScore:
-    """Test accuracy (R² in regression), and recovered accuracy in [0, 1].
+    """Test accuracy (R² in regression), and what it recovers of the ticket's, both in [0, 1].
 
     The field is called `performance` as it is in the JSON output.
     """
 
     performance: float
     recovered_accuracy: float
+    recovered_digits: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,8 @@ class Record:
     """The result of one run: of one pruner, on one challenge, at one density, with one seed.
 
     A run that failed has a status other than "ok", an error, and zeros for scores.
-    target_density is the density that was asked for; density the mask's own. `overlap` holds
+    target_density is the density that was asked for, density_multiple how many times the planted
+    density that is, and density the mask's own. `overlap` holds
     precision, recall, f1, iou, lift and, where the pruner gave saliencies,
     average_precision. `seconds` is the pruner's wall time.
     """
@@ -35,6 +39,7 @@ class Record:
     challenge: str
     bundle_sha256: str
     target_density: float
+    density_multiple: float
     is_planted_density: bool
     seed: int
     status: str

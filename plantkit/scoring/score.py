@@ -1,19 +1,19 @@
-"""A pruner's score: recovered accuracy, its area over density, and the weighted mean."""
+"""A pruner's score: recovered digits, their area over density, and the weighted mean."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.bundles import Challenge, PublicChallenge
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.protocol import Protocol
-from plantkit.scoring.records import Record
+from plantkit.scoring.records import SCORED_OVERLAP, Record, TrackScore
 
 #: Version of the rules by which masks become scores. Results of two versions never mix.
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 
 
 def recovered_accuracy(accuracy: float, *, trivial: float, ticket: float) -> float:
@@ -31,17 +31,45 @@ def recovered_accuracy(accuracy: float, *, trivial: float, ticket: float) -> flo
     return min(1.0, max(0.0, (accuracy - trivial) / (ticket - trivial)))
 
 
-def recovery_area(points: Mapping[float, float | None]) -> float:
-    """Returns the area under recovered accuracy over log density, normalised to [0, 1].
+def recovered_digits(
+    accuracy: float, *, trivial: float, ticket: float, resolution: float = 0.0
+) -> float:
+    """Returns the share of the digits that the ticket takes off the error, clipped to [0, 1].
+
+    With the error e = 1 - accuracy it is log(e_trivial / e) / log(e_trivial / e_ticket): how
+    many orders of magnitude the error falls, over how many it falls under the ticket. From .99
+    to .999 it grows as much as from 0 to .9, so that it separates masks that are nearly as good
+    as the ticket. An accuracy that is not a number recovers nothing.
 
     Args:
-        points: density in (0, 1] to recovered accuracy, at least two densities. Between
-            them recovered accuracy is interpolated linearly in log density. Where a run failed
-            it is None, and nothing counts up to the next density on either side.
+        resolution: the smallest error that can be told from none; smaller ones count as this.
+
+    Raises:
+        ValueError: the ticket is no better than the trivial predictor.
+    """
+    if ticket <= trivial:
+        raise ValueError(f"ticket accuracy {ticket} is not above the trivial {trivial}")
+    if math.isnan(accuracy) or accuracy <= trivial:
+        return 0.0
+    if accuracy >= ticket:
+        return 1.0
+    worst, error, least = 1 - trivial, 1 - accuracy, max(1 - ticket, resolution)
+    if error <= least:
+        return 1.0
+    return math.log(worst / error) / math.log(worst / least)
+
+
+def area_over_density(points: Mapping[float, float | None]) -> float:
+    """Returns the mean over log density of a curve, in the range of its values.
+
+    Args:
+        points: density in (0, 1] to a value. Between them the value is interpolated linearly in
+            log density. One point alone is its own mean, and without points the mean is 0. Where
+            a run failed it is None, and nothing counts up to the next density on either side.
     """
     densities = sorted(points)
     if len(densities) < 2:
-        raise ValueError("an area needs at least two densities")
+        return next(iter(points.values()), None) or 0.0
     area = 0.0
     for low, high in itertools.pairwise(densities):
         left, right = points[low], points[high]
@@ -54,12 +82,12 @@ def recovery_area(points: Mapping[float, float | None]) -> float:
 class SeedScore:
     """What one pruner reached on one challenge with one seed; all in [0, 1].
 
-    f1 is None where the challenge's overlap is not scored or the planted density was not run.
+    overlap_area is None where the challenge does not score it.
     """
 
     strong_area: float
     weak_area: float
-    f1: float | None
+    overlap_area: float | None
 
     def total(self, protocol: Protocol) -> float:
         """Returns the score in [0, 100]: the weighted mean of the parts that are scored."""
@@ -67,8 +95,8 @@ class SeedScore:
             (protocol.strong_weight, self.strong_area),
             (protocol.weak_weight, self.weak_area),
         ]
-        if self.f1 is not None:
-            parts.append((protocol.f1_weight, self.f1))
+        if self.overlap_area is not None:
+            parts.append((protocol.overlap_weight, self.overlap_area))
         weight = sum(share for share, _ in parts)
         return 100 * sum(share * value for share, value in parts) / weight if weight else 0.0
 
@@ -76,49 +104,65 @@ class SeedScore:
 def seed_score(challenge: Challenge, records: Sequence[Record]) -> SeedScore:
     """Returns the score of one pruner's records for one challenge and one seed.
 
-    The areas end at density 1, where every mask is the same: the dense network's recovered
-    accuracy, as the bundle states it, stands there. A strong ticket needs no training, so the
-    weak area takes what a mask recovers trained or untrained, whichever is more.
+    Densities below the planted one are shown, not scored: the ticket itself does not fit
+    there. A strong ticket needs no training, so the weak area takes what a mask recovers
+    trained or untrained, whichever is more.
     """
-    by_density = {
-        record.target_density: Accuracies(
-            strong=record.strong.recovered_accuracy, weak=record.weak.recovered_accuracy
-        )
-        if record.status == "ok"
-        else None
+    runs = {
+        record.target_density: record if record.status == "ok" else None
         for record in records
+        if record.target_density >= challenge.planted_density
     }
-    planted = [r.overlap["f1"] for r in records if r.is_planted_density]
-    return _seed_score(challenge, by_density, f1=planted[0] if planted else None)
 
+    def area(value: Callable[[Record], float]) -> float:
+        return area_over_density(
+            {density: None if run is None else value(run) for density, run in runs.items()}
+        )
 
-def ticket_score(challenge: Challenge, protocol: Protocol, densities: Sequence[float]) -> float:
-    """Returns the score in [0, 100] of a pruner that returns the ticket at every density."""
-    ticket = recovered(challenge, challenge.ticket)
-    by_density = {density: ticket for density in densities if density < 1.0}
-    f1 = 1.0 if challenge.planted_density in densities else None
-    return _seed_score(challenge, by_density, f1=f1).total(protocol)
-
-
-def _seed_score(
-    challenge: Challenge, by_density: Mapping[float, Accuracies | None], *, f1: float | None
-) -> SeedScore:
-    # Below the planted density the ticket itself does not fit: those runs are shown, not scored.
-    counted = {d: p for d, p in by_density.items() if d >= challenge.planted_density}
-    points = {1.0: recovered(challenge, challenge.dense), **counted}
-    strong = {density: None if p is None else p.strong for density, p in points.items()}
-    weak = {density: None if p is None else max(p.strong, p.weak) for density, p in points.items()}
     return SeedScore(
-        strong_area=recovery_area(strong) if len(strong) > 1 else strong[1.0] or 0.0,
-        weak_area=recovery_area(weak) if len(weak) > 1 else weak[1.0] or 0.0,
-        f1=f1 if challenge.overlap_scored else None,
+        strong_area=area(lambda run: run.strong.recovered_digits),
+        weak_area=area(lambda run: max(run.strong.recovered_digits, run.weak.recovered_digits)),
+        overlap_area=area(lambda run: run.overlap[SCORED_OVERLAP])
+        if challenge.overlap_scored
+        else None,
     )
 
 
-def recovered(challenge: Challenge, accuracies: Accuracies) -> Accuracies:
-    """Returns the recovered accuracies, in [0, 1], of a mask's accuracies."""
-    ticket, trivial = challenge.ticket.strong, challenge.trivial
-    return Accuracies(
-        strong=recovered_accuracy(accuracies.strong, trivial=trivial, ticket=ticket),
-        weak=recovered_accuracy(accuracies.weak, trivial=trivial, ticket=ticket),
+def track_score(challenge: PublicChallenge, accuracy: float) -> TrackScore:
+    """Returns an accuracy with the shares of the ticket's that it recovers."""
+    trivial, ticket = challenge.trivial, challenge.ticket.strong
+    return TrackScore(
+        performance=accuracy if math.isfinite(accuracy) else -1e30,  # JSON has no infinity
+        recovered_accuracy=recovered_accuracy(accuracy, trivial=trivial, ticket=ticket),
+        recovered_digits=recovered_digits(
+            accuracy,
+            trivial=trivial,
+            ticket=ticket,
+            resolution=challenge.task.resolution(challenge.manifest["data"]["test"]),
+        ),
+    )
+
+
+def ticket_score(challenge: PublicChallenge) -> SeedScore:
+    """Returns what a pruner scores that returns the ticket at every density."""
+    return _constant_score(challenge, challenge.ticket, overlap=1.0)
+
+
+def dense_score(challenge: PublicChallenge) -> SeedScore:
+    """Returns what the dense network would score, were it returned at every density.
+
+    No mask is as dense. This says what training alone recovers.
+    """
+    return _constant_score(challenge, challenge.dense, overlap=0.0)
+
+
+def _constant_score(
+    challenge: PublicChallenge, accuracies: Accuracies, *, overlap: float
+) -> SeedScore:
+    strong = track_score(challenge, accuracies.strong).recovered_digits
+    weak = track_score(challenge, accuracies.weak).recovered_digits
+    return SeedScore(
+        strong_area=strong,
+        weak_area=max(strong, weak),
+        overlap_area=overlap if challenge.overlap_scored else None,
     )

@@ -23,6 +23,7 @@ from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import rank
+from plantkit.scoring.records import SCORED_OVERLAP
 
 BAD_LABEL = "bro|ken:<b>=x"
 HOSTILE = "bad | <b>&amp; \\end{tabular} ünï"
@@ -130,6 +131,8 @@ def test_json_holds_no_nan(evaluation, circle):
 def test_csv(evaluation):
     rows = list(csv.DictReader(io.StringIO(built_in("csv").render(evaluation))))
     assert len(rows) == 24
+    assert float(rows[0]["strong_recovered_digits"]) == float(rows[0]["adjusted_recall"]) == 1.0
+    assert float(rows[0]["density_multiple"]) == 1.0
     assert rows[0]["pruner"] == "oracle"
     assert float(rows[0]["f1"]) == 1.0
     assert rows[8]["error"] == HOSTILE
@@ -185,13 +188,16 @@ def test_cells_agree_with_the_records(evaluation, circle):
         record for record in evaluation.records_of("mixed", circle) if record.is_planted_density
     ]
     assert [record.status for record in records] == ["ok", "timeout"]
-    cells = dict(zip(("strong", "weak", "precision", "recall", "f1"), row[5:10], strict=True))
+    assert row[1] == "planted"
+    names = ("strong", "strong digits", "weak", "weak digits", "overlap", "f1")
+    cells = dict(zip(names, row[4:10], strict=True))
     found = records[0]
     expected = {
         "strong": found.strong.recovered_accuracy,
+        "strong digits": found.strong.recovered_digits,
         "weak": found.weak.recovered_accuracy,
-        "precision": found.overlap["precision"],
-        "recall": found.overlap["recall"],
+        "weak digits": found.weak.recovered_digits,
+        "overlap": found.overlap[SCORED_OVERLAP],
         "f1": found.overlap["f1"],
     }
     # The run that failed counts as zero in every mean.

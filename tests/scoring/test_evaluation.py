@@ -37,6 +37,7 @@ STANDING = Standing(
     high=52.0,
     strong_area=0.25,
     weak_area=0.5,
+    overlap_area=0.75,
     f1=None,
     failures=2,
     seconds=1.5,
@@ -50,7 +51,12 @@ def evaluation(circle: Challenge, relu: Challenge) -> Evaluation:
         challenges=[circle, relu],
         suite="tiny",
         protocol=Protocol(
-            densities=("planted", 0.5), seeds=4, strong_weight=2.0, weak_weight=3.0, f1_weight=5.0
+            densities=("planted", "3x", 0.5),
+            seeds=4,
+            strong_weight=2.0,
+            weak_weight=3.0,
+            overlap_weight=5.0,
+            family_weights={"relu": 0.5},
         ),
         records=[
             record_of(circle, seed=1),
@@ -68,16 +74,18 @@ def test_every_field_of_the_json(evaluation: Evaluation, circle: Challenge) -> N
     found = json.loads(json.dumps(evaluation.to_json()))
     assert violations(found, "results") == []
     assert {key: found[key] for key in ("schema_version", "plantkit_version")} == {
-        "schema_version": 1,
+        "schema_version": 2,
         "plantkit_version": __version__,
     }
-    assert found["scoring_version"] == 1
+    assert found["scoring_version"] == 2
     assert found["run"] == {
         "date": "2030-01-02T03:04:05+00:00",
         "seeds": 4,
         "suite": "tiny",
-        "densities": ["planted", 0.5],
-        "weights": {"strong": 2.0, "weak": 3.0, "f1": 5.0},
+        "densities": ["planted", "3x", 0.5],
+        "weights": {"strong": 2.0, "weak": 3.0, "overlap": 5.0},
+        "family_weights": {"relu": 0.5},
+        "interval_covers": "seeds",
         "device": "cuda",
         "threads": 6,
         "isolation": "full",
@@ -88,11 +96,13 @@ def test_every_field_of_the_json(evaluation: Evaluation, circle: Challenge) -> N
     assert first == {
         "id": "circle-3x60",
         "bundle_sha256": circle.digest,
+        "family": "circle",
         "planted_density": circle.planted_density,
         "overlap_scored": circle.overlap_scored,
         "trivial": circle.trivial,
         "ticket": circle.ticket.strong,
         "dense": circle.dense.weak,
+        "trained_reference": max(circle.ticket.weak, circle.dense.weak),
     }
     assert second["id"] == "relu-3x8"
     assert found["pruners"] == [
@@ -140,8 +150,16 @@ def test_the_records_of_a_pruner_on_a_challenge(
 def test_a_record_comes_back_from_json(circle: Challenge, changes: dict[str, Any]) -> None:
     record = record_of(circle, **changes)
     value = json.loads(json.dumps(record.to_json()))
-    assert value["strong"] == {"performance": 0.11, "recovered_accuracy": 0.12}
-    assert value["weak"] == {"performance": 0.21, "recovered_accuracy": 0.22}
+    assert value["strong"] == {
+        "performance": 0.11,
+        "recovered_accuracy": 0.12,
+        "recovered_digits": 0.13,
+    }
+    assert value["weak"] == {
+        "performance": 0.21,
+        "recovered_accuracy": 0.22,
+        "recovered_digits": 0.23,
+    }
     before = json.dumps(value)
     assert Record.from_json(value) == record
     assert json.dumps(value) == before  # what it is given stays as it is

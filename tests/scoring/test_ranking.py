@@ -6,10 +6,11 @@ import random
 from dataclasses import replace
 
 import pytest
+from builders import OVERLAP
 
 from plantkit.scoring.protocol import Protocol
-from plantkit.scoring.ranking import rank
-from plantkit.scoring.records import Record, TrackScore
+from plantkit.scoring.ranking import Coverage, coverage, rank
+from plantkit.scoring.records import SCORED_OVERLAP, Record, TrackScore
 
 PROTOCOL = Protocol(densities=(0.5,), seeds=3)
 
@@ -20,16 +21,17 @@ def record(challenge, pruner, seed, strong, weak, *, status="ok") -> Record:
         challenge=challenge.id,
         bundle_sha256=challenge.digest,
         target_density=0.5,
+        density_multiple=2.0,
         is_planted_density=False,
         seed=seed,
         status=status,
-        strong=TrackScore(performance=0.0, recovered_accuracy=strong),
-        weak=TrackScore(performance=0.0, recovered_accuracy=weak),
+        strong=TrackScore(performance=0.0, recovered_accuracy=strong, recovered_digits=strong),
+        weak=TrackScore(performance=0.0, recovered_accuracy=weak, recovered_digits=weak),
         density=0.5,
         sparsity=0.5,
         effective_density=0.1,
         collapsed_layers=0,
-        overlap={"precision": 0.0, "recall": 0.0, "f1": 0.0, "iou": 0.0, "lift": 0.0},
+        overlap=OVERLAP,
         seconds=2.0,
         peak_rss_mib=None,
         error="",
@@ -146,20 +148,114 @@ def test_intervals_end_where_scores_do(circle):
     assert (wide.low, wide.high) == (0.0, 100.0)
 
 
-def test_f1_is_the_mean_over_seeds_where_overlap_is_scored(circle, relu):
+def test_overlap_is_a_mean_where_it_is_scored_and_f1_where_the_planted_density_was_run(
+    circle, relu
+):
     records = [
         replace(
             one,
             target_density=challenge.planted_density,
             is_planted_density=True,
-            overlap={**one.overlap, "f1": f1},
+            overlap={**one.overlap, "f1": value, SCORED_OVERLAP: value + 0.3},
         )
         for challenge in (circle, relu)
-        for one, f1 in zip(records_of(challenge, {"a": [0.5] * 3}), (0.1, 0.2, 0.6), strict=True)
+        for one, value in zip(records_of(challenge, {"a": [0.5] * 3}), (0.1, 0.2, 0.6), strict=True)
     ]
     assert (circle.overlap_scored, relu.overlap_scored) == (True, False)
-    assert rank([circle, relu], records, PROTOCOL)[0].f1 == pytest.approx(0.3)
-    assert rank([relu], records[3:], PROTOCOL)[0].f1 is None
+    [standing] = rank([circle, relu], records, PROTOCOL)
+    assert (standing.f1, standing.overlap_area) == (pytest.approx(0.3), pytest.approx(0.6))
+    assert rank([relu], records[3:], PROTOCOL)[0].overlap_area is None
+    elsewhere = [replace(one, is_planted_density=False) for one in records]
+    assert rank([circle], elsewhere[:3], PROTOCOL)[0].f1 is None
+
+
+def instances(challenge, count):
+    """Returns challenges of one kind."""
+    return [
+        replace(challenge, id=f"{challenge.id}-{number}", digest=f"{number}" * 64)
+        for number in range(count)
+    ]
+
+
+def test_interval_over_instances_by_hand(circle):
+    """Instances whose seeds mean x - 1, x, x + 1: as three seeds do, whatever the seeds spread."""
+    kind = instances(circle, 3)
+    [low] = rank(kind[:1], records_of(kind[0], {"a": [0.5]}), PROTOCOL)
+    [high] = rank(kind[:1], records_of(kind[0], {"a": [0.51]}), PROTOCOL)
+    step = 0.01 / (high.score - low.score)
+    records = [
+        one
+        for challenge, mean in zip(kind, (0.5 - step, 0.5, 0.5 + step), strict=True)
+        for one in records_of(challenge, {"a": [mean - 0.2, mean, mean + 0.2]})
+    ]
+    [standing] = rank(kind, records, PROTOCOL)
+    assert standing.score == pytest.approx(low.score)
+    assert standing.high - standing.score == pytest.approx(4.302653 / 3**0.5, rel=1e-4)
+
+
+def test_a_seed_each_is_enough_for_an_interval_over_instances(circle):
+    kind = instances(circle, 2)
+    values = [{"a": [0.5], "b": [0.4]}, {"a": [0.6], "b": [0.5]}]
+    records = [
+        one
+        for challenge, found in zip(kind, values, strict=True)
+        for one in records_of(challenge, found)
+    ]
+    standings = rank(kind, records, replace(PROTOCOL, seeds=1))
+    # They differ alike on both instances: the pairs tell them apart, their own intervals don't.
+    assert [(s.rank, s.pruner) for s in standings] == [(1, "a"), (2, "b")]
+    assert standings[0].low < standings[1].high
+
+
+def test_instances_of_another_shape_are_of_another_kind(circle, relu):
+    one_seed = replace(PROTOCOL, seeds=1)
+    pair = instances(circle, 2)
+    assert coverage(pair, one_seed) is Coverage.INSTANCES
+    assert coverage([circle, relu], one_seed) is Coverage.NOTHING
+    assert coverage([circle, relu], PROTOCOL) is Coverage.SEEDS
+    assert coverage([*pair, relu], PROTOCOL) is Coverage.SOME
+    assert coverage([*pair, relu], one_seed) is Coverage.NOTHING
+
+
+def test_families_count_alike_whatever_their_number_of_instances(circle, relu):
+    kind = instances(circle, 3)
+    records = [one for each in kind for one in records_of(each, {"a": [1.0] * 3})]
+    records += records_of(relu, {"a": [0.0] * 3})
+    [both] = rank([*kind, relu], records, PROTOCOL)
+    [circles] = rank(kind, records[:-3], PROTOCOL)
+    [other] = rank([relu], records[-3:], PROTOCOL)
+    assert both.score == pytest.approx((circles.score + other.score) / 2)
+    weighted = replace(PROTOCOL, family_weights={"relu": 0.25})
+    [less] = rank([*kind, relu], records, weighted)
+    assert less.score == pytest.approx((circles.score + 0.25 * other.score) / 1.25)
+
+
+def test_a_failed_entry_is_never_above_a_valid_one_nor_beside_it(circle):
+    """Both score nothing, or within chance of each other: the one without failures comes first."""
+    crashed = [
+        replace(one, status="crash", overlap=dict.fromkeys(OVERLAP, 0.0))
+        for one in records_of(circle, {"a": [0.0] * 3})
+    ]
+    valid = [
+        replace(one, overlap=dict.fromkeys(OVERLAP, 0.0))
+        for one in records_of(circle, {"b": [0.0] * 3})
+    ]
+    standings = rank([circle], crashed + valid, PROTOCOL)
+    assert [(s.rank, s.pruner) for s in standings] == [(1, "b"), (2, "a")]
+
+
+def test_permuting_pruners_or_challenges_changes_nothing(circle, relu):
+    kind = [*instances(circle, 2), relu]
+    values = {"a": [0.5, 0.2, 0.9], "b": [0.3, 0.6, 0.1], "c": [0.5, 0.2, 0.8]}
+    records = [one for each in kind for one in records_of(each, values)]
+    expected = rank(kind, records, PROTOCOL)
+    for seed in range(4):
+        random.Random(seed).shuffle(kind)
+        random.Random(seed).shuffle(records)
+        found = rank(kind, records, PROTOCOL)
+        assert [one.pruner for one in found] == [one.pruner for one in expected]
+        assert [one.rank for one in found] == [one.rank for one in expected]
+        assert [one.score for one in found] == pytest.approx([one.score for one in expected])
 
 
 def test_failures_are_counted(circle):

@@ -10,7 +10,7 @@ import pytest
 from plantkit.networks.masks import Mask
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.attempts import Attempt
-from plantkit.scoring.recording import Structure, record_of
+from plantkit.scoring.recording import Structure, costs_of, record_of
 
 FOUND = Accuracies(strong=0.5, weak=0.75)
 
@@ -35,12 +35,16 @@ class Named:
         self.compute = compute
 
 
+def structure_of(challenge, mask):
+    return Structure.of(challenge, mask, costs_of(challenge))
+
+
 def recorded(circle, mask, **options):
     return record_of(
         circle,
         attempt(mask),
         digest="d",
-        structure=Structure.of(circle, mask),
+        structure=structure_of(circle, mask),
         accuracies=FOUND,
         **options,
     )
@@ -70,14 +74,20 @@ def test_the_fields_of_a_failed_run(circle):
     assert (record.density, record.sparsity, record.collapsed_layers) == (0.0, 1.0, 0)
     assert record.strong == record.weak
     assert (record.strong.performance, record.strong.recovered_accuracy) == (circle.trivial, 0.0)
-    assert record.overlap == dict.fromkeys(("precision", "recall", "f1", "iou", "lift"), 0.0)
+    names = ("precision", "recall", "f1", "iou", "lift", "adjusted_recall")
+    assert record.overlap == dict.fromkeys(names, 0.0)
     assert record.metrics == {}
 
 
 def test_infinite_accuracies_are_stored_as_numbers(circle):
     wild = Accuracies(strong=float("-inf"), weak=float("nan"))
     mask = Mask.full(circle.network)
-    record = record_of(circle, attempt(mask), structure=Structure.of(circle, mask), accuracies=wild)
+    record = record_of(
+        circle,
+        attempt(mask),
+        structure=structure_of(circle, mask),
+        accuracies=wild,
+    )
     assert record.strong.performance == record.weak.performance == -1e30
     assert record.strong.recovered_accuracy == record.weak.recovered_accuracy == 0.0
 
@@ -114,6 +124,6 @@ def test_metrics_that_break_are_left_out_with_a_warning(circle, caplog):
 def test_two_masks_of_equal_entries_keep_their_own_saliency(circle):
     full = Mask.full(circle.network)
     good = Mask(full, saliency={n: v.float() for n, v in circle.truth.ticket.items()})
-    assert Structure.of(circle, good).overlap["average_precision"] == 1.0
-    assert "average_precision" not in Structure.of(circle, full).overlap
-    assert replace(Structure.of(circle, full)).connected == Structure.of(circle, good).connected
+    assert structure_of(circle, good).overlap["average_precision"] == 1.0
+    assert "average_precision" not in structure_of(circle, full).overlap
+    assert replace(structure_of(circle, full)).connected == structure_of(circle, good).connected

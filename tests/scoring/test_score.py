@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from builders import score_attempts
+from builders import OVERLAP, record_of, score_attempts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +18,13 @@ from plantkit.networks.masks import Mask
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.records import SCORED_OVERLAP, TrackScore
 from plantkit.scoring.score import (
     SeedScore,
+    area_over_density,
+    dense_score,
     recovered_accuracy,
-    recovery_area,
+    recovered_digits,
     seed_score,
     ticket_score,
 )
@@ -43,6 +46,10 @@ def attempt(mask, *, density=0.5, seed=0, status="ok", planted=False, pruner="p"
     )
 
 
+def share(digits):
+    return TrackScore(performance=0.0, recovered_accuracy=0.0, recovered_digits=digits)
+
+
 class TestRecoveredAccuracy:
     @pytest.mark.parametrize(
         ("performance", "expected"),
@@ -60,57 +67,119 @@ class TestRecoveredAccuracy:
             recovered_accuracy(0.5, trivial=0.2, ticket=0.2)
 
 
-class TestRecoveryArea:
+class TestRecoveredDigits:
+    @pytest.mark.parametrize(
+        ("accuracy", "expected"),
+        # The constant errs in 1 of 10, the ticket in 1 of 1000: two digits between them.
+        [(0.9, 0.0), (0.99, 0.5), (0.999, 1.0), (0.8, 0.0), (1.0, 1.0), (math.nan, 0.0)],
+    )
+    def test_by_hand(self, accuracy, expected):
+        found = recovered_digits(accuracy, trivial=0.9, ticket=0.999)
+        assert found == pytest.approx(expected)
+
+    def test_infinitely_bad(self):
+        assert recovered_digits(-math.inf, trivial=0.2, ticket=0.9) == 0.0
+
+    def test_a_ticket_without_error_counts_as_one_at_the_resolution(self):
+        """Otherwise no mask could ever recover anything of its infinitely many digits."""
+        found = [
+            recovered_digits(accuracy, trivial=0.0, ticket=1.0, resolution=1e-4)
+            for accuracy in (0.9, 0.99, 0.999, 0.9999, 0.99999)
+        ]
+        assert found == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+
+    def test_ticket_no_better_than_trivial(self):
+        with pytest.raises(ValueError, match="not above the trivial"):
+            recovered_digits(0.5, trivial=0.2, ticket=0.2)
+
+    @given(
+        st.floats(-1.0, 0.9),
+        st.floats(0.01, 0.99),
+        st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=2),
+    )
+    def test_they_grow_with_accuracy_and_stay_shares(self, trivial, gain, accuracies):
+        ticket = trivial + gain * (1 - trivial)
+        low, high = sorted(accuracies)
+        found = [recovered_digits(one, trivial=trivial, ticket=ticket) for one in (low, high)]
+        assert 0.0 <= found[0] <= found[1] <= 1.0
+
+    @given(st.floats(0.0, 0.9), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+    def test_never_more_than_recovered_accuracy(self, trivial, gain, share):
+        """The logarithm is concave in the error: the last digits are the dearest."""
+        ticket = trivial + gain * (1 - trivial)
+        accuracy = trivial + share * (ticket - trivial)
+        digits = recovered_digits(accuracy, trivial=trivial, ticket=ticket)
+        assert digits <= recovered_accuracy(accuracy, trivial=trivial, ticket=ticket) + 1e-9
+
+
+class TestAreaOverDensity:
     def test_by_hand(self):
-        # Two decades: recovered 0 at 0.01, 1 at 0.1, 1 at 1: a triangle and a square.
-        assert recovery_area({0.01: 0.0, 0.1: 1.0, 1.0: 1.0}) == pytest.approx(0.75)
+        # Two decades: 0 at 0.01, 1 at 0.1, 1 at 1: a triangle and a square.
+        assert area_over_density({0.01: 0.0, 0.1: 1.0, 1.0: 1.0}) == pytest.approx(0.75)
 
     def test_order_does_not_matter(self):
-        assert recovery_area({1.0: 1.0, 0.01: 0.0}) == pytest.approx(0.5)
+        assert area_over_density({1.0: 1.0, 0.01: 0.0}) == pytest.approx(0.5)
 
     def test_nothing_counts_beside_a_failed_run(self):
-        assert recovery_area({0.01: 1.0, 0.1: None, 1.0: 1.0}) == 0.0
-        assert recovery_area({0.001: 1.0, 0.01: 1.0, 0.1: None, 1.0: 1.0}) == pytest.approx(1 / 3)
+        assert area_over_density({0.01: 1.0, 0.1: None, 1.0: 1.0}) == 0.0
+        assert area_over_density({0.001: 1.0, 0.01: 1.0, 0.1: None, 1.0: 1.0}) == pytest.approx(
+            1 / 3
+        )
 
-    def test_one_density_has_no_area(self):
-        with pytest.raises(ValueError, match=r"^an area needs at least two densities$"):
-            recovery_area({1.0: 1.0})
+    def test_one_density_is_its_own_mean(self):
+        assert area_over_density({0.1: 0.3}) == 0.3
+        assert area_over_density({0.1: None}) == area_over_density({}) == 0.0
 
 
 @given(
-    st.dictionaries(st.floats(1e-6, 1.0), st.floats(0.0, 1.0), min_size=2, max_size=8).filter(
-        lambda points: max(points) / min(points) > 1.001
+    st.dictionaries(st.floats(1e-6, 1.0), st.floats(0.0, 1.0), min_size=1, max_size=8).filter(
+        lambda points: len(points) == 1 or max(points) / min(points) > 1.001
     )
 )
 def test_an_area_is_between_the_lowest_and_the_highest_point(points):
-    area = recovery_area(points)
+    area = area_over_density(points)
     assert min(points.values()) - 1e-9 <= area <= max(points.values()) + 1e-9
 
 
 @given(st.floats(0.0, 1.0), st.floats(1e-4, 0.5))
 def test_a_constant_is_its_own_area(value, low):
     points = {low: value, math.sqrt(low): value, 1.0: value}
-    assert recovery_area(points) == pytest.approx(value)
+    assert area_over_density(points) == pytest.approx(value)
+
+
+@given(
+    st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3),
+    st.integers(0, 2),
+    st.floats(0.0, 1.0),
+)
+def test_an_area_grows_with_each_of_its_points(values, place, gain):
+    better = list(values)
+    better[place] += gain * (1 - better[place])
+    areas = [
+        area_over_density(dict(zip((0.01, 0.03, 0.1), found, strict=True)))
+        for found in (values, better)
+    ]
+    assert areas[1] >= areas[0] - 1e-12
 
 
 class TestSeedScore:
     def test_equal_weights(self):
-        score = SeedScore(strong_area=0.2, weak_area=0.4, f1=0.9)
+        score = SeedScore(strong_area=0.2, weak_area=0.4, overlap_area=0.9)
         assert score.total(PROTOCOL) == pytest.approx(50.0)
 
     def test_weight_of_an_overlap_that_is_not_scored_goes_to_the_others(self):
-        score = SeedScore(strong_area=0.2, weak_area=0.4, f1=None)
+        score = SeedScore(strong_area=0.2, weak_area=0.4, overlap_area=None)
         assert score.total(PROTOCOL) == pytest.approx(30.0)
 
     def test_weights(self):
-        protocol = replace(PROTOCOL, strong_weight=3.0, weak_weight=1.0, f1_weight=0.0)
-        assert SeedScore(strong_area=0.2, weak_area=0.4, f1=1.0).total(protocol) == pytest.approx(
-            25
-        )
+        protocol = replace(PROTOCOL, strong_weight=3.0, weak_weight=1.0, overlap_weight=0.0)
+        score = SeedScore(strong_area=0.2, weak_area=0.4, overlap_area=1.0)
+        assert score.total(protocol) == pytest.approx(25)
 
     def test_no_weight_at_all(self):
-        protocol = replace(PROTOCOL, strong_weight=0.0, weak_weight=0.0, f1_weight=0.0)
-        assert SeedScore(strong_area=1.0, weak_area=1.0, f1=1.0).total(protocol) == 0.0
+        protocol = replace(PROTOCOL, strong_weight=0.0, weak_weight=0.0, overlap_weight=0.0)
+        score = SeedScore(strong_area=1.0, weak_area=1.0, overlap_area=1.0)
+        assert score.total(protocol) == 0.0
 
 
 class TestAttempts:
@@ -232,30 +301,51 @@ class TestSeveralChallenges:
 
 
 def test_seed_score_by_hand(circle):
-    ticket = circle.truth.ticket
-    density = circle.planted_density
-    records = score_attempts(
-        circle,
-        [
-            attempt(ticket, density=density, planted=True),
-            attempt(None, density=0.5, status="crash"),
-        ],
-    )
-    score = seed_score(circle, records)
-    # The run at 0.5 failed: nothing counts on either side of it.
-    assert (score.strong_area, score.weak_area, score.f1) == (0.0, 0.0, 1.0)
-    [alone] = score_attempts(circle, [attempt(ticket, density=density, planted=True)])
-    score = seed_score(circle, [alone])
-    dense = {
-        track: recovered_accuracy(
-            getattr(circle.dense, track), trivial=circle.trivial, ticket=circle.ticket.strong
+    planted = circle.planted_density
+    found = [
+        record_of(
+            circle,
+            target_density=multiple * planted,
+            strong=share(strong),
+            weak=share(weak),
+            overlap=OVERLAP | {SCORED_OVERLAP: overlap},
         )
-        for track in ("strong", "weak")
-    }
-    # From 1 at the planted density to the dense network's at 1, trained or not.
-    assert score.strong_area == pytest.approx((1 + dense["strong"]) / 2)
-    assert score.weak_area == pytest.approx((1 + max(dense.values())) / 2)
-    assert score.total(PROTOCOL) == pytest.approx(ticket_score(circle, PROTOCOL, [density]))
+        for multiple, strong, weak, overlap in [
+            (1, 0.0, 0.4, 0.2),
+            (2, 0.6, 0.2, 0.4),  # untrained it is better: the weak area takes 0.6
+            (4, 1.0, 1.0, 1.0),
+        ]
+    ]
+    score = seed_score(circle, found)
+    # 1x, 2x and 4x are equally far apart in log density: two trapezoids of equal width.
+    assert score.strong_area == pytest.approx((0.3 + 0.8) / 2)
+    assert score.weak_area == pytest.approx((0.5 + 0.8) / 2)
+    assert score.overlap_area == pytest.approx((0.3 + 0.7) / 2)
+
+
+def test_densities_below_the_planted_one_are_not_scored(circle):
+    planted = circle.planted_density
+    [low, at] = [
+        record_of(circle, target_density=density, strong=share(value), weak=share(value))
+        for density, value in ((planted / 2, 1.0), (planted, 0.25))
+    ]
+    assert seed_score(circle, [low, at]).strong_area == 0.25
+    assert seed_score(circle, [low]).total(PROTOCOL) == 0.0
+
+
+def test_a_failed_run_takes_its_neighbourhood_with_it(circle):
+    planted = circle.planted_density
+    found = [
+        record_of(
+            circle,
+            target_density=multiple * planted,
+            status=status,
+            strong=share(1.0),
+            weak=share(1.0),
+        )
+        for multiple, status in ((1, "ok"), (2, "ok"), (4, "crash"))
+    ]
+    assert seed_score(circle, found).strong_area == pytest.approx(0.5)
 
 
 def test_a_pruner_that_always_fails_scores_nothing(circle):
@@ -264,41 +354,31 @@ def test_a_pruner_that_always_fails_scores_nothing(circle):
     assert score.total(PROTOCOL) == 0.0
 
 
+@pytest.mark.parametrize("name", ["circle", "relu"])
+def test_the_ticket_scores_100_at_every_density(name, request):
+    challenge = request.getfixturevalue(name)
+    densities = [challenge.density_of(one) for one in ("1x", "2x", "3x")]
+    attempts = [
+        attempt(challenge.truth.ticket, density=one, planted=one == densities[0])
+        for one in densities
+    ]
+    score = seed_score(challenge, score_attempts(challenge, attempts))
+    assert score.total(PROTOCOL) == pytest.approx(100)
+    assert ticket_score(challenge).total(PROTOCOL) == pytest.approx(100)
+
+
+def test_the_dense_network_shows_what_training_alone_recovers(circle):
+    full = Mask.full(circle.network)
+    [record] = score_attempts(circle, [attempt(full, density=1.0)])
+    score = dense_score(circle)
+    assert score.strong_area == pytest.approx(record.strong.recovered_digits)
+    assert score.weak_area == pytest.approx(record.weak.recovered_digits, abs=0.1)
+    assert score.overlap_area == 0.0 == record.overlap[SCORED_OVERLAP]
+
+
 def test_overlap_is_not_scored_on_relu(relu):
     [record] = score_attempts(
         relu, [attempt(relu.truth.ticket, density=relu.planted_density, planted=True)]
     )
     assert record.overlap["f1"] == 1.0
-    assert seed_score(relu, [record]).f1 is None
-
-
-def test_the_dense_network_stands_at_density_one_whatever_the_ticket_does(circle):
-    planted = circle.planted_density
-    with_one = ticket_score(circle, PROTOCOL, [planted, 0.5, 1.0])
-    assert with_one == ticket_score(circle, PROTOCOL, [planted, 0.5])
-
-
-def test_f1_counts_only_where_the_planted_density_is_run(circle):
-    """The ticket's areas from 0.5 on are those of any mask that recovers everything there."""
-    density = min(0.9, circle.planted_density * 1.5)
-    without = ticket_score(circle, replace(PROTOCOL, f1_weight=0.0), [density])
-    assert ticket_score(circle, PROTOCOL, [density]) == pytest.approx(without)
-
-
-def test_a_challenge_run_at_density_one_alone_has_that_run_for_areas(circle):
-    records = score_attempts(circle, [attempt(Mask.full(circle.network), density=1.0)])
-    score = seed_score(circle, records)
-    [record] = records
-    assert score.strong_area == record.strong.recovered_accuracy
-    assert score.weak_area == record.weak.recovered_accuracy > 0
-    failed = seed_score(circle, score_attempts(circle, [attempt(None, density=1.0)]))
-    assert (failed.strong_area, failed.weak_area) == (0.0, 0.0)
-
-
-def test_where_nothing_was_run_the_dense_network_alone_counts(circle):
-    """Its mask is the only one at density 1, so that its recovered accuracy is the area."""
-    between = (circle.ticket.strong + circle.trivial) / 2
-    known = replace(circle, dense=replace(circle.dense, strong=between, weak=between))
-    score = seed_score(known, [])
-    assert score.strong_area == score.weak_area == pytest.approx(0.5)
-    assert score.f1 is None
+    assert seed_score(relu, [record]).overlap_area is None

@@ -61,8 +61,9 @@ class Plan:
             "weights": [
                 self.protocol.strong_weight,
                 self.protocol.weak_weight,
-                self.protocol.f1_weight,
+                self.protocol.overlap_weight,
             ],
+            "family_weights": dict(self.protocol.family_weights),
             "time_seconds": self.time_seconds,
             "memory_mib": self.memory_mib,
         }
@@ -81,7 +82,7 @@ class Plan:
                 f"{directory / PLAN_FILE} is of scoring version {value['scoring_version']}; the "
                 f"image's plantkit scores by version {SCORING_VERSION}: export the bundle again"
             )
-        strong, weak, f1 = value["weights"]
+        strong, weak, overlap = value["weights"]
         return cls(
             suite=value["suite"],
             protocol=Protocol(
@@ -89,7 +90,8 @@ class Plan:
                 seeds=value["seeds"],
                 strong_weight=strong,
                 weak_weight=weak,
-                f1_weight=f1,
+                overlap_weight=overlap,
+                family_weights=value["family_weights"],
             ),
             densities={
                 name: [(density, planted) for density, planted in densities]

@@ -78,7 +78,8 @@ def columns(challenges: Sequence[PublicChallenge]) -> list[dict[str, Any]]:
         ("Score", "score", "desc", 2),
         ("Strong area", "strong_area", "desc", 4),
         ("Weak area", "weak_area", "desc", 4),
-        *[("F1", "f1", "desc", 4)] * any(challenge.overlap_scored for challenge in challenges),
+        *[("Overlap area", "overlap_area", "desc", 4)]
+        * any(one.overlap_scored for one in challenges),
         *[(one.id, _score_key(one), "desc", 2) for one in challenges],
         ("Failed runs", "failures", "asc", 0),
         ("Seconds per run", "seconds", "asc", 3),
@@ -152,13 +153,12 @@ def _scores(
         "failures": float(standing.failures),
         "seconds": standing.seconds,
     }
-    if standing.f1 is not None:
-        scores["f1"] = standing.f1
+    if standing.overlap_area is not None:
+        scores["overlap_area"] = standing.overlap_area
     for challenge in challenges:
         (alone,) = rank([challenge], records, plan.protocol)
         scores[_score_key(challenge)] = alone.score
-    # There is no F1 if no planted density was run, even where overlap is a column.
-    return {column["key"]: scores.get(column["key"], 0.0) for column in columns(challenges)}
+    return {column["key"]: scores[column["key"]] for column in columns(challenges)}
 
 
 def _details(challenges: Sequence[Challenge], records: Sequence[Record]) -> str:
@@ -174,12 +174,27 @@ def _details(challenges: Sequence[Challenge], records: Sequence[Record]) -> str:
                 (
                     challenge.id,
                     f"{density:.4g}",
-                    f"{fmean(record.strong.recovered_accuracy for record in group):.3f}",
-                    f"{fmean(record.weak.recovered_accuracy for record in group):.3f}",
+                    *(
+                        f"{fmean(getattr(getattr(record, track), part) for record in group):.3f}"
+                        for track in ("strong", "weak")
+                        for part in ("recovered_accuracy", "recovered_digits")
+                    ),
                     f"{len(failed)} of {len(group)}",
                     failed[0].error if failed else "",
                 )
             )
-    headers = ("challenge", "density", "strong", "weak", "failed runs", "first error")
-    meaning = "strong, weak: recovered accuracy untrained and trained, means over seeds."
+    headers = (
+        "challenge",
+        "density",
+        "strong",
+        "digits",
+        "weak",
+        "digits",
+        "failed runs",
+        "first error",
+    )
+    meaning = (
+        "strong, weak: recovered accuracy untrained and trained, each with recovered digits; "
+        "means over seeds."
+    )
     return page("Details", f"<p>{meaning}</p>\n{render_table(headers, rows, 'html')}\n")

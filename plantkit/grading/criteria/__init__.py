@@ -44,11 +44,12 @@ class Bench:
     def records(self, criterion: Criterion, pruner: str, challenge: Challenge) -> list[Record]:
         """Returns a pruner's records at the criterion's density, or all of the run's, by seed
         and density."""
-        wanted = self.protocol.densities if criterion.density is None else [criterion.density]
+        asked = self.protocol.densities if criterion.density is None else [criterion.density]
+        wanted = {challenge.density_of(density) for density in asked}
         found = [
             record
             for record in self.evaluation.records_of(pruner, challenge)
-            if any(_matches(record, density) for density in wanted)
+            if record.target_density in wanted
         ]
         return sorted(found, key=lambda record: (record.seed, record.target_density))
 
@@ -104,9 +105,3 @@ def failures_text(records: Sequence[Record]) -> str:
     shown = [f"{status}: {error}" for status, error in distinct]
     more = [f"and {len(shown) - 3} other errors"] if len(shown) > 3 else []
     return "\n".join([f"{len(failed)} of {len(records)} runs failed", *shown[:3], *more])
-
-
-def _matches(record: Record, density: float | str) -> bool:
-    if density == "planted":
-        return record.is_planted_density
-    return record.target_density == density

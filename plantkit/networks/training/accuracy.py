@@ -55,8 +55,8 @@ def strong_accuracy(
     start = flatten(spec, weights)
     found = []
     for mask in masks:  # one at a time: memory stays flat in the number of masks
-        parameters = (start * flatten(spec, mask)).unsqueeze(0)
-        found += _strong(spec, task, parameters, train_data, test_data)
+        kept = flatten(spec, mask).unsqueeze(0)
+        found += _strong(*_cut(spec, start * kept, kept), task, train_data, test_data)
     return found
 
 
@@ -182,9 +182,10 @@ def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
         for kept, parameters in zip(
             torch.split(rows, at_once), torch.split(trained, at_once), strict=True
         ):
-            untrained = (start * kept).to(unit.device)
-            strong += _strong(spec, task, untrained, train_data, test_data)
-            outputs = evaluate(spec, parameters.to(unit.device), test_data.inputs)
+            small, untrained = _cut(spec, start * kept, kept)
+            strong += _strong(small, untrained.to(unit.device), task, train_data, test_data)
+            small, whole = _cut(spec, parameters, kept)
+            outputs = evaluate(small, whole.to(unit.device), test_data.inputs)
             weak += task.accuracy(outputs, test_data.targets).tolist()
     return unit.number, [Accuracies(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
 
@@ -196,12 +197,26 @@ def trivial_accuracy(task: Task, *, train_data: Samples, test_data: Samples) -> 
     return float(task.accuracy(torch.as_tensor(constant), test_data.targets)[0])
 
 
+def _cut(spec: Network, parameters: Tensor, masks: Tensor) -> tuple[Network, Tensor]:
+    """Returns a network of the same function without idle units, and its parameters.
+
+    Args:
+        parameters, masks: (runs, total). Several runs, as on a GPU, are not cut.
+    """
+    if len(masks) > 1:
+        return spec, parameters
+    [small] = spec.cut(masks)
+    none = parameters.new_zeros(1, 1)  # what parameters of `small` without a place hold
+    return small, torch.cat([parameters, none], dim=1).gather(1, spec.places(masks, small))
+
+
 def _strong(
-    spec: Network, task: Task, parameters: Tensor, train_data: Samples, test_data: Samples
+    spec: Network, parameters: Tensor, task: Task, train_data: Samples, test_data: Samples
 ) -> list[float]:
     """Returns the test accuracy of each of the untrained parameters (runs, total)."""
-    outputs = evaluate(spec, parameters, train_data.inputs)
-    factors = task.output_factors(outputs, train_data.targets)
-    tested = evaluate(spec, parameters, test_data.inputs) * factors.unsqueeze(1)
+    tested = evaluate(spec, parameters, test_data.inputs)
+    if task.has_output_factors:
+        outputs = evaluate(spec, parameters, train_data.inputs)
+        tested = tested * task.output_factors(outputs, train_data.targets).unsqueeze(1)
     found: list[float] = task.accuracy(tested, test_data.targets).tolist()
     return found

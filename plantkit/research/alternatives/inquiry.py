@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from plantkit.challenges.bundles import PLANTED, Challenge
+from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.densities import PLANTED
 from plantkit.errors import UsageError
 from plantkit.evaluation.requests import PruneRequest
 from plantkit.evaluation.run import run_pruning
