@@ -39,6 +39,7 @@ from plantkit.networks.masks import Mask, overlap
 from plantkit.networks.training import Samples
 from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
 from plantkit.scoring.overlap import found_share
+from plantkit.scoring.recording import costs_of
 
 CHALLENGES = Path(__file__).resolve().parent.parent / "challenges"
 FIVE = ("circle-5x100", "helix-5x100", "teacher-5x100", "relu-5x100")
@@ -64,13 +65,13 @@ class Case:
     def costs(self) -> dict[str, NDArray[np.float64]]:
         one = self.challenge
         costs = removal_costs(one.network, one.task, one.weights, one.truth.ticket, one.train)
-        shares, digits = (flatten(one.network, c).numpy() for c in (costs.shares, costs.digits))
+        shares = flatten(one.network, costs.shares).numpy()
         return {
             "equal": self.ticket.astype(float),
             "matter": (shares >= 0.01).astype(float),
             "shares": shares,
             "root": np.sqrt(shares),
-            "digits": digits,
+            "digits": flatten(one.network, costs_of(one)).numpy(),
         }
 
     @cached_property
@@ -415,8 +416,7 @@ def check(case: Case) -> None:
         case.challenge,
         between(case, 0.5, "random", 3, connected=False, rng=np.random.default_rng(0)),
     )
-    costs = removal_costs(one.network, one.task, one.weights, one.truth.ticket, one.train)
-    scored = found_share(case.mask(kept), one.truth.ticket, costs.digits)
+    scored = found_share(case.mask(kept), one.truth.ticket, costs_of(one))
     assert abs(scored - FIGURES["by digits"](case, kept)) < 1e-9
 
 

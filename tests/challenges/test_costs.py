@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -53,15 +52,11 @@ def test_costs_by_hand():
     left = np.maximum(x, 0)  # the best factor for it is 1: it explains half of the power
     error = np.square(x - left).mean() / x.var()
     assert error == pytest.approx(0.5)
-    least = 0.5 / len(x)  # the ticket itself makes no error: half a sample's stands for it
-    digits = 1 - math.log(1 / error) / math.log(1 / least)
     for name, columns in (("layers.0.weight", [[1], [1]]), ("layers.1.weight", [[1, 1]])):
         every = torch.tensor(columns, dtype=torch.float64)
         torch.testing.assert_close(found.shares[name], 0.5 * every, atol=1e-5, rtol=0)
-        torch.testing.assert_close(found.digits[name], digits * every, atol=1e-5, rtol=0)
     for name in ("layers.0.bias", "layers.1.bias"):
         assert not found.shares[name].any()
-        assert not found.digits[name].any()
     assert found.counts() == [{"at_least": cost, "entries": 4} for cost in COUNTED]
 
 
@@ -69,14 +64,13 @@ def test_an_entry_that_loses_more_than_everything_costs_1():
     """Labels |x| + 100: without the bias, no factor makes the rest as good as a constant."""
     found = costs_of(kinks(second=1.0, bias=100.0))
     assert found.shares["layers.1.bias"].item() == 1
-    assert found.digits["layers.1.bias"].item() == 1
 
 
 def test_an_entry_that_does_nothing_costs_nothing():
     case = kinks(second=-1.0)
     case.ticket = Mask.full(SPEC)  # with three biases, all of them zero
     found = costs_of(case)
-    assert not found.digits["layers.0.bias"].any()
+    assert not found.shares["layers.0.bias"].any()
     assert [count["entries"] for count in found.counts()] == [4, 4, 4]
 
 
@@ -112,11 +106,9 @@ def test_every_cost_is_what_the_strong_track_says(kind):
     trivial = trivial_accuracy(task, train_data=train, test_data=train)
     assert whole > trivial
     shares = np.clip([(whole - one) / (whole - trivial) for one in without], 0, 1)
-    errors = np.maximum(1 - np.array([whole, trivial, *without]), 0.5 / 60)
-    digits = np.clip(np.log(errors[2:] / errors[0]) / np.log(errors[1] / errors[0]), 0, 1)
     assert flatten(spec, found.shares)[kept].numpy() == pytest.approx(shares, abs=1e-5)
-    assert flatten(spec, found.digits)[kept].numpy() == pytest.approx(digits, abs=1e-5)
-    assert not flatten(spec, found.digits)[~kept].any()
+    assert not flatten(spec, found.shares)[~kept].any()
+    assert (found.ticket, found.trivial) == (pytest.approx(whole, abs=1e-5), trivial)
     counts = [int((shares >= cost).sum()) for cost in COUNTED]
     assert [one["entries"] for one in found.counts()] == counts
     assert 0 < counts[0] < len(shares)
@@ -131,7 +123,8 @@ def test_a_ticket_no_better_than_a_constant_has_nothing_to_lose():
     case = kinks(second=-1.0)
     case.train = Samples(inputs=GRID, targets=torch.relu(GRID.abs() - 0.9))  # even; the ticket odd
     found = costs_of(case)
-    assert not any(value.any() for value in (*found.shares.values(), *found.digits.values()))
+    assert not any(value.any() for value in found.shares.values())
+    assert found.ticket <= found.trivial
 
 
 def test_a_manifest_may_state_the_counts(circle):

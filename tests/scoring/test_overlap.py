@@ -7,9 +7,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from plantkit.challenges.costs import RemovalCosts
 from plantkit.networks import PerceptronSpec, unflatten
 from plantkit.networks.masks import Mask
-from plantkit.scoring.overlap import found_share
+from plantkit.scoring.overlap import digits_lost, found_share
 
 SPEC = PerceptronSpec(widths=(2, 3, 1))  # parameters of 6, 3, 3 and 1 entries
 #: Two of the first weights, one of the last; their costs are .2, .6 and .4.
@@ -114,3 +115,27 @@ def test_a_mask_that_knows_a_share_and_guesses_the_rest_gets_that_share(seed, kn
     kept = knows | (torch.rand(spec.total, generator=generator) < rates)
     # Six standard deviations of the share of 2,400 entries.
     assert share(kept, ticket, costs, spec) == pytest.approx(known, abs=0.12)
+
+
+def test_digits_lost_by_hand():
+    """The ticket makes an error of 1e-4 and a constant one of 1: four digits."""
+    gain = 1 - 1e-4
+    shares = [0, 9e-4 / gain, 9.9e-3 / gain, (0.1 - 1e-4) / gain, (1 - 1e-4) / gain, 1e-12]
+    costs = RemovalCosts(
+        shares={"a": torch.tensor(shares[:3]).double(), "b": torch.tensor([shares[3:]]).double()},
+        trivial=0.0,
+        ticket=1 - 1e-4,
+    )
+    found = digits_lost(costs, resolution=1e-6)
+    assert found["a"].tolist() == pytest.approx([0, 1 / 4, 2 / 4], abs=1e-6)
+    assert found["b"].tolist() == [pytest.approx([3 / 4, 1, 0], abs=1e-6)]
+    # Where errors below 1e-2 cannot be told from none, two digits are left.
+    found = digits_lost(costs, resolution=1e-2)
+    assert found["a"].tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+    assert found["b"].tolist() == [pytest.approx([1 / 2, 1, 0], abs=1e-6)]
+
+
+def test_a_ticket_that_loses_nothing_loses_no_digits():
+    """Not even where it is no better than a constant on the training data."""
+    costs = RemovalCosts(shares={"a": torch.zeros(2).double()}, trivial=0.5, ticket=0.4)
+    assert digits_lost(costs, resolution=1e-6)["a"].tolist() == [0, 0]
