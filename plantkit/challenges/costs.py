@@ -38,19 +38,17 @@ class RemovalCosts:
     trivial: float
     ticket: float
 
-    def counts(self) -> list[dict[str, Any]]:
-        """Returns how many entries cost at least so much, as a manifest says it.
+    def count(self, at_least: float) -> int:
+        """Returns how many entries cost at least this share of the gain."""
+        return sum(int((share >= at_least).sum()) for share in self.shares.values())
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Returns what a manifest says: how many entries cost at least so much.
 
         The counts tell how unique a ticket is: an entry that costs next to nothing could as well
         be another. They name no entry.
         """
-        return [
-            {
-                "at_least": cost,
-                "entries": sum(int((share >= cost).sum()) for share in self.shares.values()),
-            }
-            for cost in COUNTED
-        ]
+        return [{"at_least": cost, "entries": self.count(cost)} for cost in COUNTED]
 
 
 def removal_costs(

@@ -57,7 +57,7 @@ def test_costs_by_hand():
         torch.testing.assert_close(found.shares[name], 0.5 * every, atol=1e-5, rtol=0)
     for name in ("layers.0.bias", "layers.1.bias"):
         assert not found.shares[name].any()
-    assert found.counts() == [{"at_least": cost, "entries": 4} for cost in COUNTED]
+    assert found.to_json() == [{"at_least": cost, "entries": 4} for cost in COUNTED]
 
 
 def test_an_entry_that_loses_more_than_everything_costs_1():
@@ -71,7 +71,7 @@ def test_an_entry_that_does_nothing_costs_nothing():
     case.ticket = Mask.full(SPEC)  # with three biases, all of them zero
     found = costs_of(case)
     assert not found.shares["layers.0.bias"].any()
-    assert [count["entries"] for count in found.counts()] == [4, 4, 4]
+    assert [count["entries"] for count in found.to_json()] == [4, 4, 4]
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
@@ -110,7 +110,7 @@ def test_every_cost_is_what_the_strong_track_says(kind):
     assert not flatten(spec, found.shares)[~kept].any()
     assert (found.ticket, found.trivial) == (pytest.approx(whole, abs=1e-5), trivial)
     counts = [int((shares >= cost).sum()) for cost in COUNTED]
-    assert [one["entries"] for one in found.counts()] == counts
+    assert [one["entries"] for one in found.to_json()] == counts
     assert 0 < counts[0] < len(shares)
 
 
@@ -132,7 +132,7 @@ def test_a_manifest_may_state_the_counts(circle):
     costs = removal_costs(
         circle.network, circle.task, circle.weights, circle.truth.ticket, circle.train
     )
-    manifest["ticket"]["costs"] = costs.counts()
+    manifest["ticket"]["costs"] = costs.to_json()
     assert not violations(manifest, "challenge")
     manifest["ticket"]["costs"][0]["where"] = "layers.0.weight"
     assert violations(manifest, "challenge")
