@@ -20,7 +20,7 @@ def outputs_of(weights, mask):
 
 
 def test_only_touched_units_are_there():
-    """Unit 2 of the first hidden layer is read and not fed, unit 1 of the second has a bias only."""
+    """Unit 2 of the first hidden layer is read but not fed; unit 1 of the second has a bias."""
     kept = {name: torch.zeros(shape) for name, shape in SPEC.shapes.items()}
     kept["layers.0.weight"][0, 1] = 1
     kept["layers.1.weight"][3, 2] = 1
