@@ -31,6 +31,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUTS = ROOT / "docs/results/outputs.json"
 AUDITS = ROOT / "docs/results/audits.json"
+OVERLAPS = ROOT / "docs/results/overlap-masks.json"
+OVERLAPS_PRUNED = ROOT / "docs/results/overlap-pruners.json"
 MARKED = re.compile(r"<!-- (\w+)((?: [^ <>]+)*) -->(.*?)<!-- / -->", re.DOTALL)
 SOURCES: dict[str, Callable[..., str]] = {}
 PUBLISHED = {"circle-3x100": 100, "relu-3x100": 2, "helix-3x100": 115}
@@ -227,6 +229,56 @@ def audits() -> str:
         "networks | planting | training + test | AUC | precision at k ÷ chance | limit: verdict",
         rows,
     )
+
+
+# Overlap
+
+
+OVERLAP_WORDS = {
+    "F1": "F1",
+    "recall": "recall",
+    "recall, guesses of the network": "recall, corrected by the mask's density",
+    "recall, guesses by parameter": "recall, corrected in every parameter",
+    "by share": "the same, weighed by the accuracy lost",
+    "by root of share": "the same, weighed by its root",
+    "by digits": "**the same, weighed by the digits lost**",
+    "paths": "paths that are whole",
+    "function of what was found": "digits of the ticket's entries in the mask",
+}
+
+
+@source
+def overlaps() -> str:
+    """Returns a table of how figures of overlap do, on challenges that score it."""
+    found = [
+        record
+        for name, record in read(OVERLAPS).items()
+        if bundle(name, "challenge")["overlap_scored"]
+    ]
+    rows = []
+    for name, words in OVERLAP_WORDS.items():
+        curves = [rest[name] for one in found for rest in one["between"].values()]
+        off = max(abs(mean - k / 10) for c in curves for k, mean in enumerate(c["means"]))
+        spread = sum(c["deviation"] for c in curves) / len(curves)
+        ways = [
+            way[name] for one in found for ways in one["blind"].values() for way in ways.values()
+        ]
+        alike = [rest[name]["tau"] for one in found for rest in at_planted(one)]
+        agreement = sum(alike) / len(alike)
+        rows.append((words, *(f"{value:.2f}" for value in (off, spread, max(ways), agreement))))
+    return table("figure | off the share | deviation | without data | τ with function", rows)
+
+
+@source
+def overlap_of(pruner: str, name: str, multiple: str, figure: str) -> str:
+    """Returns a figure of a pruner's mask; the figure's name with underscores for spaces."""
+    found = read(OVERLAPS_PRUNED)[name]["pruners"][pruner][multiple][figure.replace("_", " ")]
+    return f"{found:.2f}"
+
+
+def at_planted(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns what was measured with masks of the ticket's own size."""
+    return [record["between"][f"1x {rest}"] for rest in ("scattered", "connected")]
 
 
 # Outputs of commands

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,18 +21,34 @@ from plantkit.networks.tasks import Task
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.networks.training.accuracy import trivial_accuracy
 
+#: The costs, as shares of a ticket's gain, that a manifest counts entries by.
+COUNTED = (0.1, 0.01, 0.001)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemovalCosts:
-    """What becomes of an untrained ticket without one entry, by parameter name.
+    """What an untrained ticket loses without one entry, every one removed by itself.
 
-    shares: of its gain over the constant predictor, that is lost. digits: the share of its
-        digits that is lost, log(error without / error) / log(error of the constant / error).
-        Both are float64 of the parameter's shape, clipped to [0, 1], and 0 outside of the ticket.
+    shares: of its gain over the constant predictor, by parameter name: float64 of the
+        parameter's shape, clipped to [0, 1], and 0 outside of the ticket.
+    trivial, ticket: the accuracies that the gain lies between, on the training data.
     """
 
     shares: Mapping[str, Tensor]
-    digits: Mapping[str, Tensor]
+    trivial: float
+    ticket: float
+
+    def count(self, at_least: float) -> int:
+        """Returns how many entries cost at least this share of the gain."""
+        return sum(int((share >= at_least).sum()) for share in self.shares.values())
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Returns what a manifest says: how many entries cost at least so much.
+
+        The counts tell how unique a ticket is: an entry that costs next to nothing could as well
+        be another. They name no entry.
+        """
+        return [{"at_least": cost, "entries": self.count(cost)} for cost in COUNTED]
 
 
 def removal_costs(
@@ -41,11 +58,10 @@ def removal_costs(
     ticket: Mask,
     train_data: Samples,
 ) -> RemovalCosts:
-    """Returns the costs of removing each entry of `ticket`, every one measured by itself.
+    """Returns what the removal of each entry of `ticket` costs.
 
     The network is judged as in the strong track, but on the training data.
     """
-    count = len(train_data)
 
     def accuracy(outputs: Tensor) -> float:
         factors = task.output_factors(outputs, train_data.targets)
@@ -53,25 +69,14 @@ def removal_costs(
         return -math.inf if math.isnan(found) else found
 
     shares = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in spec.shapes.items()}
-    digits = {name: torch.zeros_like(value) for name, value in shares.items()}
     trivial = trivial_accuracy(task, train_data=train_data, test_data=train_data)
     with torch.no_grad(), single_threaded():
         network = Subnetwork(spec, weights, ticket)
         trace = network.traced(train_data.inputs)
         whole = accuracy(trace.outputs.unsqueeze(0))
-        # No error is known to be less than half a sample's.
-        least = 0.5 / count
-        error, worst = max(1 - whole, least), max(1 - trivial, least)
-        for place in network.entries:
-            without = accuracy(network.outputs_without(trace, place))
+        for place in network.entries if whole > trivial else ():
+            lost = whole - accuracy(network.outputs_without(trace, place))
             name, row, column = network.parameter(place)
             index = (row,) if column is None else (row, column)
-            shares[name][index] = _share(whole - without, whole - trivial)
-            lost = math.log(max(1 - without, least) / error)
-            digits[name][index] = _share(lost, math.log(worst / error))
-    return RemovalCosts(shares=shares, digits=digits)
-
-
-def _share(part: float, whole: float) -> float:
-    """Returns part / whole, clipped to [0, 1]; 0 where there is nothing to lose."""
-    return min(1.0, max(0.0, part / whole)) if whole > 0 else 0.0
+            shares[name][index] = min(1.0, max(0.0, lost / (whole - trivial)))
+    return RemovalCosts(shares=shares, trivial=trivial, ticket=whole)

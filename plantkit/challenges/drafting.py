@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from plantkit.challenges.bundles import Bundle, Truth, ticket_counts
+from plantkit.challenges.costs import removal_costs
 from plantkit.challenges.freezing import assemble
 from plantkit.challenges.manifests import SCHEMA_VERSION
 from plantkit.errors import UsageError
@@ -128,7 +129,10 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Bundle
         "data": {"train": len(train), "test": len(test), "noise": noise},
         "protocol": {"densities": list(order.densities), "training": order.recipe.to_json()},
         "overlap_scored": family.overlap_scored if overlap_scored is None else overlap_scored,
-        "ticket": ticket_counts(ticket),
+        "ticket": {
+            **ticket_counts(ticket),
+            "costs": removal_costs(network, task, weights, ticket, train).to_json(),
+        },
         "reference": {
             "trivial": trivial_accuracy(task, train_data=train, test_data=test),
             "ticket": _means(measured[:REFERENCE_SEEDS]),

@@ -16,6 +16,7 @@ from plantkit.challenges.bundles import (
     most_bytes,
     with_truth,
 )
+from plantkit.challenges.costs import removal_costs
 from plantkit.challenges.drafting import draft_challenge, order_like
 from plantkit.challenges.files import read_bounded
 from plantkit.challenges.manifests import MANIFEST, TRUTH
@@ -27,6 +28,9 @@ from plantkit.version import __version__
 
 #: Untrained accuracy needs a few sums only; machines differ by rounding.
 TOLERANCE = 2e-3
+#: The same for what removals cost, as a factor: one sample in ten thousand more or less is a fifth
+#: of the least cost that manifests count by.
+COST_TOLERANCE = 1.25
 
 
 def verify_bundle(path: Path, *, key: SecretKey | None = None) -> str:
@@ -94,10 +98,34 @@ def _verify_truth(challenge: Challenge) -> str:
             raise BundleError(
                 challenge.path / MANIFEST, f"{name} is {stated:.6f}; recomputed {found:.6f}"
             )
+    _verify_costs(challenge)
     return (
         "commitment and reference figures as stated "
         f"(ticket {challenge.task.metric} {ticket:.4f} untrained)"
     )
+
+
+def _verify_costs(challenge: Challenge) -> None:
+    """Raises `BundleError` unless as many entries cost as much as the manifest says."""
+    stated = challenge.manifest["ticket"].get("costs", ())
+    if not stated:
+        return
+    costs = removal_costs(
+        challenge.network,
+        challenge.task,
+        challenge.weights,
+        challenge.truth.ticket,
+        challenge.train,
+    )
+    for number, one in enumerate(stated):
+        least = costs.count(one["at_least"] * COST_TOLERANCE)
+        most = costs.count(one["at_least"] / COST_TOLERANCE)
+        if not least <= one["entries"] <= most:
+            raise BundleError(
+                challenge.path / MANIFEST,
+                f"ticket.costs[{number}] says that {one['entries']} entries cost at least "
+                f"{one['at_least']:g}; recomputed {costs.count(one['at_least'])}",
+            )
 
 
 def _replanted(challenge: Challenge) -> str:

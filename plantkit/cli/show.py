@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, 
     known = read_alternatives(path, digest)
     planting, data = manifest["planting"], manifest["data"]
     ticket, reference = manifest["ticket"], manifest["reference"]
-    training = manifest["protocol"]["training"]
+    training, costs = manifest["protocol"]["training"], ticket.get("costs")
     distance, others = planting.get("distance"), planting.get("alternatives")
     if known is not None and others is not None and others.get("count") is None:
         others = None  # what was found says more
@@ -77,6 +78,7 @@ def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, 
         ("other tickets", others and _others(others)),
         ("tickets found", known and describe_search(known)),
         ("its entries", known and describe_neighbourhood(known)),
+        ("entries by cost", costs and _costs(costs)),
         ("overlap scored", "yes" if manifest["overlap_scored"] else "no"),
         (
             "data",
@@ -106,6 +108,11 @@ def _network_words(widths: list[int]) -> str:
         f"{'-'.join(map(str, widths))}, depth {len(widths)} "
         f"({len(widths)} layers of neurons: input, {len(widths) - 2} hidden, output)"
     )
+
+
+def _costs(counts: Sequence[Mapping[str, Any]]) -> str:
+    shown = ", ".join(f"{one['entries']} at least {one['at_least']:g}" for one in counts)
+    return f"{shown} of the ticket's gain, each removed by itself"
 
 
 def _others(alternatives: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
 """How much of the ticket a mask has found.
 
 Recall says how much of the ticket a mask keeps, whatever else it keeps. Here every entry counts by
-what its removal costs, and recall is corrected for guessing: (hits - false alarms) / (1 - false
-alarms), both as rates. This is Abbott's formula; the skill scores of forecasts are alike. A mask
-that knows a share of the ticket, and guesses the rest, gets that share on average. Guesses are
-counted in every parameter by itself, so that keeping a layer whole earns nothing.
+the digits that its removal costs, and recall is corrected for guessing: (hits - false alarms) /
+(1 - false alarms), both as rates. This is Abbott's formula; skill scores of forecasts are alike.
+A mask that knows a share of the ticket, and guesses the rest, gets that share on average. Guesses
+are counted in every parameter by itself, so that keeping a layer whole earns nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from plantkit.challenges.costs import RemovalCosts
 from plantkit.networks.masks import Mask
+from plantkit.scoring.score import recovered_digits
 
 
 def found_share(mask: Mask, ticket: Mask, costs: Mapping[str, Tensor]) -> float:
@@ -43,3 +45,23 @@ def found_share(mask: Mask, ticket: Mask, costs: Mapping[str, Tensor]) -> float:
     if missed_by_guessing == 0:
         return 0.0
     return max(0.0, 1.0 - missed / missed_by_guessing)
+
+
+def digits_lost(costs: RemovalCosts, *, resolution: float) -> dict[str, Tensor]:
+    """Returns the share of the ticket's digits that each removal costs, in the shape of `costs`.
+
+    Args:
+        resolution: see `recovered_digits`.
+    """
+
+    def lost(share: float) -> float:
+        accuracy = costs.ticket - share * (costs.ticket - costs.trivial)
+        return 1 - recovered_digits(
+            accuracy, trivial=costs.trivial, ticket=costs.ticket, resolution=resolution
+        )
+
+    found = {name: shares.clone() for name, shares in costs.shares.items()}
+    for shares in found.values():
+        costly = shares > 0
+        shares[costly] = shares.new_tensor([lost(share) for share in shares[costly].tolist()])
+    return found

@@ -17,7 +17,7 @@ from plantkit.networks.masks import Mask, average_precision, overlap
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Evidence, Metric
-from plantkit.scoring.overlap import found_share
+from plantkit.scoring.overlap import digits_lost, found_share
 from plantkit.scoring.records import SCORED_OVERLAP, Record
 from plantkit.scoring.score import track_score
 
@@ -44,7 +44,10 @@ class Structure:
 
 
 def costs_of(challenge: Challenge) -> Mapping[str, Tensor]:
-    """Returns what the removal of each of the ticket's entries costs; it takes a moment."""
+    """Returns the digits that the removal of each of the ticket's entries costs.
+
+    It takes about 0.15 seconds at 5x100.
+    """
     found = removal_costs(
         challenge.network,
         challenge.task,
@@ -52,7 +55,7 @@ def costs_of(challenge: Challenge) -> Mapping[str, Tensor]:
         challenge.truth.ticket,
         challenge.train,
     )
-    return found.shares
+    return digits_lost(found, resolution=challenge.task.resolution(len(challenge.train)))
 
 
 _NOTHING = Structure(

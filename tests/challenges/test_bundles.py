@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from plantkit.challenges import bundles, freezing
 from plantkit.challenges.drafting import Order, draft_challenge
+from plantkit.challenges.manifests import read_manifest
 from plantkit.challenges.verification import verify_bundle
 from plantkit.errors import BundleError, UsageError
 from plantkit.networks.training import Recipe
@@ -244,6 +245,18 @@ def test_verify_recomputes_the_figures(copied_bundle):
     bundles.load(copied_bundle)  # well formed, but not true
     with pytest.raises(BundleError, match=r"reference\.ticket\.strong is 0\.99999.*recomputed"):
         verify_bundle(copied_bundle)
+
+
+def test_verify_counts_the_entries_that_cost_something(copied_bundle):
+    costs = read_manifest(copied_bundle)[0]["ticket"]["costs"]
+    assert [one["at_least"] for one in costs] == [0.1, 0.01, 0.001]
+    wrong = [*costs[:2], costs[2] | {"entries": costs[2]["entries"] + 100}]
+    edit_manifest(copied_bundle, lambda m: m["ticket"].update(costs=wrong))
+    message = rf"ticket\.costs\[2\] says that {wrong[2]['entries']} entries cost at least 0\.001; "
+    with pytest.raises(BundleError, match=rf"{message}recomputed {costs[2]['entries']}"):
+        verify_bundle(copied_bundle)
+    edit_manifest(copied_bundle, lambda m: m["ticket"].pop("costs"))  # bundles may leave them out
+    assert "reference figures as stated" in verify_bundle(copied_bundle)
 
 
 def test_the_digest_covers_everything(tiny_challenges, copied_bundle):

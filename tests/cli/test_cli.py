@@ -127,6 +127,10 @@ class TestListAndShow:
         outcome = plantkit_cli("show", "circle-3x60", "--challenges", tiny_challenges)
         assert outcome.code == 0
         assert "2-60-4" in outcome.out
+        costs = (
+            r"entries by cost +\d+ at least 0\.1, \d+ at least 0\.01, \d+ at least 0\.001 of the"
+        )
+        assert re.search(costs, outcome.out)
         shown = plantkit_cli("show", tiny_challenges / "circle-3x60", "--format", "json")
         assert violations(json.loads(shown.out), "challenge") == []
 
