@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from plantkit.challenges.bundles import Challenge
     from plantkit.scoring.evaluation import Evaluation
     from plantkit.scoring.records import Record
-
-#: Columns of words, which are aligned to the left; numbers are aligned to the right.
-_LEFT = {"pruner", "status"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,36 +42,6 @@ def render_table(
     if form == "github":
         rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
     return tabulate(rows, headers=headers, tablefmt=form, disable_numparse=True, colalign=align)
-
-
-def render_evaluation(
-    evaluation: Evaluation,
-    form: str,
-    *,
-    heading: Callable[[str], str],
-    paragraphs: Callable[[Sequence[str]], str],
-    cell: Callable[[str], str] = str,
-) -> str:
-    """Returns the standings, a table per challenge, and what went wrong.
-
-    Args:
-        form: see `render_table`.
-        heading, paragraphs: write a title and some notes in that format.
-        cell: makes text harmless in a cell.
-    """
-    parts = []
-    for table in [standings_table(evaluation), *challenge_tables(evaluation)]:
-        headers = list(table.rows[0])
-        grid = render_table(
-            headers,
-            [[cell(text) for text in row.values()] for row in table.rows],
-            form,
-            align=["left" if name in _LEFT else "right" for name in headers],
-        )
-        parts.append("\n".join([heading(table.title), grid, paragraphs(table.notes)]))
-    if errors := error_lines(evaluation):
-        parts.append(f"{heading('Failures')}\n{paragraphs(errors)}")
-    return "\n\n".join(parts) + "\n"
 
 
 def standings_table(evaluation: Evaluation) -> Table:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from builders import without_passing
 
 from plantkit.errors import ExecutorError, UsageError
 from plantkit.evaluation.cluster import DaskExecutor
@@ -80,10 +81,7 @@ def two_workers(tmp_path_factory):
 def results(path: Path) -> list[dict[str, object]]:
     """The records, without what measures time and memory rather than the pruner."""
     records: list[dict[str, object]] = json.loads(path.read_text())["records"]
-    return [
-        {key: value for key, value in record.items() if key not in {"seconds", "peak_rss_mib"}}
-        for record in records
-    ]
+    return [without_passing(record) for record in records]
 
 
 def evaluation(submission: Path, challenges: Path, *more: str | Path) -> list[str | Path]:
