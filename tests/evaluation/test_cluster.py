@@ -97,12 +97,18 @@ def test_results_on_a_cluster_equal_those_on_this_machine(
 ):
     address, _ = two_workers
     given = evaluation(write(SUBMISSION), tiny_challenges)
+    given += ["magnitude:rewind=3"]
     here, there = tmp_path / "here.json", tmp_path / "there.json"
     assert plantkit_cli(*given, "-o", here, "--jobs", "1").code == 0
     outcome = plantkit_cli(*given, "-o", there, "--executor", "dask", "--scheduler", address)
     assert outcome.code == 0, outcome
-    assert len(results(here)) == 2 * 2 * 2 * 2
+    assert len(results(here)) == 3 * 2 * 2 * 2
     assert json.dumps(results(there)) == json.dumps(results(here))
+    speeds = {
+        record["effort"] / record["cpu_seconds"]
+        for record in json.loads(there.read_text())["records"]
+    }
+    assert all(0.05 < speed < 50 for speed in speeds)  # of the workers
 
 
 @pytest.mark.slow
