@@ -392,6 +392,15 @@ def count(what: str) -> str:
 # Pages
 
 
+@source
+def budgets() -> str:
+    """Returns the budgets of effort, in words."""
+    from plantkit.scoring.effort import BUDGETS
+
+    *others, last = (f"{budget:g}" for budget in BUDGETS)
+    return f"{', '.join(others)} and {last}"
+
+
 def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 

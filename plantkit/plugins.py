@@ -217,11 +217,11 @@ def load_submission(path: Path) -> list[RegisteredPruner]:
     function = getattr(module, "prune", None)
     if function is not None:
         _check_prune_function(path, function)
-        pruners.append(
-            RegisteredPruner(
-                pruner=FunctionPruner(name=_name_from(path), function=function), plugin=str(path)
-            )
+        pruner = FunctionPruner(
+            name=_name_from(path), function=function, rewind=getattr(function, "rewind", 0)
         )
+        check_pruner(str(path), pruner)
+        pruners.append(RegisteredPruner(pruner=pruner, plugin=str(path)))
     if not pruners:
         nearest = ""
         for name, value in vars(module).items():
@@ -243,11 +243,15 @@ def load_submission(path: Path) -> list[RegisteredPruner]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionPruner:
-    """A pruner made of a submission's plain function `prune(problem, density, seed)`."""
+    """A pruner made of a submission's plain function `prune(problem, density, seed)`.
+
+    rewind: the function's attribute of this name, if it has one; see `Pruner`.
+    """
 
     name: str
     function: Any
     reference: str = ""
+    rewind: int = 0
 
     def prune(self, problem: Any, density: float, *, seed: int) -> Mapping[str, Any]:
         mask: Mapping[str, Any] = self.function(problem, density, seed=seed)
@@ -275,6 +279,8 @@ def configure(pruner: Pruner, options: Mapping[str, str]) -> Pruner:
         return pruner
     if not dataclasses.is_dataclass(pruner) or isinstance(pruner, type):
         raise UsageError(f"pruner {pruner.name!r} has no options; got {', '.join(options)}")
+    from plantkit.pruners.pruner import rewind_of
+
     known = options_of(pruner)
     values = {}
     for option, text in options.items():
@@ -283,13 +289,16 @@ def configure(pruner: Pruner, options: Mapping[str, str]) -> Pruner:
         values[option] = _parse_like(known[option], text, f"{pruner.name}:{option}")
     try:
         configured: Pruner = dataclasses.replace(pruner, **values)
+        rewind_of(configured)
     except (TypeError, ValueError) as error:
         raise UsageError(f"pruner {pruner.name!r}: {error}") from error
     return configured
 
 
 def check_pruner(plugin: str, pruner: Any) -> None:
-    """Raises `PluginError` unless `pruner` has a proper name and `prune`."""
+    """Raises `PluginError` unless `pruner` has a proper name, `prune` and, if any, `rewind`."""
+    from plantkit.pruners.pruner import rewind_of
+
     _check_named("prune")(plugin, pruner)
     if not _NAME.fullmatch(pruner.name):
         raise PluginError(
@@ -300,6 +309,10 @@ def check_pruner(plugin: str, pruner: Any) -> None:
         raise PluginError(
             plugin, f"pruner {pruner.name!r} has no reference; expected a str, may be empty"
         )
+    try:
+        rewind_of(pruner)
+    except ValueError as error:
+        raise PluginError(plugin, f"pruner {pruner.name!r}: {error}") from error
 
 
 def line_in(path: Path | str, error: BaseException) -> int | None:

@@ -1,4 +1,4 @@
-"""The cache on disk: accuracies of masks, and masks of installed pruners.
+"""The cache on disk: accuracies of masks, masks of installed pruners, and the machine's speed.
 
 The key of an entry is a digest of all that it depends on: the bundle, the mask or pruner, the
 seed, plantkit's own source, the versions of Python's packages and the processor. When one of
@@ -49,11 +49,16 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A mask that a pruner returned, with the time and memory of the run."""
+    """A mask that a pruner returned, with the time and memory of the run.
+
+    effort: its processor time in seconds of the reference machine; None where nobody asked.
+    """
 
     mask: Mask
     seconds: float
     peak_rss_mib: float | None
+    cpu_seconds: float | None = None
+    effort: float | None = None
 
 
 class Cache:
@@ -82,23 +87,40 @@ class Cache:
         if content is not None:
             with contextlib.suppress(SafetensorError, MaskError, ValueError, KeyError, TypeError):
                 tensors = load_tensors(content)
-                seconds, peak = tensors["facts"].tolist()
+                seconds, *others = tensors["facts"].tolist()
+                peak, cpu, effort = (None if math.isnan(fact) else fact for fact in others)
                 mask = validate_mask(_part(tensors, "mask."), network, budget)
                 return Answer(
                     mask=Mask(mask, saliency=_part(tensors, "saliency.") or None),
                     seconds=seconds,
-                    peak_rss_mib=None if math.isnan(peak) else peak,
+                    peak_rss_mib=peak,
+                    cpu_seconds=cpu,
+                    effort=effort,
                 )
         return None
 
     def keep_answer(self, key: str, answer: Answer) -> None:
         """Keeps `answer` under `key`."""
-        peak = math.nan if answer.peak_rss_mib is None else answer.peak_rss_mib
+        facts = (answer.seconds, answer.peak_rss_mib, answer.cpu_seconds, answer.effort)
         tensors = {f"mask.{name}": value for name, value in answer.mask.items()}
         for name, value in (answer.mask.saliency or {}).items():
             tensors[f"saliency.{name}"] = value.contiguous()
-        tensors["facts"] = torch.tensor([answer.seconds, peak], dtype=torch.float64)
+        known = [math.nan if fact is None else fact for fact in facts]
+        tensors["facts"] = torch.tensor(known, dtype=torch.float64)
         self._write(key, ".safetensors", save_tensors(tensors))
+
+    def speed(self, key: str) -> float | None:
+        """Returns the machine's speed kept under `key`, or None."""
+        content = self._read(key, ".json")
+        if content is not None:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                speed = float(json.loads(content)["speed"])
+                return speed if 0 < speed < math.inf else None
+        return None
+
+    def keep_speed(self, key: str, value: float) -> None:
+        """Keeps a machine's speed under `key`."""
+        self._write(key, ".json", json.dumps({"speed": value}).encode())
 
     def trim(self, most_mib: float = MOST_MIB) -> None:
         """Removes the entries used longest ago until the rest takes at most `most_mib`."""
@@ -143,12 +165,19 @@ def default_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "plantkit"
 
 
-def accuracy_key(*, bundle: str, mask: str, seed: int, device: str) -> str:
+def accuracy_key(*, bundle: str, mask: str, seed: int, device: str, rewind: int = 0) -> str:
     """Returns the key of a mask's accuracies on a bundle; both are given by digest.
 
-    The bundle's digest stands for the weights, the data, the network and the recipe.
+    The bundle's digest stands for the weights, the data, the network and the recipe. rewind: the
+    step of dense training that the mask is trained from.
     """
-    return _digest("performances", bundle, mask, seed, device, _surroundings())
+    return _digest("performances", bundle, mask, seed, device, rewind, _surroundings())
+
+
+def speed_key() -> str:
+    """Returns the key of this machine's speed: it depends on the machine and its versions alone."""
+    machine = [platform.node(), platform.platform(), _processor(), platform.python_version()]
+    return _digest("speed", machine, str(torch.__version__))
 
 
 def answer_key(

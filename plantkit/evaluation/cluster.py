@@ -16,6 +16,7 @@ import distributed
 from distributed.client import FutureCancelledError
 
 from plantkit.errors import ExecutorError, UsageError
+from plantkit.evaluation.calibration import machine_speed, with_effort
 from plantkit.isolation.backends.remote import Parcel, Worker
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.levels import Level
@@ -176,8 +177,7 @@ class DaskBackend:
 
 def _run_on_worker(parcel: Parcel) -> Outcome:
     plugin: Any = distributed.get_worker().plugins[_PLUGIN]
-    outcome: Outcome = plugin.worker.run(parcel)
-    return outcome
+    return with_effort(plugin.worker.run(parcel), plugin.speed)
 
 
 class WorkerPlugin(distributed.WorkerPlugin):
@@ -185,6 +185,7 @@ class WorkerPlugin(distributed.WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         self.worker = Worker()
+        self.speed = machine_speed()
 
     def teardown(self, worker: Any) -> None:
         self.worker.stop()

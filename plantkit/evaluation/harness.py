@@ -22,9 +22,10 @@ from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.metrics import Metric
 from plantkit.scoring.protocol import Protocol
-from plantkit.scoring.ranking import load_quantiles, rank
+from plantkit.scoring.ranking import load_quantiles
 from plantkit.scoring.records import RESULTS_VERSION, Record
 from plantkit.scoring.score import SCORING_VERSION
+from plantkit.scoring.starts import rank_by_start
 
 #: Runs whose masks are in memory at the same time; a mask may take half a MB. All runs of one
 #: challenge stay together even where they are more.
@@ -76,7 +77,7 @@ def evaluate(
         suite=suite,
         protocol=protocol,
         records=records,
-        standings=rank(challenges, records, protocol),
+        standings=rank_by_start(challenges, records, protocol),
         settings=resources.settings,
         started=started,
     )
@@ -111,6 +112,7 @@ def run_identity(
             entry.label: [
                 entry.sha256 or module_digest(entry.module) or entry.version,
                 dict(entry.source.options),
+                entry.rewind,
             ]
             for entry in entries
         },

@@ -14,8 +14,8 @@ from plantkit.scoring.metrics import Metric
 from plantkit.scoring.recording import Structure, costs_of, record_of
 from plantkit.scoring.records import Record
 
-#: A mask's digest and the seed that it is trained with.
-_RunKey = tuple[str, int]
+#: A mask's digest, the seed that it is trained with, and the step that it is trained from.
+_RunKey = tuple[str, int, int]
 
 
 def score_all(
@@ -81,7 +81,7 @@ class _Scoring:
         self._missing: dict[_RunKey, Mask] = {}
         for attempt in attempts:
             if attempt.mask is not None:
-                run = self._digests[id(attempt.mask)], attempt.seed
+                run = self._run_of(attempt, attempt.mask)
                 known = None if cache is None else cache.accuracies(self._cache_key(run))
                 if known is not None:
                     self._accuracies[run] = known
@@ -96,7 +96,8 @@ class _Scoring:
             task=challenge.task,
             weights=challenge.weights,
             masks=list(self._missing.values()),
-            seeds=[seed for _, seed in self._missing],
+            seeds=[seed for _, seed, _ in self._missing],
+            rewinds=[step for _, _, step in self._missing],
             recipe=challenge.recipe,
             train_data=challenge.train,
             test_data=challenge.truth.test,
@@ -126,18 +127,24 @@ class _Scoring:
     def _record(self, attempt: Attempt, mask: Mask | None, metrics: Sequence[Metric]) -> Record:
         if mask is None:
             return record_of(self._challenge, attempt)
-        digest = self._digests[id(mask)]
         return record_of(
             self._challenge,
             attempt,
-            digest=digest,
+            digest=self._digests[id(mask)],
             structure=self._structures[id(mask)],
-            accuracies=self._accuracies[digest, attempt.seed],
+            accuracies=self._accuracies[self._run_of(attempt, mask)],
             metrics=metrics,
         )
 
+    def _run_of(self, attempt: Attempt, mask: Mask) -> _RunKey:
+        return self._digests[id(mask)], attempt.seed, attempt.rewind_step
+
     def _cache_key(self, run: _RunKey) -> str:
-        digest, seed = run
+        digest, seed, step = run
         return accuracy_key(
-            bundle=self._challenge.digest, mask=digest, seed=seed, device=self._device
+            bundle=self._challenge.digest,
+            mask=digest,
+            seed=seed,
+            device=self._device,
+            rewind=step,
         )

@@ -47,7 +47,7 @@ class Installed:
             UnknownNameError: no such pruner. UsageError: options that it does not take.
         """
         from plantkit.plugins import configure
-        from plantkit.pruners.pruner import is_seeded
+        from plantkit.pruners.pruner import is_seeded, rewind_of
         from plantkit.scoring.entries import Entry
 
         name = source.name or ""
@@ -68,6 +68,7 @@ class Installed:
             source=replace(source, entry_point=registered.plugin),
             reference=pruner.reference,
             is_seeded=is_seeded(pruner),
+            rewind=rewind_of(pruner),
             plugin=registered.plugin,
             version=plugin.version,
             module=plugin.module,
@@ -96,6 +97,7 @@ def load_submissions(
                 reference=pruner.reference,
                 sha256=digest,
                 is_seeded=pruner.is_seeded,
+                rewind=pruner.rewind,
             )
             for pruner in described
         ]

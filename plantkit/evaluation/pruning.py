@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 from plantkit.challenges.bundles import PublicChallenge
 from plantkit.evaluation.cache import Answer, answer_key
+from plantkit.evaluation.calibration import with_effort
 from plantkit.evaluation.grid import Cell
 from plantkit.evaluation.requests import Progress
 from plantkit.evaluation.resources import Resources
@@ -58,7 +59,7 @@ class Pruning:
         self, cells: Sequence[Cell], progress: Callable[[int, int], None]
     ) -> list[Outcome]:
         """Returns what came of `cells`, from the cache or by running them."""
-        outcomes = [self._known(cell) for cell in cells]
+        outcomes = [self._refused(cell) or self._known(cell) for cell in cells]
         missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
         done = len(cells) - len(missing)
 
@@ -84,7 +85,7 @@ class Pruning:
         def run(job: PruneJob) -> Outcome:
             backend = idle.get()
             try:
-                return backend.run(job)
+                return with_effort(backend.run(job), self.resources.settings.speed)
             finally:
                 idle.put(backend)
 
@@ -111,6 +112,20 @@ class Pruning:
             limits=self.resources.limits,
         )
 
+    def _refused(self, cell: Cell) -> Outcome | None:
+        """Returns why a cell is not run: it asks for a step that its training does not have."""
+        steps, asked = self.challenge.recipe.steps(len(self.challenge.train)), cell.entry.rewind
+        if asked < max(1, steps):
+            return None
+        return Outcome(
+            status=Status.INVALID,
+            mask=None,
+            error=f"rewind is {asked}; expected at most {steps - 1}, since training on "
+            f"{self.challenge.id} takes {steps} steps",
+            seconds=0.0,
+            peak_rss_mib=None,
+        )
+
     def _known(self, cell: Cell) -> Outcome | None:
         """Returns the outcome that the cache has of an installed pruner, or None."""
         key = self._key(cell)
@@ -126,6 +141,8 @@ class Pruning:
             error="",
             seconds=answer.seconds,
             peak_rss_mib=answer.peak_rss_mib,
+            cpu_seconds=answer.cpu_seconds,
+            effort=answer.effort,
         )
 
     def _keep(self, cell: Cell, outcome: Outcome) -> None:
@@ -134,7 +151,11 @@ class Pruning:
             self.resources.cache.keep_answer(
                 key,
                 Answer(
-                    mask=outcome.mask, seconds=outcome.seconds, peak_rss_mib=outcome.peak_rss_mib
+                    mask=outcome.mask,
+                    seconds=outcome.seconds,
+                    peak_rss_mib=outcome.peak_rss_mib,
+                    cpu_seconds=outcome.cpu_seconds,
+                    effort=outcome.effort,
                 ),
             )
 
@@ -166,5 +187,8 @@ def _attempt(cell: Cell, outcome: Outcome) -> Attempt:
         error=outcome.error,
         seconds=outcome.seconds,
         peak_rss_mib=outcome.peak_rss_mib,
+        cpu_seconds=outcome.cpu_seconds,
+        effort=outcome.effort,
+        rewind_step=cell.entry.rewind,
         output=outcome.output,
     )

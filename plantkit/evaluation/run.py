@@ -67,6 +67,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
     with _start(request, _executor(request), warn, servers=servers) as started:
         from plantkit.evaluation import harness
         from plantkit.evaluation.cache import Cache
+        from plantkit.evaluation.calibration import machine_speed
         from plantkit.evaluation.preparation import prepare
         from plantkit.evaluation.run_directory import RunDirectory
         from plantkit.plugins import load_installed
@@ -102,7 +103,9 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         others = [entry for entry in baselines if entry.label not in {one.label for one in named}]
         entries = with_unique_labels([*given, *others])
         cache = Cache() if request.cached else None
-        resources = started.resources(backends, device=request.device, cache=cache)
+        resources = started.resources(
+            backends, device=request.device, cache=cache, speed=machine_speed(cache)
+        )
         with ExitStack() as stack:
             run_directory = None
             if request.run_directory is not None:
@@ -194,6 +197,7 @@ class _Started:
         *,
         device: str = "cpu",
         cache: Cache | None = None,
+        speed: float | None = None,
     ) -> Resources:
         """Returns what the harness works with; a remote executor brings its own backends."""
         from plantkit.evaluation.resources import RemoteExecutor, Resources
@@ -203,7 +207,9 @@ class _Started:
         if isinstance(self.executor, RemoteExecutor):
             backends = self.executor.backends(self.level)
         return Resources(
-            settings=Settings(jobs=self.jobs, device=device, isolation=self.level.value),
+            settings=Settings(
+                jobs=self.jobs, device=device, isolation=self.level.value, speed=speed
+            ),
             limits=self.limits,
             backends=backends,
             scratch=self.scratch,

@@ -263,14 +263,21 @@ def _only_entry(evaluation: Evaluation, pruner: str) -> Entry:
     """Returns the submission's entry.
 
     Raises:
-        PluginError: its file defines several pruners.
+        PluginError: its file defines several pruners, or one that asks for rewinding.
     """
     labels = [e.label for e in evaluation.entries if e.source.path is not None]
     if len(labels) > 1:
         raise PluginError(
             pruner, f"defines {len(labels)} pruners, {', '.join(labels)}; a graded file defines one"
         )
-    return evaluation.entries[0]
+    entry = evaluation.entries[0]
+    if entry.rewind:
+        raise PluginError(
+            pruner,
+            f"asks to be trained from step {entry.rewind}; grades are for training from the "
+            "initial weights: leave out 'rewind'",
+        )
+    return entry
 
 
 def _mark(criterion: Criterion, measured: Measured | None) -> Mark:

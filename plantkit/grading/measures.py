@@ -64,6 +64,7 @@ MEASURES = {
     "effective_density": Measure(extract=lambda r, _: r.effective_density),
     "collapsed_layers": Measure(extract=lambda r, _: float(r.collapsed_layers)),
     "seconds": Measure(extract=lambda r, _: r.seconds, needs_density=False),
+    "effort": Measure(extract=lambda r, _: r.effort, needs_density=False),
     "peak_rss_mib": Measure(extract=lambda r, _: r.peak_rss_mib, needs_density=False),
     "area": Measure(extract=None, has_track=True, needs_density=False, failed=0.0),
     "score": Measure(extract=None, needs_density=False, failed=0.0),

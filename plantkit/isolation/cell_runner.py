@@ -16,7 +16,7 @@ from plantkit.isolation.problems import load_problem
 from plantkit.isolation.wire import CELL_FILE, ERROR_FILE, MOST_TEXT_BYTES, Status, write_json
 from plantkit.networks.masks import validate_mask
 from plantkit.plugins import RegisteredPruner, configure, line_in, load_installed, load_submission
-from plantkit.pruners.pruner import Pruner, is_seeded
+from plantkit.pruners.pruner import Pruner, is_seeded, rewind_of
 from plantkit.pruners.sources import PrunerSource
 
 #: What torch says instead of raising a MemoryError.
@@ -46,25 +46,17 @@ def run_cell(cell: Path) -> None:
 
 
 def _describe_source(source: PrunerSource) -> dict[str, Any]:
-    """Returns the pruners that a source offers: name, reference and whether it uses its seed."""
+    """Returns what each pruner that a source offers says of itself."""
     found = load_submission(Path(source.path)) if source.path is not None else [find_pruner(source)]
-    return {
-        "pruners": [
-            {
-                "name": entry.pruner.name,
-                "reference": entry.pruner.reference,
-                "is_seeded": _is_seeded(entry.pruner, source),
-            }
-            for entry in found
-        ]
-    }
+    return {"pruners": [_describe(entry.pruner, source) for entry in found]}
 
 
-def _is_seeded(pruner: Pruner, source: PrunerSource) -> bool:
-    try:
-        return is_seeded(configure(pruner, source.options))
-    except UsageError:  # options of another pruner in the same file, or wrong ones: said later
-        return True
+def _describe(pruner: Pruner, source: PrunerSource) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": pruner.name, "reference": pruner.reference}
+    with contextlib.suppress(UsageError):  # options of another pruner here, or wrong: said later
+        configured = configure(pruner, source.options)
+        said |= {"is_seeded": is_seeded(configured), "rewind": rewind_of(configured)}
+    return said
 
 
 def find_pruner(source: PrunerSource) -> RegisteredPruner:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Most pruners that one file may offer.
 _MOST_PRUNERS = 100
+#: The last step that a pruner may ask to rewind to. No training has so many.
+_MOST_STEPS = 1_000_000_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -61,6 +63,7 @@ def outcome_of(cell: Path, exit_: Exit, job: PruneJob) -> Outcome:
         error=plain_text(error, MOST_MESSAGE),
         seconds=exit_.seconds,
         peak_rss_mib=exit_.peak_rss_mib,
+        cpu_seconds=exit_.cpu_seconds,
         output=plain_text(read_bounded_text(cell / OUTPUT_FILE), MOST_TEXT_BYTES),
     )
 
@@ -116,10 +119,16 @@ def _described(where: str, entry: Any) -> DescribedPruner:
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise PluginError(where, "offers a pruner without a proper name")
+    rewind = entry.get("rewind", 0)
+    if type(rewind) is not int or not 0 <= rewind <= _MOST_STEPS:
+        raise PluginError(
+            where, f"pruner {name!r} has a rewind that is not a step from 0 to {_MOST_STEPS}"
+        )
     return DescribedPruner(
         name=name,
         reference=plain_text(entry.get("reference"), MOST_MESSAGE),
         is_seeded=entry.get("is_seeded") is not False,
+        rewind=rewind,
     )
 
 

@@ -60,6 +60,7 @@ def end_descendants(root: int, *, timeout_seconds: float = 10.0) -> None:
             _send(pid, signal.SIGKILL)
         reap_children()
         if not descendants(root):
+            reap_children()  # those that ended since; their processor time counts
             return
         time.sleep(0.002)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -69,6 +70,7 @@ def _run_forked(
     """
     started = time.monotonic()
     backend.prepare(hidden)
+    cpu_before = _cpu_of_children()
     pid = os.fork()
     if pid == 0:
         _child(cell, limits, backend, hidden)
@@ -86,8 +88,19 @@ def _run_forked(
         timed_out=watch.timed_out,
         seconds=seconds,
         peak_rss_mib=round(usage.ru_maxrss * unit / _MIB, 1),
+        cpu_seconds=_cpu_of_children() - cpu_before,
         exceeded=watch.exceeded,
     )
+
+
+def _cpu_of_children() -> float:
+    """Returns the processor time, in seconds, of all children that have been waited for.
+
+    It includes what those have waited for. A process that outlives its parent becomes a child of
+    this one, so that it counts too.
+    """
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _child(

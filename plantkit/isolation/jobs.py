@@ -45,7 +45,9 @@ class Outcome:
     """What came of one run of a pruner.
 
     mask: the validated mask if status is ok, else None. error: what went wrong, else "".
-    seconds: wall time in the child. output: what the run printed, at most 64 KiB of its end.
+    seconds: wall time in the child. cpu_seconds: processor time of all that it started; None
+    where it is not known. effort: the same as seconds of the reference machine, where the backend
+    knows how fast its machine is. output: what the run printed, at most 64 KiB of its end.
     """
 
     status: Status
@@ -53,6 +55,8 @@ class Outcome:
     error: str
     seconds: float
     peak_rss_mib: float | None
+    cpu_seconds: float | None = None
+    effort: float | None = None
     output: str = ""
 
 
@@ -63,3 +67,4 @@ class DescribedPruner:
     name: str
     reference: str = ""
     is_seeded: bool = True
+    rewind: int = 0

@@ -76,6 +76,7 @@ class Limits:
 class Exit:
     """How the child's process for one request ended, as the operating system tells it.
 
+    cpu_seconds: processor time of all that the request started, None where it is not known.
     exceeded: the limit that it was killed for, other than that of time, else "".
     """
 
@@ -84,6 +85,7 @@ class Exit:
     signal: str | None = None
     timed_out: bool = False
     peak_rss_mib: float | None = None
+    cpu_seconds: float | None = None
     exceeded: str = ""
 
 

@@ -24,6 +24,9 @@ class Pruner(Protocol):
 
     A pruner whose mask does not depend on the seed may say so with an attribute `is_seeded`
     that is False. It then runs once per density, and its mask counts for every seed.
+
+    With an attribute `rewind`, an integer k of 0 or more, it asks for its mask to be trained from
+    the weights that the dense network has after k steps of training; see `rewind_of`.
     """
 
     @property
@@ -68,6 +71,9 @@ class SaliencyPruner(ABC):
     #: Epochs of training in every round of multishot pruning.
     epochs: int = 5
 
+    #: Step of the dense network's training that the pruner starts from, and its mask too.
+    rewind: int = 0
+
     def __post_init__(self) -> None:
         Scope(self.scope)
         Schedule(self.schedule)
@@ -75,11 +81,13 @@ class SaliencyPruner(ABC):
             raise ValueError(f"rounds is {self.rounds}; expected at least 1")
         if self.epochs < 0:
             raise ValueError(f"epochs is {self.epochs}; expected 0 or more")
+        rewind_of(self)
 
     @property
     def is_seeded(self) -> bool:
         """Whether the mask may depend on the seed, through the saliency or through training."""
-        return self.saliency_is_seeded or self.schedule == Schedule.MULTISHOT.value
+        trains = self.schedule == Schedule.MULTISHOT.value or self.rewind > 0
+        return self.saliency_is_seeded or trains
 
     @abstractmethod
     def saliency(self, problem: Problem, *, seed: int) -> Mapping[str, Tensor]:
@@ -87,7 +95,7 @@ class SaliencyPruner(ABC):
 
         Compute it at `problem.weights`. In a schedule of several rounds these are not the
         initial weights: they are zero where a round has dropped them, and trained if the
-        schedule trains.
+        schedule trains. With `rewind` they are those of the dense network after that many steps.
         """
 
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
@@ -99,9 +107,26 @@ class SaliencyPruner(ABC):
             rounds=self.rounds,
             epochs=self.epochs,
             scope=self.scope,
+            rewind=self.rewind,
         )
 
 
 def is_seeded(pruner: Pruner) -> bool:
     """Returns whether masks of `pruner` may depend on the seed: True unless it says otherwise."""
     return getattr(pruner, "is_seeded", True) is not False
+
+
+def rewind_of(pruner: Pruner) -> int:
+    """Returns the step of dense training that masks of `pruner` are trained from; 0 unless it
+    says otherwise.
+
+    Raises:
+        ValueError: what it says is not an integer, or is below 0.
+    """
+    step = getattr(pruner, "rewind", 0)
+    if isinstance(step, bool) or not isinstance(step, int) or step < 0:
+        raise ValueError(
+            f"rewind is {step!r}; expected a step of the dense network's training: an integer, "
+            "0 or more"
+        )
+    return step

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -46,6 +47,7 @@ def follow(
     rounds: int,
     epochs: int,
     scope: Scope | str = Scope.GLOBAL,
+    rewind: int = 0,
 ) -> Mask:
     """Returns the mask of exactly `problem.budget` parameters that `schedule` arrives at.
 
@@ -57,11 +59,19 @@ def follow(
             are those to be scored: zero where they were dropped.
         rounds: at least 1; SINGLE does not use it.
         epochs: passes over the training data in every round of MULTISHOT.
+        rewind: the weights that the dense network has after so many steps of its training take
+            the place of the initial ones; a round of MULTISHOT trains on from there. If a training
+            has fewer steps, its end counts.
 
     Raises:
         ValueError: an unknown schedule or scope, or a saliency that is NaN.
     """
     schedule = Schedule(schedule)
+    if rewind:
+        samples, recipe = len(problem.train), problem.recipe
+        early = problem.fit(problem.full_mask(), last_step=min(rewind, recipe.steps(samples)))
+        problem = problem.with_weights(early)
+        rewind = min(rewind, replace(recipe, epochs=epochs).steps(samples))
     if schedule is Schedule.SINGLE:
         return select(saliency(problem), problem.budget, scope=scope)
     mask = problem.full_mask()
@@ -69,7 +79,7 @@ def follow(
     scores: Mapping[str, Tensor] = {}
     for finished in range(1, rounds + 1):
         if schedule is Schedule.MULTISHOT:
-            weights = problem.fit(mask, epochs=epochs)
+            weights = problem.fit(mask, epochs=epochs, first_step=rewind)
         else:
             weights = {name: value * mask[name] for name, value in problem.weights.items()}
         share = problem.density ** (finished / rounds)

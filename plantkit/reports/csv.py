@@ -9,8 +9,8 @@ name = "csv"
 _FIRST_LINE = (
     "pruner,challenge,target_density,density_multiple,seed,status,density,sparsity,effective_density,"
     "collapsed_layers,strong_performance,strong_recovered_accuracy,strong_recovered_digits,weak_performance,"
-    "weak_recovered_accuracy,weak_recovered_digits,precision,recall,f1,iou,lift,adjusted_recall,average_precision,seconds,"
-    "peak_rss_mib,bundle_sha256,error"
+    "weak_recovered_accuracy,weak_recovered_digits,precision,recall,f1,iou,lift,adjusted_recall,average_precision,"
+    "seconds,cpu_seconds,effort,peak_rss_mib,rewind_step,bundle_sha256,error"
 )
 
 

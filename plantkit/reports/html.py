@@ -3,7 +3,7 @@
 from html import escape
 from string import Template
 
-from plantkit.reports.tables import render_evaluation
+from plantkit.reports.rendering import render_evaluation
 from plantkit.scoring.evaluation import Evaluation
 
 name = "html"

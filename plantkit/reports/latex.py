@@ -1,6 +1,6 @@
 """LaTeX tables with booktabs rules."""
 
-from plantkit.reports.tables import render_evaluation
+from plantkit.reports.rendering import render_evaluation
 from plantkit.scoring.evaluation import Evaluation
 
 name = "latex"

@@ -2,7 +2,7 @@
 
 import re
 
-from plantkit.reports.tables import render_evaluation
+from plantkit.reports.rendering import render_evaluation
 from plantkit.scoring.evaluation import Evaluation
 
 name = "markdown"

@@ -1,6 +1,6 @@
 """Plain text for a terminal."""
 
-from plantkit.reports.tables import render_evaluation
+from plantkit.reports.rendering import render_evaluation
 from plantkit.scoring.evaluation import Evaluation
 
 name = "table"

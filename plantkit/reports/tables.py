@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
     from plantkit.scoring.records import Record
 
-#: Columns of words, which are aligned to the left; numbers are aligned to the right.
-_LEFT = {"pruner", "status"}
-
 #: What the intervals cover, in words.
 _COVERAGE = {
     "instances": "Intervals are over instances of each kind of challenge, and over seeds.",
@@ -60,36 +57,6 @@ def render_table(
     return tabulate(rows, headers=headers, tablefmt=form, disable_numparse=True, colalign=align)
 
 
-def render_evaluation(
-    evaluation: Evaluation,
-    form: str,
-    *,
-    heading: Callable[[str], str],
-    paragraphs: Callable[[Sequence[str]], str],
-    cell: Callable[[str], str] = str,
-) -> str:
-    """Returns the standings, a table per challenge, and what went wrong.
-
-    Args:
-        form: see `render_table`.
-        heading, paragraphs: write a title and some notes in that format.
-        cell: makes text harmless in a cell.
-    """
-    parts = []
-    for table in [standings_table(evaluation), *challenge_tables(evaluation)]:
-        headers = list(table.rows[0])
-        grid = render_table(
-            headers,
-            [[cell(text) for text in row.values()] for row in table.rows],
-            form,
-            align=["left" if name in _LEFT else "right" for name in headers],
-        )
-        parts.append("\n".join([heading(table.title), grid, paragraphs(table.notes)]))
-    if errors := error_lines(evaluation):
-        parts.append(f"{heading('Failures')}\n{paragraphs(errors)}")
-    return "\n\n".join(parts) + "\n"
-
-
 def standings_table(evaluation: Evaluation) -> Table:
     """Returns one row per pruner, the best first, and what the ticket itself would score."""
     from plantkit.scoring.ranking import CONFIDENCE, Coverage, coverage
@@ -109,7 +76,7 @@ def standings_table(evaluation: Evaluation) -> Table:
             "weak": f"{standing.weak_area:.3f}",
             "overlap": "" if standing.overlap_area is None else f"{standing.overlap_area:.3f}",
             "failures": str(standing.failures),
-            "seconds": f"{standing.seconds:.2f}",
+            "effort": _effort(evaluation, standing.pruner),
         }
         for standing in evaluation.standings
     ]
@@ -119,6 +86,14 @@ def standings_table(evaluation: Evaluation) -> Table:
         for row in rows:
             del row[interval]
     return Table(title=f"Standings: {suite}", rows=rows, notes=_standings_notes(evaluation))
+
+
+def _effort(evaluation: Evaluation, pruner: str) -> str:
+    """Returns the mean effort of a pruner's runs, "" where it is not known."""
+    from plantkit.scoring.effort import mean_effort
+
+    effort = mean_effort([record for record in evaluation.records if record.pruner == pruner])
+    return "" if effort is None else f"{effort:.2f}"
 
 
 def _ticket_cells(evaluation: Evaluation) -> dict[str, str]:
@@ -168,7 +143,8 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     densities = ", ".join(map(str, protocol.densities))
     notes = [
         "strong, weak: share of the ticket's digits that masks recover, untrained and trained; "
-        "overlap: share of its entries; areas over density.",
+        "overlap: share of its entries found; areas over density. effort: processor seconds per "
+        "run on the reference machine.",
         f"Densities {densities} (1x is the planted one); {protocol.seeds} "
         f"seed{'s' if protocol.seeds != 1 else ''} per challenge.",
         _COVERAGE[coverage(challenges, protocol)],

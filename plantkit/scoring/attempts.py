@@ -11,7 +11,9 @@ from plantkit.networks.masks import Mask
 class Attempt:
     """One run of a pruner before scoring. `mask` is None unless `status` is "ok".
 
-    output: the end of what the run printed, with tracebacks.
+    cpu_seconds: processor time of the run. effort: the same in seconds of the reference machine.
+    rewind_step: the step of dense training that the mask is trained from. output: the end of what
+    the run printed, with tracebacks.
     """
 
     pruner: str
@@ -23,4 +25,7 @@ class Attempt:
     error: str
     seconds: float
     peak_rss_mib: float | None
+    cpu_seconds: float | None = None
+    effort: float | None = None
+    rewind_step: int = 0
     output: str = ""

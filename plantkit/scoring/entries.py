@@ -15,6 +15,7 @@ class Entry:
     label: its unique name in the tables. sha256: of a submission's file, else None.
     module: of an installed plugin, the target of its entry point; its masks may be cached.
     is_seeded: whether its masks may depend on the seed. If not, one run counts for all seeds.
+    rewind: the step of dense training that its masks are trained from, 0 for the initialisation.
     """
 
     label: str
@@ -25,6 +26,7 @@ class Entry:
     version: str = ""
     module: str = ""
     is_seeded: bool = True
+    rewind: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -35,4 +37,5 @@ class Entry:
             "version": self.version or None,
             "options": dict(self.source.options),
             "reference": self.reference,
+            "rewind": self.rewind,
         }

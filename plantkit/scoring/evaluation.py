@@ -20,12 +20,14 @@ from plantkit.version import __version__
 class Settings:
     """How an evaluation ran. Nothing here changes a score.
 
-    isolation: the level that was applied, "full", "process" or "none".
+    isolation: the level that was applied, "full", "process" or "none". speed: this machine's,
+    against the reference machine's, by which effort is counted; None where it was not measured.
     """
 
     jobs: int = 1
     device: str = "cpu"
     isolation: str = "process"
+    speed: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,7 @@ class Evaluation:
                 "device": self.settings.device,
                 "threads": self.settings.jobs,
                 "isolation": self.settings.isolation,
+                "speed": self.settings.speed,
                 "git_hash": git_hash(),
             },
             "env": environment(),

@@ -111,6 +111,9 @@ def record_of(
         error=attempt.error,
         mask_sha256=digest or None,
         metrics=computed,
+        cpu_seconds=attempt.cpu_seconds,
+        effort=attempt.effort,
+        rewind_step=attempt.rewind_step,
     )
 
 

@@ -32,7 +32,10 @@ class Record:
     target_density is the density that was asked for, density_multiple how many times the planted
     density that is, and density the mask's own. `overlap` holds
     precision, recall, f1, iou, lift and, where the pruner gave saliencies,
-    average_precision. `seconds` is the pruner's wall time.
+    average_precision. `seconds` is the pruner's wall time, `cpu_seconds` its processor time on
+    all cores, and `effort` that in seconds of the reference machine; None where not measured.
+    rewind_step: the step of dense training that the mask was trained from, 0 for the
+    initialisation.
     """
 
     pruner: str
@@ -55,6 +58,9 @@ class Record:
     error: str
     mask_sha256: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    cpu_seconds: float | None = None
+    effort: float | None = None
+    rewind_step: int = 0
 
     @property
     def key(self) -> tuple[str, str, float, int]:

@@ -7,9 +7,10 @@ values are smallest in magnitude, and puts the rest back to where they were earl
 
 What the next round starts from:
 
-- `rewind=weights` (the default): the weights after step `rewind_step` of the dense network's
-  training, from which the remaining steps are trained; step 0 is the initialisation.
-- `rewind=rate`: the trained weights stay, and the training starts over from them.
+- the weights after step `rewind` of the dense network's training, from which the remaining
+  steps are trained; step 0, the default, is the initialisation. The kit trains the mask from there
+  too, and ranks it among rewound pruners.
+- with `rate_rewinding=true`: the trained weights stay, and the training starts over from them.
 
 `rounds=1` is one-shot pruning; a number of rounds other than 0 sets the share of what is left
 that each round drops, so that the density is reached in so many.
@@ -19,10 +20,10 @@ References:
     step k), arXiv 2003.02389 (learning-rate rewinding).
 
 Differs from the paper: the kit's recipe, Adam at a constant rate, takes the place of the
-papers' recipes, so that rewinding the rate means training on with fresh moments. All
-parameters compete by default; the first paper's rule for small networks is `scope=lth`: each
-layer by itself, and the last one at half the rate. The mask alone is the answer: the kit
-trains it from the initial weights, whatever step was rewound to.
+papers' recipes, so that rewinding the rate means training on with fresh moments, as does
+rewinding to a step. All parameters compete by default; the first paper's rule for small networks
+is `scope=lth`: each layer by itself, and the last one at half the rate. The mask alone is the
+answer: after rewinding the rate, the kit trains it from the initial weights.
 """
 
 import math
@@ -32,8 +33,6 @@ from dataclasses import dataclass
 import torch
 
 from plantkit import Mask, Problem, Scope, hookimpl, narrow
-
-REWINDS = ("weights", "rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,39 +48,39 @@ class ImpPruner:
     rounds: int = 0
     #: Epochs of training per round; 0 for those of the challenge's recipe.
     epochs: int = 0
-    rewind: str = "weights"
-    rewind_step: int = 0
+    #: Step of the dense network's training that every round goes back to, and the last training.
+    rewind: int = 0
+    #: Whether rounds go on from the trained weights instead.
+    rate_rewinding: bool = False
     scope: str = Scope.GLOBAL.value
 
     def __post_init__(self) -> None:
         Scope(self.scope)
         if not 0 < self.rate < 1:
             raise ValueError(f"rate is {self.rate}; expected a number between 0 and 1")
-        for option in ("rounds", "epochs", "rewind_step"):
+        for option in ("rounds", "epochs", "rewind"):
             if getattr(self, option) < 0:
                 raise ValueError(f"{option} is {getattr(self, option)}; expected 0 or more")
-        if self.rewind not in REWINDS:
-            raise ValueError(f"rewind is {self.rewind!r}; expected {' or '.join(REWINDS)}")
+        if self.rate_rewinding and self.rewind:
+            raise ValueError(f"rewind is {self.rewind}; expected 0 with rate_rewinding")
 
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
         problem = problem.at(density=density, seed=seed)
         epochs = self.epochs or problem.recipe.epochs
         steps = epochs * -(-len(problem.train) // problem.recipe.batch_size)
-        step = min(self.rewind_step, steps)
+        step = min(self.rewind, steps)
         mask = problem.full_mask()
         start: Mapping[str, torch.Tensor] = problem.weights
-        first = 0
-        if self.rewind == "weights" and step:
+        if step:
             start = problem.fit(mask, epochs=epochs, last_step=step)
-            first = step
         shares = round_densities(density, rate=self.rate, rounds=self.rounds)
         saliency: dict[str, torch.Tensor] = {}
         for share in shares:
-            trained = problem.fit(mask, epochs=epochs, start=start, first_step=first)
+            trained = problem.fit(mask, epochs=epochs, start=start, first_step=step)
             saliency = {name: value.abs() for name, value in trained.items()}
             budget = max(problem.budget, problem.at(density=share, seed=seed).budget)
             mask = narrow(mask, saliency, budget, final=problem.budget, scope=self.scope)
-            if self.rewind == "rate":
+            if self.rate_rewinding:
                 start = trained
         return Mask(mask, saliency=saliency)
 

@@ -63,7 +63,7 @@ def test_two_rounds_rewound_to_a_step():
     first = highest(problem.fit(full, start=early, first_step=4), 27)
     kept = as_mask(problem, first)
     second = highest(problem.fit(kept, start=early, first_step=4), 13, among=kept)
-    mask = ImpPruner(rounds=2, rewind_step=4).prune(problem, 0.25, seed=0)
+    mask = ImpPruner(rounds=2, rewind=4).prune(problem, 0.25, seed=0)
     assert torch.equal(mask.vector(SPEC), second)
 
 
@@ -73,13 +73,13 @@ def test_two_rounds_of_rate_rewinding():
     trained = problem.fit(problem.full_mask())
     kept = as_mask(problem, highest(trained, 27))
     second = highest(problem.fit(kept, start=trained), 13, among=kept)
-    mask = ImpPruner(rounds=2, rewind="rate").prune(problem, 0.25, seed=0)
+    mask = ImpPruner(rounds=2, rate_rewinding=True).prune(problem, 0.25, seed=0)
     assert torch.equal(mask.vector(SPEC), second)
 
 
 def test_a_step_beyond_the_training_is_its_end():
     problem = problem_of(0.3)
-    mask = ImpPruner(rounds=1, rewind_step=10**6).prune(problem, 0.3, seed=0)
+    mask = ImpPruner(rounds=1, rewind=10**6).prune(problem, 0.3, seed=0)
     assert torch.equal(mask.vector(SPEC), highest(problem.fit(problem.full_mask()), 16))
 
 
@@ -88,7 +88,8 @@ def test_a_step_beyond_the_training_is_its_end():
     [
         ({"rate": 1.0}, r"rate is 1\.0; expected a number between 0 and 1"),
         ({"rounds": -1}, "rounds is -1; expected 0 or more"),
-        ({"rewind": "both"}, "rewind is 'both'; expected weights or rate"),
+        ({"rewind": -1}, "rewind is -1; expected 0 or more"),
+        ({"rewind": 3, "rate_rewinding": True}, "rewind is 3; expected 0 with rate_rewinding"),
         ({"scope": "local"}, "local"),
     ],
 )

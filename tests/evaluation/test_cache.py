@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders import without_passing
+from safetensors.torch import load, save
 
 from plantkit.evaluation import cache as caching
 from plantkit.evaluation import measuring
@@ -48,14 +50,21 @@ def test_performances_that_are_no_number_come_back_too(cache):
 
 
 @pytest.mark.parametrize("saliency", [False, True])
-@pytest.mark.parametrize("peak", [None, 12.5])
-def test_answers_come_back_whole(cache, saliency, peak):
-    given = Answer(mask=half_mask(saliency=saliency), seconds=0.25, peak_rss_mib=peak)
+@pytest.mark.parametrize(("peak", "cpu", "effort"), [(None, 1.5, 2.5), (12.5, None, None)])
+def test_answers_come_back_whole(cache, saliency, peak, cpu, effort):
+    given = Answer(
+        mask=half_mask(saliency=saliency),
+        seconds=0.25,
+        peak_rss_mib=peak,
+        cpu_seconds=cpu,
+        effort=effort,
+    )
     cache.keep_answer(KEY, given)
     found = cache.answer(KEY, SPEC, SPEC.total)
     assert found is not None
     assert found.mask.digest() == given.mask.digest()
     assert (found.seconds, found.peak_rss_mib) == (0.25, peak)
+    assert (found.cpu_seconds, found.effort) == (cpu, effort)
     if saliency:
         for name, value in given.mask.saliency.items():
             assert torch.equal(found.mask.saliency[name], value)
@@ -67,6 +76,14 @@ def test_an_answer_beyond_the_budget_or_of_another_network_is_not_given(cache):
     cache.keep_answer(KEY, Answer(mask=half_mask(saliency=False), seconds=1, peak_rss_mib=None))
     assert cache.answer(KEY, SPEC, 2) is None
     assert cache.answer(KEY, PerceptronSpec(widths=(2, 4, 1)), 99) is None
+
+
+def test_an_answer_of_old_without_processor_time_counts_as_none(cache):
+    cache.keep_answer(KEY, Answer(mask=half_mask(saliency=False), seconds=1, peak_rss_mib=None))
+    (path,) = cache.directory.glob("*/*")
+    tensors = load(path.read_bytes())
+    path.write_bytes(save(tensors | {"facts": tensors["facts"][:2]}))
+    assert cache.answer(KEY, SPEC, SPEC.total) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"strong": "x", "weak": 1}'])
@@ -99,7 +116,7 @@ def test_trimming_removes_what_was_used_longest_ago(cache):
 
 
 def test_keys_differ_in_everything_that_counts():
-    base = {"bundle": "b", "mask": "m", "seed": 0, "device": "cpu"}
+    base = {"bundle": "b", "mask": "m", "seed": 0, "device": "cpu", "rewind": 0}
     keys = [accuracy_key(**base)]
     keys += [accuracy_key(**{**base, name: "other"}) for name in base]
     answer = {
@@ -159,7 +176,7 @@ def test_the_directory_can_be_chosen(monkeypatch, tmp_path):
 
 def without_times(path: Path) -> list[dict[str, object]]:
     records = json.loads(path.read_text())["records"]
-    return [{k: v for k, v in r.items() if k not in {"seconds", "peak_rss_mib"}} for r in records]
+    return [without_passing(record) for record in records]
 
 
 def test_a_second_evaluation_trains_nothing_and_runs_the_submission_only(

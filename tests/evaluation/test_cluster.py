@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from builders import without_passing
 
 from plantkit.errors import ExecutorError, UsageError
 from plantkit.evaluation.cluster import DaskExecutor
@@ -80,10 +81,7 @@ def two_workers(tmp_path_factory):
 def results(path: Path) -> list[dict[str, object]]:
     """The records, without what measures time and memory rather than the pruner."""
     records: list[dict[str, object]] = json.loads(path.read_text())["records"]
-    return [
-        {key: value for key, value in record.items() if key not in {"seconds", "peak_rss_mib"}}
-        for record in records
-    ]
+    return [without_passing(record) for record in records]
 
 
 def evaluation(submission: Path, challenges: Path, *more: str | Path) -> list[str | Path]:
@@ -99,12 +97,18 @@ def test_results_on_a_cluster_equal_those_on_this_machine(
 ):
     address, _ = two_workers
     given = evaluation(write(SUBMISSION), tiny_challenges)
+    given += ["magnitude:rewind=3"]
     here, there = tmp_path / "here.json", tmp_path / "there.json"
     assert plantkit_cli(*given, "-o", here, "--jobs", "1").code == 0
     outcome = plantkit_cli(*given, "-o", there, "--executor", "dask", "--scheduler", address)
     assert outcome.code == 0, outcome
-    assert len(results(here)) == 2 * 2 * 2 * 2
+    assert len(results(here)) == 3 * 2 * 2 * 2
     assert json.dumps(results(there)) == json.dumps(results(here))
+    speeds = {
+        record["effort"] / record["cpu_seconds"]
+        for record in json.loads(there.read_text())["records"]
+    }
+    assert all(0.05 < speed < 50 for speed in speeds)  # of the workers
 
 
 @pytest.mark.slow

@@ -249,6 +249,10 @@ def test_a_failing_submission_scores_and_is_told_why(
         ({}, "holds 0 Python files"),
         ({"a.py": "", "b.py": ""}, "holds 2 Python files"),
         ({"a.py": "def prune(:"}, "line 1"),
+        (
+            {"a.py": "def prune(problem, density, seed): ...\nprune.rewind = 5"},
+            "asks to be trained from step 5",
+        ),
     ],
 )
 def test_a_submission_that_cannot_be_loaded_fails_with_a_reason(

@@ -60,6 +60,7 @@ class Fake:
     requests: list[Request] = field(default_factory=list)
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     labels: Sequence[str] = ("mine",)
+    rewind: int = 0
     error: Exception | None = None
 
     def __call__(self, request: Request, *, warn: Any, progress: Any) -> Any:
@@ -76,7 +77,7 @@ class Fake:
             ]
         others = [] if request.baselines == "none" else request.baselines.split(",")
         entries = [
-            Entry(label=label, source=PrunerSource(path=request.pruners[0]))
+            Entry(label=label, source=PrunerSource(path=request.pruners[0]), rewind=self.rewind)
             for label in self.labels
         ] + [Entry(label=label, source=PrunerSource(name=label)) for label in others]
         protocol = Protocol(densities=tuple(request.densities), seeds=request.seeds or 3)
@@ -480,6 +481,19 @@ def test_a_file_that_defines_several_pruners(
     fake.labels = labels
     names = ", ".join(labels)
     message = f"mine.py: defines {count} pruners, {names}; a graded file defines one"
+    found = grade(HEAD + F1)
+    path = str(tmp_path / "mine.py")
+    assert replace(found, seconds=0.0) == unloadable(message, None, path=path)
+
+
+def test_a_file_that_asks_for_rewinding(
+    grade: Callable[..., Grade], fake: Fake, tmp_path: Path
+) -> None:
+    fake.rewind = 500
+    message = (
+        "mine.py: asks to be trained from step 500; grades are for training from the initial "
+        "weights: leave out 'rewind'"
+    )
     found = grade(HEAD + F1)
     path = str(tmp_path / "mine.py")
     assert replace(found, seconds=0.0) == unloadable(message, None, path=path)

@@ -153,7 +153,7 @@ MESSAGES = [
         "",
         "criterion 'a': has no metric; expected one of recovered_accuracy, performance, f1, "
         "precision, recall, iou, lift, average_precision, density, sparsity, effective_density, "
-        "collapsed_layers, seconds, peak_rss_mib, area, score",
+        "collapsed_layers, seconds, effort, peak_rss_mib, area, score",
     ),
     (
         "at_least = 0.9",

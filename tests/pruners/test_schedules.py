@@ -201,3 +201,58 @@ def test_a_wrong_schedule_or_scope_is_told_with_what_there_is():
         Schedule("twice")
     with pytest.raises(ValueError, match="scope is 'local'; expected one of global, layerwise"):
         Scope("local")
+
+
+# --- rewinding
+
+
+def early_weights(problem, step):
+    return problem.fit(problem.full_mask(), last_step=step)
+
+
+@pytest.mark.parametrize("schedule", ["single", "iterated"])
+def test_rewound_pruners_score_the_dense_network_after_so_many_steps(schedule):
+    far = replace(RECIPE, learning_rate=0.3)
+    problem = tiny_problem(widths=WIDTHS, density=0.25, recipe=far, seed=4)
+    mask = Magnitude(schedule=schedule, rounds=2, rewind=4).prune(problem, 0.25, seed=4)
+    moved = problem.with_weights(early_weights(problem, 4))
+    same = Magnitude(schedule=schedule, rounds=2).prune(moved, 0.25, seed=4)
+    assert torch.equal(vector(mask), vector(same))
+    other = Magnitude(schedule=schedule, rounds=2).prune(problem, 0.25, seed=4)
+    assert not torch.equal(vector(mask), vector(other))
+
+
+def test_rewound_multishot_by_its_steps():
+    """Each round trains from step 2 of the dense network to the end of 3 epochs."""
+    problem = tiny_problem(widths=WIDTHS, density=0.25, recipe=RECIPE, seed=4)
+    start = early_weights(problem, 2)
+    dense = problem.fit(problem.full_mask(), start=start, epochs=3, first_step=2)
+    first = select({name: value.abs() for name, value in dense.items()}, 27)
+    again = problem.fit(first, start=start, epochs=3, first_step=2)
+    expected = torch.zeros(54, dtype=torch.bool)
+    expected[flatten(SPEC, again).abs().argsort(descending=True)[:13]] = True
+    pruner = Magnitude(schedule="multishot", rounds=2, epochs=3, rewind=2)
+    assert torch.equal(vector(pruner.prune(problem, 0.25, seed=4)), expected)
+
+
+def test_a_step_beyond_the_training_is_its_end():
+    problem = tiny_problem(widths=WIDTHS, density=0.25, recipe=RECIPE)
+    last = RECIPE.steps(len(problem.train))
+    for schedule in ("single", "multishot"):
+        far, end = (
+            Magnitude(schedule=schedule, rounds=1, epochs=1, rewind=step).prune(
+                problem, 0.25, seed=0
+            )
+            for step in (10**6, last)
+        )
+        assert torch.equal(vector(far), vector(end))
+
+
+def test_a_rewound_pruner_is_seeded():
+    assert [Magnitude(rewind=step).is_seeded for step in (0, 1)] == [False, True]
+
+
+@pytest.mark.parametrize("step", [-1, 1.0, True, None, "4"])
+def test_a_rewind_that_is_no_step_is_refused(step):
+    with pytest.raises(ValueError, match="expected a step of the dense network's training"):
+        Magnitude(rewind=step)

@@ -27,7 +27,12 @@ MINE = Entry(
     sha256="5" * 64,
 )
 OTHER = Entry(
-    label="snip", source=PrunerSource(name="snip"), plugin="snip", version="1.5", module="m:f"
+    label="snip",
+    source=PrunerSource(name="snip"),
+    plugin="snip",
+    version="1.5",
+    module="m:f",
+    rewind=70,
 )
 STANDING = Standing(
     rank=1,
@@ -65,7 +70,7 @@ def evaluation(circle: Challenge, relu: Challenge) -> Evaluation:
             record_of(circle, seed=0),
         ],
         standings=[STANDING],
-        settings=Settings(jobs=6, device="cuda", isolation="full"),
+        settings=Settings(jobs=6, device="cuda", isolation="full", speed=1.25),
         started="2030-01-02T03:04:05+00:00",
     )
 
@@ -89,6 +94,7 @@ def test_every_field_of_the_json(evaluation: Evaluation, circle: Challenge) -> N
         "device": "cuda",
         "threads": 6,
         "isolation": "full",
+        "speed": 1.25,
         "git_hash": git_hash(),
     }
     assert found["env"] == environment()
@@ -114,6 +120,7 @@ def test_every_field_of_the_json(evaluation: Evaluation, circle: Challenge) -> N
             "version": None,
             "options": {"rounds": "3"},
             "reference": "arXiv 1",
+            "rewind": 0,
         },
         {
             "name": "snip",
@@ -123,6 +130,7 @@ def test_every_field_of_the_json(evaluation: Evaluation, circle: Challenge) -> N
             "version": "1.5",
             "options": {},
             "reference": "",
+            "rewind": 70,
         },
     ]
     assert found["records"] == [asdict(record) for record in evaluation.records]

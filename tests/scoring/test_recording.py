@@ -26,6 +26,9 @@ def attempt(mask: Mask | None, *, status: str = "ok", error: str = "") -> Attemp
         error=error,
         seconds=1.5,
         peak_rss_mib=7.0,
+        cpu_seconds=1.25,
+        effort=2.5,
+        rewind_step=40,
     )
 
 
@@ -62,6 +65,7 @@ def test_the_fields_of_a_valid_run(circle):
     assert (record.density, record.sparsity) == (mask.density, 1 - mask.density)
     assert (record.collapsed_layers, record.effective_density) == (1, 0.0)
     assert (record.seconds, record.peak_rss_mib) == (1.5, 7.0)
+    assert (record.cpu_seconds, record.effort, record.rewind_step) == (1.25, 2.5, 40)
     assert (record.strong.performance, record.weak.performance) == (0.5, 0.75)
     gain = circle.ticket.strong - circle.trivial
     assert record.weak.recovered_accuracy == pytest.approx((0.75 - circle.trivial) / gain)

@@ -38,7 +38,7 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
 
     Raises:
         UsageError: a key or a truth lies where the submission runs.
-        PluginError: the submission cannot be loaded.
+        PluginError: the submission cannot be loaded, or asks for rewinding.
     """
     _refuse_secrets([input_data, output, program])
     plan = Plan.read(input_data)
@@ -48,6 +48,12 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
     with scratch_directory() as directory, open_backend(directory) as backend:
         source = PrunerSource(path=str(file.resolve()))
         named = only_pruner(backend.describe(source, limits), source)
+        if named.rewind:
+            raise PluginError(
+                "submission",
+                f"asks to be trained from step {named.rewind}; this competition trains from the "
+                "initial weights: leave out 'rewind'",
+            )
         source = replace(source, name=named.name)
         networks = {
             name: load_problem(input_data / name, density=1.0, seed=0).network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -18,6 +19,13 @@ class InProcess(LocalBackend):
     def carry_out(self, cell: Path, limits: Limits) -> Exit:
         from plantkit.isolation.cell_runner import run_cell
 
-        started = time.monotonic()
+        started, cpu_before = time.monotonic(), _cpu_seconds()
         run_cell(cell)
-        return Exit(seconds=time.monotonic() - started, code=0)
+        return Exit(
+            seconds=time.monotonic() - started, code=0, cpu_seconds=_cpu_seconds() - cpu_before
+        )
+
+
+def _cpu_seconds() -> float:
+    """Returns the processor time of this process and of children that it has waited for."""
+    return sum(os.times()[:4])

@@ -24,6 +24,7 @@ from plantkit.networks.training import (
     train_group,
 )
 from plantkit.networks.training.executors import Executor, LocalExecutor
+from plantkit.networks.training.rewinding import DenseTraining, dense_starts
 
 #: Networks evaluated at once on a GPU. On the CPU it is one at a time, so that no result
 #: depends on another to the last bit.
@@ -64,10 +65,12 @@ def strong_accuracy(
 class Measurement:
     """Masked networks of one challenge to be measured, each trained with its own seed.
 
-    weights: the initial ones, by parameter name. masks, seeds: one for each network.
+    weights: the initial ones, by parameter name. masks, seeds: one for each network. rewinds:
+    the step of the dense network's training that each is trained from; all from step 0, the
+    initialisation, if there are none. A rewound network takes the steps that are left.
 
     Raises:
-        ValueError: not as many seeds as masks.
+        ValueError: not as many seeds or rewinds as masks.
     """
 
     spec: Network
@@ -78,10 +81,35 @@ class Measurement:
     recipe: Recipe
     train_data: Samples
     test_data: Samples
+    rewinds: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         if len(self.masks) != len(self.seeds):
             raise ValueError(f"{len(self.masks)} masks but {len(self.seeds)} seeds")
+        if self.rewinds and len(self.masks) != len(self.rewinds):
+            raise ValueError(f"{len(self.masks)} masks but {len(self.rewinds)} rewinds")
+
+    def by_rewind(self) -> dict[int, list[int]]:
+        """Returns the positions of the networks that are trained from each step."""
+        found: dict[int, list[int]] = {}
+        for run, step in enumerate(self.rewinds or [0] * len(self.masks)):
+            found.setdefault(step, []).append(run)
+        return found
+
+    def dense_training(self, device: str) -> DenseTraining:
+        """Returns the training that rewound networks start from; no steps if there are none."""
+        steps = sorted(set(self.rewinds) - {0})
+        pairs = zip(self.seeds, self.rewinds, strict=False)
+        return DenseTraining(
+            spec=self.spec,
+            task=self.task,
+            weights=self.weights,
+            recipe=self.recipe,
+            data=self.train_data,
+            seeds=sorted({seed for seed, step in pairs if step}),
+            steps=steps,
+            device=device,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +117,8 @@ class _Unit:
     """One group of the networks of a measurement: all that another process needs.
 
     number: the group's. bare: the measurement without its masks and seeds. masks: packed bits,
-    (runs, ceil(total / 8)) uint8.
+    (runs, ceil(total / 8)) uint8. first_step: the step that its networks are trained from. starts:
+    the weights (total,) of the dense network there, by seed; none at step 0.
     """
 
     number: int
@@ -97,6 +126,8 @@ class _Unit:
     masks: NDArray[np.uint8]
     seeds: Sequence[int]
     device: str
+    first_step: int
+    starts: Mapping[int, NDArray[np.float32]]
 
 
 #: Called with a measurement's position, with positions of masks in it, and with what was found.
@@ -130,32 +161,45 @@ def measure_all(
             return measure_all(
                 measurements, device=device, executor=local, on_done=on_done, meanwhile=meanwhile
             )
-    workloads = [
-        Workload(spec=each.spec, masks=each.masks, steps=each.recipe.steps(len(each.train_data)))
-        for each in measurements
+    dense = dense_starts([each.dense_training(device) for each in measurements], executor)
+    parts = [
+        (position, step, runs)
+        for position, each in enumerate(measurements)
+        for step, runs in each.by_rewind().items()
     ]
-    groups = plan(workloads, jobs=executor.jobs, device=device)
-    bare = [replace(each, masks=[], seeds=[]) for each in measurements]
-    units = []
-    for number, group in enumerate(groups):
-        wanted = measurements[group.workload]
-        rows = [flatten(wanted.spec, wanted.masks[run]).numpy() for run in group.runs]
+    workloads = []
+    for position, step, runs in parts:
+        each = measurements[position]
+        masks = [each.masks[run] for run in runs]
+        left = each.recipe.steps(len(each.train_data)) - step
+        workloads.append(Workload(spec=each.spec, masks=masks, steps=left))
+    bare = [replace(each, masks=[], seeds=[], rewinds=[]) for each in measurements]
+    units: list[_Unit] = []
+    measured: list[tuple[int, list[int]]] = []  # by each unit: the measurement and its networks
+    for group in plan(workloads, jobs=executor.jobs, device=device):
+        position, step, members = parts[group.workload]
+        wanted, runs = measurements[position], [members[run] for run in group.runs]
+        rows = [flatten(wanted.spec, wanted.masks[run]).numpy() for run in runs]
+        seeds = [wanted.seeds[run] for run in runs]
         units.append(
             _Unit(
-                number=number,
-                bare=bare[group.workload],
+                number=len(units),
+                bare=bare[position],
                 masks=np.stack([np.packbits(row) for row in rows]),
-                seeds=[wanted.seeds[run] for run in group.runs],
+                seeds=seeds,
                 device=device,
+                first_step=step,
+                starts={seed: dense[position][seed, step] for seed in seeds if step},
             )
         )
+        measured.append((position, runs))
     found: list[dict[int, Accuracies]] = [{} for _ in measurements]
 
     def report(result: tuple[int, list[Accuracies]]) -> None:
         number, accuracies = result
-        group = groups[number]
-        found[group.workload].update(zip(group.runs, accuracies, strict=True))
-        on_done(group.workload, group.runs, accuracies)
+        position, runs = measured[number]
+        found[position].update(zip(runs, accuracies, strict=True))
+        on_done(position, runs, accuracies)
 
     executor.map(_measure_unit, units, on_result=report, meanwhile=meanwhile)
     return [[by_run[run] for run in range(len(by_run))] for by_run in found]
@@ -166,8 +210,9 @@ def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
     spec, task, recipe = unit.bare.spec, unit.bare.task, unit.bare.recipe
     start = flatten(spec, unit.bare.weights).float()
     rows = torch.from_numpy(np.unpackbits(unit.masks, axis=1, count=spec.total).astype(bool))
+    starts = {seed: unflatten(spec, torch.from_numpy(early)) for seed, early in unit.starts.items()}
     runs = [
-        Run(start=unit.bare.weights, mask=unflatten(spec, row), seed=seed)
+        Run(start=starts.get(seed, unit.bare.weights), mask=unflatten(spec, row), seed=seed)
         for row, seed in zip(rows, unit.seeds, strict=True)
     ]
     train_data, test_data = (
@@ -178,7 +223,9 @@ def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
     weak: list[float] = []
     with single_threaded():
         steps = [recipe.steps(len(train_data))]
-        (trained,) = train_group(spec, task, train_data, runs, recipe, steps=steps)
+        (trained,) = train_group(
+            spec, task, train_data, runs, recipe, steps=steps, first_step=unit.first_step
+        )
         for kept, parameters in zip(
             torch.split(rows, at_once), torch.split(trained, at_once), strict=True
         ):

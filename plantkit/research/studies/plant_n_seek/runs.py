@@ -62,13 +62,14 @@ def _pruned(
         )
         known = None if key is None else cache.answer(key, problem.network, budget)
         if known is None:
-            begun = time.perf_counter()
+            begun, cpu_begun = time.perf_counter(), time.process_time()
             asked = problem.at(density=density, seed=seed)
             answered = pruner.prune(asked, density, seed=seed)
             known = Answer(
                 mask=validate_mask(answered, problem.network, budget),
                 seconds=time.perf_counter() - begun,
                 peak_rss_mib=None,
+                cpu_seconds=time.process_time() - cpu_begun,
             )
             if key is not None:
                 cache.keep_answer(key, known)
