@@ -102,10 +102,12 @@ AT_MOST = {"at_least": None, "at_most": 0.5}
 
 
 def test_runs_at_the_criterions_density_by_seed(circle: Challenge, relu: Challenge) -> None:
+    planted = circle.planted_density
     records = [
         run(circle, seed=2),
         run(circle, seed=0),
-        run(circle, seed=1, target_density=0.05, is_planted_density=True),
+        run(circle, seed=1, target_density=planted, is_planted_density=True),
+        run(circle, seed=3, target_density=circle.density_of("2x")),
         run(circle, seed=1, target_density=0.3),
         run(relu, seed=1),
         run(circle, seed=1, pruner="other"),
@@ -118,23 +120,25 @@ def test_runs_at_the_criterions_density_by_seed(circle: Challenge, relu: Challen
         return [(one.seed, one.target_density) for one in runs]
 
     assert keys(0.5) == [(0, 0.5), (2, 0.5)]
-    assert keys("planted") == [(1, 0.05)]
+    assert keys("planted") == keys("1x") == [(1, planted)]
+    assert keys("2x") == [(3, circle.density_of("2x"))]
     assert keys(0.3) == [(1, 0.3)]
     assert keys(0.7) == []
     # Without a density all of the rubric's run count, but not what another criterion asked for.
-    assert keys(None) == [(0, 0.5), (1, 0.05), (2, 0.5)]
+    assert keys(None) == [(0, 0.5), (1, planted), (2, 0.5)]
     assert keys(0.5, "other") == [(1, 0.5)]
 
 
 def test_runs_of_a_seed_come_by_density(circle: Challenge) -> None:
+    planted = circle.planted_density
     records = [
         run(circle, seed=seed, target_density=density, is_planted_density=density < 0.5)
-        for density in (0.5, 0.05)
+        for density in (0.5, planted)
         for seed in (1, 0)
     ]
     found = bench([circle], records).records(criterion(density=None), "mine", circle)
     keys = [(one.seed, one.target_density) for one in found]
-    assert keys == [(0, 0.05), (0, 0.5), (1, 0.05), (1, 0.5)]
+    assert keys == [(0, planted), (0, 0.5), (1, planted), (1, 0.5)]
 
 
 # --- what went wrong
@@ -189,6 +193,8 @@ def test_a_share_in_words() -> None:
 FIGURES = {
     ("recovered_accuracy", "strong"): 0.12,
     ("recovered_accuracy", "weak"): 0.22,
+    ("recovered_digits", "strong"): 0.13,
+    ("recovered_digits", "weak"): 0.23,
     ("performance", "strong"): 0.11,
     ("performance", "weak"): 0.21,
     ("f1", ""): 0.1,
@@ -196,6 +202,7 @@ FIGURES = {
     ("recall", ""): 0.3,
     ("iou", ""): 0.4,
     ("lift", ""): 5.0,
+    ("adjusted_recall", ""): 0.7,
     ("average_precision", ""): 0.6,
     ("density", ""): 0.49,
     ("sparsity", ""): 0.51,
@@ -224,7 +231,7 @@ def test_every_figure_of_a_record_is_tried_above() -> None:
 
 #: Figures that a failed run counts as where more is better; it leaves none of the others.
 ZERO_IF_FAILED = {"recovered_accuracy", "f1", "precision", "recall", "iou", "lift"}
-ZERO_IF_FAILED |= {"average_precision", "area", "score"}
+ZERO_IF_FAILED |= {"recovered_digits", "adjusted_recall", "average_precision", "area", "score"}
 
 
 def test_what_a_failed_run_counts_as() -> None:
@@ -237,7 +244,7 @@ def test_which_figures_need_a_density_and_which_have_tracks() -> None:
     without = {name for name, measure in MEASURES.items() if not measure.needs_density}
     assert without == {"seconds", "effort", "peak_rss_mib", "area", "score"}
     tracks = {name for name, measure in MEASURES.items() if measure.has_track}
-    assert tracks == {"recovered_accuracy", "performance", "area"}
+    assert tracks == {"recovered_accuracy", "recovered_digits", "performance", "area"}
     assert plugin_measure("thickness").needs_density
     assert not plugin_measure("thickness").has_track
 
