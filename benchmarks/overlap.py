@@ -405,7 +405,7 @@ def main() -> None:
             pruners = arguments.pruners.split(",")
             record[name]["pruners"] = {pruner: pruned(case, pruner) for pruner in pruners}
         text = json.dumps(record, indent=1)
-        text = re.sub(r"\[[^][]*\]", lambda found: " ".join(found[0].split()), text)
+        text = re.sub(r"\{[^{}]*\}", lambda found: " ".join(found[0].split()), text)
         arguments.out.write_text(text + "\n")
         print(f"{name}: done", flush=True)
 
