@@ -23,9 +23,12 @@ def parse_density(text: str) -> float | str:
     """
     if multiple_of(text) is not None:
         return text
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a density; expected {EXPECTED}") from None
     if not 0.0 < number <= 1.0:
-        raise ValueError(f"{text} is out of range")
+        raise ValueError(f"{text} is out of range; expected {EXPECTED}")
     return number
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from plantkit.challenges.densities import EXPECTED, parse_density
+from plantkit.challenges.densities import parse_density
 from plantkit.errors import UsageError
 from plantkit.isolation.levels import AUTO, REQUESTS, Level
 
@@ -46,8 +46,8 @@ def density(text: str) -> float | str:
     """Returns a density, see `parse_density`."""
     try:
         return parse_density(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a density; expected {EXPECTED}") from None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def seed(text: str) -> bytes:

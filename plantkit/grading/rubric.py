@@ -266,7 +266,7 @@ def _explained(error: Any) -> tuple[KeyPath, str]:
         case "oneOf":
             return place, f"{where} needs either at_least or at_most"
         case "anyOf":
-            wanted = "expected a number in (0, 1] or 'planted'"
+            wanted = f"expected {EXPECTED}"
             return place, f"{where} is {error.instance!r}; {wanted}"
     return place, f"{where}: {error.message}" if place else error.message
 

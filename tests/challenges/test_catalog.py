@@ -19,7 +19,7 @@ def test_shipped_challenges_and_suites(tmp_path, monkeypatch):
     starter = found.suite("starter")
     assert {"relu-5x100", "circle-5x100", "helix-5x100"} <= set(starter.challenges)
     assert set(starter.challenges) <= set(found.bundles)
-    assert starter.densities == ("planted", 0.01, 0.1)
+    assert starter.densities == ("1x", "3x", "10x")
     for name in ("starter", "hidden", "paper", "contest"):
         assert set(found.suite(name).challenges) <= set(found.bundles)
         assert found.suite(name).baselines == ("random", "magnitude", "snip", "grasp", "synflow")

@@ -19,12 +19,13 @@ IDENTITY = {"seeds": 3, "pruners": {"a": ["1.0", {}]}}
 
 
 def record(seed: int) -> Record:
-    track = TrackScore(performance=0.5, recovered_accuracy=0.25)
+    track = TrackScore(performance=0.5, recovered_accuracy=0.25, recovered_digits=0.125)
     return Record(
         pruner="a",
         challenge="c",
         bundle_sha256="0" * 64,
         target_density=0.1,
+        density_multiple=1.0,
         is_planted_density=True,
         seed=seed,
         status="ok",

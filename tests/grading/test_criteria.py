@@ -37,14 +37,17 @@ from plantkit.pruners.sources import PrunerSource
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol
-from plantkit.scoring.records import Record, TrackScore
-from plantkit.scoring.score import recovered as recovered_of
+from plantkit.scoring.records import SCORED_OVERLAP, Record, TrackScore
 from plantkit.testing import CHECKS, CheckResult, CheckStatus
+
+
+def digits(share: float) -> TrackScore:
+    return TrackScore(performance=0.0, recovered_accuracy=0.0, recovered_digits=share)
 
 
 def failed(challenge: Challenge, status: str = "crash", **changes: Any) -> Record:
     """Returns the record of a failed run as the harness makes it, with zeros for figures."""
-    nothing = TrackScore(performance=0.0, recovered_accuracy=0.0)
+    nothing = TrackScore(performance=0.0, recovered_accuracy=0.0, recovered_digits=0.0)
     zeros: dict[str, Any] = {
         "status": status,
         "error": "why",
@@ -389,9 +392,9 @@ def grid(
             seed=seed,
             target_density=density,
             is_planted_density=density != 0.5,
-            strong=TrackScore(performance=0.0, recovered_accuracy=recovered(seed)),
-            weak=TrackScore(performance=0.0, recovered_accuracy=1.0),
-            overlap={"f1": overlap(seed)},
+            strong=digits(recovered(seed)),
+            weak=digits(1.0),
+            overlap={SCORED_OVERLAP: overlap(seed)},
         )
         for seed in (0, 1)
         for density in (challenge.planted_density, 0.5)
@@ -400,32 +403,30 @@ def grid(
 
 @pytest.mark.parametrize(("seeds", "recovered"), [("min", 0.25), ("max", 0.75), ("mean", 0.5)])
 def test_an_area_for_each_seed(circle: Challenge, seeds: str, recovered: float) -> None:
-    """Flat up to density 0.5; from there a line leads to what the dense network recovers."""
+    """Flat from the planted density to 0.5."""
     records = grid(circle, lambda seed: 0.25 + 0.5 * seed)
-    span, corner = -math.log(circle.planted_density), math.log(2.0)
-    dense = recovered_of(circle, circle.dense)
-    for track, flat, end in (
-        ("strong", recovered, dense.strong),
-        ("weak", 1.0, max(dense.strong, dense.weak)),
-    ):
+    for track, flat in (("strong", recovered), ("weak", 1.0)):
         asked = criterion("area", track=track, density=None, seeds=seeds)
-        area = (flat * (span - corner) + (flat + end) / 2 * corner) / span
-        assert metric.measure(asked, bench([circle], records)).value == pytest.approx(area)
+        assert metric.measure(asked, bench([circle], records)).value == pytest.approx(flat)
 
 
-F1_ALONE = Protocol(densities=("planted", 0.5), strong_weight=0.0, weak_weight=0.0, f1_weight=2.0)
+OVERLAP_ALONE = Protocol(
+    densities=("planted", 0.5), strong_weight=0.0, weak_weight=0.0, overlap_weight=2.0
+)
 
 
 def test_a_score_for_each_seed_by_the_rubrics_weights(circle: Challenge) -> None:
-    """With weight on F1 alone the score is 100 times F1: 25 and 75 for the two seeds."""
+    """With weight on overlap alone the score is 100 times that: 25 and 75 for the two seeds."""
     assert circle.overlap_scored
     records = grid(circle, lambda seed: 0.0, lambda seed: 0.25 + 0.5 * seed)
     asked = criterion("score", density=None, at_least=20.0, seeds="min")
-    tested = bench([circle], [records[0], records[3], records[2], records[1]], protocol=F1_ALONE)
+    tested = bench(
+        [circle], [records[0], records[3], records[2], records[1]], protocol=OVERLAP_ALONE
+    )
     assert metric.measure(asked, tested) == Measured(
         value=pytest.approx(25.0), got="25", seconds=12.0
     )
-    first_seed = bench([circle], records[:2], protocol=F1_ALONE)
+    first_seed = bench([circle], records[:2], protocol=OVERLAP_ALONE)
     assert metric.measure(asked, first_seed).value == pytest.approx(25.0)
 
 
@@ -433,7 +434,7 @@ def test_a_score_against_a_baselines(circle: Challenge) -> None:
     mine = grid(circle, lambda seed: 0.0, lambda seed: 0.5)
     others = [theirs(one) for one in grid(circle, lambda seed: 0.0, lambda seed: 0.25 * seed)]
     asked = criterion("score", density=None, at_least=20.0, baseline="magnitude")
-    found = metric.measure(asked, bench([circle], mine + others, protocol=F1_ALONE))
+    found = metric.measure(asked, bench([circle], mine + others, protocol=OVERLAP_ALONE))
     assert found.value == pytest.approx((50 + 25) / 2)
     assert found.got == "+37.5 against magnitude"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from plantkit.challenges.densities import EXPECTED
 from plantkit.errors import RubricError
 from plantkit.grading.credit import Credit
 from plantkit.grading.rubric import Criterion, RunPlan, read_rubric
@@ -62,7 +63,7 @@ def test_a_good_rubric(tmp_path: Path) -> None:
         ("points = 4", 'points = "4"', 7, "is not of type 'number'"),
         ('track = "weak"', 'track = "week"', 9, "did you mean 'weak'?"),
         ('track = "weak"', "", 8, "two tracks"),
-        ("density = 0.5", "density = 0", 10, "expected a number in (0, 1] or 'planted'"),
+        ("density = 0.5", "density = 0", 10, "expected a number in (0, 1], a multiple"),
         ("density = 0.5", "", 8, "needs a density"),
         ("at_least", "atleast", 11, "did you mean 'at_least'?"),
         ("at_least = 0.9", "", 6, "no threshold"),
@@ -183,8 +184,7 @@ MESSAGES = [
     (
         "density = 0.5",
         "",
-        "criterion 'a': metric 'recovered_accuracy' needs a density: a number in (0, 1] or "
-        "'planted'",
+        f"criterion 'a': metric 'recovered_accuracy' needs a density: {EXPECTED}",
     ),
     (
         'metric = "recovered_accuracy"',
@@ -206,7 +206,7 @@ MESSAGES = [
     (
         "density = 0.5",
         "density = 0",
-        "criteria 1, density is 0; expected a number in (0, 1] or 'planted'",
+        f"criteria 1, density is 0; expected {EXPECTED}",
     ),
     (
         'track = "weak"',

@@ -52,7 +52,9 @@ def test_weak_is_the_trained_network_on_test_data(kind):
     trained = train(SPEC, task, random_samples(SPEC, kind, 70), runs, RECIPE)
     for row, found in zip(trained, measured(kind), strict=True):
         outputs = evaluate(SPEC, row.unsqueeze(0), test.inputs)
-        assert found.weak == float(task.accuracy(outputs, test.targets)[0])
+        # Idle units are cut away, so that sums may round in another order.
+        accuracy = float(task.accuracy(outputs, test.targets)[0])
+        assert found.weak == pytest.approx(accuracy, abs=1e-5)
 
 
 def test_strong_is_the_masked_module_on_test_data():
