@@ -46,7 +46,7 @@ FIVE = ("circle-5x100", "helix-5x100", "teacher-5x100", "relu-5x100")
 NAMES = (*FIVE, "circle-8x50", "teacher-8x50")
 MULTIPLES = (1, 3, 10)
 SHARES = tuple(step / 10 for step in range(11))
-PRUNERS = ("magnitude", "snip", "grasp", "synflow", "gates")
+PRUNERS = ("magnitude", "snip", "grasp", "synflow", "gates:effort=1")
 Kept = NDArray[np.bool_]
 Figure = Callable[["Case", Kept], float]
 
@@ -405,7 +405,7 @@ def main() -> None:
             pruners = arguments.pruners.split(",")
             record[name]["pruners"] = {pruner: pruned(case, pruner) for pruner in pruners}
         text = json.dumps(record, indent=1)
-        text = re.sub(r"\[[^][]*\]", lambda found: " ".join(found[0].split()), text)
+        text = re.sub(r"\{[^{}]*\}", lambda found: " ".join(found[0].split()), text)
         arguments.out.write_text(text + "\n")
         print(f"{name}: done", flush=True)
 

@@ -271,9 +271,9 @@ def overlaps() -> str:
 
 @source
 def overlap_of(pruner: str, name: str, multiple: str, figure: str) -> str:
-    """Returns a figure of a pruner's mask; the figure's name with underscores for spaces."""
+    """Returns a figure of a pruner's mask, 0 where it is less; `_` in its name is a space."""
     found = read(OVERLAPS_PRUNED)[name]["pruners"][pruner][multiple][figure.replace("_", " ")]
-    return f"{found:.2f}"
+    return f"{max(0.0, found):.2f}"
 
 
 def at_planted(record: dict[str, Any]) -> list[dict[str, Any]]:
