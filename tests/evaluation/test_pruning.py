@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plantkit.errors import IsolationError
+from plantkit.evaluation.cache import Answer, Cache, answer_key
 from plantkit.evaluation.grid import cells_of
 from plantkit.evaluation.pruning import Pruning
 from plantkit.evaluation.resources import Resources
@@ -125,3 +128,21 @@ def test_a_step_that_the_training_lacks_is_not_run(circle, tmp_path):
     assert [attempt.rewind_step for attempt in attempts] == [0, steps - 1, steps]
     assert attempts[2].error.startswith(f"rewind is {steps}; expected at most {steps - 1}")
     assert len(backend.asked) == 2
+
+
+def test_an_answer_of_a_study_gets_its_effort(circle, tmp_path):
+    """Studies keep answers too, and count no effort."""
+    backend, cache = Recorder(), Cache(tmp_path / "cache")
+    made = pruning_of(circle, tmp_path, [backend], speed=0.5)
+    made = replace(made, resources=replace(made.resources, cache=cache))
+    entry = Entry(label="one", source=PrunerSource(name="one"), module="plantkit_baselines.random")
+    key = answer_key(
+        module=entry.module, pruner="one", options={}, bundle=circle.digest, density=1.0, seed=0
+    )
+    mask = Mask.full(circle.network)
+    cache.keep_answer(key, Answer(mask=mask, seconds=7.0, peak_rss_mib=None, cpu_seconds=4.0))
+    [attempt] = made.attempts(
+        cells_of([entry], circle, Protocol(densities=(1.0,), seeds=1)), label="circle"
+    )
+    assert backend.asked == []
+    assert (attempt.seconds, attempt.cpu_seconds, attempt.effort) == (7.0, 4.0, 2.0)
