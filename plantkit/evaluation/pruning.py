@@ -135,7 +135,7 @@ class Pruning:
         answer = self.resources.cache.answer(key, network, budget_of(cell.density, network.total))
         if answer is None or answer.seconds > self.resources.limits.time_seconds:
             return None
-        return Outcome(
+        known = Outcome(
             status=Status.OK,
             mask=answer.mask,
             error="",
@@ -144,6 +144,7 @@ class Pruning:
             cpu_seconds=answer.cpu_seconds,
             effort=answer.effort,
         )
+        return with_effort(known, self.resources.settings.speed)
 
     def _keep(self, cell: Cell, outcome: Outcome) -> None:
         key = self._key(cell)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 
@@ -73,6 +75,12 @@ def test_a_pass_takes_processor_time_and_leaves_torch_as_it_was():
     assert 0.0005 < seconds < 0.5
     assert torch.get_num_threads() == threads
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_clock_of_the_wall_does_as_well(monkeypatch):
+    by_thread = pass_seconds()
+    monkeypatch.setattr(calibration, "_clock", time.perf_counter)
+    assert pass_seconds() == pytest.approx(by_thread, rel=0.7)
 
 
 def test_more_work_takes_longer(monkeypatch):

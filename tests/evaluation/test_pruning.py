@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plantkit.errors import IsolationError
+from plantkit.evaluation.cache import Answer, Cache, answer_key
 from plantkit.evaluation.grid import cells_of
 from plantkit.evaluation.pruning import Pruning
 from plantkit.evaluation.resources import Resources
@@ -21,9 +24,10 @@ from plantkit.scoring.protocol import Protocol
 class Recorder:
     """A backend that gives every job a full mask, and remembers it."""
 
-    def __init__(self, fails: bool = False) -> None:
+    def __init__(self, fails: bool = False, effort: float | None = None) -> None:
         self.asked: list[tuple[float, int]] = []
         self.fails = fails
+        self.effort = effort
         self.started = self.stopped = 0
 
     def start(self) -> None:
@@ -39,18 +43,20 @@ class Recorder:
             error="",
             seconds=10 * job.density + job.seed,
             peak_rss_mib=None,
+            cpu_seconds=4.0,
+            effort=self.effort,
         )
 
     def stop(self) -> None:
         self.stopped += 1
 
 
-def pruning_of(circle, directory, backends) -> Pruning:
+def pruning_of(circle, directory, backends, speed: float | None = None) -> Pruning:
     return Pruning(
         challenge=circle,
         problem_directory=directory,
         resources=Resources(
-            settings=Settings(isolation="none"),
+            settings=Settings(isolation="none", speed=speed),
             limits=Limits(),
             backends=backends,
             scratch=directory,
@@ -95,3 +101,48 @@ def test_what_a_backend_raises_stops_every_backend(circle, tmp_path):
     with pytest.raises(IsolationError, match="nothing runs"):
         pruning_of(circle, tmp_path, backends).attempts(cells, label="circle")
     assert [backend.stopped for backend in backends] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "effort"), [(None, None, None), (None, 0.5, 2.0), (9.0, 0.5, 9.0)]
+)
+def test_effort_is_by_the_speed_of_the_machine_that_ran_it(there, here, effort, circle, tmp_path):
+    made = pruning_of(circle, tmp_path, [Recorder(effort=there)], here)
+    entries = [Entry(label="one", source=PrunerSource(name="one"))]
+    [attempt] = made.attempts(
+        cells_of(entries, circle, Protocol(densities=(0.5,), seeds=1)), label="circle"
+    )
+    assert (attempt.cpu_seconds, attempt.effort) == (4.0, effort)
+
+
+def test_a_step_that_the_training_lacks_is_not_run(circle, tmp_path):
+    steps = circle.recipe.steps(len(circle.train))
+    backend = Recorder()
+    entries = [
+        Entry(label=f"{rewind}", source=PrunerSource(name="one"), rewind=rewind)
+        for rewind in (0, steps - 1, steps)
+    ]
+    cells = cells_of(entries, circle, Protocol(densities=(0.5,), seeds=1))
+    attempts = pruning_of(circle, tmp_path, [backend]).attempts(cells, label="circle")
+    assert [attempt.status for attempt in attempts] == ["ok", "ok", "invalid"]
+    assert [attempt.rewind_step for attempt in attempts] == [0, steps - 1, steps]
+    assert attempts[2].error.startswith(f"rewind is {steps}; expected at most {steps - 1}")
+    assert len(backend.asked) == 2
+
+
+def test_an_answer_of_a_study_gets_its_effort(circle, tmp_path):
+    """Studies keep answers too, and count no effort."""
+    backend, cache = Recorder(), Cache(tmp_path / "cache")
+    made = pruning_of(circle, tmp_path, [backend], speed=0.5)
+    made = replace(made, resources=replace(made.resources, cache=cache))
+    entry = Entry(label="one", source=PrunerSource(name="one"), module="plantkit_baselines.random")
+    key = answer_key(
+        module=entry.module, pruner="one", options={}, bundle=circle.digest, density=1.0, seed=0
+    )
+    mask = Mask.full(circle.network)
+    cache.keep_answer(key, Answer(mask=mask, seconds=7.0, peak_rss_mib=None, cpu_seconds=4.0))
+    [attempt] = made.attempts(
+        cells_of([entry], circle, Protocol(densities=(1.0,), seeds=1)), label="circle"
+    )
+    assert backend.asked == []
+    assert (attempt.seconds, attempt.cpu_seconds, attempt.effort) == (7.0, 4.0, 2.0)
