@@ -302,28 +302,33 @@ EVALUATE = "plantkit evaluate submissions/my_pruner.py"
 
 @source
 def example() -> str:
-    """Returns the standings, and the first rows of one challenge."""
+    """Returns the standings, and the first rows of one kind of challenge."""
     printed = lines(EVALUATE)
-    first, circle = printed.index("relu-5x100"), printed.index("circle-5x100")
+    first, circle = (_title(printed, name) for name in ("relu-5x100", "circle-5x100"))
     shown = [*printed[:first], "...", "", *printed[circle : circle + 10], "..."]
     return "\n".join(["```console", f"$ {EVALUATE}", *shown, "```"])
+
+
+def _title(printed: Sequence[str], challenge: str) -> int:
+    """Returns the place of the title of a challenge's table."""
+    return next(place for place, line in enumerate(printed) if line.split(",")[0] == challenge)
 
 
 @source
 def evaluated(challenge: str, pruner: str, density: str, column: str) -> str:
     """Returns a cell of the example's table."""
     printed = lines(EVALUATE)
-    rows = printed[printed.index(challenge) + 2 :]
+    rows = printed[_title(printed, challenge) + 2 :]
     names = re.split(r" {2,}", rows[0])
     cells = (re.split(r" {2,}", row.strip()) for row in rows[2:])
-    found = next(row for row in cells if row[0] == pruner and row[1].removesuffix(" *") == density)
+    found = next(row for row in cells if row[0] == pruner and row[1] == density)
     return found[names.index(column)]
 
 
 @source
 def planted_score() -> str:
     """Returns what the ticket itself scores in the example."""
-    [found] = re.findall(r"The ticket itself.* scores ([\d.]+)\.", "\n".join(lines(EVALUATE)))
+    [found] = re.findall(r"\(the ticket\) +([\d.]+)", "\n".join(lines(EVALUATE)))
     return found
 
 

@@ -153,7 +153,8 @@ MESSAGES = [
         "",
         "criterion 'a': has no metric; expected one of recovered_accuracy, recovered_digits, "
         "performance, f1, precision, recall, iou, lift, average_precision, adjusted_recall, "
-        "density, sparsity, effective_density, collapsed_layers, seconds, effort, peak_rss_mib, area, score",
+        "density, sparsity, effective_density, collapsed_layers, seconds, effort, peak_rss_mib, "
+        "area, score",
     ),
     (
         "at_least = 0.9",
