@@ -67,7 +67,7 @@ def order() -> dict[str, Any]:
     shipped = catalog.find()
     manifests = [read_manifest(shipped.bundle(f"{name}-5x100"))[0] for name in FAMILIES]
     challenges = fresh_challenges(manifests, INSTANCES, SECRET, jobs=available_cores())
-    synflow = load_installed().pruners()["synflow"].pruner
+    synflow = next(one.pruner for one in load_installed().pruners() if one.name == "synflow")
     with LocalExecutor(available_cores()) as executor:
         records = score_all(
             [(challenge, list(_attempts(challenge, synflow))) for challenge in challenges],
@@ -82,6 +82,10 @@ def order() -> dict[str, Any]:
         "instances": INSTANCES,
         "before": _judged(scores["before"], instances=1, seeds=SEEDS),
         "after": _judged(scores["after"], instances=3, seeds=1),
+        "after, by weight of relu": {
+            weight: _judged(scores["after"], instances=3, seeds=1, relu=weight)["right"]
+            for weight in (1.0, 0.5, 0.25, 0.1, 0.0)
+        },
         "after, one instance": _judged(scores["after"], instances=1, seeds=SEEDS),
         "before, three instances": _judged(scores["before"], instances=3, seeds=1),
         "families": _families(scores["after"]),
@@ -177,16 +181,24 @@ def _area(curve: Mapping[float, float]) -> float:
     return area / math.log(densities[-1] / densities[0])
 
 
-def _judged(scores: _Scores, *, instances: int, seeds: int) -> dict[str, Any]:
+def _judged(scores: _Scores, *, instances: int, seeds: int, relu: float = 1.0) -> dict[str, Any]:
     """Returns how often evaluations of so many instances and seeds order neighbours rightly.
+
+    `relu` is the weight of that family, where that of the others is 1.
 
     The intervals are those of `plantkit.scoring.ranking`: over instances where there are
     several, else over seeds.
     """
     rng = random.Random(0)
     right, covered = [], []
+    weights = [relu if family == "relu" else 1.0 for family in FAMILIES]
+    weights = [weight / sum(weights) for weight in weights]
     truth = {
-        moved: fmean(value for key, value in scores.items() if key[2] == moved) for moved in MOVED
+        moved: sum(
+            weight * fmean(v for key, v in scores.items() if (key[0], key[2]) == (family, moved))
+            for family, weight in zip(FAMILIES, weights, strict=True)
+        )
+        for moved in MOVED
     }
     for _ in range(DRAWS):
         chosen = {family: rng.sample(range(INSTANCES), instances) for family in FAMILIES}
@@ -197,12 +209,16 @@ def _judged(scores: _Scores, *, instances: int, seeds: int) -> dict[str, Any]:
                 [[scores[family, one, moved, seed] for seed in drawn] for one in chosen[family]]
                 for family in FAMILIES
             ]
-            means[moved] = fmean(fmean(map(fmean, found)) for found in by_family)
+            means[moved] = sum(
+                weight * fmean(map(fmean, found))
+                for weight, found in zip(weights, by_family, strict=True)
+            )
             margins[moved] = _margin(
                 [
                     list(map(fmean, found)) if instances > 1 else list(found[0])
                     for found in by_family
-                ]
+                ],
+                weights,
             )
         right += [means[a] > means[b] for a, b in itertools.pairwise(MOVED)]
         covered += [abs(means[moved] - truth[moved]) <= margins[moved] for moved in MOVED]
@@ -217,9 +233,10 @@ def _judged(scores: _Scores, *, instances: int, seeds: int) -> dict[str, Any]:
     }
 
 
-def _margin(groups: Sequence[Sequence[float]]) -> float:
+def _margin(groups: Sequence[Sequence[float]], weights: Sequence[float]) -> float:
     parts = [
-        (variance(values) / len(values) / len(groups) ** 2, len(values) - 1) for values in groups
+        (weight**2 * variance(values) / len(values), len(values) - 1)
+        for weight, values in zip(weights, groups, strict=True)
     ]
     total = sum(part for part, _ in parts)
     if total == 0:
