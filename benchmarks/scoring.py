@@ -265,8 +265,8 @@ def _families(scores: _Scores) -> dict[str, Any]:
         level = fmean(map(stdev, means.values()))
         found[family] = {
             "gap": gap,
-            "spread of gaps": spread,
-            "spread of scores": level,
+            "spread_of_gaps": spread,
+            "spread_of_scores": level,
             "information": gap / spread**2 if spread else None,
         }
     return found

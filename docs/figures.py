@@ -31,6 +31,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUTS = ROOT / "docs/results/outputs.json"
 AUDITS = ROOT / "docs/results/audits.json"
+ORDERS = ROOT / "docs/results/scoring-order.json"
+AGREEMENT = ROOT / "docs/results/scoring-agreement.json"
 OVERLAPS = ROOT / "docs/results/overlap-masks.json"
 OVERLAPS_PRUNED = ROOT / "docs/results/overlap-pruners.json"
 MARKED = re.compile(r"<!-- (\w+)((?: [^ <>]+)*) -->(.*?)<!-- / -->", re.DOTALL)
@@ -279,6 +281,57 @@ def overlap_of(pruner: str, name: str, multiple: str, figure: str) -> str:
 def at_planted(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Returns what was measured with masks of the ticket's own size."""
     return [record["between"][f"1x {rest}"] for rest in ("scattered", "connected")]
+
+
+# Scores
+
+
+@source
+def orders(what: str) -> str:
+    """Returns a figure of `benchmarks/scoring.py order`, in words; a path joined by points."""
+    found = read(ORDERS)
+    if what == "moved":
+        *shares, last = (f"{100 * share:g}" for share in found["moved"])
+        return f"{', '.join(shares)} or {last}%"
+    if what == "relu_weights":
+        *shares, last = (f"{share:.1%}" for share in found["after, by weight of relu"].values())
+        return f"{', '.join(shares)} and {last}"
+    for key in what.split("."):
+        found = found[key]
+    return str(found) if isinstance(found, int) else f"{found:.1f}"
+
+
+@source
+def order_table() -> str:
+    """Returns how often scores of both versions order masks of known quality rightly."""
+    found = read(ORDERS)
+    rows = []
+    for name, words in (
+        ("before", "version 1"),
+        ("before, three instances", "version 1"),
+        ("after, one instance", "version 2"),
+        ("after", "**version 2, as suites do it**"),
+    ):
+        one = found[name]
+        drawn = f"{one['instances']} with {one['seeds']} seed{'s' if one['seeds'] > 1 else ''} each"
+        rows.append((words, drawn, f"{one['right']:.0%}", f"{one['covered']:.0%}"))
+    return table("score | instances of a family | right order | covered", rows)
+
+
+@source
+def agreement(*keys: str) -> str:
+    """Returns a figure of `benchmarks/scoring.py agreement`; `_` in a key is a space."""
+    found = read(AGREEMENT)
+    for key in keys:
+        found = found[key.replace("_", " ")]
+    return f"{found:.2f}" if isinstance(found, float) else str(found)
+
+
+@source
+def random_scores() -> str:
+    """Returns the least and the greatest score of `random` on a challenge."""
+    found = read(AGREEMENT)["random by challenge"].values()
+    return f"{min(found):.1f} to {max(found):.1f}"
 
 
 # Outputs of commands
