@@ -110,7 +110,7 @@ class TestListAndShow:
         outcome = plantkit_cli("list", "pruners", "--format", "json")
         rows = {row["name"]: row for row in json.loads(outcome.out)}
         assert rows["synflow"]["options"] == (
-            "scope=global, schedule=single, rounds=10, epochs=5, iterations=100"
+            "scope=global, schedule=single, rounds=10, epochs=5, rewind=0, iterations=100"
         )
         assert rows["snip"]["reference"] == "arXiv 1810.02340"
 
