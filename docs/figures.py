@@ -350,7 +350,7 @@ def output(*words: str) -> str:
     return "\n".join(["```console", f"$ {' '.join(words)}", *lines(" ".join(words)), "```"])
 
 
-EVALUATE = "plantkit evaluate submissions/my_pruner.py"
+EVALUATE = "plantkit evaluate submissions/my_pruner.py gates:effort=1 edge-popup"
 
 
 @source

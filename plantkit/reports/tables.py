@@ -59,9 +59,12 @@ def render_table(
 
 def standings_table(evaluation: Evaluation) -> Table:
     """Returns one row per pruner, the best first, and what the ticket itself would score."""
-    from plantkit.scoring.ranking import CONFIDENCE, Coverage, coverage
+    from plantkit.scoring.ranking import CONFIDENCE, Coverage, by_kind, coverage
 
-    names = ", ".join(challenge.id for challenge in evaluation.challenges)
+    kinds = by_kind(evaluation.challenges)
+    names = ", ".join(
+        kind[0].id if len(kind) == 1 else f"{len(kind)} x {kind[0].id}" for kind in kinds
+    )
     suite = f"suite {evaluation.suite} ({names})" if evaluation.suite else names
     interval = f"{CONFIDENCE:.0%} interval"
     rows = [
@@ -142,9 +145,9 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     protocol, challenges = evaluation.protocol, evaluation.challenges
     densities = ", ".join(map(str, protocol.densities))
     notes = [
-        "strong, weak: share of the ticket's digits that masks recover, untrained and trained; "
-        "overlap: share of its entries found; areas over density. effort: processor seconds per "
-        "run on the reference machine.",
+        "strong, weak: digits of the ticket that masks recover, untrained and trained, 1 for all.",
+        "overlap: share of the ticket that was found. These three are areas over density.",
+        "effort: processor seconds per run, on the reference machine.",
         f"Densities {densities} (1x is the planted one); {protocol.seeds} "
         f"seed{'s' if protocol.seeds != 1 else ''} per challenge.",
         _COVERAGE[coverage(challenges, protocol)],
@@ -188,8 +191,8 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[Challenge]) -> Table:
         f"Test {first.task.metric}: ticket {_mean_of(one.ticket.strong for one in kind)}, "
         f"dense trained {_mean_of(one.dense.weak for one in kind)}, "
         f"constant {_mean_of(one.trivial for one in kind)}.",
-        "strong, weak: recovered accuracy untrained, trained, and the same in digits; effective: "
-        "density on paths; overlap: what is kept of the ticket.",
+        "strong, weak: recovered accuracy untrained, trained, each also in digits.",
+        "effective: density on paths. overlap: share of the ticket that was found.",
     ]
     if not first.overlap_scored:
         notes.append("Overlap is shown but not scored: many tickets are as sparse and as good.")
