@@ -43,7 +43,7 @@ from plantkit.reports import FORMATS
 @click.option(
     "--run-dir",
     "run_directory",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     help="Keep records and masks here, each saved as it is made.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")

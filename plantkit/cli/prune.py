@@ -18,7 +18,7 @@ from plantkit.cli.output import table_text, warn, write_output
 @click.option("--seeds", type=click.IntRange(min=1), default=1)
 @click.option(
     "--out",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     default=Path("masks"),
     help="Save the masks in this directory, each as <sha256>.safetensors.",
 )

@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError, describe
+from plantkit.errors import (
+    MaskError,
+    PlantkitError,
+    PluginError,
+    UsageError,
+    describe,
+    lacks_memory,
+)
 from plantkit.isolation.answers import write_answer
 from plantkit.isolation.problems import load_problem
 from plantkit.isolation.wire import CELL_FILE, ERROR_FILE, MOST_TEXT_BYTES, Status, write_json
@@ -18,9 +25,6 @@ from plantkit.networks.masks import validate_mask
 from plantkit.plugins import RegisteredPruner, configure, line_in, load_installed, load_submission
 from plantkit.pruners.pruner import Pruner, is_seeded
 from plantkit.pruners.sources import PrunerSource
-
-#: What torch says instead of raising a MemoryError.
-_NO_MEMORY = ("not enough memory", "can't allocate memory")
 
 
 def run_cell(cell: Path) -> None:
@@ -93,7 +97,7 @@ def write_error(cell: Path, error: BaseException, path: str | None = None) -> No
     status = Status.CRASH
     if isinstance(error, MaskError):
         status = Status.INVALID
-    elif isinstance(error, MemoryError) or any(text in describe(error) for text in _NO_MEMORY):
+    elif lacks_memory(error):
         status = Status.OOM
     if isinstance(error, SystemExit):
         message = f"called sys.exit({error.code!r})"
