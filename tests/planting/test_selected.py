@@ -248,7 +248,7 @@ def test_the_facts_are_what_a_manifest_may_say() -> None:
     assert planted.note.startswith("structures drawn ")
 
 
-HOPELESS = TeacherFamily(units=60, in_degree=2)
+HOPELESS = TeacherFamily(units=40, in_degree=2)
 
 
 def test_a_hopeless_search_gives_up_in_time_and_says_why():
@@ -256,9 +256,9 @@ def test_a_hopeless_search_gives_up_in_time_and_says_why():
     patience = Patience(seconds=0.05, progress=lambda *what: seen.append(what))
     with pytest.raises(
         PlantingError,
-        match=r"none of \d+ structures drawn from 5x60 in 0.05 s passed: .*none reads it \(\d+\)",
+        match=r"none of \d+ structures drawn from 5x40 in 0.05 s passed: .*none reads it \(\d+\)",
     ) as caught:
-        METHOD.plant(HOPELESS, network_of(HOPELESS, 5, width=60), seed=SEED, patience=patience)
+        METHOD.plant(HOPELESS, network_of(HOPELESS), seed=SEED, patience=patience)
     assert caught.value.exit_code == 2
     assert seen[0] == ("trying tickets", 0, HOPELESS.most_attempts)
     assert len(seen) < HOPELESS.most_attempts

@@ -102,7 +102,7 @@ def export(
             path.write_text(competition.key.to_text() + "\n", encoding="ascii")
         _write_data(root, plan, challenges)
         staged = Path(scratch) / "bundle.zip"
-        with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for path in sorted(root.rglob("*")):
                 if path.is_file():
                     archive.write(path, path.relative_to(root))
