@@ -18,6 +18,7 @@ from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
 from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.wire import Limits
+from plantkit.pruners.sources import is_path
 
 if TYPE_CHECKING:
     from plantkit.challenges.catalog import Catalog
@@ -49,8 +50,7 @@ def grade_submission(
         request: the one pruner, where its challenges are found, and how it is run. The rubric
             says what it is run on.
         with_hidden: whether hidden criteria are run.
-        missing_is_zero: whether a Python file that does not exist is a submission without
-            points.
+        missing_is_zero: whether a path that does not exist is a submission without points.
 
     Raises:
         RubricError: the rubric asks for something that does not exist.
@@ -89,7 +89,7 @@ def grade_submission(
         )
 
     try:
-        if missing_is_zero and pruner.endswith(".py") and not Path(pruner).is_file():
+        if missing_is_zero and is_path(pruner) and not Path(pruner).exists():
             raise PluginError(Path(pruner).name, "was not submitted; submit a file of this name")
         evaluation = run(plan.request)
         entry = _only_entry(evaluation, pruner)

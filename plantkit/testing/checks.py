@@ -82,6 +82,7 @@ class Subject:
         """
         if self.source.path is None:
             self.source = resolve_installed(self.source)
+        self.source = self.source.read()
         described = only_pruner(self.laboratory.describe(self.source), self.source)
         self.source = replace(self.source, name=described.name)
         self.is_seeded = described.is_seeded
@@ -187,7 +188,8 @@ def _returns(subject: Subject) -> None:
         raise CheckFailure(expected="a mask", got=f"{outcome.status}: {outcome.error}")
     observation = subject.observe(_USUAL)
     if observation.seen:
-        got = str(observation.seen[0].returned.get("type"))
+        returned = observation.seen[0].returned
+        got = str(returned.get("error") or returned.get("type"))
     else:
         error = observation.outcome.error or "nothing was observed"
         got = f"{observation.outcome.status}: {error}"

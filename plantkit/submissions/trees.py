@@ -1,0 +1,177 @@
+"""Several files: which of them define a pruner, and which modules a file needs from beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from plantkit.errors import PluginError
+from plantkit.submissions.notebooks import NotebookError, code_cells
+from plantkit.submissions.submission import ACCEPTED, Files
+
+#: Endings of the files that may define a pruner.
+CODE = (".py", ".ipynb")
+#: The file that is run where several define a pruner.
+PREFERRED = "pruner.py"
+#: Left out: what tools leave behind, and environments.
+_LEFT_OUT = {"__pycache__", "__MACOSX", "node_modules", "venv"}
+#: Modules that are never taken from beside a file.
+_OURS = sys.stdlib_module_names | {"numpy", "plantkit", "torch"}
+#: Most entries of directories that are looked at.
+_MOST_ENTRIES = 20_000
+
+# Of source text, nothing is parsed here: Python's parser can be made to crash.
+_DEFINES = re.compile(r"^(?:def[ \t]+(?:prune|plantkit_pruners)\b|prune[ \t]*[:=])", re.MULTILINE)
+_MENTIONS = re.compile(r"\b(?:prune|plantkit_pruners)\b")
+_IMPORT = re.compile(r"\b(?:from|import|import_module|__import__)\b([^\n;#]*)")
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file is not a part of a submission: hidden, or made by a tool."""
+    return any(part.startswith(".") or part in _LEFT_OUT for part in PurePosixPath(name).parts)
+
+
+def find_main(files: Mapping[str, bytes], where: str) -> str:
+    """Returns the name of the file that defines the pruner: an `__init__.py`, or the only one.
+
+    Files further up come before those in folders further down.
+
+    Raises:
+        PluginError: there is none, or there are several.
+    """
+    code = sorted(name for name in files if PurePosixPath(name).suffix.lower() in CODE)
+    if not code:
+        raise PluginError(where, f"holds no Python file and no notebook; expected {ACCEPTED}")
+    for depth in sorted({name.count("/") for name in code}):
+        level = [name for name in code if name.count("/") == depth and _offers(name, files[name])]
+        for wanted in ("__init__.py", PREFERRED, None):
+            found = [name for name in level if wanted in {None, PurePosixPath(name).name}]
+            if len(found) == 1:
+                return found[0]
+        if level:
+            raise PluginError(
+                where,
+                f"holds {len(level)} files that define a pruner: {_listed(level)}; give one of "
+                f"them, or name one {PREFERRED}",
+            )
+    if len(code) == 1:
+        return code[0]  # it is said when it is loaded what it lacks
+    raise PluginError(
+        where,
+        f"holds {len(code)} Python files, and none defines prune(problem, density, seed): "
+        f"{_listed(code)}; expected {ACCEPTED}",
+    )
+
+
+def add_folder(files: Files, folder: Path, prefix: str, *, suffix: str = "") -> None:
+    """Adds all files below `folder` whose names end in `suffix`; `prefix` begins their names.
+
+    Raises:
+        PluginError: a symbolic link is there, or there is too much. OSError: as it says.
+    """
+    pending = [(str(folder), prefix)]
+    entries = 0
+    while pending:
+        directory, before = pending.pop()
+        with os.scandir(directory) as found:
+            for entry in found:
+                entries += 1
+                if entries > _MOST_ENTRIES:
+                    raise PluginError(
+                        files.path, "holds too many files; give the submission's own folder or file"
+                    )
+                name = f"{before}{entry.name}"
+                if is_left_out(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if not (Path(entry.path) / "pyvenv.cfg").exists():
+                        pending.append((entry.path, f"{name}/"))
+                elif entry.name.endswith(suffix):
+                    if entry.is_symlink():
+                        raise PluginError(
+                            files.path,
+                            f"holds a symbolic link, {name}; put the file itself there",
+                        )
+                    if entry.is_file(follow_symlinks=False):
+                        files.add(name, read_file(Path(entry.path), files.room))
+
+
+def add_helpers(files: Files, folder: Path, main: str) -> None:
+    """Adds the modules and packages in `folder` that `main`, or one of them, imports.
+
+    What defines a pruner is a submission of its own, and so is not added.
+
+    Raises: as `add_folder`.
+    """
+    pending = [main]
+    seen = {PurePosixPath(main).stem}
+    while pending:
+        name = pending.pop()
+        for module in sorted(_imported(name, files.found[name]) - seen - _OURS):
+            seen.add(module)
+            own = Files(files.path)
+            file = folder / f"{module}.py"
+            if file.is_file() and not file.is_symlink():
+                own.add(file.name, read_file(file, files.room))
+            elif (folder / module).is_dir() and not (folder / module).is_symlink():
+                add_folder(own, folder / module, f"{module}/", suffix=".py")
+            if any(_DEFINES.search(_decoded(content)) for content in own.found.values()):
+                continue
+            for added, content in own.found.items():
+                files.add(added, content)
+                pending.append(added)
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Returns at most `most` bytes of a regular file; what is swapped for it is not followed.
+
+    Raises:
+        OSError: it cannot be read, or is something else.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is not a regular file")
+        return file.read(most)
+
+
+def _offers(name: str, content: bytes) -> bool:
+    """Whether a file seems to define a pruner; a package's `__init__.py` may import it."""
+    looked_for = _MENTIONS if PurePosixPath(name).name == "__init__.py" else _DEFINES
+    return looked_for.search(_code_of(name, content)) is not None
+
+
+def _imported(name: str, content: bytes) -> set[str]:
+    """Returns all words after an `import` or a `from`, those of imported names included."""
+    text = _code_of(name, content).replace("\\\n", " ")
+    return {word for found in _IMPORT.finditer(text) for word in re.findall(r"\w+", found[1])}
+
+
+def _code_of(name: str, content: bytes) -> str:
+    if name.lower().endswith(".ipynb"):
+        try:
+            return "\n".join(code_cells(content))
+        except NotebookError:  # said when it is loaded
+            return ""
+    return _decoded(content)
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
+
+
+def parents(name: str) -> Iterator[str]:
+    """Yields the folders that a name goes through."""
+    for parent in PurePosixPath(name).parents:
+        if parent.name:
+            yield parent.as_posix()
