@@ -12,7 +12,6 @@ from plantkit.errors import PluginError, UnknownNameError, UsageError
 from plantkit.isolation.backends.local import LocalBackend
 from plantkit.isolation.wire import Limits
 from plantkit.pruners.sources import PrunerSource
-from plantkit.submissions.submission import ACCEPTED
 
 if TYPE_CHECKING:
     from plantkit.plugins import InstalledPlugin, RegisteredPruner, Registry
@@ -57,8 +56,7 @@ class Installed:
                 "pruner",
                 name,
                 self.pruners,
-                hint=f"nor does such a file or folder exist; expected {ACCEPTED}, or the name of "
-                "an installed pruner; see: plantkit list pruners",
+                hint="nor is there a file or folder of that name; see: plantkit list pruners",
             )
         registered = self.pruners[name]
         plugin = self.plugins[registered.plugin]

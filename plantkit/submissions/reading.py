@@ -25,7 +25,7 @@ def read_submission(path: Path) -> Submission:
     try:
         if path.is_dir():
             add_folder(files, path, f"{path.name}/")
-            return _several(files, str(path.parent))
+            return _several(files, str(path.parent), f"{path.name}/")
         suffix = path.suffix.lower()
         if not path.is_file() or suffix not in {*CODE, ".zip"}:
             raise PluginError(str(path), f"is not a submission; expected {ACCEPTED}")
@@ -62,6 +62,6 @@ def read_standard_input() -> Submission:
     return Submission(path=files.path, base="", main=files.path, files=files.found)
 
 
-def _several(files: Files, base: str) -> Submission:
-    main = find_main(files.found, files.path)
+def _several(files: Files, base: str, prefix: str = "") -> Submission:
+    main = find_main(files.found, files.path, prefix)
     return Submission(path=files.path, base=base, main=main, files=files.found)

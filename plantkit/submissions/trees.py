@@ -35,10 +35,10 @@ def is_left_out(name: str) -> bool:
     return any(part.startswith(".") or part in _LEFT_OUT for part in PurePosixPath(name).parts)
 
 
-def find_main(files: Mapping[str, bytes], where: str) -> str:
+def find_main(files: Mapping[str, bytes], where: str, prefix: str = "") -> str:
     """Returns the name of the file that defines the pruner: an `__init__.py`, or the only one.
 
-    Files further up come before those in folders further down.
+    Files further up come before those in folders further down. Messages leave `prefix` out.
 
     Raises:
         PluginError: there is none, or there are several.
@@ -55,7 +55,7 @@ def find_main(files: Mapping[str, bytes], where: str) -> str:
         if level:
             raise PluginError(
                 where,
-                f"holds {len(level)} files that define a pruner: {_listed(level)}; give one of "
+                f"holds {len(level)} files that define a pruner: {_listed(level, prefix)}; give one of "
                 f"them, or name one {PREFERRED}",
             )
     if len(code) == 1:
@@ -63,7 +63,7 @@ def find_main(files: Mapping[str, bytes], where: str) -> str:
     raise PluginError(
         where,
         f"holds {len(code)} Python files, and none defines prune(problem, density, seed): "
-        f"{_listed(code)}; expected {ACCEPTED}",
+        f"{_listed(code, prefix)}; expected {ACCEPTED}",
     )
 
 
@@ -165,9 +165,9 @@ def _decoded(content: bytes) -> str:
     return content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: list[str], prefix: str) -> str:
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+    return ", ".join(name.removeprefix(prefix) for name in names[:5]) + more
 
 
 def parents(name: str) -> Iterator[str]:

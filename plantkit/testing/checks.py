@@ -225,11 +225,12 @@ def _shapes(subject: Subject) -> None:
 
 @_check("values", "entries are 0 and 1 only", "shapes")
 def _values(subject: Subject) -> None:
+    advice = subject.observe(_USUAL).seen[0].returned.get("error")
     for name, entry in subject.entries().items():
         if entry.get("wrong"):
+            got = f"{entry['wrong']} other values in {name!r}, the first {entry['first_wrong']}"
             raise CheckFailure(
-                expected="only 0 and 1, or bool",
-                got=f"{entry['wrong']} other values in {name!r}, the first {entry['first_wrong']}",
+                expected="only 0 and 1, or bool", got=f"{got}; {advice}" if advice else got
             )
 
 

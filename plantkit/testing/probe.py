@@ -147,7 +147,7 @@ def _describe(values: object, problem: Problem) -> dict[str, Any]:
     try:
         values = masks_in(values, problem.network)
     except MaskError as error:
-        return described | {"error": str(error)}
+        described["error"] = str(error)
     if not isinstance(values, Mapping):
         return described
     described["entries"] = {}
