@@ -124,8 +124,8 @@ def with_unique_labels(entries: Sequence[Entry]) -> list[Entry]:
     labels = Counter(entry.label for entry in renamed)
     for entry, new in zip(entries, renamed, strict=True):
         if labels[new.label] > 1:
-            where = f", from {entry.source.path}" if entry.source.path else ""
-            raise UsageError(f"pruner {entry.label!r}{where}, was given twice; give it once")
+            where = f" of {entry.source.path}" if entry.source.path else ""
+            raise UsageError(f"pruner {entry.label!r}{where} was given twice; give it once")
     return renamed
 
 

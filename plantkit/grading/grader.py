@@ -18,7 +18,8 @@ from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
 from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.wire import Limits
-from plantkit.pruners.sources import is_path
+from plantkit.pruners.sources import is_path, split_options
+from plantkit.submissions.reading import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from plantkit.challenges.catalog import Catalog
@@ -89,8 +90,9 @@ def grade_submission(
         )
 
     try:
-        if missing_is_zero and is_path(pruner) and not Path(pruner).exists():
-            raise PluginError(Path(pruner).name, "was not submitted; submit a file of this name")
+        base, _ = split_options(pruner)
+        if missing_is_zero and is_path(base) and not Path(base).exists():
+            raise PluginError(Path(base).name, "was not submitted; submit a file of this name")
         evaluation = run(plan.request)
         entry = _only_entry(evaluation, pruner)
         fresh = {position: run(one) for position, one in plan.fresh.items()}
@@ -300,7 +302,10 @@ def _mark(criterion: Criterion, measured: Measured | None) -> Mark:
 
 def _in_place(pruner: str, error: PluginError) -> str:
     """Returns why a submission cannot be loaded; its file is called by its name alone."""
-    path, name = str(Path(pruner).resolve()), Path(pruner).name
+    base, _ = split_options(pruner)
+    path, name = str(Path(base).resolve()), Path(base).name
+    if base == STANDARD_INPUT:
+        return clean(error)
     message = clean(error).replace(path, name).removeprefix(f"{name}: {name}, ")
     return message if message.startswith(name) else f"{name}, {message}"
 

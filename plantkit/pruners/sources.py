@@ -57,9 +57,7 @@ def parse_pruner(text: str) -> PrunerSource:
         UsageError: a path that does not exist, or malformed options.
         PluginError: standard input holds no submission.
     """
-    base, option_text = text, ""
-    if not Path(text).exists() and "=" in text.rpartition(":")[2]:
-        base, _, option_text = text.rpartition(":")
+    base, option_text = split_options(text)
     options = {}
     for pair in filter(None, option_text.split(",")):
         key, equals, value = pair.partition("=")
@@ -78,6 +76,14 @@ def parse_pruner(text: str) -> PrunerSource:
             f"{base} does not exist; expected {ACCEPTED}, or the name of an installed pruner"
         )
     return PrunerSource(name=base, options=options)
+
+
+def split_options(text: str) -> tuple[str, str]:
+    """Returns the path or name in `text`, and the options after its last colon, or ""."""
+    if not Path(text).exists() and "=" in text.rpartition(":")[2]:
+        base, _, options = text.rpartition(":")
+        return base, options
+    return text, ""
 
 
 def is_path(text: str) -> bool:

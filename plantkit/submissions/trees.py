@@ -55,8 +55,8 @@ def find_main(files: Mapping[str, bytes], where: str, prefix: str = "") -> str:
         if level:
             raise PluginError(
                 where,
-                f"holds {len(level)} files that define a pruner: {_listed(level, prefix)}; give one of "
-                f"them, or name one {PREFERRED}",
+                f"holds {len(level)} files that define a pruner: {_listed(level, prefix)}; give "
+                f"one of them, or name one {PREFERRED}",
             )
     if len(code) == 1:
         return code[0]  # it is said when it is loaded what it lacks

@@ -1,4 +1,4 @@
-"""Importing a submission: its own modules are found, and errors name places as the user knows them."""
+"""Importing a submission: its own modules are found, and errors name places as users know them."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ PLACES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("files, given, place, line", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize(("files", "given", "place", "line"), PLACES.values(), ids=PLACES)
 def test_errors_name_the_place(stage, tmp_path, files, given, place, line):
     with pytest.raises(PluginError) as error:
         load_submission(stage(files, given))

@@ -1,4 +1,4 @@
-"""What people hand in: each form is read as it is meant, and what is not a submission is refused."""
+"""What people hand in: each form is read as it is meant, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("files, main", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize(("files", "main"), LAYOUTS.values(), ids=LAYOUTS)
 def test_folders_and_zips(tmp_path, files, main):
     folder = laid_out(tmp_path / "mine", files)
     kept = {name: text.encode() for name, text in files.items() if "._" not in name}
