@@ -98,13 +98,15 @@ def grade_submission(
         fresh = {position: run(one) for position, one in plan.fresh.items()}
     except PluginError as error:
         message = _in_place(pruner, error)
-        named = re.search(r"\bline (\d{1,6})\b", message)
+        # A line of a helper, or of a notebook's cell, is not one of the file that was given.
+        named = None if error.place else re.search(r"\bline (\d{1,6})\b", message)
+        line = None if error.place else error.line
         return grade(
             lambda _: _UNLOADABLE,
             submission=clean(Path(pruner).name, 200),
             path=pruner,
             error=message,
-            error_line=error.line or (int(named[1]) if named else None),
+            error_line=line or (int(named[1]) if named else None),
             format_errors=[message],
         )
     isolation = Isolation(level=Level(evaluation.settings.isolation), hidden=plan.closed)

@@ -173,7 +173,7 @@ def _loads(subject: Subject) -> None:
     except PluginError as error:
         raise CheckFailure(
             expected="a file that defines prune(problem, density, seed) or plantkit_pruners()",
-            got=str(error).removeprefix(f"{error.plugin}: "),
+            got=str(error).removeprefix(error.plugin).lstrip(":, "),
         ) from error
 
 
