@@ -52,8 +52,7 @@ def command(
 
     PRUNER is a Python file, a notebook, a folder or zip that holds one, - for standard input, or
     the name of an installed pruner, with options after a colon where it has any. A submission's
-    code only runs in child processes. The exit code is 1 if a check
-    failed.
+    code only runs in child processes. The exit code is 1 if a check failed.
 
     \b
     Examples:

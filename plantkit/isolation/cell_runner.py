@@ -107,6 +107,7 @@ def write_error(cell: Path, error: BaseException, staged: Staged | None = None) 
     else:
         place = staged and staged.locate(error)
         message = describe(error) + (f" ({place})" if place else "") + advice_on(error)
+        message += staged.advice_on(error) if staged else ""
     with contextlib.suppress(BaseException):
         traceback.print_exception(error)  # into the captured output
     report: dict[str, Any] = {

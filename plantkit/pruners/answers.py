@@ -100,8 +100,9 @@ def _has_masks(answer: Mapping[Any, Any]) -> bool:
 def _mapping(items: Iterable[Any]) -> object:
     """Returns pairs of names and values, as `named_buffers()` yields them, as a mapping."""
     found = list(items)
-    if found and all(isinstance(item, tuple) and len(item) == 2 for item in found):
-        return {str(name): value for name, value in found}
+    pairs = [item for item in found if isinstance(item, tuple) and len(item) == 2]
+    if found and len(pairs) == len(found) and all(isinstance(name, str) for name, _ in pairs):
+        return dict(pairs)
     return items
 
 
@@ -111,13 +112,15 @@ def _masks(answer: Mapping[Any, Any], network: Network) -> _TorchMasks:
     In a state dict, which has `weight_orig` too, an entry `bias` is a parameter; else it is a mask.
     """
     is_state = any(str(name).endswith(_ORIGINAL) for name in answer)
-    given: dict[str, Any] = {}
-    for name, value in answer.items():
-        parameter = str(name).removesuffix(_MASK).removesuffix(_ORIGINAL)
-        if str(name).endswith(_MASK) or not (is_state and parameter in network.shapes):
-            given[parameter] = value
-    masks = _TorchMasks(given)
-    masks.unpruned = tuple(name for name in network.shapes if name not in given)
+    own = {str(name): value for name, value in answer.items() if str(name).endswith(_MASK)}
+    plain = {str(name): value for name, value in answer.items() if str(name) not in own}
+    masks = _TorchMasks(
+        (name, value)
+        for name, value in plain.items()
+        if not (is_state and name.removesuffix(_ORIGINAL) in network.shapes)
+    )
+    masks.update((name.removesuffix(_MASK), value) for name, value in own.items())
+    masks.unpruned = tuple(name for name in network.shapes if name not in masks)
     for name in masks.unpruned:
         masks[name] = torch.ones(network.shapes[name], dtype=torch.bool)
     return masks

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from plantkit.errors import PluginError
-from plantkit.submissions.notebooks import NotebookError, code_cells
 from plantkit.submissions.submission import ACCEPTED, Files
 
 #: Endings of the files that may define a pruner.
@@ -23,6 +22,9 @@ _LEFT_OUT = {"__pycache__", "__MACOSX", "node_modules", "venv"}
 _OURS = sys.stdlib_module_names | {"numpy", "plantkit", "torch"}
 #: Most entries of directories that are looked at.
 _MOST_ENTRIES = 20_000
+#: Bytes of a file that are looked through, and most names that it may import.
+_MOST_SCANNED = 16 * 1024 * 1024
+_MOST_IMPORTS = 2_000
 
 # Of source text, nothing is parsed here: Python's parser can be made to crash.
 _DEFINES = re.compile(r"^(?:def[ \t]+(?:prune|plantkit_pruners)\b|prune[ \t]*[:=])", re.MULTILINE)
@@ -111,19 +113,31 @@ def add_helpers(files: Files, folder: Path, main: str) -> None:
     seen = {PurePosixPath(main).stem}
     while pending:
         name = pending.pop()
-        for module in sorted(_imported(name, files.found[name]) - seen - _OURS):
+        imported = _imported(name, files.found[name])
+        if len(imported) > _MOST_IMPORTS:
+            raise PluginError(files.path, f"imports more than {_MOST_IMPORTS} names")
+        for module in sorted(imported - seen - _OURS):
             seen.add(module)
             own = Files(files.path)
-            file = folder / f"{module}.py"
-            if file.is_file() and not file.is_symlink():
-                own.add(file.name, read_file(file, files.room))
-            elif (folder / module).is_dir() and not (folder / module).is_symlink():
-                add_folder(own, folder / module, f"{module}/", suffix=".py")
-            if any(_DEFINES.search(_decoded(content)) for content in own.found.values()):
+            try:
+                _add_module(own, folder, module)
+            except PluginError as error:
+                what = f"imports {module!r}, and the folder of that name next to it {error.message}"
+                raise PluginError(files.path, what) from error
+            if any(_DEFINES.search(_text_of(*item)) for item in own.found.items()):
                 continue
             for added, content in own.found.items():
                 files.add(added, content)
                 pending.append(added)
+
+
+def _add_module(files: Files, folder: Path, module: str) -> None:
+    """Adds the file of a module, or all modules of a package; nothing where there is neither."""
+    file, package = folder / f"{module}.py", folder / module
+    if file.is_file() and not file.is_symlink():
+        files.add(file.name, read_file(file, files.room))
+    elif package.is_dir() and not package.is_symlink():
+        add_folder(files, package, f"{module}/", suffix=".py")
 
 
 def read_file(path: Path, most: int) -> bytes:
@@ -135,34 +149,42 @@ def read_file(path: Path, most: int) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(f"{path} is not a regular file")
-        return file.read(most)
+        return file.read(min(most, status.st_size + 1))
 
 
 def _offers(name: str, content: bytes) -> bool:
     """Whether a file seems to define a pruner; a package's `__init__.py` may import it."""
     looked_for = _MENTIONS if PurePosixPath(name).name == "__init__.py" else _DEFINES
-    return looked_for.search(_code_of(name, content)) is not None
+    return looked_for.search(_text_of(name, content)) is not None
 
 
 def _imported(name: str, content: bytes) -> set[str]:
-    """Returns all words after an `import` or a `from`, those of imported names included."""
-    text = _code_of(name, content).replace("\\\n", " ")
-    return {word for found in _IMPORT.finditer(text) for word in re.findall(r"\w+", found[1])}
+    """Returns words after an `import` or a `from`, those of imported names included.
+
+    No more than one beyond the bound: that are more than anybody writes.
+    """
+    text = _text_of(name, content).replace("\\\n", " ")
+    words: set[str] = set()
+    for found in _IMPORT.finditer(text):
+        for word in re.finditer(r"\w+", found[1]):
+            words.add(word[0])
+            if len(words) > _MOST_IMPORTS:
+                return words
+    return words
 
 
-def _code_of(name: str, content: bytes) -> str:
+def _text_of(name: str, content: bytes) -> str:
+    """Returns the source text of a file, its lines ended alike; of a notebook, also other lines.
+
+    A notebook is not read as JSON here, since that can take many times its size of memory.
+    """
+    text = content[:_MOST_SCANNED].decode("utf-8", errors="replace")
     if name.lower().endswith(".ipynb"):
-        try:
-            return "\n".join(code_cells(content))
-        except NotebookError:  # said when it is loaded
-            return ""
-    return _decoded(content)
-
-
-def _decoded(content: bytes) -> str:
-    return content.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+        text = text.replace('\\"', "'").replace('"', "\n").replace("\\n", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _listed(names: list[str], prefix: str) -> str:

@@ -44,7 +44,7 @@ _ORDINARY = (
 
 
 #: The main file of a generated submission, which lies among those of the one that it observes.
-_OBSERVING_FILE = "plantkit_observing.py"
+_OBSERVING_FILE = "plantkit_observing/main.py"
 _OBSERVING = """\
 from plantkit.testing.probe import observed
 def plantkit_pruners():

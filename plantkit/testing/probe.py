@@ -34,7 +34,7 @@ def observed(
     """Returns the pruner of `source`, to be observed.
 
     Args:
-        file: the generated submission's own, next to those of the one under observation.
+        file: the generated submission's own, in a folder next to those of the one observed.
         calls: (density, seed) of every call, in order, all in one process.
         submission: what is known of that one, see `Staged`; None for an installed pruner.
     """
@@ -42,7 +42,7 @@ def observed(
     from plantkit.pruners.sources import PrunerSource
     from plantkit.submissions.submission import Staged
 
-    staged = None if submission is None else Staged(root=str(Path(file).parent), **submission)
+    staged = None if submission is None else Staged(root=str(Path(file).parents[1]), **submission)
     found = find_pruner(PrunerSource.from_json(source), staged)
     return Observed(pruner=found.pruner, calls=calls)
 

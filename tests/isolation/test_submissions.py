@@ -145,6 +145,15 @@ def prune(problem, density, seed):
     assert "import torch.nn.utils.prune as torch_prune" in outcome.error
 
 
+def test_a_file_that_did_not_come_along(backend, run, tmp_path):
+    code = "from pathlib import Path\ndef prune(problem, density, seed):\n    "
+    for name in ("(Path(__file__).parent / 'x.txt')", "Path('/no/such/x.txt')"):
+        (tmp_path / "mine.py").write_text(f"{code}{name}.read_text()\n")
+        outcome = run(backend, tmp_path / "mine.py")
+        assert outcome.error.startswith("FileNotFoundError: ")
+        assert ("hand in the folder" in outcome.error) is ("__file__" in name)
+
+
 READS = """
 import os
 from pathlib import Path

@@ -126,7 +126,16 @@ def test_other_floats_are_only_said_to_be_no_mask(problem, make):
         )
 
 
-@pytest.mark.parametrize("answer", [None, 3, [], [1, 2], (), "text", {}, {1: 2}, iter([1])])
+def test_a_mask_counts_more_than_the_weights_next_to_it(problem):
+    whole = magnitude(problem)
+    masks = {f"{name}_mask": value for name, value in whole.items()}
+    for answer in ({**problem.weights, **masks}, {**masks, **problem.weights}):
+        assert mask_of(answer, problem.network, problem.budget).digest() == whole.digest()
+
+
+@pytest.mark.parametrize(
+    "answer", [None, 3, [], [1, 2], (), [(1, 2)], "text", {}, {1: 2}, iter([1]), [("a", 1), 2]]
+)
 def test_anything_else_is_left_as_it_is(problem, answer):
     assert masks_in(answer, problem.network) is answer
 

@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from plantkit.submissions.submission import ACCEPTED, Submission
 PRUNER = "def prune(problem, density, seed):\n    return {}\n"
 
 
-def notebook(*cells: str) -> str:
+def notebook(*cells: str | list[str]) -> str:
     return json.dumps({"cells": [{"cell_type": "code", "source": cell} for cell in cells]})
 
 
@@ -58,6 +59,14 @@ LAYOUTS = {
     "an assigned function": ({"a.py": "prune = other", "b.py": "import prune"}, "a.py"),
     "Windows line ends": ({"a.py": f"x = 1\r\n{PRUNER}", "b.py": "prune(1)"}, "a.py"),
     "a notebook": ({"n.ipynb": notebook(PRUNER), "b.py": "y = 1"}, "n.ipynb"),
+    "a notebook of lines": (
+        {"n.ipynb": notebook(["x = 1\n", *PRUNER.splitlines(True)]), "m.ipynb": notebook("x")},
+        "n.ipynb",
+    ),
+    "a method in a notebook": (
+        {"a.py": PRUNER, "n.ipynb": notebook("class A:\n    def prune(self):\n        ...")},
+        "a.py",
+    ),
     "further down": ({"README.md": "", "src/deep/a.py": PRUNER}, "src/deep/a.py"),
     "what is further up counts": ({"a.py": PRUNER, "old/a.py": PRUNER}, "a.py"),
     "the named one": ({"a.py": PRUNER, "b/pruner.py": "", "pruner.py": PRUNER}, "pruner.py"),
@@ -173,6 +182,12 @@ class TestHelpers:
         (place / "parts").symlink_to(tmp_path)
         assert set(read_submission(place / "mine.py").files) == {"mine.py"}
 
+    def test_a_package_that_is_too_large_is_named(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(submissions, "MOST_FILES", 3)
+        files = {"mine.py": "import parts", **{f"parts/m{number}.py": "" for number in range(4)}}
+        expected = "imports 'parts', and the folder of that name next to it holds more than 3 files"
+        assert expected in refused(laid_out(tmp_path, files) / "mine.py")
+
 
 def test_a_link_in_a_folder_is_refused(tmp_path):
     folder = laid_out(tmp_path / "mine", {"a.py": PRUNER})
@@ -181,6 +196,19 @@ def test_a_link_in_a_folder_is_refused(tmp_path):
     (folder / "data.txt").unlink()
     (folder / "deep").symlink_to("/etc")
     assert "holds a symbolic link, mine/deep" in refused(folder)
+
+
+def test_files_that_would_take_the_memory_of_who_reads_them(tmp_path):
+    """What reads a submission is not isolated: it stays small whatever is handed in."""
+    many = "import " + ",".join(f"m{number}" for number in range(5000))
+    (tmp_path / "mine.py").write_text(many)
+    assert refused(tmp_path / "mine.py") == "imports more than 2000 names"
+    (tmp_path / "book.ipynb").write_text("[[[]," * 200_000)  # as JSON, it would be far larger
+    tracemalloc.start()
+    read_submission(tmp_path / "book.ipynb")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * (tmp_path / "book.ipynb").stat().st_size
 
 
 def test_environments_are_left_out(tmp_path):
