@@ -51,9 +51,11 @@ def _add_members(files: Files, archive: zipfile.ZipFile) -> None:
     names: set[str] = set()
     folders: set[str] = set()
     for member in archive.infolist():
+        if is_left_out(member.filename.replace("\\", "/")):
+            continue
         name = _checked_name(files, member)
         key = unicodedata.normalize("NFC", name).casefold()
-        if member.is_dir() or is_left_out(name):
+        if member.is_dir():
             continue
         if key in names:
             raise _refused(files, f"holds {name!r} twice")

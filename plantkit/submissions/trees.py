@@ -17,7 +17,7 @@ CODE = (".py", ".ipynb")
 #: The file that is run where several define a pruner.
 PREFERRED = "pruner.py"
 #: Left out: what tools leave behind, and environments.
-_LEFT_OUT = {"__pycache__", "__MACOSX", "node_modules", "venv"}
+_LEFT_OUT = {"__pycache__", "__MACOSX", "Icon\r", "node_modules", "venv"}
 #: Modules that are never taken from beside a file.
 _OURS = sys.stdlib_module_names | {"numpy", "plantkit", "torch"}
 #: Most entries of directories that are looked at.
@@ -28,13 +28,18 @@ _MOST_IMPORTS = 2_000
 
 # Of source text, nothing is parsed here: Python's parser can be made to crash.
 _DEFINES = re.compile(r"^(?:def[ \t]+(?:prune|plantkit_pruners)\b|prune[ \t]*[:=])", re.MULTILINE)
+#: As the rules ask for it: helpers may have a function `prune` of two arguments.
+_IS_SUBMISSION = re.compile(
+    r"^def[ \t]+(?:plantkit_pruners\b|prune[ \t]*\((?:\s*\*|[^),]*,[^),]*,))", re.MULTILINE
+)
 _MENTIONS = re.compile(r"\b(?:prune|plantkit_pruners)\b")
 _IMPORT = re.compile(r"\b(?:from|import|import_module|__import__)\b([^\n;#]*)")
 
 
 def is_left_out(name: str) -> bool:
     """Whether a file is not a part of a submission: hidden, or made by a tool."""
-    return any(part.startswith(".") or part in _LEFT_OUT for part in PurePosixPath(name).parts)
+    parts = [part for part in PurePosixPath(name).parts if part not in {".", ".."}]
+    return any(part.startswith(".") or part in _LEFT_OUT for part in parts)
 
 
 def find_main(files: Mapping[str, bytes], where: str, prefix: str = "") -> str:
@@ -50,8 +55,10 @@ def find_main(files: Mapping[str, bytes], where: str, prefix: str = "") -> str:
         raise PluginError(where, f"holds no Python file and no notebook; expected {ACCEPTED}")
     for depth in sorted({name.count("/") for name in code}):
         level = [name for name in code if name.count("/") == depth and _offers(name, files[name])]
-        for wanted in ("__init__.py", PREFERRED, None):
-            found = [name for name in level if wanted in {None, PurePosixPath(name).name}]
+        proper = [name for name in level if _IS_SUBMISSION.search(_text_of(name, files[name]))]
+        packages = [name for name in level if PurePosixPath(name).name == "__init__.py"]
+        preferred = [name for name in level if PurePosixPath(name).name == PREFERRED]
+        for found in (packages, preferred, level, proper):
             if len(found) == 1:
                 return found[0]
         if level:
@@ -124,7 +131,7 @@ def add_helpers(files: Files, folder: Path, main: str) -> None:
             except PluginError as error:
                 what = f"imports {module!r}, and the folder of that name next to it {error.message}"
                 raise PluginError(files.path, what) from error
-            if any(_DEFINES.search(_text_of(*item)) for item in own.found.items()):
+            if any(_IS_SUBMISSION.search(_text_of(*item)) for item in own.found.items()):
                 continue
             for added, content in own.found.items():
                 files.add(added, content)

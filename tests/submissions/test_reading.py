@@ -67,11 +67,22 @@ LAYOUTS = {
         {"a.py": PRUNER, "n.ipynb": notebook("class A:\n    def prune(self):\n        ...")},
         "a.py",
     ),
+    "a helper with a function of that name": (
+        {"a.py": PRUNER, "b.py": "def prune(weights, k=1):\n    ..."},
+        "a.py",
+    ),
     "further down": ({"README.md": "", "src/deep/a.py": PRUNER}, "src/deep/a.py"),
     "what is further up counts": ({"a.py": PRUNER, "old/a.py": PRUNER}, "a.py"),
     "the named one": ({"a.py": PRUNER, "b/pruner.py": "", "pruner.py": PRUNER}, "pruner.py"),
     "what tools leave behind": (
-        {"a.py": PRUNER, "__MACOSX/._a.py": PRUNER, "._a.py": PRUNER, ".git/x.py": PRUNER},
+        {
+            "a.py": PRUNER,
+            "__MACOSX/._a.py": PRUNER,
+            "._a.py": PRUNER,
+            ".git/x.py": PRUNER,
+            "Icon\r": "",
+            "__MACOSX/._Icon\r": "",
+        },
         "a.py",
     ),
 }
@@ -80,8 +91,8 @@ LAYOUTS = {
 @pytest.mark.parametrize(("files", "main"), LAYOUTS.values(), ids=LAYOUTS)
 def test_folders_and_zips(tmp_path, files, main):
     folder = laid_out(tmp_path / "mine", files)
-    kept = {name: text.encode() for name, text in files.items() if "._" not in name}
-    kept = {name: content for name, content in kept.items() if ".git" not in name}
+    odd = ("._", ".git", "Icon")
+    kept = {n: text.encode() for n, text in files.items() if not any(part in n for part in odd)}
     read = read_submission(folder)
     assert read.main == f"mine/{main}"
     assert read.main_path == str(folder / main)
@@ -169,6 +180,21 @@ class TestHelpers:
     def test_other_submissions_do_not(self, tmp_path):
         files = {"mine.py": "import bob, carol", "bob.py": PRUNER, "carol/a.py": PRUNER}
         assert self.names(tmp_path, files) == {"mine.py"}
+
+    @pytest.mark.parametrize(
+        ("head", "is_helper"),
+        [
+            ("def prune(weights, k):", True),
+            ("def prune(problem, density, seed):", False),
+            ("def prune(problem,\n    density, *,\n    seed):", False),
+            ("def prune(*arguments):", False),
+            ("def plantkit_pruners():", False),
+            ("prune = 0.5\nif prune:", True),
+        ],
+    )
+    def test_a_function_called_prune_does_not_make_a_submission(self, tmp_path, head, is_helper):
+        files = {"mine.py": "import other", "other.py": f"{head}\n    pass\n"}
+        assert ("other.py" in self.names(tmp_path, files)) is is_helper
 
     def test_standard_modules_and_ours_are_never_taken_from_there(self, tmp_path):
         files = {"mine.py": "import random, torch, plantkit, numpy"}
