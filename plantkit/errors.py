@@ -112,15 +112,22 @@ class MissingExtraError(UsageError):
 
 
 class PluginError(PlantkitError):
-    """A plugin or submission cannot be loaded, or breaks the plugin contract."""
+    """A plugin or submission cannot be loaded, or breaks the plugin contract.
+
+    place, line: where in it, if known: a file of several, a notebook's cell.
+    """
 
     exit_code = 1
 
-    def __init__(self, plugin: str, message: str, *, line: int | None = None) -> None:
+    def __init__(
+        self, plugin: str, message: str, *, place: str = "", line: int | None = None
+    ) -> None:
         self.plugin = plugin
+        self.message = message
+        self.place = place
         self.line = line
-        where = plugin if line is None else f"{plugin}, line {line}"
-        super().__init__(f"{where}: {message}")
+        where = [plugin, place, "" if line is None else f"line {line}"]
+        super().__init__(f"{', '.join(filter(None, where))}: {message}")
 
 
 class MaskError(PlantkitError):

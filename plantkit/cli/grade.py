@@ -63,9 +63,10 @@ def command(
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
 
-    PRUNER is a Python file or the name of an installed pruner. The exit code is 1 below the
-    rubric's pass share; with a file that a grading host reads it is 0 once the file is
-    written. Such a file is there from the start, and says so if grading breaks off.
+    PRUNER is a Python file, a notebook, a folder or zip that holds one, - for standard input, or
+    the name of an installed pruner. The exit code is 1 below the rubric's pass share; with a file
+    that a grading host reads it is 0 once the file is written. Such a file is there from the
+    start, and says so if grading breaks off.
 
     \b
     Examples:

@@ -26,6 +26,7 @@ from plantkit.isolation.wire import (
     MOST_MESSAGE,
     MOST_TEXT_BYTES,
     OUTPUT_FILE,
+    SUBMISSION_DIRECTORY,
     Exit,
     Status,
     plain_text,
@@ -33,23 +34,34 @@ from plantkit.isolation.wire import (
     write_json,
 )
 from plantkit.pruners.sources import PrunerSource
+from plantkit.submissions.submission import MOST_NAME
 
 if TYPE_CHECKING:
     from plantkit.networks.masks import Mask
 
 #: Most pruners that one file may offer.
 _MOST_PRUNERS = 100
+_MOST_LINE = 10**7
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
 @contextmanager
-def new_cell(scratch: Path, request: Mapping[str, Any]) -> Iterator[Path]:
-    """Makes a directory beneath `scratch` that holds `request`, and removes it with the block."""
+def new_cell(scratch: Path, request: Mapping[str, Any], source: PrunerSource) -> Iterator[Path]:
+    """Makes a directory beneath `scratch`, and removes it with the block.
+
+    It holds `request`, which names the source, and the files of the submission if it is one.
+
+    Raises:
+        PluginError: the source has not been read, and cannot be.
+    """
+    submission = source.read().submission
     scratch.mkdir(parents=True, exist_ok=True)
     cell = Path(tempfile.mkdtemp(prefix="cell-", dir=scratch))
     try:
         with about(cell):
-            write_json(cell / CELL_FILE, request)
+            staged = None if submission is None else submission.stage(cell / SUBMISSION_DIRECTORY)
+            found = {"source": source.to_json(), "submission": staged and staged.to_json()}
+            write_json(cell / CELL_FILE, {**request, **found})
         yield cell
     finally:
         remove_tree(cell)
@@ -106,11 +118,15 @@ def described_in(cell: Path, exit_: Exit, source: PrunerSource) -> list[Describe
         raise PluginError(where, f"cannot be loaded: {_how_it_ended(exit_)}")
     found = report.get("pruners")
     if found is None:
-        message = _message_of(report) or "cannot be loaded"
+        detail = plain_text(report.get("detail"), MOST_MESSAGE)
+        message = detail or _message_of(report) or "cannot be loaded"
         line = report.get("line")
-        if isinstance(line, int) and message.startswith(f"{where}, line {line}: "):
-            raise PluginError(where, message.removeprefix(f"{where}, line {line}: "), line=line)
-        raise PluginError(where, message.removeprefix(f"{where}: "))
+        raise PluginError(
+            where,
+            message,
+            place=plain_text(report.get("place"), MOST_NAME),
+            line=line if isinstance(line, int) and 0 < line < _MOST_LINE else None,
+        )
     if not isinstance(found, list) or not 0 < len(found) <= _MOST_PRUNERS:
         raise PluginError(where, f"expected a list of 1 to {_MOST_PRUNERS} pruners")
     return [_described(where, entry) for entry in found]

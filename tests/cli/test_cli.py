@@ -339,7 +339,7 @@ class TestEvaluate:
         ("arguments", "text"),
         [
             (["nowhere.py"], "nowhere.py does not exist"),
-            (["."], "is a directory"),
+            (["nowhere/"], "nowhere/ does not exist; expected a Python file (.py), a notebook"),
             (["snap"], "did you mean 'snip'"),
             (["snip", "--density", "0"], "out of range"),
             (["snip", "--density", "1.5"], "out of range"),
