@@ -438,7 +438,11 @@ def verdicts(page: str, heading: str) -> str:
 
 @source
 def count(what: str) -> str:
-    """Returns how many `pruners` or `checks` plantkit comes with."""
+    """Returns how many `pruners` or `checks` plantkit comes with, or a bound of submissions."""
+    if what in {"files", "megabytes"}:
+        from plantkit.submissions.submission import MOST_BYTES, MOST_FILES
+
+        return str(MOST_FILES if what == "files" else MOST_BYTES // 2**20)
     if what == "checks":
         from plantkit.testing import CHECKS
 

@@ -5,11 +5,11 @@
     │   ├── UnknownNameError  a name that does not exist, with the nearest ones
     │   ├── RubricError       a mistake in a rubric, with its line
     │   ├── WidthError        a network too narrow for the target that is to be planted
+    │   ├── PlantingError     no ticket of what is to be planted passed the gates
     │   ├── SealedTruthError  a sealed truth is needed, and the key to it was not given
     │   └── MissingExtraError an optional dependency that is not installed
     ├── PluginError           a plugin or submission that cannot be loaded or misbehaves (1)
     ├── MaskError             a mask that breaks the contract (1)
-    ├── PlantingError         a planted ticket that fails a gate (3)
     ├── BundleError           a bundle that is invalid or has been altered (4)
     ├── IsolationError        the child process machinery failed (3)
     ├── ExecutorError         the processes or the cluster that do the work failed (3)
@@ -28,6 +28,9 @@ from pathlib import Path
 
 #: Most characters of a message that quotes a file.
 _MOST_CHARACTERS = 2000
+
+#: What torch and the dynamic linker say instead of raising a MemoryError.
+_NO_MEMORY = ("not enough memory", "can't allocate memory", "failed to map segment")
 
 #: The most names that a message lists where none of them is near to the one given.
 _MOST_NAMES = 30
@@ -84,6 +87,14 @@ class WidthError(UsageError):
         )
 
 
+class PlantingError(UsageError):
+    """No ticket of this family and shape passed the gates; `reason` says in few words which."""
+
+    def __init__(self, message: str, *, reason: str = "a gate") -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
 class SealedTruthError(UsageError):
     """A truth is sealed, and its key was not given; `path` is the sealed file."""
 
@@ -101,15 +112,22 @@ class MissingExtraError(UsageError):
 
 
 class PluginError(PlantkitError):
-    """A plugin or submission cannot be loaded, or breaks the plugin contract."""
+    """A plugin or submission cannot be loaded, or breaks the plugin contract.
+
+    place, line: where in it, if known: a file of several, a notebook's cell.
+    """
 
     exit_code = 1
 
-    def __init__(self, plugin: str, message: str, *, line: int | None = None) -> None:
+    def __init__(
+        self, plugin: str, message: str, *, place: str = "", line: int | None = None
+    ) -> None:
         self.plugin = plugin
+        self.message = message
+        self.place = place
         self.line = line
-        where = plugin if line is None else f"{plugin}, line {line}"
-        super().__init__(f"{where}: {message}")
+        where = [plugin, place, "" if line is None else f"line {line}"]
+        super().__init__(f"{', '.join(filter(None, where))}: {message}")
 
 
 class MaskError(PlantkitError):
@@ -120,10 +138,6 @@ class MaskError(PlantkitError):
     def __init__(self, message: str, *, parameter: str | None = None) -> None:
         self.parameter = parameter
         super().__init__(message)
-
-
-class PlantingError(PlantkitError):
-    """A planted ticket failed one of the gates that every ticket must pass."""
 
 
 class BundleError(PlantkitError):
@@ -170,6 +184,11 @@ def describe(error: BaseException) -> str:
         message = "(its message cannot be shown)"
     text = f"{type(error).__name__}: {message}" if message else type(error).__name__
     return " ".join(text.split())
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Returns whether `error` says that memory ran out; torch and the linker have own words."""
+    return isinstance(error, MemoryError) or any(text in describe(error) for text in _NO_MEMORY)
 
 
 def _printable(text: str) -> str:

@@ -7,7 +7,9 @@ import errno
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -18,6 +20,52 @@ with contextlib.suppress(ImportError):  # Windows has no such locks: nothing is 
 
 RECORDS_FILE = "records.jsonl"
 _LOCK_FILE = "lock"
+#: What a trial writes: a full disk may still have room for an empty file.
+_TRIAL = bytes(4096)
+
+
+@contextmanager
+def about(path: Path | str) -> Iterator[None]:
+    """Has errors of the system in the block name `path`: a full disk names no file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def check_file(path: Path) -> None:
+    """Checks that `path` can be written, before the work whose results go there.
+
+    A device or a pipe is not written to, only looked at.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target = path.resolve()
+    with about(path):
+        if target.exists() and not target.is_file():
+            if target.is_dir() or not os.access(target, os.W_OK):
+                code = errno.EISDIR if target.is_dir() else errno.EACCES
+                raise OSError(code, os.strerror(code))
+            return
+        _try_to_write(target.parent)
+
+
+def check_directory(path: Path) -> None:
+    """Checks that files can be written into `path`, or that it can be made.
+
+    Raises:
+        OSError: neither.
+    """
+    there = next(place for place in (path, *path.resolve().parents) if os.path.lexists(place))
+    with about(path):
+        _try_to_write(there)
+
+
+def _try_to_write(directory: Path) -> None:
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(_TRIAL)
 
 
 def write_whole(path: Path, content: str | bytes, *, mode: int | None = None) -> None:
@@ -34,17 +82,19 @@ def write_whole(path: Path, content: str | bytes, *, mode: int | None = None) ->
     """
     data = content.encode() if isinstance(content, str) else content
     target = path.resolve()
-    if target.exists() and not target.is_file():
-        target.write_bytes(data)
-        return
-    temporary = target.with_name(f".plantkit-{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(data)
-        if mode is not None:
-            temporary.chmod(mode)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with about(path):
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        temporary = target.with_name(f".plantkit-{secrets.token_hex(8)}.tmp")
+        try:
+            temporary.write_bytes(data)
+            if mode is not None:
+                temporary.chmod(mode)
+            temporary.replace(target)
+        finally:
+            with contextlib.suppress(OSError):  # what kept it from being written says more
+                temporary.unlink(missing_ok=True)
 
 
 class JsonRecord(Protocol):
@@ -138,7 +188,8 @@ class Journal(Generic[Kept]):
 
     def append(self, records: Iterable[Kept]) -> None:
         """Saves `records`; they are on disk when this returns."""
-        with (self.path / RECORDS_FILE).open("a", encoding="utf-8") as file:
+        path = self.path / RECORDS_FILE
+        with about(path), path.open("a", encoding="utf-8") as file:
             for record in records:
                 file.write(_line(record))
                 self.records.append(record)

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-import importlib.util
 import inspect
 import re
-import sys
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +22,8 @@ import pluggy
 from plantkit import hookspecs
 from plantkit.errors import PluginError, UnknownNameError, UsageError, describe, did_you_mean
 from plantkit.hookspecs import PROJECT
+from plantkit.submissions.loading import import_submission
+from plantkit.submissions.submission import Staged
 
 if TYPE_CHECKING:
     from plantkit.challenges.catalog import Catalog
@@ -199,18 +198,19 @@ def find_challenges(given: Sequence[Path] = ()) -> Catalog:
     return catalog.find(given, plugins=plugins)
 
 
-def load_submission(path: Path) -> list[RegisteredPruner]:
+def load_submission(where: Staged | Path) -> list[RegisteredPruner]:
     """Returns the pruners that a submission defines. Runs its code: isolated child only.
 
-    The file defines `prune(problem, density, seed)`, or `plantkit_pruners()`, or both.
+    Its main file defines `prune(problem, density, seed)`, or `plantkit_pruners()`, or both.
 
     Raises:
-        PluginError: the file cannot be imported or breaks the contract; `line` is the line
-            of the file at fault where there is one.
+        PluginError: it cannot be imported or breaks the contract; says where, if that is known.
     """
-    module = _import_file(path)
+    staged = where if isinstance(where, Staged) else Staged.in_place(where)
+    path = staged.path
+    module = import_submission(staged)
     registry = Registry()
-    registry.register(module, str(path))
+    registry.register(module, path)
     pruners = registry.pruners()
     if registry.failures:
         raise registry.failures[0]
@@ -218,10 +218,10 @@ def load_submission(path: Path) -> list[RegisteredPruner]:
     if function is not None:
         _check_prune_function(path, function)
         pruner = FunctionPruner(
-            name=_name_from(path), function=function, rewind=getattr(function, "rewind", 0)
+            name=_name_from(staged.name), function=function, rewind=getattr(function, "rewind", 0)
         )
-        check_pruner(str(path), pruner)
-        pruners.append(RegisteredPruner(pruner=pruner, plugin=str(path)))
+        check_pruner(path, pruner)
+        pruners.append(RegisteredPruner(pruner=pruner, plugin=path))
     if not pruners:
         nearest = ""
         for name, value in vars(module).items():
@@ -231,13 +231,13 @@ def load_submission(path: Path) -> list[RegisteredPruner]:
                 nearest = f"; it defines {name!r}{suggestion}"
                 break
         raise PluginError(
-            str(path),
+            path,
             "defines no pruner; expected a function prune(problem, density, seed) or "
             f"plantkit_pruners(){nearest}",
         )
     for name, claims in Counter(registered.name for registered in pruners).items():
         if claims > 1:
-            raise PluginError(str(path), f"offers two pruners named {name!r}; names must differ")
+            raise PluginError(path, f"offers two pruners named {name!r}; names must differ")
     return pruners
 
 
@@ -315,37 +315,6 @@ def check_pruner(plugin: str, pruner: Any) -> None:
         raise PluginError(plugin, f"pruner {pruner.name!r}: {error}") from error
 
 
-def line_in(path: Path | str, error: BaseException) -> int | None:
-    """Returns the line of file `path` at which `error` was raised, or None."""
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return error.lineno
-    frames = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(path)
-    ]
-    return frames[-1] if frames else None
-
-
-def _import_file(path: Path) -> Any:
-    name = f"plantkit_submission_{re.sub(r'[^0-9a-zA-Z_]', '_', path.stem)}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(str(path), "is not a Python file; expected a name that ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up there
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        what = f"cannot be imported: {describe(error)}"
-        if isinstance(error, SyntaxError):
-            what = f"syntax error: {error.msg}"
-        raise PluginError(str(path), what, line=line_in(path, error)) from error
-    return module
-
-
 def _check_hooks(plugin: object, name: str) -> None:
     for attribute in dir(plugin):
         function = getattr(plugin, attribute, None)
@@ -367,14 +336,14 @@ def _check_hooks(plugin: object, name: str) -> None:
                 )
 
 
-def _check_prune_function(path: Path, function: Any) -> None:
+def _check_prune_function(path: str, function: Any) -> None:
     try:
         signature = inspect.signature(function)
         signature.bind(None, 0.5, seed=0)
     except TypeError as error:
         shown = f"{signature} cannot be called" if callable(function) else f" is {function!r}"
         raise PluginError(
-            str(path), f"prune{shown}; expected a function prune(problem, density, seed)"
+            path, f"prune{shown}; expected a function prune(problem, density, seed)"
         ) from error
 
 
@@ -392,8 +361,8 @@ def _check_named(method: str) -> Callable[[str, Any], None]:
     return check
 
 
-def _name_from(path: Path) -> str:
-    return re.sub(r"[^a-z0-9._-]", "-", path.stem.lower()).lstrip("._-") or "pruner"
+def _name_from(name: str) -> str:
+    return re.sub(r"[^a-z0-9._-]", "-", name.lower()).lstrip("._-") or "pruner"
 
 
 def _parse_like(current: Any, text: str, option: str) -> Any:

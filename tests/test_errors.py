@@ -16,7 +16,7 @@ def test_exit_codes():
         "MissingExtraError": 2,
         "PluginError": 1,
         "MaskError": 1,
-        "PlantingError": 3,
+        "PlantingError": 2,
         "BundleError": 4,
         "IsolationError": 3,
         "ResultsError": 2,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -11,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import ResultsError, UsageError
-from plantkit.files import Journal, read_records, write_whole
+from plantkit.files import (
+    Journal,
+    about,
+    check_directory,
+    check_file,
+    read_records,
+    write_whole,
+)
 
 
 class Word(str):
@@ -122,3 +131,52 @@ def test_a_mode_holds_whatever_the_umask_is(tmp_path):
         os.umask(before)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("read.json", "own.json")]
     assert modes == [0o644, 0o600]
+
+
+def test_an_error_names_what_it_is_about(tmp_path):
+    def fill() -> None:
+        with about(tmp_path / "results"):
+            Path("/dev/full").write_bytes(b"x")
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*results'") as caught:
+        fill()
+    assert caught.value.filename == str(tmp_path / "results")
+    with pytest.raises(OSError, match="No such file") as caught:
+        write_whole(tmp_path / "none" / "x", "text")
+    assert caught.value.filename == str(tmp_path / "none" / "x")  # not that of the temporary file
+
+
+def test_records_on_a_full_disk(tmp_path):
+    with opened(tmp_path / "run") as kept:
+        (tmp_path / "run" / "records.jsonl").symlink_to("/dev/full")
+        with pytest.raises(OSError, match=r"No space left on device: '.*records.jsonl'"):
+            kept.append([Word("one")])
+
+
+def test_what_can_be_written_is_left_as_it_was(tmp_path):
+    (tmp_path / "old").write_text("kept")
+    check_file(tmp_path / "old")
+    check_file(tmp_path / "new")
+    check_file(Path("/dev/null"))
+    check_directory(tmp_path / "a" / "b")
+    check_directory(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"old"}
+    assert (tmp_path / "old").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "number"),
+    [
+        (check_file, ".", errno.EISDIR),
+        (check_file, "none/x", errno.ENOENT),
+        (check_file, "file/x", errno.ENOTDIR),
+        (check_directory, "file", errno.ENOTDIR),
+        (check_directory, "file/x", errno.ENOTDIR),
+        (check_directory, "/proc/none", errno.ENOENT),
+    ],
+)
+def test_what_cannot_be_written_is_found_out(tmp_path, check, path, number):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=re.escape(str(tmp_path / path))) as caught:
+        check(tmp_path / path)
+    assert caught.value.errno == number

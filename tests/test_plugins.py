@@ -140,9 +140,6 @@ class TestSubmission:
         path = submission(write, textwrap.dedent(base) + code)
         assert expected in message_of(path)
 
-    def test_not_python(self, write):
-        assert "expected a name that ends in .py" in message_of(write("x", "notes.txt"))
-
 
 class TestConfigure:
     def test_fields_are_set_by_type(self):

@@ -26,6 +26,7 @@ from plantkit.networks.training.accuracy import (
     trivial_accuracy,
 )
 from plantkit.planting import (
+    Patience,
     Planted,
     default_method,
     draw_samples,
@@ -71,8 +72,14 @@ class Order:
         return f"{name}-{self.variant}" if self.variant else name
 
 
-def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Bundle, Planted]:
+def draft_challenge(
+    order: Order, seed: bytes, *, jobs: int = 1, patience: Patience | None = None
+) -> tuple[Bundle, Planted]:
     """Returns a bundle, in memory only, and the planting in it; the same seed gives the same.
+
+    Args:
+        jobs: processes that train for the reference figures.
+        patience: with the search for a ticket; `Patience()` if None.
 
     Raises:
         UsageError: an unknown family, planting or dial, or a network that does not fit.
@@ -83,7 +90,7 @@ def draft_challenge(order: Order, seed: bytes, *, jobs: int = 1) -> tuple[Bundle
     network = PerceptronSpec.uniform(
         depth=order.depth, width=order.width, inputs=family.inputs, outputs=family.outputs
     )
-    planted = method.plant(family, network, seed=seed)
+    planted = method.plant(family, network, seed=seed, patience=patience)
     noise = family.default_noise if order.noise is None else order.noise
 
     def draw(stream: str, count: int, noise: float) -> Samples:

@@ -37,6 +37,7 @@ from plantkit.challenges.manifests import (
     sealed_manifest,
 )
 from plantkit.errors import BundleError, UsageError
+from plantkit.files import about
 from plantkit.networks.training import Samples
 from plantkit.version import __version__
 
@@ -78,12 +79,19 @@ def freeze(bundle: Bundle, directory: Path, *, key: sealing.Key | None = None) -
     Raises:
         UsageError: `directory` exists.
         BundleError: what was written would not load.
+        OSError: it cannot be written; the error names `directory`.
     """
     if directory.exists():
         raise UsageError(f"{directory} exists already; a frozen bundle is never overwritten")
     if key is not None:
         bundle = _sealed(bundle, key)
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    with about(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        return _freeze(bundle, directory)
+
+
+def _freeze(bundle: Bundle, directory: Path) -> Path:
+    """Writes `bundle` next to the new `directory`, checks it, and moves it into place."""
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".plantkit-") as scratch:
         staged = Path(scratch) / directory.name
         staged.mkdir()

@@ -16,10 +16,12 @@ from typing import Any
 from plantkit.challenges.bundles import Challenge, challenge_of
 from plantkit.challenges.drafting import draft_challenge, order_like
 from plantkit.errors import UsageError
-from plantkit.planting import fresh_seed
+from plantkit.planting import Patience, fresh_seed
 
 #: Fewest characters of a secret that seeds are derived from.
 FEWEST_SECRET_CHARACTERS = 16
+
+Progress = Callable[[str, int, int], None]
 
 _SEED_DOMAIN = "plantkit-fresh-1\n"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -33,7 +35,7 @@ def fresh_challenges(
     secret: str | None = None,
     *,
     jobs: int = 1,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = lambda *_: None,
 ) -> list[Challenge]:
     """Returns `count` new challenges like each that the manifests describe.
 
@@ -52,7 +54,7 @@ def fresh_challenges(
     for manifest in manifests:
         for number in range(1, count + 1):
             progress("planting", len(made), total)
-            made.append(_instance(manifest, number, secret, jobs))
+            made.append(_instance(manifest, number, secret, jobs, progress))
     progress("planting", total, total)
     return made
 
@@ -85,11 +87,16 @@ def secret_from(name: str, environment: Mapping[str, str]) -> str:
     return secret
 
 
-def _instance(manifest: Mapping[str, Any], number: int, secret: str | None, jobs: int) -> Challenge:
+def _instance(
+    manifest: Mapping[str, Any], number: int, secret: str | None, jobs: int, progress: Progress
+) -> Challenge:
     order = order_like(manifest, variant="")
     inherited = manifest["id"].removeprefix(order.id).removeprefix("-")
     variant = "-".join(filter(None, [inherited, f"fresh{number}"]))
     order = order_like(manifest, variant=variant)
     seed = fresh_seed() if secret is None else derived_seed(secret, order.id)
-    bundle, _ = draft_challenge(order, seed, jobs=jobs)
+    patience = Patience(
+        progress=lambda label, done, total: progress(f"{order.id}: {label}", done, total)
+    )
+    bundle, _ = draft_challenge(order, seed, jobs=jobs, patience=patience)
     return challenge_of(bundle)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from plantkit.errors import MissingExtraError, SealedTruthError, UsageError
+from plantkit.files import about
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -196,21 +197,26 @@ def write_keys(key: SecretKey, path: Path) -> Path:
     public = path.with_name(path.name + ".pub")
     if public.exists():
         raise UsageError(f"{public} exists already; give another name, or move it away")
-    for target, text, mode in (
-        (path, key.to_text(), stat.S_IRUSR | stat.S_IWUSR),
-        (public, key.public.to_text(), 0o644),
-    ):
-        try:
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        except FileExistsError as error:
-            raise UsageError(
-                f"{target} exists already; a key is never overwritten: what was sealed for it "
-                "could not be opened again"
-            ) from error
-        except OSError as error:
-            raise UsageError(f"{target} cannot be written: {error.strerror}") from error
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text + "\n")
+    made: list[Path] = []
+    try:
+        for target, text, mode in (
+            (path, key.to_text(), stat.S_IRUSR | stat.S_IWUSR),
+            (public, key.public.to_text(), 0o644),
+        ):
+            with about(target):
+                descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                made.append(target)
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                    file.write(text + "\n")
+    except FileExistsError as error:
+        raise UsageError(
+            f"{error.filename} exists already; a key is never overwritten: what was sealed for it "
+            "could not be opened again"
+        ) from error
+    except OSError as error:
+        for target in made:  # half a pair is of no use, and would be in the way of the next one
+            target.unlink()
+        raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
     return public
 
 

@@ -10,23 +10,23 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
-import os
 import pkgutil
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from plantkit.cli import failures
 from plantkit.cli.output import warn
 from plantkit.errors import PlantkitError, UsageError, did_you_mean
 from plantkit.version import __version__
 
 #: Modules of this folder that are not commands.
-_SHARED = {"options", "output", "progress"}
+_SHARED = {"failures", "options", "output", "progress"}
 #: Command name to module: every other one. `list_` has the underscore because of Python's own.
 COMMANDS = {
     module.name.rstrip("_"): f"{__name__}.{module.name}"
@@ -43,8 +43,8 @@ Examples:
   plantkit list pruners
   plantkit show circle-5x100
 
-Exit codes: 0 done, 1 the submission failed, 2 usage error, 3 internal error,
-4 a bundle is invalid or has been altered, 5 nothing was evaluated.
+Exit codes: 0 done, 1 the submission failed, 2 usage error or a file that cannot be read or
+written, 3 internal error, 4 a bundle is invalid or has been altered, 5 nothing was evaluated.
 """
 
 
@@ -88,7 +88,7 @@ class LazyGroup(SuggestingGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader went away; click would say 1, a failed submission
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            failures.drop_output()
             ctx.exit(128 + signal.SIGPIPE)
         return result
 
@@ -118,7 +118,9 @@ def main(args: Sequence[str] | None = None) -> None:
     # at the end, when the system takes all memory back anyway.
     gc.set_threshold(_GARBAGE_THRESHOLD)
     atexit.register(gc.freeze)
+    failures.open_streams()
     try:
+        failures.check_directory_exists()
         code = cli.main(args=arguments, prog_name="plantkit", standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
@@ -126,27 +128,27 @@ def main(args: Sequence[str] | None = None) -> None:
         click.echo("plantkit: interrupted", err=True)
         code = 130
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         code = error.exit_code
     except PlantkitError as error:
         _show(error, debug)
         code = error.exit_code
-    except OSError as error:
-        if error.filename is None:
-            code = _internal(error, debug)
-        else:
-            _show(error, debug)
-            click.echo("Check that it exists and may be read or written; then try again.", err=True)
-            code = UsageError.exit_code
     except Exception as error:
-        code = _internal(error, debug)
+        code = _unexpected(error, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _internal(error: Exception, debug: bool) -> int:
+def _unexpected(error: Exception, debug: bool) -> int:
+    """Says what the system refused, or that there is a bug, and returns the exit code."""
+    words = failures.explain(error)
+    if words is not None:
+        _show(error, debug, words)
+        return UsageError.exit_code
     _show(error, debug)
     if not debug:
-        click.echo("This is a bug in plantkit; add --debug for the traceback.", err=True)
+        with suppress(OSError):
+            click.echo("This is a bug in plantkit; add --debug for the traceback.", err=True)
     return 3
 
 
@@ -155,8 +157,12 @@ def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _show(error: Exception, debug: bool) -> None:
+def _show(error: Exception, debug: bool, words: str | None = None) -> None:
+    """Shows an error on standard error, in `words` or its own."""
     if debug:
         traceback.print_exception(error)
-    name = "" if isinstance(error, PlantkitError) else f"{type(error).__name__}: "
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {name}{error}", err=True)
+    if words is None:
+        name = "" if isinstance(error, PlantkitError) else f"{type(error).__name__}: "
+        words = f"{name}{error}"
+    with suppress(OSError):  # where standard error is broken, the exit code says enough
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {words}", err=True)

@@ -11,6 +11,7 @@ import click
 from plantkit.cli import options
 from plantkit.cli.output import json_text, warn, write_output
 from plantkit.cli.progress import ProgressBar
+from plantkit.files import check_file
 
 
 @click.command()
@@ -91,6 +92,8 @@ def command(
     )
     # All are loaded before the first long search: what cannot be used fails at once.
     loaded = [bundles.load(found.bundle(name), key=key) for name in dict.fromkeys(challenges)]
+    for challenge in loaded if write else []:
+        options.tried(check_file, challenge.path / ALTERNATIVES, "--write")
     date = datetime.datetime.now(datetime.UTC).date()
     records = []
     with ProgressBar() as bar:

@@ -54,7 +54,7 @@ from plantkit.cli.output import json_text, write_output
 @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Planting processes.")
 @click.option(
     "--cache",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     help="Directory that keeps the planted networks. The next audit of the same planting uses "
     "them again, whatever its seed.",
 )

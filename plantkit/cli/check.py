@@ -50,9 +50,9 @@ def command(
 ) -> None:
     """Check that PRUNER keeps the contract.
 
-    PRUNER is a Python file or the name of an installed pruner, with options after a colon
-    where it has any. A file's code only runs in child processes. The exit code is 1 if a check
-    failed.
+    PRUNER is a Python file, a notebook, a folder or zip that holds one, - for standard input, or
+    the name of an installed pruner, with options after a colon where it has any. A submission's
+    code only runs in child processes. The exit code is 1 if a check failed.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def command(
         write_output(table_text(("check", "description"), rows, output_format), output)
         return
     if pruner is None:
-        raise click.UsageError("missing argument PRUNER: a Python file or a pruner's name", ctx)
+        raise click.UsageError("missing argument PRUNER: a submission or a pruner's name", ctx)
     from plantkit.isolation.levels import Isolation, choose
     from plantkit.isolation.probe import probe_machine
     from plantkit.isolation.wire import Limits
@@ -113,6 +113,7 @@ def _pruners_of(laboratory: Laboratory, source: PrunerSource) -> list[PrunerSour
     if source.path is None:
         return [resolve_installed(source)]
     try:
+        source = source.read()
         described = laboratory.describe(source)
     except PluginError:
         return [source]  # the first check says why

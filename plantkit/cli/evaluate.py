@@ -43,7 +43,7 @@ from plantkit.reports import FORMATS
 @click.option(
     "--run-dir",
     "run_directory",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     help="Keep records and masks here, each saved as it is made.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
@@ -92,10 +92,11 @@ from plantkit.reports import FORMATS
 def command(ctx: click.Context, /, output: Path | None, **values: Any) -> None:
     """Run PRUNER... on planted tickets and rank them.
 
-    PRUNER is a Python file or the name of an installed pruner, with options after a colon
-    where it has any. Each runs in a process of its own, which never sees the ticket, unless you
-    ask for --isolation none. Results go to standard output, progress and messages to standard
-    error. The exit code is 1 if any run of a PRUNER failed.
+    PRUNER is a Python file, a notebook, a folder or zip that holds one, - for standard input, or
+    the name of an installed pruner, with options after a colon where it has any. Each runs in a
+    process of its own, which never sees the ticket, unless you ask for --isolation none. Results
+    go to standard output, progress and messages to standard error. The exit code is 1 if any run
+    of a PRUNER failed.
 
     \b
     Examples:

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import warn
+from plantkit.cli.output import warn, write_output
 from plantkit.cli.progress import ProgressBar
 from plantkit.evaluation.requests import Request
+from plantkit.files import about
 from plantkit.grading.outputs import FORMATS, STAFF_FORMAT, find_output
 
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -62,9 +63,10 @@ def command(
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
 
-    PRUNER is a Python file or the name of an installed pruner. The exit code is 1 below the
-    rubric's pass share; with a file that a grading host reads it is 0 once the file is
-    written. Such a file is there from the start, and says so if grading breaks off.
+    PRUNER is a Python file, a notebook, a folder or zip that holds one, - for standard input, or
+    the name of an installed pruner. The exit code is 1 below the rubric's pass share; with a file
+    that a grading host reads it is 0 once the file is written. Such a file is there from the
+    start, and says so if grading breaks off.
 
     \b
     Examples:
@@ -86,6 +88,9 @@ def command(
             "sets; leave --github out elsewhere",
             ctx,
         )
+    if github and summary_path:
+        with about(summary_path), Path(summary_path).open("a", encoding="utf-8"):
+            pass  # before the work: can it be written?
     from plantkit.grading.grader import grade_submission
     from plantkit.grading.outputs import github as actions
     from plantkit.grading.outputs import table
@@ -100,10 +105,12 @@ def command(
             warn=warn,
             progress=progress.show,
         )
-    write_grade(files, grade)
-    click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)
+    try:
+        write_grade(files, grade)
+    finally:  # whatever cannot be written, the grade is shown
+        write_output(table.render(grade if hidden == "show" else grade.for_students()))
     if github and summary_path:
-        with Path(summary_path).open("a", encoding="utf-8") as file:
+        with about(summary_path), Path(summary_path).open("a", encoding="utf-8") as file:
             file.write(actions.summary(grade))
         for line in actions.annotation_commands(grade):
             click.echo(line)

@@ -11,9 +11,10 @@ import click
 
 from plantkit.challenges.densities import parse_density
 from plantkit.errors import UsageError
+from plantkit.files import check_directory, check_file
 from plantkit.isolation.levels import AUTO, REQUESTS, Level
 
-#: A directory, which need not exist.
+#: A directory that is read.
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -30,7 +31,7 @@ class FiniteRange(click.FloatRange):
 
 
 class OutputFile(click.Path):
-    """A file that a command writes, in a directory that exists."""
+    """A file that a command writes, in a directory that exists; tried before the work starts."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path)
@@ -39,7 +40,31 @@ class OutputFile(click.Path):
         path = Path(str(super().convert(value, param, ctx)))
         if not path.parent.is_dir():
             raise click.UsageError(f"{param.opts[-1]}: {path.parent} is not a directory", ctx)
-        return path
+        return tried(check_file, path, param.opts[-1])
+
+
+class OutputDirectory(click.Path):
+    """A directory that a command writes to, or makes; tried before the work starts."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        path = Path(str(super().convert(value, param, ctx)))
+        return tried(check_directory, path, param.opts[-1])
+
+
+def tried(check: Callable[[Path], None], path: Path, option: str) -> Path:
+    """Returns `path`, which `check` found can be written.
+
+    Raises:
+        UsageError: it cannot be; the message names the `option`.
+    """
+    try:
+        check(path)
+    except OSError as error:
+        raise UsageError(f"{option}: {path} cannot be written: {error.strerror}") from error
+    return path
 
 
 def density(text: str) -> float | str:

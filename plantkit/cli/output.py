@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,33 @@ from plantkit.files import write_whole
 
 
 def warn(message: object) -> None:
-    """Prints one line of warning on standard error."""
-    click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
+    """Prints one line of warning on standard error; work goes on where that is broken."""
+    with suppress(OSError):
+        click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
 
 
 def write_output(text: str, output: Path | None = None, *, option: str = "--output") -> None:
     """Writes to a file, all or nothing, or to standard output where `output` is None.
 
-    Text that cannot be written is printed instead, so that nothing is lost. `option`
-    is what asked for the file, for messages.
+    Text that cannot be written is printed instead, so that nothing is lost: on standard output,
+    or on standard error. `option` is what asked for the file, for messages.
+
+    Raises:
+        UsageError: it could not be written.
     """
-    if output is None:
-        click.echo(text, nl=not text.endswith("\n"))
-        return
+    line = text if text.endswith("\n") else f"{text}\n"
     try:
-        write_whole(output, text)
+        if output is None:
+            click.echo(line, nl=False)
+        else:
+            write_whole(output, text)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        click.echo(text, nl=not text.endswith("\n"))
-        raise UsageError(f"{option}: {output} cannot be written: {error}") from error
+        with suppress(OSError):
+            click.echo(line, nl=False, err=output is None)
+        where = "standard output" if output is None else f"{option}: {output}"
+        raise UsageError(f"{where} cannot be written: {error.strerror}") from error
 
 
 def json_text(value: Any) -> str:

@@ -10,6 +10,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import warn
+from plantkit.cli.progress import ProgressBar
 
 
 def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
@@ -38,7 +39,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
 )
 @click.option(
     "--out",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     default=Path("challenges"),
     help="Directory in which the bundle's own directory is made.",
 )
@@ -67,6 +68,14 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     help="Planting seed, for a reproduction. Never for a contest: whoever has the seed has the "
     "ticket.  [default: 256 bits of the system's entropy]",
 )
+@click.option(
+    "--time-limit",
+    "time_seconds",
+    type=options.FiniteRange(min=0, min_open=True, max=1e7),
+    default=120.0,
+    metavar="SECONDS",
+    help="Processor time in which a ticket must be found.",
+)
 @click.option("--seal", is_flag=True, help="Encrypt the truth; it never lies in the clear.")
 @options.key
 def command(
@@ -75,6 +84,7 @@ def command(
     out: Path,
     seed: bytes | None,
     seal: bool,
+    time_seconds: float,
     key_file: Path | None,
     **values: Any,
 ) -> None:
@@ -96,7 +106,7 @@ def command(
     from plantkit.challenges.sealing import find_key, given
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
-    from plantkit.planting import find_method, fresh_seed
+    from plantkit.planting import Patience, find_method, fresh_seed
 
     if planting == "as-published":
         raise UsageError("as-published is a kind of faithful planting; give --as-published instead")
@@ -109,7 +119,13 @@ def command(
     target = out / order.id
     if target.exists():
         raise UsageError(f"{target} exists already; a frozen bundle is never overwritten")
-    draft, planted = draft_challenge(order, seed or fresh_seed(), jobs=available_cores())
+    with ProgressBar() as progress:
+        draft, planted = draft_challenge(
+            order,
+            seed or fresh_seed(),
+            jobs=available_cores(),
+            patience=Patience(seconds=time_seconds, progress=progress.show),
+        )
     freeze(draft, target, key=key)
     kept, manifest = planted.count, draft.manifest
     click.echo(

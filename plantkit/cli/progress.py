@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -40,7 +41,8 @@ class ProgressBar:
         if not stream.isatty():
             if self._clock() - self._last >= LINE_SECONDS:
                 self._last = self._clock()
-                click.echo(f"{label}: {done} of {total}", err=True)
+                with suppress(OSError):  # a full disk must not stop the work
+                    click.echo(f"{label}: {done} of {total}", err=True)
             return
         if label != self._label:
             self._close()

@@ -18,7 +18,7 @@ from plantkit.cli.output import table_text, warn, write_output
 @click.option("--seeds", type=click.IntRange(min=1), default=1)
 @click.option(
     "--out",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     default=Path("masks"),
     help="Save the masks in this directory, each as <sha256>.safetensors.",
 )
@@ -28,7 +28,7 @@ from plantkit.cli.output import table_text, warn, write_output
 @options.challenges
 @click.pass_context
 def command(ctx: click.Context, /, **values: Any) -> None:
-    """Run PRUNER, a file or an installed pruner's name, on CHALLENGE and save its masks.
+    """Run PRUNER, a submission or an installed pruner's name, on CHALLENGE and save its masks.
 
     Nothing is scored, so the truth may be sealed: this is how you try a pruner on a contest's
     challenges. The exit code is 1 if any run failed.

@@ -9,6 +9,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, warn, write_output
+from plantkit.files import about
 
 if TYPE_CHECKING:
     from plantkit.research.studies.study import Study
@@ -55,13 +56,15 @@ def command(ctx: click.Context) -> None:
 def _study_command(study: Study) -> click.Command:
     @click.option("--quick", is_flag=True, help="The small grid: minutes, not hours.")
     @click.option("--seeds", type=click.IntRange(min=1), help="Repetitions.  [default: the grid's]")
-    @click.option("--run-dir", type=options.DIRECTORY, help="Directory that keeps every run.")
+    @click.option(
+        "--run-dir", type=options.OutputDirectory(), help="Directory that keeps every run."
+    )
     @click.option("--resume", is_flag=True, help="Go on with what is in --run-dir.")
     @click.option("--jobs", type=click.IntRange(min=1), default=1, help="Processes.")
     @click.option("--cost", is_flag=True, help="Only say what it would cost.")
     @click.option(
         "--plots",
-        type=options.DIRECTORY,
+        type=options.OutputDirectory(),
         help="Directory to draw plots into; needs pip install 'plantkit[studies]'.",
     )
     @options.formats("markdown", "json")
@@ -110,11 +113,16 @@ def _study_command(study: Study) -> click.Command:
             on_cost=lambda stated: click.echo(stated, err=True),
             on_result=show,
         )
-        drawn = [] if plots is None else study.draw(outcome.records, plots)
-        if output_format == "json":
-            write_output(json_text(report_json(outcome)), output)
-        else:
-            write_output(report_markdown(outcome, drawn), output)
+        drawn = []
+        try:
+            if plots is not None:
+                with about(plots):
+                    drawn = study.draw(outcome.records, plots)
+        finally:  # whatever becomes of the plots, the report is not lost
+            if output_format == "json":
+                write_output(json_text(report_json(outcome)), output)
+            else:
+                write_output(report_markdown(outcome, drawn), output)
         if outcome.failures:
             ctx.exit(1)
 

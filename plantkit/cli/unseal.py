@@ -14,7 +14,7 @@ from plantkit.cli import options
 @options.key
 @click.option(
     "--out",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     help="Write the opened bundle to this new directory.  [default: replace BUNDLE]",
 )
 def command(bundle: Path, key_file: Path | None, out: Path | None) -> None:

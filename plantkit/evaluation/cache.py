@@ -162,7 +162,10 @@ def default_directory() -> Path:
     if given := os.environ.get("PLANTKIT_CACHE_DIR"):
         return Path(given)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "plantkit"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "plantkit"
+    except RuntimeError:  # a user without a home, as in a container: nothing can be kept here
+        return Path(os.devnull) / "plantkit"
 
 
 def accuracy_key(*, bundle: str, mask: str, seed: int, device: str, rewind: int = 0) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from plantkit.errors import PluginError, UnknownNameError, UsageError
@@ -56,9 +56,7 @@ class Installed:
                 "pruner",
                 name,
                 self.pruners,
-                hint=f"{name} is a directory; give a file in it"
-                if Path(name).is_dir()
-                else "a file is given by its path; see: plantkit list pruners",
+                hint="nor is there a file or folder of that name; see: plantkit list pruners",
             )
         registered = self.pruners[name]
         plugin = self.plugins[registered.plugin]
@@ -78,18 +76,19 @@ class Installed:
 def load_submissions(
     sources: Sequence[PrunerSource], backend: LocalBackend, limits: Limits
 ) -> tuple[list[Entry], list[PluginError]]:
-    """Returns an entry for every pruner that the files define, and an error for each bad file."""
+    """Returns an entry for every pruner that submissions define, and an error for each bad one."""
     from plantkit.scoring.entries import Entry
 
     entries, broken = [], []
-    for source in sources:
-        assert source.path is not None
+    for given in sources:
         try:
+            source = given.read()
             described = backend.describe(source, limits)
         except PluginError as error:
             broken.append(error)
             continue
-        digest = hashlib.sha256(Path(source.path).read_bytes()).hexdigest()
+        assert source.submission is not None
+        digest = source.submission.digest
         entries += [
             Entry(
                 label=_label(pruner.name, source.options),
@@ -109,22 +108,47 @@ def _label(name: str, options: Mapping[str, str]) -> str:
 
 
 def with_unique_labels(entries: Sequence[Entry]) -> list[Entry]:
-    """Returns the entries, with the file's name added to labels that occur more than once.
+    """Returns the entries, those of one label told apart by their files' names, or their folders.
 
     Raises:
-        UsageError: one pruner of one file was given twice.
+        UsageError: one pruner of one submission was given twice.
     """
-    labels = [entry.label for entry in entries]
-    renamed = [
-        replace(entry, label=f"{entry.label} ({Path(entry.source.path).name})")
-        if entry.source.path is not None and labels.count(entry.label) > 1
-        else entry
-        for entry in entries
-    ]
-    labels = [entry.label for entry in renamed]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise UsageError(
-                f"pruner {label!r} was given twice; give it once, or rename one of the files"
-            )
+    given = Counter(entry.label for entry in entries)
+    renamed = []
+    for entry in entries:
+        mine = _parts(entry)
+        if mine and given[entry.label] > 1:
+            same = [one for one in entries if one.label == entry.label and one is not entry]
+            label = _told_apart(entry.label, mine, [_parts(one) for one in same])
+            renamed.append(replace(entry, label=label))
+        else:
+            renamed.append(entry)
+    labels = Counter(entry.label for entry in renamed)
+    for entry, new in zip(entries, renamed, strict=True):
+        if labels[new.label] > 1:
+            where = f" of {entry.source.path}" if entry.source.path else ""
+            raise UsageError(f"pruner {entry.label!r}{where} was given twice; give it once")
     return renamed
+
+
+def _parts(entry: Entry) -> tuple[str, ...]:
+    """Returns the parts of the path to a submission's main file, or package; none of others."""
+    if entry.source.path is None:
+        return ()
+    submission = entry.source.submission
+    path = PurePath(entry.source.path if submission is None else submission.main_path)
+    return path.parent.parts if path.name == "__init__.py" else path.parts
+
+
+def _told_apart(label: str, mine: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> str:
+    """Returns a label that no pruner of the same label at `others` gets."""
+    if all(other[-1:] != mine[-1:] for other in others):
+        return f"{label} ({_printable(mine[-1])})"
+    length = 2
+    while length < len(mine) and any(other[-length:] == mine[-length:] for other in others):
+        length += 1
+    return f"{_printable('/'.join(mine[-length:-1]))}/{label}"
+
+
+def _printable(name: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

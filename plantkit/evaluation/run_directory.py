@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plantkit.files import Journal, write_whole
+from plantkit.files import Journal, about, write_whole
 from plantkit.networks.masks import Mask
 from plantkit.scoring.records import Record
 
@@ -36,7 +36,8 @@ class RunDirectory(Journal[Record]):
         directory = self.path / "output"
         directory.mkdir(exist_ok=True)
         target = directory / f"{re.sub(r'[^A-Za-z0-9._=-]', '_', name)}.txt"
-        target.write_text(output, encoding="utf-8", errors="replace")
+        with about(target):
+            target.write_text(output, encoding="utf-8", errors="replace")
 
 
 def save_mask(directory: Path, mask: Mask) -> None:

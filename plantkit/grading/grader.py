@@ -18,6 +18,8 @@ from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
 from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.wire import Limits
+from plantkit.pruners.sources import is_path, split_options
+from plantkit.submissions.reading import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from plantkit.challenges.catalog import Catalog
@@ -49,8 +51,7 @@ def grade_submission(
         request: the one pruner, where its challenges are found, and how it is run. The rubric
             says what it is run on.
         with_hidden: whether hidden criteria are run.
-        missing_is_zero: whether a Python file that does not exist is a submission without
-            points.
+        missing_is_zero: whether a path that does not exist is a submission without points.
 
     Raises:
         RubricError: the rubric asks for something that does not exist.
@@ -89,20 +90,23 @@ def grade_submission(
         )
 
     try:
-        if missing_is_zero and pruner.endswith(".py") and not Path(pruner).is_file():
-            raise PluginError(Path(pruner).name, "was not submitted; submit a file of this name")
+        base, _ = split_options(pruner)
+        if missing_is_zero and is_path(base) and not Path(base).exists():
+            raise PluginError(Path(base).name, "was not submitted; submit a file of this name")
         evaluation = run(plan.request)
         entry = _only_entry(evaluation, pruner)
         fresh = {position: run(one) for position, one in plan.fresh.items()}
     except PluginError as error:
         message = _in_place(pruner, error)
-        named = re.search(r"\bline (\d{1,6})\b", message)
+        # A line of a helper, or of a notebook's cell, is not one of the file that was given.
+        named = None if error.place else re.search(r"\bline (\d{1,6})\b", message)
+        line = None if error.place else error.line
         return grade(
             lambda _: _UNLOADABLE,
             submission=clean(Path(pruner).name, 200),
             path=pruner,
             error=message,
-            error_line=error.line or (int(named[1]) if named else None),
+            error_line=line or (int(named[1]) if named else None),
             format_errors=[message],
         )
     isolation = Isolation(level=Level(evaluation.settings.isolation), hidden=plan.closed)
@@ -307,7 +311,10 @@ def _mark(criterion: Criterion, measured: Measured | None) -> Mark:
 
 def _in_place(pruner: str, error: PluginError) -> str:
     """Returns why a submission cannot be loaded; its file is called by its name alone."""
-    path, name = str(Path(pruner).resolve()), Path(pruner).name
+    base, _ = split_options(pruner)
+    path, name = str(Path(base).resolve()), Path(base).name
+    if base == STANDARD_INPUT:
+        return clean(error)
     message = clean(error).replace(path, name).removeprefix(f"{name}: {name}, ")
     return message if message.startswith(name) else f"{name}, {message}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError, PluginError
+from plantkit.files import about
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.scratch import remove_tree
 from plantkit.isolation.wire import (
@@ -24,6 +26,7 @@ from plantkit.isolation.wire import (
     MOST_MESSAGE,
     MOST_TEXT_BYTES,
     OUTPUT_FILE,
+    SUBMISSION_DIRECTORY,
     Exit,
     Status,
     plain_text,
@@ -31,6 +34,7 @@ from plantkit.isolation.wire import (
     write_json,
 )
 from plantkit.pruners.sources import PrunerSource
+from plantkit.submissions.submission import MOST_NAME
 
 if TYPE_CHECKING:
     from plantkit.networks.masks import Mask
@@ -39,16 +43,27 @@ if TYPE_CHECKING:
 _MOST_PRUNERS = 100
 #: The last step that a pruner may ask to rewind to. No training has so many.
 _MOST_STEPS = 1_000_000_000
+_MOST_LINE = 10**7
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
 @contextmanager
-def new_cell(scratch: Path, request: Mapping[str, Any]) -> Iterator[Path]:
-    """Makes a directory beneath `scratch` that holds `request`, and removes it with the block."""
+def new_cell(scratch: Path, request: Mapping[str, Any], source: PrunerSource) -> Iterator[Path]:
+    """Makes a directory beneath `scratch`, and removes it with the block.
+
+    It holds `request`, which names the source, and the files of the submission if it is one.
+
+    Raises:
+        PluginError: the source has not been read, and cannot be.
+    """
+    submission = source.read().submission
     scratch.mkdir(parents=True, exist_ok=True)
     cell = Path(tempfile.mkdtemp(prefix="cell-", dir=scratch))
     try:
-        write_json(cell / CELL_FILE, request)
+        with about(cell):
+            staged = None if submission is None else submission.stage(cell / SUBMISSION_DIRECTORY)
+            found = {"source": source.to_json(), "submission": staged and staged.to_json()}
+            write_json(cell / CELL_FILE, {**request, **found})
         yield cell
     finally:
         remove_tree(cell)
@@ -81,6 +96,8 @@ def _judge(cell: Path, exit_: Exit, job: PruneJob) -> tuple[Status, Mask | None,
         status = next((one for one in known if one == reported), Status.CRASH)
         return status, None, _message_of(report) or "failed and gave no reason"
     if exit_.code != 0 or not os.path.lexists(cell / ANSWER_FILE):
+        if shutil.disk_usage(cell).free < MOST_TEXT_BYTES:  # too little even to say what happened
+            return Status.CRASH, None, "no space was left in its scratch directory"
         return Status.CRASH, None, _how_it_ended(exit_)
     from plantkit.isolation.answers import read_answer
     from plantkit.networks.masks import budget_of
@@ -104,11 +121,15 @@ def described_in(cell: Path, exit_: Exit, source: PrunerSource) -> list[Describe
         raise PluginError(where, f"cannot be loaded: {_how_it_ended(exit_)}")
     found = report.get("pruners")
     if found is None:
-        message = _message_of(report) or "cannot be loaded"
+        detail = plain_text(report.get("detail"), MOST_MESSAGE)
+        message = detail or _message_of(report) or "cannot be loaded"
         line = report.get("line")
-        if isinstance(line, int) and message.startswith(f"{where}, line {line}: "):
-            raise PluginError(where, message.removeprefix(f"{where}, line {line}: "), line=line)
-        raise PluginError(where, message.removeprefix(f"{where}: "))
+        raise PluginError(
+            where,
+            message,
+            place=plain_text(report.get("place"), MOST_NAME),
+            line=line if isinstance(line, int) and 0 < line < _MOST_LINE else None,
+        )
     if not isinstance(found, list) or not 0 < len(found) <= _MOST_PRUNERS:
         raise PluginError(where, f"expected a list of 1 to {_MOST_PRUNERS} pruners")
     return [_described(where, entry) for entry in found]

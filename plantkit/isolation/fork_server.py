@@ -126,10 +126,9 @@ def _child(
 
 
 def _files_of(cell: Path) -> list[Path]:
-    """Returns what the request in `cell` names: the submission's file, the problem."""
+    """Returns what the request in `cell` names besides the cell's own files: the problem."""
     request = json.loads((cell / CELL_FILE).read_text(encoding="utf-8"))
-    named = (request["source"]["path"], request.get("problem"))
-    return [Path(path) for path in named if path is not None]
+    return [Path(request["problem"])] if "problem" in request else []
 
 
 def _redirect(output: Path) -> None:

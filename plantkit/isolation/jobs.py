@@ -30,10 +30,9 @@ class PruneJob:
     limits: Limits
 
     def to_request(self) -> dict[str, Any]:
-        """Returns what the pruner's process is told."""
+        """Returns what the pruner's process is told, besides its source."""
         return {
             "kind": "prune",
-            "source": self.source.to_json(),
             "problem": str(self.problem),
             "density": self.density,
             "seed": self.seed,

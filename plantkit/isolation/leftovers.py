@@ -13,12 +13,14 @@ import functools
 import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from plantkit.errors import UsageError
 from plantkit.isolation.descendants import process_fields
 from plantkit.isolation.scratch import remove_tree
 
@@ -26,14 +28,33 @@ _NAME = re.compile(r"plantkit-([1-9][0-9]{0,9})-([0-9]{1,19})-([0-9a-f]{12})-[a-
 #: Most entries of the temporary directory that are looked at, and leftovers that are removed.
 _MOST_ENTRIES = 10_000
 _MOST_LEFTOVERS = 100
+_MIB = 1024 * 1024
+#: Space for scratch files without which nothing is begun; a small challenge takes 1 MiB.
+_FEWEST_FREE_MIB = 16
+_REMEDY = "set the variable TMPDIR to a directory that can be written"
 #: Where in the fields of /proc/pid/stat from the state on the start is.
 _START_FIELD = 19
 
 
 def make_scratch() -> Path:
-    """Returns a new directory that only this user can enter; leftovers of others go first."""
-    root = Path(tempfile.gettempdir())
+    """Returns a new directory that only this user can enter; leftovers of others go first.
+
+    Raises:
+        UsageError: no directory can be written, or there is too little space.
+    """
+    try:
+        root = Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"no scratch directory can be made: {error.strerror}; {_REMEDY}"
+        ) from error
     remove_leftovers(root)
+    free = shutil.disk_usage(root).free
+    if free < _FEWEST_FREE_MIB * _MIB:
+        raise UsageError(
+            f"{root} has {free // _MIB} MiB left for scratch files; expected "
+            f"{_FEWEST_FREE_MIB} MiB or more; free some space there, or {_REMEDY}"
+        )
     return _new_directory(root)
 
 

@@ -308,6 +308,7 @@ def _try_descendants() -> str:
         os.setsid()
         if os.fork() == 0:
             os.setsid()
+            os.closerange(0, 3)  # nobody waits for the end of its output where it is not found
             time.sleep(_PROBE_SECONDS)
         os._exit(0)
     os.waitpid(pid, 0)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plantkit.files import about
 from plantkit.isolation.wire import PROBLEM_FILE, TRAIN_FILE, WEIGHTS_FILE, write_json
 
 if TYPE_CHECKING:
@@ -14,21 +15,20 @@ if TYPE_CHECKING:
 
 def write_problem(directory: Path, problem: Problem) -> None:
     """Writes a problem into `directory`, which must not exist."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    directory.mkdir(parents=True)
-    write_json(
-        directory / PROBLEM_FILE,
-        {
-            "name": problem.name,
-            "network": problem.network.to_json(),
-            "task": problem.task.to_json(),
-            "training": problem.recipe.to_json(),
-        },
-    )
-    data = problem.train
-    save_file(problem.weights, directory / WEIGHTS_FILE)
-    save_file({"inputs": data.inputs, "targets": data.targets}, directory / TRAIN_FILE)
+    value = {
+        "name": problem.name,
+        "network": problem.network.to_json(),
+        "task": problem.task.to_json(),
+        "training": problem.recipe.to_json(),
+    }
+    data = {"inputs": problem.train.inputs, "targets": problem.train.targets}
+    with about(directory):
+        directory.mkdir(parents=True)
+        write_json(directory / PROBLEM_FILE, value)
+        (directory / WEIGHTS_FILE).write_bytes(save(problem.weights))
+        (directory / TRAIN_FILE).write_bytes(save(data))
 
 
 def load_problem(directory: Path, density: float, seed: int) -> Problem:

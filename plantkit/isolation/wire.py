@@ -1,8 +1,8 @@
 """The files that cross the boundary between the parent and the child, and their bounds.
 
 A problem directory holds `problem.json`, `weights.safetensors` and `train.safetensors`. A
-cell directory holds the request `cell.json`, and after the run `answer.safetensors` or
-`error.json`, and the captured `output.txt`.
+cell directory holds the request `cell.json`, a copy of the submission, and after the run
+`answer.safetensors` or `error.json`, and the captured `output.txt`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ CELL_FILE = "cell.json"
 ANSWER_FILE = "answer.safetensors"
 ERROR_FILE = "error.json"
 OUTPUT_FILE = "output.txt"
+#: The directory in a cell with the files of the submission: a copy for every run.
+SUBMISSION_DIRECTORY = "submission"
 
 #: The variable that marks a server's processes, so that they are found wherever they went.
 MARKER = "PLANTKIT_SERVER"

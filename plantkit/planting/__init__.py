@@ -11,7 +11,7 @@ from plantkit.planting.families import FAMILIES, FORMULAS, find_family
 from plantkit.planting.family import Family, FormulaFamily
 from plantkit.planting.initialization import fresh_seed, generator
 from plantkit.planting.methods import METHODS, default_method, find_method
-from plantkit.planting.methods.method import PlantingMethod
+from plantkit.planting.methods.method import Patience, PlantingMethod
 from plantkit.planting.planted import LabelSource, Planted, draw_samples
 from plantkit.planting.targets import EntryCount, Target
 
@@ -23,6 +23,7 @@ __all__ = [
     "Family",
     "FormulaFamily",
     "LabelSource",
+    "Patience",
     "Planted",
     "PlantingMethod",
     "Target",

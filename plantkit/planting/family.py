@@ -243,7 +243,7 @@ class AnchoredFamily(FormulaFamily):
     @abstractmethod
     def anchor(
         self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
-    ) -> tuple[Mapping[str, Floats], Ticket] | None:
+    ) -> tuple[Mapping[str, Floats], Ticket]:
         """Returns the parameters with a random ticket moved into place, and the ticket.
 
         Args:
@@ -251,8 +251,8 @@ class AnchoredFamily(FormulaFamily):
             parameters: name to float64, as drawn; not altered.
             rng: source of all choices.
 
-        Returns:
-            None if that failed.
+        Raises:
+            Rejected: that failed (`plantkit.planting.gates`).
         """
 
     @abstractmethod

@@ -14,6 +14,7 @@ from plantkit.networks.tasks import TaskKind
 from plantkit.planting.coordinates import Coordinates, draw_scales
 from plantkit.planting.effects import best_scaled_error
 from plantkit.planting.family import AnchoredFamily
+from plantkit.planting.gates import Rejected
 from plantkit.planting.simplify import DROP_BELOW, drop_idle_entries
 from plantkit.planting.structures import TicketLayer, draw_structure
 from plantkit.planting.targets import Floats, Ticket, subnetwork
@@ -119,12 +120,12 @@ class FittedFamily(AnchoredFamily):
 
     def anchor(
         self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
-    ) -> tuple[Mapping[str, Floats], Ticket] | None:
+    ) -> tuple[Mapping[str, Floats], Ticket]:
         inputs, wanted = self.screen(rng)
         held = self.held(len(spec.layers) - 1)
         ticket = self._best_structure(spec, parameters, inputs, wanted, rng)
         if ticket is None:
-            return None
+            raise Rejected("no structure")
         coordinates = Coordinates(spec, ticket, parameters, inputs)
         untouched = coordinates.read(parameters)
         objective = self._objective(coordinates, untouched, reach=FIRST_REACH)
@@ -135,7 +136,7 @@ class FittedFamily(AnchoredFamily):
         probes = rng.permutation(objective.probes)[::stride]
         for _ in range(REFITS):
             if distance > 2 * self.first_fit.goal:
-                return None
+                raise Rejected("no fit")
             moved = coordinates.write(vector, parameters)
             kept = drop_idle_entries(spec, moved, ticket, probes, least_effect=DROP_BELOW)
             if all((kept[name] == ticket[name]).all() for name in ticket):

@@ -49,6 +49,10 @@ CLOSE_CALL = 0.01
 MOST_CLOSE_CALLS = 0.03
 
 
+class Rejected(Exception):  # noqa: N818
+    """A ticket is not good enough; the arguments are the reasons, in a few words each."""
+
+
 def check_function(network: Target, scales: Floats, reference: Target, domain: Floats) -> float:
     """Returns the relative change between network / scales (d_out,) and the reference.
 
@@ -88,13 +92,15 @@ def check_units(network: Target, domain: Floats, *, least_activity: float = 0.0)
         if dead.size:
             raise PlantingError(
                 f"hidden layer {layer + 1} of the ticket has {dead.size} dead units; "
-                "expected every unit to be active somewhere on the domain"
+                "expected every unit to be active somewhere on the domain",
+                reason="a dead unit",
             )
         activity = float((preactivation > 0).mean(axis=0).min())
         if activity < least_activity:
             raise PlantingError(
                 f"a unit in hidden layer {layer + 1} of the ticket is active on {activity:.1%} of "
-                f"the domain; expected at least {least_activity:.1%}"
+                f"the domain; expected at least {least_activity:.1%}",
+                reason="a unit is rarely active",
             )
         smallest = min(smallest, activity)
     return smallest
@@ -118,7 +124,8 @@ def check_entries(
     if smallest < least_effect:
         raise PlantingError(
             f"an entry of {name!r} changes the outputs by {smallest:.1e} relative when dropped; "
-            f"every ticket entry must change them by at least {least_effect:.0e}"
+            f"every ticket entry must change them by at least {least_effect:.0e}",
+            reason="an idle entry",
         )
     return smallest
 
@@ -157,7 +164,8 @@ def _at_most(error: float, tolerance: float, what: str) -> float:
     if not error <= tolerance:  # also catches NaN
         raise PlantingError(
             f"{what} differs from the target by {error:.1e} relative; "
-            f"expected at most {tolerance:.0e}"
+            f"expected at most {tolerance:.0e}",
+            reason="not exact",
         )
     return error
 

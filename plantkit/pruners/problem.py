@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from plantkit.networks import Network, build_module, unflatten
-from plantkit.networks.masks import Mask, budget_of, validate_mask
+from plantkit.networks.masks import Mask, budget_of
 from plantkit.networks.tasks import Task
 from plantkit.networks.training import Recipe, Run, Samples, trace
+from plantkit.pruners.answers import mask_of
 
 
 class Problem:
@@ -91,7 +92,7 @@ class Problem:
 
     def fit(
         self,
-        mask: Mapping[str, Any],
+        mask: Mapping[str, Any] | nn.Module,
         *,
         epochs: int | None = None,
         start: Mapping[str, Tensor] | None = None,
@@ -105,7 +106,8 @@ class Problem:
         `fit(mask, start=early, first_step=100)` goes on with the samples that come next.
 
         Args:
-            mask: 0/1 tensors of the parameters' names and shapes, of any density.
+            mask: 0/1 tensors of the parameters' names and shapes, of any density; or a module
+                that torch.nn.utils.prune has pruned.
             epochs: passes over the training data; the recipe's number if None.
             start: parameters to start from; the initial weights if None.
             seed: seed of the data order; the problem's seed if None.
@@ -117,7 +119,7 @@ class Problem:
             MaskError: wrong names, shapes or values.
             ValueError: steps that the training does not have.
         """
-        checked = validate_mask(mask, self.network, self.network.total)
+        checked = mask_of(mask, self.network, self.network.total)
         recipe = self.recipe if epochs is None else replace(self.recipe, epochs=epochs)
         run = Run(
             start=self._weights if start is None else start,

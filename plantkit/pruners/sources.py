@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from plantkit.errors import UsageError
+from plantkit.submissions.reading import STANDARD_INPUT, read_standard_input, read_submission
+from plantkit.submissions.submission import ACCEPTED, Submission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunerSource:
-    """Where a pruner is found: in a file, or at an entry point of an installed plugin."""
+    """Where a pruner is found: in a submission, or at an entry point of an installed plugin.
+
+    path: what was given of a submission. submission: what was read there; None before that.
+    """
 
     path: str | None = None
     entry_point: str | None = None
     name: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    submission: Submission | None = field(default=None, repr=False, compare=False)
+
+    def read(self) -> PrunerSource:
+        """Returns the source with its submission, if it is one, read once and for all.
+
+        Raises:
+            PluginError: it is not a submission, or cannot be read.
+        """
+        if self.path is None or self.submission is not None:
+            return self
+        return replace(self, submission=read_submission(Path(self.path)))
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Returns all but the submission's files."""
+        return {
+            "path": self.path,
+            "entry_point": self.entry_point,
+            "name": self.name,
+            "options": dict(self.options),
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PrunerSource:
@@ -28,26 +51,46 @@ class PrunerSource:
 
 
 def parse_pruner(text: str) -> PrunerSource:
-    """Returns the source for `text`: a path or a name, then perhaps `:option=value,...`.
+    """Returns the source for `text`: a path, - or a name, then perhaps `:option=value,...`.
 
     Raises:
-        UsageError: a path that is not an existing file, or malformed options.
+        UsageError: a path that does not exist, or malformed options.
+        PluginError: standard input holds no submission.
     """
-    base, _, option_text = text, "", ""
-    if not Path(text).is_file() and "=" in text.rpartition(":")[2]:
-        base, _, option_text = text.rpartition(":")
+    base, option_text = split_options(text)
     options = {}
     for pair in filter(None, option_text.split(",")):
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"option {pair!r} of {base!r}: expected NAME=VALUE")
         options[key] = value
+    if base == STANDARD_INPUT:
+        submission = read_standard_input()
+        return PrunerSource(path=submission.path, submission=submission, options=options)
     path = Path(base)
-    is_name = path.suffix != ".py" and len(path.parts) == 1 and base not in {".", ".."}
-    if path.is_dir() and not is_name:
-        raise UsageError(f"{base} is a directory; expected a Python file or a pruner's name")
-    if path.is_file():
+    # A word may be the name of a folder and of an installed pruner; then the pruner is meant.
+    if path.exists() and (is_path(base) or path.is_file() or not _is_installed(base)):
         return PrunerSource(path=str(path.resolve()), options=options)
-    if not is_name:
-        raise UsageError(f"{base} does not exist; expected a Python file or a pruner's name")
+    if is_path(base):
+        raise UsageError(
+            f"{base} does not exist; expected {ACCEPTED}, or the name of an installed pruner"
+        )
     return PrunerSource(name=base, options=options)
+
+
+def split_options(text: str) -> tuple[str, str]:
+    """Returns the path or name in `text`, and the options after its last colon, or ""."""
+    if not Path(text).exists() and "=" in text.rpartition(":")[2]:
+        base, _, options = text.rpartition(":")
+        return base, options
+    return text, ""
+
+
+def is_path(text: str) -> bool:
+    """Whether `text` can only be a path, not the name of a pruner."""
+    path = Path(text)
+    return path.suffix in {".py", ".ipynb", ".zip"} or text != path.name or text == ".."
+
+
+def _is_installed(name: str) -> bool:
+    return name in entry_points(group="plantkit").names

@@ -12,7 +12,7 @@ from plantkit.pruners.sources import PrunerSource
 class Entry:
     """A pruner that takes part.
 
-    label: its unique name in the tables. sha256: of a submission's file, else None.
+    label: its unique name in the tables. sha256: of all files of a submission, else None.
     module: of an installed plugin, the target of its entry point; its masks may be cached.
     is_seeded: whether its masks may depend on the seed. If not, one run counts for all seeds.
     rewind: the step of dense training that its masks are trained from, 0 for the initialisation.

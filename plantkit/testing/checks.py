@@ -82,6 +82,7 @@ class Subject:
         """
         if self.source.path is None:
             self.source = resolve_installed(self.source)
+        self.source = self.source.read()
         described = only_pruner(self.laboratory.describe(self.source), self.source)
         self.source = replace(self.source, name=described.name)
         self.is_seeded = described.is_seeded
@@ -172,7 +173,7 @@ def _loads(subject: Subject) -> None:
     except PluginError as error:
         raise CheckFailure(
             expected="a file that defines prune(problem, density, seed) or plantkit_pruners()",
-            got=str(error).removeprefix(f"{error.plugin}: "),
+            got=str(error).removeprefix(error.plugin).lstrip(":, "),
         ) from error
 
 
@@ -187,7 +188,8 @@ def _returns(subject: Subject) -> None:
         raise CheckFailure(expected="a mask", got=f"{outcome.status}: {outcome.error}")
     observation = subject.observe(_USUAL)
     if observation.seen:
-        got = str(observation.seen[0].returned.get("type"))
+        returned = observation.seen[0].returned
+        got = str(returned.get("error") or returned.get("type"))
     else:
         error = observation.outcome.error or "nothing was observed"
         got = f"{observation.outcome.status}: {error}"
@@ -223,11 +225,12 @@ def _shapes(subject: Subject) -> None:
 
 @_check("values", "entries are 0 and 1 only", "shapes")
 def _values(subject: Subject) -> None:
+    advice = subject.observe(_USUAL).seen[0].returned.get("error")
     for name, entry in subject.entries().items():
         if entry.get("wrong"):
+            got = f"{entry['wrong']} other values in {name!r}, the first {entry['first_wrong']}"
             raise CheckFailure(
-                expected="only 0 and 1, or bool",
-                got=f"{entry['wrong']} other values in {name!r}, the first {entry['first_wrong']}",
+                expected="only 0 and 1, or bool", got=f"{got}; {advice}" if advice else got
             )
 
 

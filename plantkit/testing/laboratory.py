@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import json
 import os
 import shutil
@@ -31,6 +30,7 @@ from plantkit.isolation.problems import write_problem
 from plantkit.isolation.servers import START_SECONDS, PrunerServer
 from plantkit.isolation.wire import Exit, Limits
 from plantkit.pruners.sources import PrunerSource
+from plantkit.submissions.submission import Submission
 from plantkit.testing.probe import MARK
 
 if TYPE_CHECKING:
@@ -41,6 +41,15 @@ _ORDINARY = (
     "import sys; sys.path[:] = {path!r}; from pathlib import Path; "
     "from plantkit.isolation.cell_runner import run_cell; run_cell(Path({cell!r}))"
 )
+
+
+#: The main file of a generated submission, which lies among those of the one that it observes.
+_OBSERVING_FILE = "plantkit_observing/main.py"
+_OBSERVING = """\
+from plantkit.testing.probe import observed
+def plantkit_pruners():
+    return [observed(__file__, **{arguments!r})]
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +130,6 @@ class Laboratory:
         self._isolation = isolation
         self._servers = (PrunerServer(), PrunerServer())
         self._problems: dict[str, tuple[Problem, Path]] = {}
-        self._numbers = itertools.count()
         self._finalizer = weakref.finalize(self, _clean, self._servers, self._root)
 
     def __enter__(self) -> Laboratory:
@@ -199,23 +207,20 @@ class Laboratory:
 
     def _with_probe(self, source: PrunerSource, calls: Sequence[Call]) -> PrunerSource:
         """Returns a generated submission: the pruner of `source` under observation."""
-        directory = self._root / "observed" / str(next(self._numbers))
-        directory.mkdir(parents=True)
+        given = source.read().submission
         arguments = {
-            "name": source.name,
-            "options": dict(source.options),
+            "source": source.to_json(),
             "calls": [(call.density, call.seed) for call in calls],
-            "entry_point": source.entry_point,
+            "submission": given and {"main": given.main, "base": given.base, "path": given.path},
         }
-        module = "__import__('plantkit.testing.probe').testing.probe"
-        probe = f"{module}.observe(globals(), **{arguments!r})\n"
-        if source.path is None:
-            path, code = directory / "installed.py", b""
-        else:  # the file's own lines stay where they are, so that errors name the right one
-            path = directory / Path(source.path).name
-            code = Path(source.path).read_bytes() + b"\n"
-        path.write_bytes(code + probe.encode())
-        return replace(source, path=str(path), entry_point=None, options={})
+        code = _OBSERVING.format(arguments=arguments).encode()
+        submission = Submission(
+            path=given.path if given else _OBSERVING_FILE,
+            base=given.base if given else "",
+            main=_OBSERVING_FILE,
+            files={**(given.files if given else {}), _OBSERVING_FILE: code},
+        )
+        return PrunerSource(path=submission.path, name=source.name, submission=submission)
 
 
 def resolve_installed(source: PrunerSource) -> PrunerSource:

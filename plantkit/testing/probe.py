@@ -1,8 +1,8 @@
 """The child's side of the suite: calls a pruner several times and reports what it observed.
 
-The suite hands the isolated child a submission that it has generated: the pruner's own file
-with one call of `observe` added to its end, or for an installed pruner that call alone. What
-was observed comes back in the captured output, on one line that begins with `MARK`.
+The suite hands the isolated child a submission that it has generated: the files of the pruner's
+own, if it has any, and one that calls `observed`. What was observed comes back in the captured
+output, on one line that begins with `MARK`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import random
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,38 +24,27 @@ if TYPE_CHECKING:
 MARK = "@plantkit-observed@ "
 
 
-def observe(
-    module: dict[str, Any],
+def observed(
+    file: str,
     *,
-    name: str,
-    options: Mapping[str, str],
+    source: Mapping[str, Any],
     calls: Sequence[tuple[float, int]],
-    entry_point: str | None = None,
-) -> None:
-    """Makes a submission's `module` offer an observed pruner of the same name instead.
+    submission: Mapping[str, str] | None,
+) -> Observed:
+    """Returns the pruner of `source`, to be observed.
 
     Args:
-        module: the module's globals.
+        file: the generated submission's own, in a folder next to those of the one observed.
         calls: (density, seed) of every call, in order, all in one process.
-        entry_point: the installed plugin that offers the pruner; the module itself if None.
+        submission: what is known of that one, see `Staged`; None for an installed pruner.
     """
-    function = module.pop("prune", None)
-    own_pruners = module.get("plantkit_pruners", list)
+    from plantkit.isolation.cell_runner import find_pruner
+    from plantkit.pruners.sources import PrunerSource
+    from plantkit.submissions.submission import Staged
 
-    def plantkit_pruners() -> list[Pruner]:
-        from plantkit.isolation.cell_runner import find_pruner
-        from plantkit.plugins import FunctionPruner, configure
-        from plantkit.pruners.sources import PrunerSource
-
-        if entry_point is not None:
-            source = PrunerSource(entry_point=entry_point, name=name, options=options)
-            return [Observed(pruner=find_pruner(source).pruner, calls=calls)]
-        found: list[Pruner] = [pruner for pruner in own_pruners() if pruner.name == name]
-        if not found and function is not None:
-            found = [FunctionPruner(name=name, function=function)]
-        return [Observed(pruner=configure(pruner, options), calls=calls) for pruner in found]
-
-    module["plantkit_pruners"] = plantkit_pruners
+    staged = None if submission is None else Staged(root=str(Path(file).parents[1]), **submission)
+    found = find_pruner(PrunerSource.from_json(source), staged)
+    return Observed(pruner=found.pruner, calls=calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +73,7 @@ class Observed:
                 after, problem_after = _process_state(), _problem_state(given)
                 seen.append(
                     {
-                        "returned": _describe(values),
+                        "returned": _describe(values, given),
                         "process": _changes(before, after),
                         "problem": [key for key, _, _ in _changes(problem_before, problem_after)],
                     }
@@ -145,13 +135,19 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[
     ]
 
 
-def _describe(values: object) -> dict[str, Any]:
+def _describe(values: object, problem: Problem) -> dict[str, Any]:
     """Returns type, shapes, counts of kept and of wrong entries, and digest of a mask."""
     import torch
 
+    from plantkit.errors import MaskError
     from plantkit.networks.masks import Mask
+    from plantkit.pruners.answers import masks_in
 
     described: dict[str, Any] = {"type": type(values).__name__, "entries": None, "sha256": None}
+    try:
+        values = masks_in(values, problem.network)
+    except MaskError as error:
+        described["error"] = str(error)
     if not isinstance(values, Mapping):
         return described
     described["entries"] = {}

@@ -170,6 +170,23 @@ class TestPlantAndVerify:
             (["relu", "--variant", "é"], "expected letters and digits"),
             (["relu", "--width", "0"], "--width"),
             (["relu", "--noise", "2"], "--noise"),
+            (["relu", "--planting", "anchored", "--depth", "5", "--width", "6"], "larger width"),
+            (
+                [
+                    "teacher",
+                    "--dial",
+                    "units=40",
+                    "--dial",
+                    "in_degree=2",
+                    "--seed",
+                    "00",
+                    "--depth",
+                    "5",
+                    "--time-limit",
+                    "0.01",
+                ],
+                "none of 1 structures",
+            ),
         ],
     )
     def test_bad_input(self, plantkit_cli, tmp_path, arguments, text):
@@ -327,7 +344,7 @@ class TestEvaluate:
         ("arguments", "text"),
         [
             (["nowhere.py"], "nowhere.py does not exist"),
-            (["."], "is a directory"),
+            (["nowhere/"], "nowhere/ does not exist; expected a Python file (.py), a notebook"),
             (["snap"], "did you mean 'snip'"),
             (["snip", "--density", "0"], "out of range"),
             (["snip", "--density", "1.5"], "out of range"),
@@ -367,7 +384,7 @@ class TestEvaluate:
         evaluate("magnitude", "--baselines", "none", "-o", tmp_path / "link.json")
         assert (tmp_path / "link.json").is_symlink()
         assert (tmp_path / "target.json").read_text().startswith("Standings")
-        outcome = evaluate("magnitude", "--baselines", "none", "-o", "/proc/x.json")
+        outcome = evaluate("magnitude", "--baselines", "none", "-o", "/dev/full")
         assert outcome.code == 2
         assert outcome.out.startswith("Standings")
         assert "cannot be written" in outcome.err

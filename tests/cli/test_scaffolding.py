@@ -227,11 +227,23 @@ def test_the_zip_takes_challenges_and_wheels_along(tmp_path):
         ]
 
 
-def test_the_autograder_calls_grade(autograder):
+@pytest.mark.parametrize(
+    ("files", "graded"),
+    [
+        (["my_pruner.py", "helpers.py"], "submission/my_pruner.py"),
+        (["README.md", "submissions/my_pruner.py"], "submission/submissions/my_pruner.py"),
+        (["all.zip"], "submission/all.zip"),
+        (["work.ipynb"], "submission"),
+        (["deep/other.py"], "submission"),
+    ],
+)
+def test_the_autograder_calls_grade(autograder, files, graded):
     stub = autograder / "stub"
     stub.write_text('#!/bin/sh\npwd > "$STUB_LOG"\nprintf "%s\\n" "$@" >> "$STUB_LOG"\n')
     stub.chmod(0o755)
-    (autograder / "submission/my_pruner.py").write_text("")
+    for name in files:
+        (autograder / "submission" / name).parent.mkdir(exist_ok=True)
+        (autograder / "submission" / name).write_text("")
     (autograder / "source/challenges").mkdir()
     log = autograder / "log"
     done = run_autograder(autograder, AUTOGRADER_PLANTKIT=str(stub), STUB_LOG=str(log))
@@ -239,7 +251,7 @@ def test_the_autograder_calls_grade(autograder):
     assert log.read_text().splitlines() == [
         str(autograder / "source"),
         "grade",
-        str(autograder / "submission/my_pruner.py"),
+        str(autograder / graded),
         "--rubric",
         "rubric.toml",
         "--hidden",

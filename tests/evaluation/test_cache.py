@@ -223,3 +223,16 @@ def test_nothing_is_kept_without_a_cache(plantkit_cli, tiny_challenges, tmp_path
     given = ["evaluate", "random", "--challenges", tiny_challenges, "--suite", "tiny"]
     assert plantkit_cli(*given, "--baselines", "none", "--no-cache", "--jobs", "1").code == 0
     assert not (tmp_path / "cache").exists()
+
+
+def test_without_a_home_nothing_is_kept_and_nothing_fails(monkeypatch):
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("PLANTKIT_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", fail)
+    cache = Cache()
+    cache.keep_accuracies("ab12", Accuracies(strong=0.5, weak=0.5))
+    assert cache.accuracies("ab12") is None
+    cache.trim()

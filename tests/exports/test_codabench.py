@@ -246,7 +246,7 @@ def test_a_failing_submission_scores_and_is_told_why(
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({}, "holds 0 Python files"),
+        ({}, "holds no Python file"),
         ({"a.py": "", "b.py": ""}, "holds 2 Python files"),
         ({"a.py": "def prune(:"}, "line 1"),
         (

@@ -58,6 +58,7 @@ CASES = {
     "the rubric is wrong": "rubric",
     "a challenge is sealed": "sealed",
     "`--github` outside": "outside",
+    "a file cannot be read": "unwritable",
     "a bundle is invalid": "altered",
     "a mistake in plantkit": "bug",
 }
@@ -114,6 +115,8 @@ def test_the_exit_code_is_the_documented_one(
         (challenge / "weights.safetensors").write_bytes(b"0")
     if case == "outside":
         monkeypatch.delenv("GITHUB_STEP_SUMMARY")
+    if case == "unwritable":
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "summary.md"))
     if case == "bug":
         broken = SimpleNamespace(measure=lambda *_: 1 / 0)
         monkeypatch.setitem(sys.modules, "plantkit.grading.criteria.metric", broken)

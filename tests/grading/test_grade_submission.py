@@ -522,6 +522,9 @@ def test_a_file_that_was_not_submitted(
     grade(HEAD + F1, pruner="magnitude", missing_is_zero=True)
     grade(HEAD + F1, missing_is_zero=True)
     assert len(fake.requests) == 3
+    for name in ("mine.zip", "mine.ipynb", "folder/"):
+        missing = grade(HEAD + F1, pruner=f"{tmp_path}/{name}:rounds=3", missing_is_zero=True)
+        assert missing.error.startswith(f"{name.rstrip('/')}: was not submitted"), name
 
 
 # --- masks that are invalid

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from plantkit.errors import UsageError
 from plantkit.isolation import leftovers
 from plantkit.isolation.leftovers import make_scratch, remove_leftovers, scratch_directory
 
@@ -181,3 +184,24 @@ def test_a_killed_parent_is_cleaned_up_after(root: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert remove_leftovers(root) == [left.name]
+
+
+def test_too_little_space_is_said_before_the_work(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def usage(path: Path) -> shutil._ntuple_diskusage:
+        return shutil._ntuple_diskusage(2**30, 2**30 - 2**21, 2**21)
+
+    monkeypatch.setattr(leftovers.shutil, "disk_usage", usage)
+    with pytest.raises(UsageError, match=r"tmp has 2 MiB left .*16 MiB or more.*TMPDIR"):
+        make_scratch()
+    assert names(root) == set()
+
+
+def test_no_temporary_directory_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(leftovers.tempfile, "gettempdir", fail)
+    with pytest.raises(UsageError, match=r"No usable temporary directory .*TMPDIR"):
+        make_scratch()

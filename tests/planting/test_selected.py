@@ -13,7 +13,14 @@ import pytest
 from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting import METHODS, LabelSource, Planted, draw_samples, find_family
+from plantkit.planting import (
+    METHODS,
+    LabelSource,
+    Patience,
+    Planted,
+    draw_samples,
+    find_family,
+)
 from plantkit.planting.effects import relative_error
 from plantkit.planting.families.teacher import TeacherFamily
 from plantkit.planting.gates import check_entries, check_units
@@ -239,3 +246,32 @@ def test_the_facts_are_what_a_manifest_may_say() -> None:
     assert facts["dials"] == dict(REGRESSION.dials)
     assert 0.15 <= facts["nonlinear_share"] <= 1
     assert planted.note.startswith("structures drawn ")
+
+
+HOPELESS = TeacherFamily(units=40, in_degree=2)
+
+
+def test_a_hopeless_search_gives_up_in_time_and_says_why():
+    seen: list[tuple[str, int, int]] = []
+    patience = Patience(seconds=0.05, progress=lambda *what: seen.append(what))
+    with pytest.raises(
+        PlantingError,
+        match=r"none of \d+ structures drawn from 5x40 in 0.05 s passed: .*none reads it \(\d+\)",
+    ) as caught:
+        METHOD.plant(HOPELESS, network_of(HOPELESS), seed=SEED, patience=patience)
+    assert caught.value.exit_code == 2
+    assert seen[0] == ("trying tickets", 0, HOPELESS.most_attempts)
+    assert len(seen) < HOPELESS.most_attempts
+
+
+def test_patience_does_not_change_what_is_found():
+    spec = network_of(REGRESSION)
+    mine = METHOD.plant(REGRESSION, spec, seed=SEED)
+    its = METHOD.plant(REGRESSION, spec, seed=SEED, patience=Patience(seconds=1e6))
+    assert all((mine.ticket[name] == its.ticket[name]).all() for name in mine.ticket)
+
+
+def test_too_few_units_for_the_inputs():
+    family = TeacherFamily(inputs=9, units=4, in_degree=2)
+    with pytest.raises(UsageError, match="4 units that read 2 inputs each cannot read all 9"):
+        METHOD.plant(family, network_of(family), seed=SEED)

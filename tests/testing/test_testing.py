@@ -107,6 +107,7 @@ def test_a_slow_pruner_fails_the_time_limit_and_no_other():
         ("names", "exactly the names", "no layers.0.bias, layers.1.bias, layers.2.bias"),
         ("shapes", "shape (5, 2) for 'layers.0.weight'", "(2, 5)"),
         ("values", "only 0 and 1", "other values in 'layers.0.weight', the first "),
+        ("values", "or bool", "return {name: weight != 0 for name, weight in weights.items()}"),
         ("budget", "at most 16 of 54 parameters kept at density 0.3", "38"),
         ("ties", "'equal-weights'", "mask keeps 54 parameters; expected at most 16"),
         ("same-seed", "in two interpreters", "two different ones; draw from problem.generator"),
@@ -168,7 +169,7 @@ def test_forged_observations_do_not_hide_a_broken_mask(laboratory, write):
         GOOD
         + """
 import json, plantkit.testing.probe as probe
-probe._describe = lambda values: {
+probe._describe = lambda values, problem: {
     "type": "dict", "sha256": "0", "entries": {
         name: {"type": "torch.bool", "shape": list(value.shape), "wrong": 0, "kept": 0}
         for name, value in values.items()

@@ -38,7 +38,7 @@ def pruner(file: Path) -> None:
 @click.argument("name")
 @click.option(
     "--directory",
-    type=options.DIRECTORY,
+    type=options.OutputDirectory(),
     default=Path(),
     help="Where the package's directory goes.",
 )
@@ -62,7 +62,7 @@ def plugin(name: str, directory: Path) -> None:
 
 
 @command.command()
-@click.argument("directory", type=options.DIRECTORY)
+@click.argument("directory", type=options.OutputDirectory())
 @click.option("--title", help="Title of the assignment.  [default: made of the directory's name]")
 @click.option(
     "--plantkit-from",

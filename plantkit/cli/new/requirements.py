@@ -6,12 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from plantkit.errors import UsageError
 from plantkit.hookspecs import PROJECT
+from plantkit.isolation.leftovers import scratch_directory
 from plantkit.version import __version__
 
 #: The directory of wheels, in the students' repository and next to the autograder.
@@ -54,8 +54,8 @@ def find_requirement(text: str | None) -> Requirement:
     if path.is_file() and path.suffix == ".whl":
         return _carried(path)
     if text and (path / "pyproject.toml").is_file():
-        with tempfile.TemporaryDirectory(prefix=f".{PROJECT}-") as directory:
-            return _carried(_built(path, Path(directory)))
+        with scratch_directory() as directory:
+            return _carried(_built(path, directory))
     if _URL.fullmatch(text):
         text = f"{PROJECT} @ {text}"
     if not (_REQUIREMENT.fullmatch(text) and text.isprintable()):

@@ -14,10 +14,12 @@ import keyword
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from plantkit.cli.new.requirements import WHEELS, find_requirement
 from plantkit.errors import UsageError
+from plantkit.files import about
 from plantkit.hookspecs import PROJECT
 from plantkit.version import __version__
 
@@ -155,14 +157,20 @@ def _make(files: Mapping[Path, bytes]) -> list[Path]:
     if existing:
         more = f", and {len(existing) - 1} more files of the template" if len(existing) > 1 else ""
         raise UsageError(f"{existing[0]} exists already{more}; nothing was written")
+    made: list[Path] = []
     try:
         for path, content in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
-                file.write(content)
-            if content.startswith(b"#!"):
-                path.chmod(0o755)
+            with about(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("xb") as file:
+                    made.append(path)
+                    file.write(content)
+                if content.startswith(b"#!"):
+                    path.chmod(0o755)
     except OSError as error:
+        for path in made:
+            with suppress(OSError):
+                path.unlink()
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
     return list(files)
 

@@ -18,6 +18,7 @@ from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import UsageError
 from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
+from plantkit.files import about
 from plantkit.isolation.problems import write_problem
 from plantkit.plugins import find_challenges
 from plantkit.scoring.protocol import Protocol, resolve_densities
@@ -75,7 +76,10 @@ def export(
         time_seconds=competition.time_seconds,
         memory_mib=competition.memory_mib,
     )
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".plantkit-") as scratch:
+    with (
+        about(output),
+        tempfile.TemporaryDirectory(dir=output.parent, prefix=".plantkit-") as scratch,
+    ):
         root = Path(scratch) / "bundle"
         shutil.copytree(_TEMPLATES, root, ignore=shutil.ignore_patterns("__pycache__"))
         _fill_in(
@@ -98,7 +102,7 @@ def export(
             path.write_text(competition.key.to_text() + "\n", encoding="ascii")
         _write_data(root, plan, challenges)
         staged = Path(scratch) / "bundle.zip"
-        with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for path in sorted(root.rglob("*")):
                 if path.is_file():
                     archive.write(path, path.relative_to(root))

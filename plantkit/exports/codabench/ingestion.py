@@ -23,9 +23,6 @@ from plantkit.isolation.wire import MASK_PREFIX, Limits
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.laboratory import only_pruner
 
-#: The file that is run if a submission has several.
-MAIN_FILE = "pruner.py"
-
 
 def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> int:
     """Writes a mask for every run that gave one, and returns their number.
@@ -43,18 +40,17 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
     _refuse_secrets([input_data, output, program])
     plan = Plan.read(input_data)
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
-    file = find_file(submission)
+    given = PrunerSource(path=str(submission.resolve())).read()
     outcomes: list[tuple[PlannedRun, Outcome]] = []
     with scratch_directory() as directory, open_backend(directory) as backend:
-        source = PrunerSource(path=str(file.resolve()))
-        named = only_pruner(backend.describe(source, limits), source)
+        named = only_pruner(backend.describe(given, limits), given)
         if named.rewind:
             raise PluginError(
                 "submission",
                 f"asks to be trained from step {named.rewind}; this competition trains from the "
                 "initial weights: leave out 'rewind'",
             )
-        source = replace(source, name=named.name)
+        source = replace(given, name=named.name)
         networks = {
             name: load_problem(input_data / name, density=1.0, seed=0).network
             for name in plan.densities
@@ -87,23 +83,6 @@ def _refuse_secrets(directories: list[Path]) -> None:
             f"the ingestion container holds {', '.join(found)}; expected neither key nor truth "
             "where submissions run: give them to the scoring container alone"
         )
-
-
-def find_file(submission: Path) -> Path:
-    """Returns the submission's Python file: the only one, or `pruner.py`.
-
-    Raises:
-        PluginError: there is no Python file, or several and not one of that name.
-    """
-    files = sorted(path for path in submission.rglob("*.py") if "__MACOSX" not in path.parts)
-    named = [path for path in files if path.name == MAIN_FILE]
-    chosen = named if len(named) == 1 else files
-    if len(chosen) != 1:
-        raise PluginError(
-            "submission",
-            f"holds {len(files)} Python files; expected one, or one of them named {MAIN_FILE}",
-        )
-    return chosen[0]
 
 
 def _write(output: Path, outcomes: list[tuple[PlannedRun, Outcome]]) -> int:

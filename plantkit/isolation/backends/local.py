@@ -42,7 +42,7 @@ class LocalBackend:
 
     def run(self, job: PruneJob) -> Outcome:
         """See `Backend.run`."""
-        with new_cell(self._scratch, job.to_request()) as cell:
+        with new_cell(self._scratch, job.to_request(), job.source) as cell:
             return outcome_of(cell, self.carry_out(cell, job.limits), job)
 
     def describe(self, source: PrunerSource, limits: Limits) -> list[DescribedPruner]:
@@ -52,7 +52,7 @@ class LocalBackend:
             PluginError: the source cannot be loaded.
             IsolationError: nothing can be run.
         """
-        with new_cell(self._scratch, {"kind": "describe", "source": source.to_json()}) as cell:
+        with new_cell(self._scratch, {"kind": "describe"}, source) as cell:
             return described_in(cell, self.carry_out(cell, limits), source)
 
     def carry_out(self, cell: Path, limits: Limits) -> Exit:
@@ -80,7 +80,7 @@ class LocalBackend:
 
         Args:
             cell: its scratch and working directory.
-            readable: the submission's file and the problem.
+            readable: the problem.
             hidden: what stays closed even where it lies in a directory that can be read.
 
         Raises:

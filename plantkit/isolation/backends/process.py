@@ -44,9 +44,8 @@ class ChildProcess(LocalBackend):
 
 def _set_limits(limits: Limits) -> None:
     """Sets what the system counts for one process: memory, file size, processor time."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    size = limits.output_mib * _MIB
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, limits.output_mib * _MIB)
     _lower(resource.RLIMIT_NOFILE, MOST_DESCRIPTORS)
     _lower(resource.RLIMIT_CPU, math.ceil(limits.time_seconds) * available_cores() + 1)
     if hasattr(resource, "RLIMIT_MSGQUEUE"):
@@ -54,11 +53,11 @@ def _set_limits(limits: Limits) -> None:
     statm = Path("/proc/self/statm")
     if statm.exists():
         used = int(statm.read_text().split()[0]) * resource.getpagesize()
-        allowed = used + limits.memory_mib * _MIB
-        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+        _lower(resource.RLIMIT_AS, used + limits.memory_mib * _MIB)
 
 
 def _lower(kind: int, value: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    if hard == resource.RLIM_INFINITY or value < hard:
-        resource.setrlimit(kind, (value, value))
+    """Sets a limit for good, to `value` or to what is in force where that is less."""
+    in_force = [one for one in resource.getrlimit(kind) if one != resource.RLIM_INFINITY]
+    least = min([value, *in_force])
+    resource.setrlimit(kind, (least, least))

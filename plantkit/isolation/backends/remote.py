@@ -26,34 +26,26 @@ from plantkit.isolation.servers import PrunerServer
 class Parcel:
     """A job with the files that it names, since a worker may not see their paths.
 
-    problem: name to content of the files in the problem directory. code: content of the
-    submission's file, None for an installed pruner.
+    problem: name to content of the files in the problem directory. A submission comes with the
+    job's source.
     """
 
     job: PruneJob
     level: Level
     problem: Mapping[str, bytes]
-    code: bytes | None
 
     @classmethod
     def of(cls, job: PruneJob, level: Level) -> Parcel:
         """Returns `job` as what a worker needs to run it at `level`."""
         return cls(
-            job=job,
+            job=replace(job, source=job.source.read()),
             level=level,
             problem={path.name: path.read_bytes() for path in sorted(job.problem.iterdir())},
-            code=None if job.source.path is None else Path(job.source.path).read_bytes(),
         )
 
     def unpack(self, directory: Path) -> PruneJob:
-        """Returns the job, its files in `directory`."""
-        source = self.job.source
-        if self.code is not None and source.path is not None:
-            name = Path(source.path).name
-            code = _store(directory / "submission", {name: self.code})
-            source = replace(source, path=str(code / name))
-        problem = _store(directory / "problem", self.problem)
-        return replace(self.job, source=source, problem=problem)
+        """Returns the job, its problem in `directory`."""
+        return replace(self.job, problem=_store(directory / "problem", self.problem))
 
 
 class Worker:

@@ -19,6 +19,7 @@ import numpy as np
 from plantkit.networks import PerceptronSpec, weight_name
 from plantkit.planting.effects import entry_effects, relative_error
 from plantkit.planting.family import Alternatives, AnchoredFamily, LineFamily
+from plantkit.planting.gates import Rejected
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.simplify import DROP_BELOW
 from plantkit.planting.structures import draw_units
@@ -146,10 +147,10 @@ class ReluFamily(LineFamily, AnchoredFamily):
 
     def anchor(
         self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
-    ) -> tuple[Mapping[str, Floats], Ticket] | None:
+    ) -> tuple[Mapping[str, Floats], Ticket]:
         found = draw_streams(spec, parameters, rng)
         if found is None:
-            return None
+            raise Rejected("too few units of a sign")
         ticket, left = found
         name = weight_name(spec.layers[-1])
         moved = {key: np.array(value) for key, value in parameters.items()}
@@ -161,7 +162,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
         network = subnetwork(spec, moved, ticket)
         effects = entry_effects(network, SCREEN, measure=relative_error)
         if min(float(found.min()) for found in effects.values()) < DROP_BELOW:
-            return None
+            raise Rejected("an idle entry")
         return moved, ticket
 
 

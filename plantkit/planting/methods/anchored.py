@@ -17,6 +17,7 @@ everything.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,10 +26,11 @@ from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.effects import best_scaled_error
 from plantkit.planting.family import AnchoredFamily
+from plantkit.planting.gates import Rejected
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
 from plantkit.planting.methods.method import (
+    Patience,
     Proposal,
-    Rejected,
     SearchMethod,
     as_float32,
     check_width,
@@ -47,21 +49,34 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
     families = AnchoredFamily
     least_effect = 0.0005
     least_activity = 0.01
-    advice = "use another depth or width, or --planting faithful"
+    advice = (
+        "plant again from another seed, use a larger width or another depth, or --planting faithful"
+    )
 
-    def _plant(self, family: AnchoredFamily, spec: PerceptronSpec, seed: bytes) -> Planted:
+    def _plant(
+        self, family: AnchoredFamily, spec: PerceptronSpec, seed: bytes, patience: Patience
+    ) -> Planted:
         hidden = len(spec.layers) - 1
-        candidates = self.candidates(family, spec, seed, family.candidates(hidden))
+        candidates = self.candidates(
+            family, spec, seed, family.candidates(hidden), patience=patience
+        )
         balance = load_learned(family.name)["balance"]
         rng = generator(seed, "balancing")
         return candidates[choose(candidates, balance, family.roles(hidden), rng)]
 
     def candidates(
-        self, family: AnchoredFamily, spec: PerceptronSpec, seed: bytes, count: int
+        self,
+        family: AnchoredFamily,
+        spec: PerceptronSpec,
+        seed: bytes,
+        count: int,
+        *,
+        patience: Patience | None = None,
     ) -> list[Planted]:
         """Returns `count` tickets of one network, each planted by itself.
 
-        All arguments but `count` are those of `plant`, which keeps one of them.
+        All arguments but `count` are those of `plant`, which keeps one of them. Each search has
+        all the `patience`.
         """
         if spec.depth < family.anchored_depth:
             raise UsageError(
@@ -71,7 +86,16 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
         check_width(spec, family.units(len(spec.layers) - 1), name=family.name)
         drawn = draw_parameters(spec, generator(seed, "initialization"))
         rng = generator(seed, "anchoring")
-        return [self.search(family, spec, drawn, rng) for _ in range(count)]
+        patience = patience or Patience()
+
+        def search(number: int) -> Planted:
+            def progress(label: str, done: int, total: int) -> None:
+                patience.progress(f"{label}, {number} of {count}", done, total)
+
+            counted = patience if count == 1 else replace(patience, progress=progress)
+            return self.search(family, spec, drawn, rng, counted)
+
+        return [search(number) for number in range(1, count + 1)]
 
     def propose(
         self,
@@ -81,10 +105,8 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
         domain: Floats,
         rng: np.random.Generator,
     ) -> Proposal:
-        found = family.anchor(spec, parameters, rng)
-        if found is None:
-            raise Rejected("no structure, or no fit")
-        moved, ticket = as_float32(found[0]), found[1]
+        anchored, ticket = family.anchor(spec, parameters, rng)
+        moved = as_float32(anchored)
         outputs = subnetwork(spec, moved, ticket).forward(domain)
         truth = family.truth(domain)
         if family.kind is TaskKind.CLASSIFICATION:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from plantkit.errors import PlantingError
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.family import FormulaFamily
@@ -25,7 +26,7 @@ from plantkit.planting.matching import (
     scale_as_published,
     scale_by_norm,
 )
-from plantkit.planting.methods.method import PlantingMethod, check_width
+from plantkit.planting.methods.method import Patience, PlantingMethod, check_width
 from plantkit.planting.planted import LabelSource, Planted
 from plantkit.planting.simplify import simplify
 from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
@@ -40,7 +41,9 @@ class FaithfulMethod(PlantingMethod[FormulaFamily]):
     families = FormulaFamily
     as_published = False
 
-    def _plant(self, family: FormulaFamily, spec: PerceptronSpec, seed: bytes) -> Planted:
+    def _plant(
+        self, family: FormulaFamily, spec: PerceptronSpec, seed: bytes, patience: Patience
+    ) -> Planted:
         domain = family.domain()
         nominal = family.build(spec.depth)
         target = simplify(nominal, domain)
@@ -55,7 +58,10 @@ class FaithfulMethod(PlantingMethod[FormulaFamily]):
         )
         parameters, ticket = placement.parameters, placement.ticket
         network = subnetwork(spec, parameters, ticket)
-        check_ticket(network, placement.output_scales, nominal, domain)
+        try:
+            check_ticket(network, placement.output_scales, nominal, domain)
+        except PlantingError as error:  # numbers that this many layers do not carry
+            raise PlantingError(f"{error}; use a smaller depth", reason=error.reason) from error
         count = nominal.count
         return Planted(
             family=family.name,

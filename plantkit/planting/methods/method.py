@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
@@ -15,11 +16,29 @@ from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.effects import relative_error
 from plantkit.planting.family import Family
-from plantkit.planting.gates import check_ticket
+from plantkit.planting.gates import Rejected, check_ticket
 from plantkit.planting.planted import LabelSource, Planted
 from plantkit.planting.targets import Floats, Ticket, masked, rescaled, subnetwork
 
 F = TypeVar("F", bound=Family)
+
+
+#: Processor seconds after which a search for a ticket gives up, unless other are asked for.
+SEARCH_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a search for a ticket may take, and who is told how far it has come.
+
+    Attributes:
+        seconds: processor time, so that other programs on the machine take none of it. It only
+            decides whether a ticket is found, never which one.
+        progress: called with what is going on, tickets tried, and the most that will be.
+    """
+
+    seconds: float = SEARCH_SECONDS
+    progress: Callable[[str, int, int], None] = lambda *_: None
 
 
 class PlantingMethod(ABC, Generic[F]):
@@ -41,13 +60,16 @@ class PlantingMethod(ABC, Generic[F]):
         """Returns whether the method can plant this family."""
         return isinstance(family, self.families)
 
-    def plant(self, family: F, spec: PerceptronSpec, *, seed: bytes) -> Planted:
+    def plant(
+        self, family: F, spec: PerceptronSpec, *, seed: bytes, patience: Patience | None = None
+    ) -> Planted:
         """Returns a fresh network of `spec` with a ticket of `family`.
 
         Args:
             family: what to plant.
             spec: the mother network.
             seed: keys all randomness; the same seed gives the same bytes.
+            patience: with the search, where there is one; `Patience()` if None.
 
         Raises:
             UsageError: the method does not fit the family, inputs or outputs differ from the
@@ -66,10 +88,10 @@ class PlantingMethod(ABC, Generic[F]):
                 f"target {family.name!r} needs {family.inputs} and {family.outputs}"
             )
         family.check_depth(spec.depth)
-        return self._plant(family, spec, seed)
+        return self._plant(family, spec, seed, patience or Patience())
 
     @abstractmethod
-    def _plant(self, family: F, spec: PerceptronSpec, seed: bytes) -> Planted:
+    def _plant(self, family: F, spec: PerceptronSpec, seed: bytes, patience: Patience) -> Planted:
         """Returns the planting; the arguments have been checked."""
 
 
@@ -82,10 +104,6 @@ def check_width(spec: PerceptronSpec, units: Sequence[int], *, name: str) -> Non
     for layer, (width, needed) in enumerate(zip(spec.widths[1:-1], units, strict=True), start=1):
         if width < needed:
             raise WidthError(layer=layer, needed=needed, width=width, target=name)
-
-
-class Rejected(Exception):  # noqa: N818
-    """A ticket is not good enough; the arguments are the reasons, in a few words each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,24 +161,28 @@ class SearchMethod(PlantingMethod[F]):
         spec: PerceptronSpec,
         parameters: Mapping[str, Floats],
         rng: np.random.Generator,
+        patience: Patience | None = None,
     ) -> Planted:
         """Returns a random ticket of this network, out of all that pass.
 
         Another `rng` gives another one: that is what an attacker who knows the recipe can do too.
 
         Raises:
-            PlantingError: none of `family.most_attempts` passed; the message counts the reasons.
+            PlantingError: none of `family.most_attempts` passed, or none in time; the message
+                counts the reasons.
         """
+        patience = patience or Patience()
         domain = family.domain()
         faults: Counter[str] = Counter()
-        for attempt in range(1, family.most_attempts + 1):
+        attempt, started = 0, time.process_time()
+        while attempt < family.most_attempts:
+            if attempt and time.process_time() - started > patience.seconds:
+                break
+            patience.progress("trying tickets", attempt, family.most_attempts)
+            attempt += 1
             try:
                 found = self.propose(family, spec, parameters, domain, rng)
-            except Rejected as rejected:
-                faults.update(rejected.args)
-                continue
-            scales = found.output_scales
-            try:
+                scales = found.output_scales
                 check_ticket(
                     subnetwork(spec, found.parameters, found.ticket),
                     scales,
@@ -170,8 +192,11 @@ class SearchMethod(PlantingMethod[F]):
                     least_activity=self.least_activity,
                     measure=relative_error,
                 )
-            except PlantingError:
-                faults["a gate"] += 1
+            except Rejected as rejected:
+                faults.update(rejected.args)
+                continue
+            except PlantingError as error:
+                faults[error.reason] += 1
                 continue
             return Planted(
                 family=family.name,
@@ -187,8 +212,9 @@ class SearchMethod(PlantingMethod[F]):
                 facts=found.facts,
             )
         reasons = ", ".join(f"{reason} ({count})" for reason, count in faults.most_common())
+        within = f" in {patience.seconds:g} s" if attempt < family.most_attempts else ""
         raise PlantingError(
-            f"none of {family.most_attempts} structures drawn from {spec.label} passed: {reasons}; "
+            f"none of {attempt} structures drawn from {spec.label}{within} passed: {reasons}; "
             f"{self.advice}"
         )
 

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.family import SelectedFamily
-from plantkit.planting.gates import assess
+from plantkit.planting.gates import Rejected, assess
 from plantkit.planting.initialization import draw_parameters, generator
 from plantkit.planting.methods.method import (
+    Patience,
     Proposal,
-    Rejected,
     SearchMethod,
     as_float32,
     check_width,
@@ -46,14 +47,21 @@ class SelectedMethod(SearchMethod[SelectedFamily]):
     families = SelectedFamily
     least_effect = 0.002
     least_activity = 0.05
-    advice = "use other dials, such as more units or a larger in_degree"
+    advice = "use other dials or another width: an in_degree near the default, fewer units"
 
-    def _plant(self, family: SelectedFamily, spec: PerceptronSpec, seed: bytes) -> Planted:
+    def _plant(
+        self, family: SelectedFamily, spec: PerceptronSpec, seed: bytes, patience: Patience
+    ) -> Planted:
         layers = family.layers(len(spec.layers) - 1)
         check_width(spec, [layer.units for layer in layers], name=family.name)
+        if layers[0].units * layers[0].in_degree < family.inputs:
+            raise UsageError(
+                f"{layers[0].units} units that read {layers[0].in_degree} inputs each cannot read "
+                f"all {family.inputs}; use more units, a larger in_degree or fewer inputs"
+            )
         # What a bundle holds are these float32 values, and they define the labels.
         parameters = as_float32(draw_parameters(spec, generator(seed, "initialization")))
-        return self.search(family, spec, parameters, generator(seed, "selection"))
+        return self.search(family, spec, parameters, generator(seed, "selection"), patience)
 
     def propose(
         self,
@@ -67,7 +75,7 @@ class SelectedMethod(SearchMethod[SelectedFamily]):
         layers = family.layers(len(spec.layers) - 1)
         drawn = draw_structure(spec, parameters, layers, inputs, rng)
         if drawn is None:
-            raise Rejected("a unit never switches")
+            raise Rejected("a unit never switches, or none reads it")
         screened = assess(subnetwork(spec, parameters, drawn).forward(inputs), inputs, family.kind)
         if screened.faults:
             raise Rejected(*screened.faults)

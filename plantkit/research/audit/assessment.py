@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 
 from plantkit.errors import UsageError
+from plantkit.isolation.leftovers import scratch_directory
 from plantkit.research.audit.attacks import (
     Attack,
     Scores,
@@ -203,11 +202,11 @@ def audit_plantings(
         # Threads of scikit-learn wait busily for each other, which costs far more than it saves
         # as soon as another process wants a core.
         threadpool_limits(1, "openmp"),
-        tempfile.TemporaryDirectory(prefix="plantkit-audit-") as directory,
+        scratch_directory() as directory,
     ):
         progress(f"computing features of {len(train)} + {len(test)} networks")
-        training = open_cases(train, Path(directory), "train")
-        testing = open_cases(everyone, Path(directory), "test")
+        training = open_cases(train, directory, "train")
+        testing = open_cases(everyone, directory, "test")
         cases = testing[: len(test)]
         progress("trying single features and positions")
         seen = FeatureAucs(training)

@@ -74,7 +74,7 @@ def inspect(
         MissingExtraError: scikit-learn is not installed.
         BundleError: the bundle is invalid.
         SealedTruthError: its truth is sealed, and the key is missing or another's.
-        PlantingError: a planted ticket failed a gate.
+        PlantingError: no ticket passed the gates.
     """
     check_extra()
     challenge = None
@@ -93,7 +93,13 @@ def inspect(
     progress(f"planting {counts['train']} + {counts['test']} networks: {recipe.title}")
     train, test = (
         plant_samples(
-            recipe, count, role=role, seed=seed, jobs=inspection.jobs, cache=inspection.cache
+            recipe,
+            count,
+            role=role,
+            seed=seed,
+            jobs=inspection.jobs,
+            cache=inspection.cache,
+            progress=progress,
         )
         for role, count in counts.items()
     )

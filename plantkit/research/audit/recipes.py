@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -96,6 +96,7 @@ def plant_samples(
     seed: bytes,
     jobs: int = 1,
     cache: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[Sample]:
     """Returns `count` networks planted by `recipe`.
 
@@ -107,10 +108,11 @@ def plant_samples(
         jobs: processes that plant at once.
         cache: directory that keeps the networks. Those of the same recipe, role and version of
             the planting code are used again, whatever seed they came from.
+        progress: called with a line of text ten times or fewer.
 
     Raises:
         UsageError: `count` or `jobs` is not positive.
-        PlantingError: a planted ticket failed a gate.
+        PlantingError: no ticket passed the gates.
     """
     if count < 1 or jobs < 1:
         raise UsageError(f"got {count} networks and {jobs} jobs; expected at least 1 of each")
@@ -127,6 +129,8 @@ def plant_samples(
     def keep(planted: tuple[int, Sample]) -> None:
         number, sample = planted
         samples[number] = sample
+        if len(samples) % max(1, count // 10) == 0:
+            progress(f"{len(samples)} of {count} planted")
         if paths:
             _save(sample, paths[number])
 

@@ -11,7 +11,7 @@ def main(arguments: list[str]) -> int:
     input_data, output, program, submission = map(Path, arguments)
     try:
         written = ingest(input_data, output, submission, program)
-    except PlantkitError as error:
+    except (PlantkitError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"{written} masks written")

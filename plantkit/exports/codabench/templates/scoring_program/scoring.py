@@ -11,7 +11,7 @@ def main(arguments: list[str]) -> int:
     inputs, output = map(Path, arguments)
     try:
         score(inputs, output, Path(__file__).resolve().parent)
-    except PlantkitError as error:
+    except (PlantkitError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print("scores written")
