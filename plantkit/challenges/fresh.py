@@ -15,6 +15,7 @@ from typing import Any
 
 from plantkit.challenges.bundles import Challenge, challenge_of
 from plantkit.challenges.drafting import draft_challenge, order_like
+from plantkit.challenges.manifests import kind_of
 from plantkit.errors import UsageError
 from plantkit.planting import Patience, fresh_seed
 
@@ -37,9 +38,10 @@ def fresh_challenges(
     jobs: int = 1,
     progress: Progress = lambda *_: None,
 ) -> list[Challenge]:
-    """Returns `count` new challenges like each that the manifests describe.
+    """Returns `count` new challenges of each kind that the manifests describe.
 
-    Their ids are `<id>-fresh1`, `<id>-fresh2`, ... Nothing is written anywhere.
+    Their ids are `<id>-fresh1`, `<id>-fresh2`, ..., after the first manifest of the kind. Nothing
+    is written anywhere.
 
     Args:
         secret: seeds are derived from it, so that the same secret gives the same instances;
@@ -49,9 +51,12 @@ def fresh_challenges(
     Raises:
         UsageError: a challenge is of a kind that cannot be planted again from a seed.
     """
-    made: list[Challenge] = []
-    total = len(manifests) * count
+    kinds: dict[str, Mapping[str, Any]] = {}
     for manifest in manifests:
+        kinds.setdefault(kind_of(manifest), manifest)
+    made: list[Challenge] = []
+    total = len(kinds) * count
+    for manifest in kinds.values():
         for number in range(1, count + 1):
             progress("planting", len(made), total)
             made.append(_instance(manifest, number, secret, jobs, progress))

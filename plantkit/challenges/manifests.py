@@ -121,3 +121,19 @@ def _restated(
 def render_manifest(manifest: Mapping[str, Any]) -> bytes:
     """Returns the bytes of `challenge.json` as plantkit writes it."""
     return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def kind_of(manifest: Mapping[str, Any]) -> str:
+    """Returns what instances of one kind of challenge share, as a key: the law of their planting.
+
+    That is family, network, method and dials, and the noise of the labels.
+    """
+    planting = manifest["planting"]
+    law = [
+        manifest["family"],
+        manifest["network"],
+        planting["method"],
+        planting.get("dials", {}),
+        manifest["data"]["noise"],
+    ]
+    return json.dumps(law, sort_keys=True)

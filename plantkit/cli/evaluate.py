@@ -78,7 +78,8 @@ from plantkit.reports import FORMATS
     "--fresh",
     type=click.IntRange(min=1, max=1000),
     metavar="N",
-    help="Score on N new instances of each challenge instead, planted now from secret seeds.",
+    help="Score on N new instances of each kind of challenge instead, planted now from secret "
+    "seeds.",
 )
 @click.option(
     "--fresh-seed-env",

@@ -11,6 +11,7 @@ from statistics import fmean, variance
 from typing import Any
 
 from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.manifests import kind_of
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import Record
 from plantkit.scoring.score import SeedScore, seed_score
@@ -173,18 +174,11 @@ def mean_areas(
     )
 
 
-def kind_of(challenge: Challenge) -> tuple[str, ...]:
-    """Returns what instances of one kind of challenge share: the law that they were drawn by."""
-    planting = challenge.manifest["planting"]
-    dials = sorted(planting.get("dials", {}).items())
-    return (challenge.family, challenge.network.label, planting["method"], repr(dials))
-
-
 def by_kind(challenges: Sequence[Challenge]) -> list[list[Challenge]]:
     """Returns the challenges by kind, in their order."""
-    groups: dict[tuple[str, ...], list[Challenge]] = {}
+    groups: dict[str, list[Challenge]] = {}
     for challenge in challenges:
-        groups.setdefault(kind_of(challenge), []).append(challenge)
+        groups.setdefault(kind_of(challenge.manifest), []).append(challenge)
     return list(groups.values())
 
 

@@ -39,6 +39,18 @@ def test_instances_are_like_their_challenge_and_new(manifests, circle):
     assert (len(digests), len(tickets), len(seeds)) == (5, 3, 4)
 
 
+def test_instances_of_one_kind_are_models_of_it_once(manifests):
+    relu, circle = manifests
+    sibling = {**relu, "id": "relu-3x8-b", "ticket": {**relu["ticket"], "kept": 9}}
+    noisier = {**relu, "id": "relu-3x8-c", "data": {**relu["data"], "noise": 0.5}}
+    made = fresh_challenges([relu, sibling, circle, noisier], 1, SECRET)
+    assert [one.id for one in made] == [
+        "relu-3x8-fresh1",
+        "circle-3x60-fresh1",
+        "relu-3x8-c-fresh1",
+    ]
+
+
 def test_the_secret_gives_the_same_instances_in_any_company(manifests):
     both = fresh_challenges(manifests, 2, SECRET)
     again = fresh_challenges(manifests[1:], 1, SECRET)
