@@ -101,13 +101,19 @@ class MissingExtraError(UsageError):
 
 
 class PluginError(PlantkitError):
-    """A plugin or submission cannot be loaded, or breaks the plugin contract."""
+    """A plugin or submission cannot be loaded, or breaks the plugin contract.
+
+    `traceback` holds the submission's own lines, where the error came from them.
+    """
 
     exit_code = 1
 
-    def __init__(self, plugin: str, message: str, *, line: int | None = None) -> None:
+    def __init__(
+        self, plugin: str, message: str, *, line: int | None = None, traceback: str = ""
+    ) -> None:
         self.plugin = plugin
         self.line = line
+        self.traceback = traceback
         where = plugin if line is None else f"{plugin}, line {line}"
         super().__init__(f"{where}: {message}")
 

@@ -25,6 +25,7 @@ import pluggy
 from plantkit import hookspecs
 from plantkit.errors import PluginError, UnknownNameError, UsageError, describe, did_you_mean
 from plantkit.hookspecs import PROJECT
+from plantkit.pruners.calls import bind_prune, call_prune
 
 if TYPE_CHECKING:
     from plantkit.challenges.catalog import Catalog
@@ -250,7 +251,7 @@ class FunctionPruner:
     reference: str = ""
 
     def prune(self, problem: Any, density: float, *, seed: int) -> Mapping[str, Any]:
-        mask: Mapping[str, Any] = self.function(problem, density, seed=seed)
+        mask: Mapping[str, Any] = call_prune(self.function, problem, density, seed)
         return mask
 
 
@@ -329,6 +330,8 @@ def _import_file(path: Path) -> Any:
         what = f"cannot be imported: {describe(error)}"
         if isinstance(error, SyntaxError):
             what = f"syntax error: {error.msg}"
+        elif isinstance(error, SystemExit):
+            what = f"cannot be imported: called sys.exit({error.code!r})"
         raise PluginError(str(path), what, line=line_in(path, error)) from error
     return module
 
@@ -356,10 +359,11 @@ def _check_hooks(plugin: object, name: str) -> None:
 
 def _check_prune_function(path: Path, function: Any) -> None:
     try:
-        signature = inspect.signature(function)
-        signature.bind(None, 0.5, seed=0)
+        bind_prune(function, None, 0.5, 0)
     except TypeError as error:
-        shown = f"{signature} cannot be called" if callable(function) else f" is {function!r}"
+        shown = f" is {function!r}"
+        if callable(function):
+            shown = f"{inspect.signature(function)} cannot be called"
         raise PluginError(
             str(path), f"prune{shown}; expected a function prune(problem, density, seed)"
         ) from error

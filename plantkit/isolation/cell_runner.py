@@ -4,45 +4,77 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
+import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError, describe
 from plantkit.isolation.answers import write_answer
+from plantkit.isolation.causes import cause_of, is_out_of_memory
+from plantkit.isolation.failures import Attempts
+from plantkit.isolation.levels import Level
 from plantkit.isolation.problems import load_problem
+from plantkit.isolation.tracebacks import own_traceback
 from plantkit.isolation.wire import CELL_FILE, ERROR_FILE, MOST_TEXT_BYTES, Status, write_json
 from plantkit.networks.masks import validate_mask
 from plantkit.plugins import RegisteredPruner, configure, line_in, load_installed, load_submission
+from plantkit.pruners.calls import call_prune
 from plantkit.pruners.pruner import Pruner, is_seeded
 from plantkit.pruners.sources import PrunerSource
-
-#: What torch says instead of raising a MemoryError.
-_NO_MEMORY = ("not enough memory", "can't allocate memory")
 
 
 def run_cell(cell: Path) -> None:
     """Carries out the request in `cell` and writes the answer, or an error, next to it."""
     request = json.loads((cell / CELL_FILE).read_text(encoding="utf-8"))
     source = PrunerSource.from_json(request["source"])
-    if request["kind"] == "describe":
+    level = Level(request["level"])
+    attempts = Attempts()
+    if level is not Level.NONE:  # this process is the run's own
+        attempts.watch()
+        _draw_anew()
+    with _arguments(source):
         try:
-            write_json(cell / ERROR_FILE, _describe_source(source))
+            _carry_out(cell, request, source)
         except BaseException as error:
-            write_error(cell, error)
+            cause = cause_of(error, level, attempts, source.path)
+            write_error(cell, error, source.path, cause=cause)
+
+
+def _carry_out(cell: Path, request: dict[str, Any], source: PrunerSource) -> None:
+    if request["kind"] == "describe":
+        write_json(cell / ERROR_FILE, _describe_source(source))
         return
+    pruner = find_pruner(source).pruner
+    problem = load_problem(Path(request["problem"]), request["density"], request["seed"])
+    torch.set_grad_enabled(True)
+    values = call_prune(pruner.prune, problem, request["density"], request["seed"])
+    write_answer(cell, validate_mask(values, problem.network, problem.budget))
+
+
+def _draw_anew() -> None:
+    """Seeds the global generators anew: forks of one process would all draw the same numbers.
+
+    A mask that depends on them then differs from run to run, and is not taken for a sound one.
+    """
+    torch.default_generator.seed()
+    np.random.seed()
+    random.seed()
+
+
+@contextlib.contextmanager
+def _arguments(source: PrunerSource) -> Iterator[None]:
+    """Gives a program's arguments to code that looks for them: its name, and nothing else."""
+    before, sys.argv = sys.argv, [source.path or "plantkit"]
     try:
-        pruner = find_pruner(source).pruner
-        problem = load_problem(Path(request["problem"]), request["density"], request["seed"])
-        torch.set_grad_enabled(True)
-        values = pruner.prune(problem, request["density"], seed=request["seed"])
-        mask = validate_mask(values, problem.network, problem.budget)
-    except BaseException as error:
-        write_error(cell, error, source.path)
-        return
-    write_answer(cell, mask)
+        yield
+    finally:
+        sys.argv = before
 
 
 def _describe_source(source: PrunerSource) -> dict[str, Any]:
@@ -85,28 +117,33 @@ def find_pruner(source: PrunerSource) -> RegisteredPruner:
     raise PluginError(where, f"offers no pruner named {source.name!r}")
 
 
-def write_error(cell: Path, error: BaseException, path: str | None = None) -> None:
+def write_error(
+    cell: Path, error: BaseException, path: str | None = None, *, cause: str = ""
+) -> None:
     """Writes what the parent is told of an exception, within its bounds.
 
-    path: the submission's file, whose line is named.
+    path: the submission's file, whose line is named. cause: see `causes`.
     """
     status = Status.CRASH
     if isinstance(error, MaskError):
         status = Status.INVALID
-    elif isinstance(error, MemoryError) or any(text in describe(error) for text in _NO_MEMORY):
+    elif is_out_of_memory(error, path):
         status = Status.OOM
-    if isinstance(error, SystemExit):
-        message = f"called sys.exit({error.code!r})"
-    elif isinstance(error, PlantkitError):
+    if isinstance(error, PlantkitError):
         message = describe(error).partition(": ")[2]
     else:
         line = line_in(path, error) if path else None
-        message = describe(error) + (f" (line {line})" if line is not None else "")
+        message = describe(error)
+        if isinstance(error, SystemExit):
+            message = f"called sys.exit({error.code!r})"
+        message += f" (line {line})" if line is not None else ""
     with contextlib.suppress(BaseException):
         traceback.print_exception(error)  # into the captured output
     report = {
         "status": status.value,
         "message": message[: MOST_TEXT_BYTES // 16],
         "line": getattr(error, "line", None),
+        "cause": cause,
+        "traceback": own_traceback(error, path) if path else "",
     }
     write_json(cell / ERROR_FILE, report)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError, PluginError
+from plantkit.isolation.causes import advice, cause_of_end
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.scratch import remove_tree
 from plantkit.isolation.wire import (
@@ -23,8 +24,10 @@ from plantkit.isolation.wire import (
     ERROR_FILE,
     MOST_MESSAGE,
     MOST_TEXT_BYTES,
+    MOST_TRACEBACK,
     OUTPUT_FILE,
     Exit,
+    Limits,
     Status,
     plain_text,
     read_bounded_text,
@@ -54,31 +57,32 @@ def new_cell(scratch: Path, request: Mapping[str, Any]) -> Iterator[Path]:
 
 def outcome_of(cell: Path, exit_: Exit, job: PruneJob) -> Outcome:
     """Returns what came of a job whose process has ended."""
-    status, mask, error = _judge(cell, exit_, job)
+    report = _read_report(cell)
+    status, mask, error = _judge(cell, exit_, job, report)
     return Outcome(
         status=status,
         mask=mask,
         error=plain_text(error, MOST_MESSAGE),
+        traceback=_traceback_of(report) if status is not Status.OK else "",
         seconds=exit_.seconds,
         peak_rss_mib=exit_.peak_rss_mib,
         output=plain_text(read_bounded_text(cell / OUTPUT_FILE), MOST_TEXT_BYTES),
     )
 
 
-def _judge(cell: Path, exit_: Exit, job: PruneJob) -> tuple[Status, Mask | None, str]:
-    if exit_.timed_out:
-        limit = f"{job.limits.time_seconds:g} s"
-        return Status.TIMEOUT, None, f"ran longer than the time limit of {limit}"
-    if exit_.exceeded or exit_.signal is not None:
-        return Status.CRASH, None, _how_it_ended(exit_)
-    report = _read_report(cell)
+def _judge(
+    cell: Path, exit_: Exit, job: PruneJob, report: Mapping[str, Any] | None
+) -> tuple[Status, Mask | None, str]:
+    if exit_.timed_out or exit_.exceeded or exit_.signal is not None:
+        status = Status.TIMEOUT if exit_.timed_out else Status.CRASH
+        return status, None, _how_it_ended(exit_, job.limits)
     if report is not None:
         reported = report.get("status")
         known = (Status.INVALID, Status.OOM, Status.CRASH)
         status = next((one for one in known if one == reported), Status.CRASH)
-        return status, None, _message_of(report) or "failed and gave no reason"
+        return status, None, _message_of(report, job.limits) or "failed and gave no reason"
     if exit_.code != 0 or not os.path.lexists(cell / ANSWER_FILE):
-        return Status.CRASH, None, _how_it_ended(exit_)
+        return Status.CRASH, None, _how_it_ended(exit_, job.limits)
     from plantkit.isolation.answers import read_answer
     from plantkit.networks.masks import budget_of
 
@@ -89,7 +93,9 @@ def _judge(cell: Path, exit_: Exit, job: PruneJob) -> tuple[Status, Mask | None,
         return Status.INVALID, None, str(error)
 
 
-def described_in(cell: Path, exit_: Exit, source: PrunerSource) -> list[DescribedPruner]:
+def described_in(
+    cell: Path, exit_: Exit, source: PrunerSource, limits: Limits
+) -> list[DescribedPruner]:
     """Returns every pruner that `source` offers, once the process that looked has ended.
 
     Raises:
@@ -98,14 +104,15 @@ def described_in(cell: Path, exit_: Exit, source: PrunerSource) -> list[Describe
     where = source.path or source.entry_point or ""
     report = _read_report(cell)
     if report is None:
-        raise PluginError(where, f"cannot be loaded: {_how_it_ended(exit_)}")
+        raise PluginError(where, f"cannot be loaded: {_how_it_ended(exit_, limits)}")
     found = report.get("pruners")
     if found is None:
-        message = _message_of(report) or "cannot be loaded"
-        line = report.get("line")
+        message = _message_of(report, limits) or "cannot be loaded"
+        line, trace = report.get("line"), _traceback_of(report)
         if isinstance(line, int) and message.startswith(f"{where}, line {line}: "):
-            raise PluginError(where, message.removeprefix(f"{where}, line {line}: "), line=line)
-        raise PluginError(where, message.removeprefix(f"{where}: "))
+            message = message.removeprefix(f"{where}, line {line}: ")
+            raise PluginError(where, message, line=line, traceback=trace)
+        raise PluginError(where, message.removeprefix(f"{where}: "), traceback=trace)
     if not isinstance(found, list) or not 0 < len(found) <= _MOST_PRUNERS:
         raise PluginError(where, f"expected a list of 1 to {_MOST_PRUNERS} pruners")
     return [_described(where, entry) for entry in found]
@@ -134,15 +141,27 @@ def _read_report(cell: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else {"message": "left an unreadable error report"}
 
 
-def _message_of(report: Mapping[str, Any]) -> str:
-    return plain_text(report.get("message"), MOST_MESSAGE)
+def _message_of(report: Mapping[str, Any], limits: Limits) -> str:
+    """Returns what a report says, with our own words on its cause; it is not trusted."""
+    message = plain_text(report.get("message"), MOST_MESSAGE)
+    return _with_advice(message, advice(report.get("cause"), limits)) if message else ""
 
 
-def _how_it_ended(exit_: Exit) -> str:
-    if exit_.exceeded:
-        return exit_.exceeded
+def _traceback_of(report: Mapping[str, Any] | None) -> str:
+    return plain_text(report.get("traceback"), MOST_TRACEBACK) if report else ""
+
+
+def _with_advice(message: str, found: str) -> str:
+    return f"{message[: MOST_MESSAGE - len(found)]}; {found}" if found else message
+
+
+def _how_it_ended(exit_: Exit, limits: Limits) -> str:
     if exit_.timed_out:
-        return f"ran longer than {exit_.seconds:.1f} s"
-    if exit_.signal is not None:
-        return f"killed by {exit_.signal}"
-    return f"exited with code {exit_.code} and without an answer"
+        text = f"ran longer than the time limit of {limits.time_seconds:g} s"
+    elif exit_.exceeded:
+        text = exit_.exceeded
+    elif exit_.signal is not None:
+        text = f"killed by {exit_.signal}"
+    else:
+        text = f"exited with code {exit_.code} and without an answer"
+    return _with_advice(text, advice(cause_of_end(exit_), limits))
