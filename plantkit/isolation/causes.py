@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from plantkit.isolation.failures import MODES, NETWORK, PROCESSES, PROGRAMS, Attempts, Failure
 from plantkit.isolation.levels import Level
+from plantkit.isolation.tracebacks import IsOwn
 from plantkit.isolation.wire import Exit, Limits
 
 _COMPILERS = ("torch._inductor", "torch._dynamo", "torch.utils.cpp_extension", "triton", "numba")
@@ -55,8 +56,8 @@ class Cause:
     levels: frozenset[Level] = frozenset({Level.FULL})
 
 
-_LIMITED = frozenset({Level.FULL, Level.PROCESS})
 _ANYWHERE = frozenset(Level)
+_LIMITED = _ANYWHERE - {Level.NONE}
 
 #: The first one that is found is named.
 CAUSES = (
@@ -246,25 +247,20 @@ def _network_errors() -> tuple[type[BaseException], ...]:
     return socket.gaierror, urllib.error.URLError, ConnectionError
 
 
-def cause_of(
-    error: BaseException, level: Level, attempts: Attempts, path: str | None = None
-) -> str:
-    """Returns the name of the cause of `error` in a run at `level`, or "".
-
-    path: the submission's file.
-    """
+def cause_of(error: BaseException, level: Level, attempts: Attempts, is_own: IsOwn) -> str:
+    """Returns the name of the cause of `error` in a run at `level`, or ""."""
     with suppress(Exception):  # an error can be made to harm whoever looks at it
-        failure = Failure.of(error, attempts, path)
+        failure = Failure.of(error, attempts, is_own)
         for cause in CAUSES:
             if level in cause.levels and cause.found(failure):
                 return cause.name
     return ""
 
 
-def is_out_of_memory(error: BaseException, path: str | None) -> bool:
+def is_out_of_memory(error: BaseException, is_own: IsOwn) -> bool:
     """Returns whether an error says that there is not enough memory."""
     with suppress(Exception):
-        return Failure.of(error, Attempts(), path).is_out_of_memory
+        return Failure.of(error, Attempts(), is_own).is_out_of_memory
     return False
 
 
@@ -272,7 +268,8 @@ def cause_of_end(exit_: Exit) -> str:
     """Returns the name of the cause for which a process was ended, or ""."""
     if exit_.timed_out or exit_.signal == "SIGXCPU":
         return "time"
-    for word, name in (("threads", "threads"), ("processes", "children"), ("wrote", "disk")):
+    words = {"memory": "memory", "threads": "threads", "processes": "children", "wrote": "disk"}
+    for word, name in words.items():
         if word in exit_.exceeded:
             return name
     return "killed" if exit_.signal == "SIGKILL" else ""

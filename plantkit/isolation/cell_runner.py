@@ -20,7 +20,7 @@ from plantkit.isolation.causes import cause_of, is_out_of_memory
 from plantkit.isolation.failures import Attempts
 from plantkit.isolation.levels import Level
 from plantkit.isolation.problems import load_problem
-from plantkit.isolation.tracebacks import own_traceback
+from plantkit.isolation.tracebacks import IsOwn, own_traceback
 from plantkit.isolation.wire import CELL_FILE, ERROR_FILE, MOST_TEXT_BYTES, Status, write_json
 from plantkit.networks.masks import validate_mask
 from plantkit.plugins import RegisteredPruner, configure, line_in, load_installed, load_submission
@@ -42,7 +42,7 @@ def run_cell(cell: Path) -> None:
         try:
             _carry_out(cell, request, source)
         except BaseException as error:
-            cause = cause_of(error, level, attempts, source.path)
+            cause = cause_of(error, level, attempts, _is_own(source.path))
             write_error(cell, error, source.path, cause=cause)
 
 
@@ -55,6 +55,10 @@ def _carry_out(cell: Path, request: dict[str, Any], source: PrunerSource) -> Non
     torch.set_grad_enabled(True)
     values = call_prune(pruner.prune, problem, request["density"], request["seed"])
     write_answer(cell, validate_mask(values, problem.network, problem.budget))
+
+
+def _is_own(path: str | None) -> IsOwn:
+    return lambda filename: filename == path
 
 
 def _draw_anew() -> None:
@@ -127,7 +131,7 @@ def write_error(
     status = Status.CRASH
     if isinstance(error, MaskError):
         status = Status.INVALID
-    elif is_out_of_memory(error, path):
+    elif is_out_of_memory(error, _is_own(path)):
         status = Status.OOM
     if isinstance(error, PlantkitError):
         message = describe(error).partition(": ")[2]
@@ -144,6 +148,6 @@ def write_error(
         "message": message[: MOST_TEXT_BYTES // 16],
         "line": getattr(error, "line", None),
         "cause": cause,
-        "traceback": own_traceback(error, path) if path else "",
+        "traceback": own_traceback(error, _is_own(path), str(Path(path or "").parent)),
     }
     write_json(cell / ERROR_FILE, report)

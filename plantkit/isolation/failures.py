@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from plantkit.errors import describe
-from plantkit.isolation.tracebacks import is_own
+from plantkit.isolation.tracebacks import IsOwn
 
 _REFUSED = {errno.EPERM, errno.EACCES, errno.ENOSYS}
 #: What libraries in C say of a refusal where they raise no OSError.
@@ -86,8 +86,8 @@ class Failure:
     attempts: Attempts
 
     @classmethod
-    def of(cls, error: BaseException, attempts: Attempts, path: str | None) -> Failure:
-        errors = tuple(_chain(error, path))
+    def of(cls, error: BaseException, attempts: Attempts, is_own: IsOwn) -> Failure:
+        errors = tuple(_chain(error, is_own))
         return cls(
             errors=errors,
             modules=frozenset(name for one in errors for name in _modules(one.__traceback__)),
@@ -167,10 +167,10 @@ class Failure:
         )
 
 
-def _chain(error: BaseException, path: str | None) -> Iterator[BaseException]:
+def _chain(error: BaseException, is_own: IsOwn) -> Iterator[BaseException]:
     """Yields `error` and what it comes from, which some libraries hide in attributes.
 
-    What the submission `path` itself caught is left out: it has dealt with that.
+    What the submission itself caught is left out: it has dealt with that.
     """
     pending: list[object] = [error]
     seen = set[int]()
@@ -183,7 +183,7 @@ def _chain(error: BaseException, path: str | None) -> Iterator[BaseException]:
         context = one.__context__
         # A traceback begins where its exception was caught.
         trace = None if context is None else context.__traceback__
-        if trace is None or not is_own(trace.tb_frame.f_code.co_filename, path):
+        if trace is None or not is_own(trace.tb_frame.f_code.co_filename):
             pending.append(context)
         pending += [one.__cause__, getattr(one, "reason", None)]
         pending += getattr(one, "exceptions", ())

@@ -274,10 +274,10 @@ def test_an_error_of_ones_own_is_not_put_down_to_isolation(body, run):
 def test_a_path_that_the_modes_forbid_is_not_put_down_to_isolation(tmp_path):
     forbidden = PermissionError(13, "Permission denied", str(tmp_path / "none" / "file"))
     allowed = PermissionError(13, "Permission denied", str(tmp_path))
-    assert cause_of(forbidden, Level.FULL, Attempts()) == ""
-    assert cause_of(allowed, Level.FULL, Attempts()) == "reading"
-    assert cause_of(allowed, Level.PROCESS, Attempts()) == ""
-    assert cause_of(allowed, Level.NONE, Attempts()) == ""
+    assert cause_of(forbidden, Level.FULL, Attempts(), str.isspace) == ""
+    assert cause_of(allowed, Level.FULL, Attempts(), str.isspace) == "reading"
+    assert cause_of(allowed, Level.PROCESS, Attempts(), str.isspace) == ""
+    assert cause_of(allowed, Level.NONE, Attempts(), str.isspace) == ""
 
 
 def test_no_advice_of_a_level_is_given_without_isolation(run):
