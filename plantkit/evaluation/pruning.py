@@ -178,7 +178,7 @@ def _key_of(cell: Cell) -> tuple[str, float, int]:
 
 
 def _note(mask: Mask | None, budget: int) -> str:
-    if mask is None or mask.kept or not budget:
+    if mask is None or mask.kept:
         return ""
     return (
         f"the mask keeps none of {mask.total} parameters and may keep {budget}, so that the "

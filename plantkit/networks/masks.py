@@ -146,7 +146,7 @@ def validate_mask(values: object, spec: Network, budget: int) -> Mask:
     ordered = {name: values[name] for name in shapes}
     mask = Mask(ordered, saliency=values.saliency if isinstance(values, Mask) else None)
     if mask.kept > budget:
-        is_inverted = spec.total - mask.kept <= budget
+        is_inverted = 0 < spec.total - mask.kept <= budget
         raise MaskError(
             f"mask keeps {mask.kept} parameters; expected at most {budget} "
             f"(density {budget / spec.total:.6g} of {spec.total})"
