@@ -44,6 +44,7 @@ class Outcome:
     """What came of one run of a pruner.
 
     mask: the validated mask if status is ok, else None. error: what went wrong, else "".
+    traceback: of that error, in the submission's own lines, else "".
     seconds: wall time in the child. output: what the run printed, at most 64 KiB of its end.
     """
 
@@ -53,6 +54,7 @@ class Outcome:
     seconds: float
     peak_rss_mib: float | None
     output: str = ""
+    traceback: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ _FIRST_LINE = (
     "pruner,challenge,target_density,seed,status,density,sparsity,effective_density,"
     "collapsed_layers,strong_performance,strong_recovered_accuracy,weak_performance,"
     "weak_recovered_accuracy,precision,recall,f1,iou,lift,average_precision,seconds,"
-    "peak_rss_mib,bundle_sha256,error"
+    "peak_rss_mib,bundle_sha256,error,note"
 )
 
 

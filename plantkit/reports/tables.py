@@ -72,8 +72,9 @@ def render_evaluation(
             align=["left" if name in _LEFT else "right" for name in headers],
         )
         parts.append("\n".join([heading(table.title), grid, paragraphs(table.notes)]))
-    if errors := error_lines(evaluation):
-        parts.append(f"{heading('Failures')}\n{paragraphs(errors)}")
+    for title, lines in (("Failures", error_lines(evaluation)), ("Notes", note_lines(evaluation))):
+        if lines:
+            parts.append(f"{heading(title)}\n{paragraphs(lines)}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -116,6 +117,16 @@ def error_lines(evaluation: Evaluation) -> list[str]:
     return [
         f"{pruner}: {status} in {count} of {runs[pruner]} runs: {error}"
         for (pruner, status, error), count in counts.items()
+    ]
+
+
+def note_lines(evaluation: Evaluation) -> list[str]:
+    """Returns a line for every distinct note of every pruner, with how often it came."""
+    runs = Counter(record.pruner for record in evaluation.records)
+    counts = Counter((record.pruner, record.note) for record in evaluation.records if record.note)
+    return [
+        f"{pruner}: in {count} of {runs[pruner]} runs: {note}"
+        for (pruner, note), count in counts.items()
     ]
 
 
@@ -167,7 +178,6 @@ def _challenge_table(evaluation: Evaluation, challenge: Challenge) -> Table:
 
 def _row(records: Sequence[Record]) -> dict[str, str]:
     first = records[0]
-    statuses = Counter(record.status for record in records)
     done = [record for record in records if record.status == "ok"]
     return {
         "pruner": first.pruner,
@@ -179,8 +189,14 @@ def _row(records: Sequence[Record]) -> dict[str, str]:
         "precision": f"{fmean(record.overlap['precision'] for record in records):.3f}",
         "recall": f"{fmean(record.overlap['recall'] for record in records):.3f}",
         "F1": f"{fmean(record.overlap['f1'] for record in records):.3f}",
-        "status": first.status
-        if len(statuses) == 1
-        else ", ".join(f"{count} {name}" for name, count in statuses.items()),
+        "status": _status(records),
         "seconds": f"{fmean(record.seconds for record in records):.2f}",
     }
+
+
+def _status(records: Sequence[Record]) -> str:
+    """Returns the status of a row, or how often each came, and whether there is a note."""
+    counts = Counter(record.status for record in records)
+    text = ", ".join(f"{count} {name}" for name, count in counts.items())
+    note = " (see Notes)" if any(record.note for record in records) else ""
+    return (records[0].status if len(counts) == 1 else text) + note

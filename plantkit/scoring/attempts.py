@@ -11,7 +11,8 @@ from plantkit.networks.masks import Mask
 class Attempt:
     """One run of a pruner before scoring. `mask` is None unless `status` is "ok".
 
-    output: the end of what the run printed, with tracebacks.
+    output: the end of what the run printed, with tracebacks. note: what its author should know
+    of a mask that is valid. traceback: of the error, in the submission's own lines.
     """
 
     pruner: str
@@ -24,3 +25,5 @@ class Attempt:
     seconds: float
     peak_rss_mib: float | None
     output: str = ""
+    note: str = ""
+    traceback: str = ""

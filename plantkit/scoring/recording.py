@@ -90,6 +90,8 @@ def record_of(
         error=attempt.error,
         mask_sha256=digest or None,
         metrics=computed,
+        note=attempt.note,
+        traceback=attempt.traceback,
     )
 
 

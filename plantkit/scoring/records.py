@@ -28,7 +28,8 @@ class Record:
     A run that failed has a status other than "ok", an error, and zeros for scores.
     target_density is the density that was asked for; density the mask's own. `overlap` holds
     precision, recall, f1, iou, lift and, where the pruner gave saliencies,
-    average_precision. `seconds` is the pruner's wall time.
+    average_precision. `seconds` is the pruner's wall time. note: what the pruner's author should
+    know of a mask that is valid. traceback: of the error, in the submission's own lines.
     """
 
     pruner: str
@@ -50,6 +51,8 @@ class Record:
     error: str
     mask_sha256: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+    traceback: str = ""
 
     @property
     def key(self) -> tuple[str, str, float, int]:
