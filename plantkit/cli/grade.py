@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,9 @@ def command(
     from plantkit.grading.outputs import table
     from plantkit.grading.rubric import read_rubric
 
+    def show(found: Iterable[tuple[str, str]]) -> None:
+        print_tracebacks((where, table.harmless(traceback)) for where, traceback in found)
+
     with ProgressBar() as progress:
         grade = grade_submission(
             read_rubric(rubric_path),
@@ -113,7 +116,7 @@ def command(
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,
-            on_errors=print_tracebacks if show_errors else lambda _: None,
+            on_errors=show if show_errors else lambda _: None,
         )
     try:
         write_grade(files, grade)
