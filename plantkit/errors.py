@@ -23,14 +23,18 @@ The exception carries the object it is about.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
 #: Most characters of a message that quotes a file.
 _MOST_CHARACTERS = 2000
 
-#: What torch and the dynamic linker say instead of raising a MemoryError.
-_NO_MEMORY = ("not enough memory", "can't allocate memory", "failed to map segment")
+#: What torch, C++ and the dynamic linker say instead of raising a MemoryError.
+_NO_MEMORY = (
+    *("not enough memory", "can't allocate memory"),
+    *("std::bad_alloc", "failed to map segment"),
+)
 
 #: The most names that a message lists where none of them is near to the one given.
 _MOST_NAMES = 30
@@ -115,17 +119,25 @@ class PluginError(PlantkitError):
     """A plugin or submission cannot be loaded, or breaks the plugin contract.
 
     place, line: where in it, if known: a file of several, a notebook's cell.
+    traceback: in the submission's own lines, if the error came from them.
     """
 
     exit_code = 1
 
     def __init__(
-        self, plugin: str, message: str, *, place: str = "", line: int | None = None
+        self,
+        plugin: str,
+        message: str,
+        *,
+        place: str = "",
+        line: int | None = None,
+        traceback: str = "",
     ) -> None:
         self.plugin = plugin
         self.message = message
         self.place = place
         self.line = line
+        self.traceback = traceback
         where = [plugin, place, "" if line is None else f"line {line}"]
         super().__init__(f"{', '.join(filter(None, where))}: {message}")
 
@@ -179,6 +191,8 @@ def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
 def describe(error: BaseException) -> str:
     """Returns `TypeError: message` on one line, even if the message cannot be made."""
     try:
+        if isinstance(error, SystemExit):
+            return f"called sys.exit({error.code!r})"
         message = str(error)
     except BaseException:
         message = "(its message cannot be shown)"
@@ -188,7 +202,11 @@ def describe(error: BaseException) -> str:
 
 def lacks_memory(error: BaseException) -> bool:
     """Returns whether `error` says that memory ran out; torch and the linker have own words."""
-    return isinstance(error, MemoryError) or any(text in describe(error) for text in _NO_MEMORY)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or any(text in describe(error) for text in _NO_MEMORY)
+    )
 
 
 def _printable(text: str) -> str:

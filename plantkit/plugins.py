@@ -22,6 +22,7 @@ import pluggy
 from plantkit import hookspecs
 from plantkit.errors import PluginError, UnknownNameError, UsageError, describe, did_you_mean
 from plantkit.hookspecs import PROJECT
+from plantkit.pruners.calls import bind_prune, call_prune
 from plantkit.submissions.loading import import_submission
 from plantkit.submissions.submission import Staged
 
@@ -254,7 +255,7 @@ class FunctionPruner:
     rewind: int = 0
 
     def prune(self, problem: Any, density: float, *, seed: int) -> Mapping[str, Any]:
-        mask: Mapping[str, Any] = self.function(problem, density, seed=seed)
+        mask: Mapping[str, Any] = call_prune(self.function, problem, density, seed)
         return mask
 
 
@@ -338,10 +339,11 @@ def _check_hooks(plugin: object, name: str) -> None:
 
 def _check_prune_function(path: str, function: Any) -> None:
     try:
-        signature = inspect.signature(function)
-        signature.bind(None, 0.5, seed=0)
+        bind_prune(function, None, 0.5, 0)
     except TypeError as error:
-        shown = f"{signature} cannot be called" if callable(function) else f" is {function!r}"
+        shown = f" is {function!r}"
+        if callable(function):
+            shown = f"{inspect.signature(function)} cannot be called"
         raise PluginError(
             path, f"prune{shown}; expected a function prune(problem, density, seed)"
         ) from error

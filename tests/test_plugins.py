@@ -86,7 +86,7 @@ class TestSubmission:
         assert "ModuleNotFoundError: No module named 'no_such_module'" in text
 
     def test_sys_exit_at_import(self, write):
-        assert "SystemExit" in message_of(submission(write, "import sys; sys.exit(0)"))
+        assert "called sys.exit(0)" in message_of(submission(write, "import sys; sys.exit(0)"))
 
     def test_misspelt_hook_has_a_suggestion(self, write):
         path = submission(write, "def plantkit_pruner(): return []")

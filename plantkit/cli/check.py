@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import json_text, table_text, warn, write_output
+from plantkit.cli.output import json_text, print_tracebacks, table_text, warn, write_output
 from plantkit.cli.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _TEXT_WIDTH = 76
 @options.output
 @options.limits(seconds=60.0)
 @options.process_isolation
+@options.show_errors
 @click.option(
     "--trusted",
     "is_trusted",
@@ -45,6 +46,7 @@ def command(
     time_seconds: float,
     memory_mib: int,
     isolation: str,
+    show_errors: bool,
     is_trusted: bool,
     list_checks: bool,
 ) -> None:
@@ -101,6 +103,12 @@ def command(
         write_output("\n\n".join(tables), output)
     if output is not None:
         click.echo(f"results written to {output}", err=True)
+    if show_errors:
+        print_tracebacks(
+            (f"{name}: {result.check}", result.traceback)
+            for name, results in found.items()
+            for result in results
+        )
     if any(result.status is CheckStatus.FAILED for each in found.values() for result in each):
         ctx.exit(1)
 

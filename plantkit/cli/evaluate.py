@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import warn, write_output
+from plantkit.cli.output import print_tracebacks, warnings, write_output
 from plantkit.cli.progress import ProgressBar
 from plantkit.reports import FORMATS
 
@@ -73,6 +73,7 @@ from plantkit.reports import FORMATS
 )
 @options.limits()
 @options.isolation
+@options.show_errors
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @click.option(
     "--fresh",
@@ -90,7 +91,9 @@ from plantkit.reports import FORMATS
 @options.key
 @options.challenges
 @click.pass_context
-def command(ctx: click.Context, /, output: Path | None, **values: Any) -> None:
+def command(
+    ctx: click.Context, /, output: Path | None, *, show_errors: bool, **values: Any
+) -> None:
     """Run PRUNER... on planted tickets and rank them.
 
     PRUNER is a Python file, a notebook, a folder or zip that holds one, - for standard input, or
@@ -110,9 +113,18 @@ def command(ctx: click.Context, /, output: Path | None, **values: Any) -> None:
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
-    with ProgressBar() as progress:
-        result = run_evaluation(Request(**values), warn=warn, progress=progress.show)
+    with warnings(show_errors=show_errors) as tell, ProgressBar() as progress:
+        result = run_evaluation(Request(**values), warn=tell, progress=progress.show)
     write_output(result.text, output)
+    if show_errors:
+        print_tracebacks(
+            (
+                f"{one.pruner} on {one.challenge} at density {one.target_density:.4g}, seed "
+                f"{one.seed}",
+                one.traceback,
+            )
+            for one in result.evaluation.records
+        )
     if output is not None:
         click.echo(f"results written to {output}", err=True)
     if result.failed:

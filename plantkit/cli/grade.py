@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import warn, write_output
+from plantkit.cli.output import print_tracebacks, warn, write_output
 from plantkit.cli.progress import ProgressBar
 from plantkit.evaluation.requests import Request
 from plantkit.files import about
@@ -55,11 +55,20 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @options.jobs
 @options.isolation
+@options.show_errors
 @options.key
 @options.challenges
 @click.pass_context
 def command(
-    ctx: click.Context, /, pruner: str, rubric_path: Path, hidden: str, github: bool, **values: Any
+    ctx: click.Context,
+    /,
+    pruner: str,
+    rubric_path: Path,
+    hidden: str,
+    *,
+    github: bool,
+    show_errors: bool,
+    **values: Any,
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
 
@@ -96,6 +105,9 @@ def command(
     from plantkit.grading.outputs import table
     from plantkit.grading.rubric import read_rubric
 
+    def show(found: Iterable[tuple[str, str]]) -> None:
+        print_tracebacks((where, table.harmless(traceback)) for where, traceback in found)
+
     with ProgressBar() as progress:
         grade = grade_submission(
             read_rubric(rubric_path),
@@ -104,6 +116,7 @@ def command(
             missing_is_zero=is_for_host,
             warn=warn,
             progress=progress.show,
+            on_errors=show if show_errors else lambda _: None,
         )
     try:
         write_grade(files, grade)

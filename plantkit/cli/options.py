@@ -165,6 +165,12 @@ jobs = click.option(
     "--jobs", type=click.IntRange(min=1), help="Parallel runs.  [default: all cores]"
 )
 
+show_errors = click.option(
+    "--show-errors",
+    is_flag=True,
+    help="Print the traceback of what failed, in the submission's own lines.",
+)
+
 output = click.option("-o", "--output", type=OutputFile(), help="Write the results to this file.")
 
 

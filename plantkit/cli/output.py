@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from plantkit.errors import UsageError
+from plantkit.errors import PluginError, UsageError
 from plantkit.files import write_whole
 
 
@@ -20,6 +20,38 @@ def warn(message: object) -> None:
     """Prints one line of warning on standard error; work goes on where that is broken."""
     with suppress(OSError):
         click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
+
+
+@contextmanager
+def warnings(*, show_errors: bool) -> Iterator[Callable[[object], None]]:
+    """Yields a function that warns of an error.
+
+    show_errors: whether the traceback in a submission is printed, too, of what it is called with
+    and of what is raised in the block.
+    """
+
+    def tell(message: object) -> None:
+        warn(message)
+        show(message)
+
+    def show(error: object) -> None:
+        if show_errors and isinstance(error, PluginError) and error.traceback:
+            click.echo(error.traceback, err=True, nl=False)
+
+    try:
+        yield tell
+    except PluginError as error:
+        show(error)
+        raise
+
+
+def print_tracebacks(found: Iterable[tuple[str, str]]) -> None:
+    """Prints every distinct traceback on standard error, after who raised it first and where."""
+    seen: set[str] = set()
+    for where, traceback in found:
+        if traceback and traceback not in seen:
+            seen.add(traceback)
+            click.echo(f"\n{where}:\n{traceback.rstrip()}", err=True)
 
 
 def write_output(text: str, output: Path | None = None, *, option: str = "--output") -> None:

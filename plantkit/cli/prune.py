@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import table_text, warn, write_output
+from plantkit.cli.output import print_tracebacks, table_text, warn, warnings, write_output
 
 
 @click.command()
@@ -25,9 +25,10 @@ from plantkit.cli.output import table_text, warn, write_output
 @options.jobs
 @options.limits()
 @options.isolation
+@options.show_errors
 @options.challenges
 @click.pass_context
-def command(ctx: click.Context, /, **values: Any) -> None:
+def command(ctx: click.Context, /, *, show_errors: bool, **values: Any) -> None:
     """Run PRUNER, a submission or an installed pruner's name, on CHALLENGE and save its masks.
 
     Nothing is scored, so the truth may be sealed: this is how you try a pruner on a contest's
@@ -40,7 +41,8 @@ def command(ctx: click.Context, /, **values: Any) -> None:
     from plantkit.evaluation.requests import PruneRequest
     from plantkit.evaluation.run import run_pruning
 
-    attempts = run_pruning(PruneRequest(**values), warn=warn, progress=lambda *_: None)
+    with warnings(show_errors=show_errors) as tell:
+        attempts = run_pruning(PruneRequest(**values), warn=tell, progress=lambda *_: None)
     rows = [
         (
             attempt.pruner,
@@ -55,5 +57,12 @@ def command(ctx: click.Context, /, **values: Any) -> None:
     ]
     headers = ("pruner", "density", "seed", "status", "kept", "seconds", "mask, or error")
     write_output(table_text(headers, rows))
+    for note in dict.fromkeys(attempt.note for attempt in attempts if attempt.note):
+        warn(note)
+    if show_errors:
+        print_tracebacks(
+            (f"{one.pruner} at density {one.target_density:.4g}, seed {one.seed}", one.traceback)
+            for one in attempts
+        )
     if any(attempt.mask is None for attempt in attempts):
         ctx.exit(1)

@@ -13,6 +13,7 @@ from plantkit.evaluation.cache import module_digest
 from plantkit.evaluation.grid import Cell, cells_of
 from plantkit.evaluation.measuring import score_all
 from plantkit.evaluation.pruning import Pruning
+from plantkit.evaluation.repeats import repeat
 from plantkit.evaluation.requests import Progress
 from plantkit.evaluation.resources import Resources
 from plantkit.evaluation.run_directory import RunDirectory
@@ -52,13 +53,19 @@ def evaluate(
     records: list[Record] = list(run_directory.records) if run_directory else []
     done = {record.key for record in records}
     prunings: dict[str, Pruning] = {}
+    repeated = {record.pruner for record in records}
     for window in _windows(entries, challenges, protocol, done, saved=run_directory is not None):
         batches = []
         for part in window:
             digest = part.challenge.digest
             if digest not in prunings:
                 prunings[digest] = Pruning.of(part.challenge, resources)
-            attempts = prunings[digest].attempts(part.cells, label=part.label, progress=progress)
+            pruning = prunings[digest]
+            attempts = pruning.attempts(part.cells, label=part.label, progress=progress)
+            attempts, again = repeat(
+                pruning, part.cells, attempts, done=repeated, label=part.label, progress=progress
+            )
+            repeated |= again
             batches.append((part.challenge, attempts))
         label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
         scored = _score(batches, label, resources, metrics, progress)

@@ -18,7 +18,7 @@ from plantkit.isolation.backends import Backend
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Status
-from plantkit.networks.masks import budget_of
+from plantkit.networks.masks import Mask, budget_of
 from plantkit.scoring.attempts import Attempt
 
 
@@ -44,16 +44,33 @@ class Pruning:
 
         A pruner whose masks do not depend on the seed is run once for all seeds.
         """
-        runs = [cell if cell.entry.is_seeded else replace(cell, seed=0) for cell in cells]
+        runs = [_run_of(cell) for cell in cells]
         distinct = {_key_of(run): run for run in runs}
         found = self._outcomes(
             list(distinct.values()),
             lambda done, total: progress(f"{label}: pruning", done, total),
         )
         outcomes = dict(zip(distinct, found, strict=True))
+        total = self.challenge.network.total
         return [
-            _attempt(cell, outcomes[_key_of(run)]) for cell, run in zip(cells, runs, strict=True)
+            _attempt(cell, outcomes[_key_of(run)], budget_of(cell.density, total))
+            for cell, run in zip(cells, runs, strict=True)
         ]
+
+    def again(
+        self, cells: Sequence[Cell], *, label: str, progress: Progress = lambda *_: None
+    ) -> list[Outcome]:
+        """Returns what comes of `cells` when they are run once more, whatever is cached."""
+        if not cells:
+            return []
+        done = 0
+
+        def on_result(_: Outcome) -> None:
+            nonlocal done
+            done += 1
+            progress(f"{label}: pruning again", done, len(cells))
+
+        return self._run([self._job(_run_of(cell)) for cell in cells], on_result)
 
     def _outcomes(
         self, cells: Sequence[Cell], progress: Callable[[int, int], None]
@@ -173,11 +190,25 @@ class Pruning:
         )
 
 
+def _run_of(cell: Cell) -> Cell:
+    """Returns the cell whose run counts for `cell`."""
+    return cell if cell.entry.is_seeded else replace(cell, seed=0)
+
+
 def _key_of(cell: Cell) -> tuple[str, float, int]:
     return cell.entry.label, cell.density, cell.seed
 
 
-def _attempt(cell: Cell, outcome: Outcome) -> Attempt:
+def _note(mask: Mask | None, budget: int) -> str:
+    if mask is None or mask.kept:
+        return ""
+    return (
+        f"the mask keeps none of {mask.total} parameters and may keep {budget}, so that the "
+        "network gives the same output for every input; 1 means keep"
+    )
+
+
+def _attempt(cell: Cell, outcome: Outcome, budget: int) -> Attempt:
     return Attempt(
         pruner=cell.entry.label,
         target_density=cell.density,
@@ -192,4 +223,6 @@ def _attempt(cell: Cell, outcome: Outcome) -> Attempt:
         effort=outcome.effort,
         rewind_step=cell.entry.rewind,
         output=outcome.output,
+        note=_note(outcome.mask, budget),
+        traceback=outcome.traceback,
     )

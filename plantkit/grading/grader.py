@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ def grade_submission(
     missing_is_zero: bool = False,
     warn: Warn,
     progress: Progress = lambda *_: None,
+    on_errors: Callable[[Iterable[tuple[str, str]]], None] = lambda _: None,
 ) -> Grade:
     """Returns the grade of a submission; one that cannot be loaded gets no points.
 
@@ -52,6 +53,8 @@ def grade_submission(
             says what it is run on.
         with_hidden: whether hidden criteria are run.
         missing_is_zero: whether a path that does not exist is a submission without points.
+        on_errors: called with what failed and its traceback in the submission's own lines. It is
+            not told on which challenge, which may be hidden.
 
     Raises:
         RubricError: the rubric asks for something that does not exist.
@@ -73,7 +76,9 @@ def grade_submission(
     plan = _plan(rubric, active, request)
 
     def run(request: Request) -> Evaluation:
-        return run_evaluation(request, warn=warn, progress=progress).evaluation
+        evaluation = run_evaluation(request, warn=warn, progress=progress).evaluation
+        on_errors((one.pruner, one.traceback) for one in evaluation.records)
+        return evaluation
 
     def grade(measure: Callable[[Criterion], Measured], **found: Any) -> Grade:
         return Grade(
@@ -97,6 +102,7 @@ def grade_submission(
         entry = _only_entry(evaluation, pruner)
         fresh = {position: run(one) for position, one in plan.fresh.items()}
     except PluginError as error:
+        on_errors([(Path(pruner).name, error.traceback)])
         message = _in_place(pruner, error)
         # A line of a helper, or of a notebook's cell, is not one of the file that was given.
         named = None if error.place else re.search(r"\bline (\d{1,6})\b", message)

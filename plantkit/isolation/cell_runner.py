@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
+import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from plantkit.errors import (
-    MaskError,
-    PlantkitError,
-    PluginError,
-    UsageError,
-    describe,
-    lacks_memory,
-)
+from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError, describe
 from plantkit.isolation.answers import write_answer
+from plantkit.isolation.causes import cause_of, is_out_of_memory
+from plantkit.isolation.failures import Attempts
+from plantkit.isolation.levels import Level
 from plantkit.isolation.problems import load_problem
+from plantkit.isolation.tracebacks import own_traceback
 from plantkit.isolation.wire import CELL_FILE, ERROR_FILE, MOST_TEXT_BYTES, Status, write_json
 from plantkit.plugins import RegisteredPruner, configure, load_installed, load_submission
-from plantkit.pruners.answers import advice_on, mask_of
+from plantkit.pruners.answers import mask_of
+from plantkit.pruners.calls import call_prune
 from plantkit.pruners.pruner import Pruner, is_seeded, rewind_of
 from plantkit.pruners.sources import PrunerSource
-from plantkit.submissions.submission import Staged
+from plantkit.submissions.submission import Place, Staged
 
 
 def run_cell(cell: Path) -> None:
@@ -33,22 +35,49 @@ def run_cell(cell: Path) -> None:
     request = json.loads((cell / CELL_FILE).read_text(encoding="utf-8"))
     source = PrunerSource.from_json(request["source"])
     staged = None if request["submission"] is None else Staged(**request["submission"])
-    if request["kind"] == "describe":
+    level = Level(request["level"])
+    attempts = Attempts()
+    if level is not Level.NONE:  # this process is the run's own
+        attempts.watch()
+        _draw_anew()
+    with _arguments(source):
         try:
-            write_json(cell / ERROR_FILE, _describe_source(source, staged))
+            _carry_out(cell, request, source, staged)
         except BaseException as error:
-            write_error(cell, error)
+            write_error(cell, error, staged, cause=cause_of(error, level, attempts, staged))
+
+
+def _carry_out(
+    cell: Path, request: dict[str, Any], source: PrunerSource, staged: Staged | None
+) -> None:
+    if request["kind"] == "describe":
+        write_json(cell / ERROR_FILE, _describe_source(source, staged))
         return
+    pruner = find_pruner(source, staged).pruner
+    problem = load_problem(Path(request["problem"]), request["density"], request["seed"])
+    torch.set_grad_enabled(True)
+    values = call_prune(pruner.prune, problem, request["density"], request["seed"])
+    write_answer(cell, mask_of(values, problem.network, problem.budget))
+
+
+def _draw_anew() -> None:
+    """Seeds the global generators anew: forks of one process would all draw the same numbers.
+
+    A mask that depends on them then differs from run to run, and is not taken for a sound one.
+    """
+    torch.default_generator.seed()
+    np.random.seed()
+    random.seed()
+
+
+@contextlib.contextmanager
+def _arguments(source: PrunerSource) -> Iterator[None]:
+    """Gives a program's arguments to code that looks for them: its name, and nothing else."""
+    before, sys.argv = sys.argv, [source.path or "plantkit"]
     try:
-        pruner = find_pruner(source, staged).pruner
-        problem = load_problem(Path(request["problem"]), request["density"], request["seed"])
-        torch.set_grad_enabled(True)
-        values = pruner.prune(problem, request["density"], seed=request["seed"])
-        mask = mask_of(values, problem.network, problem.budget)
-    except BaseException as error:
-        write_error(cell, error, staged)
-        return
-    write_answer(cell, mask)
+        yield
+    finally:
+        sys.argv = before
 
 
 def _describe_source(source: PrunerSource, staged: Staged | None) -> dict[str, Any]:
@@ -86,31 +115,33 @@ def find_pruner(source: PrunerSource, staged: Staged | None = None) -> Registere
     raise PluginError(where, f"offers no pruner named {source.name!r}")
 
 
-def write_error(cell: Path, error: BaseException, staged: Staged | None = None) -> None:
+def write_error(
+    cell: Path, error: BaseException, staged: Staged | None = None, *, cause: str = ""
+) -> None:
     """Writes what the parent is told of an exception, within its bounds.
 
-    staged: the submission, whose line is named.
+    staged: the submission, whose line is named. cause: see `causes`.
     """
     status = Status.CRASH
     if isinstance(error, MaskError):
         status = Status.INVALID
-    elif lacks_memory(error):
+    elif is_out_of_memory(error, staged):
         status = Status.OOM
-    if isinstance(error, SystemExit):
-        message = f"called sys.exit({error.code!r})"
+    place = None
+    if isinstance(error, PluginError):
+        message, place = error.message, Place(name=error.place, line=error.line)
     elif isinstance(error, PlantkitError):
         message = describe(error).partition(": ")[2]
     else:
-        place = staged and staged.locate(error)
-        message = describe(error) + (f" ({place})" if place else "") + advice_on(error)
-        message += staged.advice_on(error) if staged else ""
+        message, place = describe(error), staged.locate(error) if staged else None
     with contextlib.suppress(BaseException):
         traceback.print_exception(error)  # into the captured output
-    report: dict[str, Any] = {
+    report = {
         "status": status.value,
-        "message": message[: MOST_TEXT_BYTES // 16],
+        "message": " ".join(message.split())[: MOST_TEXT_BYTES // 16],
+        "place": place.name if place else "",
+        "line": place.line if place else None,
+        "cause": cause,
+        "traceback": own_traceback(error, staged),
     }
-    if isinstance(error, PluginError):  # its parts, for who knows where the submission is
-        detail = " ".join(error.message.split())[: MOST_TEXT_BYTES // 16]
-        report |= {"detail": detail, "place": error.place, "line": error.line}
     write_json(cell / ERROR_FILE, report)

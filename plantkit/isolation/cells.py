@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError, PluginError
 from plantkit.files import about
+from plantkit.isolation.causes import advice, cause_of_end
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.scratch import remove_tree
 from plantkit.isolation.wire import (
@@ -25,16 +26,18 @@ from plantkit.isolation.wire import (
     ERROR_FILE,
     MOST_MESSAGE,
     MOST_TEXT_BYTES,
+    MOST_TRACEBACK,
     OUTPUT_FILE,
     SUBMISSION_DIRECTORY,
     Exit,
+    Limits,
     Status,
     plain_text,
     read_bounded_text,
     write_json,
 )
 from plantkit.pruners.sources import PrunerSource
-from plantkit.submissions.submission import MOST_NAME
+from plantkit.submissions.submission import MOST_NAME, Place
 
 if TYPE_CHECKING:
     from plantkit.networks.masks import Mask
@@ -71,11 +74,13 @@ def new_cell(scratch: Path, request: Mapping[str, Any], source: PrunerSource) ->
 
 def outcome_of(cell: Path, exit_: Exit, job: PruneJob) -> Outcome:
     """Returns what came of a job whose process has ended."""
-    status, mask, error = _judge(cell, exit_, job)
+    report = _read_report(cell)
+    status, mask, error = _judge(cell, exit_, job, report)
     return Outcome(
         status=status,
         mask=mask,
         error=plain_text(error, MOST_MESSAGE),
+        traceback=_traceback_of(report) if status is not Status.OK else "",
         seconds=exit_.seconds,
         peak_rss_mib=exit_.peak_rss_mib,
         cpu_seconds=exit_.cpu_seconds,
@@ -83,22 +88,23 @@ def outcome_of(cell: Path, exit_: Exit, job: PruneJob) -> Outcome:
     )
 
 
-def _judge(cell: Path, exit_: Exit, job: PruneJob) -> tuple[Status, Mask | None, str]:
-    if exit_.timed_out:
-        limit = f"{job.limits.time_seconds:g} s"
-        return Status.TIMEOUT, None, f"ran longer than the time limit of {limit}"
-    if exit_.exceeded or exit_.signal is not None:
-        return Status.CRASH, None, _how_it_ended(exit_)
-    report = _read_report(cell)
+def _judge(
+    cell: Path, exit_: Exit, job: PruneJob, report: Mapping[str, Any] | None
+) -> tuple[Status, Mask | None, str]:
+    if exit_.timed_out or exit_.exceeded or exit_.signal is not None:
+        status = Status.TIMEOUT if exit_.timed_out else Status.CRASH
+        return status, None, _how_it_ended(exit_, job.limits)
     if report is not None:
         reported = report.get("status")
         known = (Status.INVALID, Status.OOM, Status.CRASH)
         status = next((one for one in known if one == reported), Status.CRASH)
-        return status, None, _message_of(report) or "failed and gave no reason"
+        place = str(_place_of(report))
+        message = _message_of(report, job.limits, f" ({place})" if place else "")
+        return status, None, message or "failed and gave no reason"
     if exit_.code != 0 or not os.path.lexists(cell / ANSWER_FILE):
         if shutil.disk_usage(cell).free < MOST_TEXT_BYTES:  # too little even to say what happened
             return Status.CRASH, None, "no space was left in its scratch directory"
-        return Status.CRASH, None, _how_it_ended(exit_)
+        return Status.CRASH, None, _how_it_ended(exit_, job.limits)
     from plantkit.isolation.answers import read_answer
     from plantkit.networks.masks import budget_of
 
@@ -109,7 +115,9 @@ def _judge(cell: Path, exit_: Exit, job: PruneJob) -> tuple[Status, Mask | None,
         return Status.INVALID, None, str(error)
 
 
-def described_in(cell: Path, exit_: Exit, source: PrunerSource) -> list[DescribedPruner]:
+def described_in(
+    cell: Path, exit_: Exit, source: PrunerSource, limits: Limits
+) -> list[DescribedPruner]:
     """Returns every pruner that `source` offers, once the process that looked has ended.
 
     Raises:
@@ -118,17 +126,16 @@ def described_in(cell: Path, exit_: Exit, source: PrunerSource) -> list[Describe
     where = source.path or source.entry_point or ""
     report = _read_report(cell)
     if report is None:
-        raise PluginError(where, f"cannot be loaded: {_how_it_ended(exit_)}")
+        raise PluginError(where, f"cannot be loaded: {_how_it_ended(exit_, limits)}")
     found = report.get("pruners")
     if found is None:
-        detail = plain_text(report.get("detail"), MOST_MESSAGE)
-        message = detail or _message_of(report) or "cannot be loaded"
-        line = report.get("line")
+        place = _place_of(report)
         raise PluginError(
             where,
-            message,
-            place=plain_text(report.get("place"), MOST_NAME),
-            line=line if isinstance(line, int) and 0 < line < _MOST_LINE else None,
+            _message_of(report, limits) or "cannot be loaded",
+            place=place.name,
+            line=place.line,
+            traceback=_traceback_of(report),
         )
     if not isinstance(found, list) or not 0 < len(found) <= _MOST_PRUNERS:
         raise PluginError(where, f"expected a list of 1 to {_MOST_PRUNERS} pruners")
@@ -164,15 +171,36 @@ def _read_report(cell: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else {"message": "left an unreadable error report"}
 
 
-def _message_of(report: Mapping[str, Any]) -> str:
-    return plain_text(report.get("message"), MOST_MESSAGE)
+def _message_of(report: Mapping[str, Any], limits: Limits, place: str = "") -> str:
+    """Returns what a report says, with our own words on its cause; it is not trusted."""
+    message = plain_text(report.get("message"), MOST_MESSAGE)
+    return _with_advice(message, advice(report.get("cause"), limits), place) if message else ""
 
 
-def _how_it_ended(exit_: Exit) -> str:
-    if exit_.exceeded:
-        return exit_.exceeded
+def _place_of(report: Mapping[str, Any]) -> Place:
+    line = report.get("line")
+    return Place(
+        name=plain_text(report.get("place"), MOST_NAME),
+        line=line if isinstance(line, int) and 0 < line < _MOST_LINE else None,
+    )
+
+
+def _traceback_of(report: Mapping[str, Any] | None) -> str:
+    return plain_text(report.get("traceback"), MOST_TRACEBACK) if report else ""
+
+
+def _with_advice(message: str, found: str, place: str = "") -> str:
+    end = place + (f"; {found}" if found else "")
+    return message[: MOST_MESSAGE - len(end)] + end
+
+
+def _how_it_ended(exit_: Exit, limits: Limits) -> str:
     if exit_.timed_out:
-        return f"ran longer than {exit_.seconds:.1f} s"
-    if exit_.signal is not None:
-        return f"killed by {exit_.signal}"
-    return f"exited with code {exit_.code} and without an answer"
+        text = f"ran longer than the time limit of {limits.time_seconds:g} s"
+    elif exit_.exceeded:
+        text = exit_.exceeded
+    elif exit_.signal is not None:
+        text = f"killed by {exit_.signal}"
+    else:
+        text = f"exited with code {exit_.code} and without an answer"
+    return _with_advice(text, advice(cause_of_end(exit_), limits))

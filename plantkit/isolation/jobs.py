@@ -44,6 +44,7 @@ class Outcome:
     """What came of one run of a pruner.
 
     mask: the validated mask if status is ok, else None. error: what went wrong, else "".
+    traceback: of that error, in the submission's own lines, else "".
     seconds: wall time in the child. cpu_seconds: processor time of all that it started; None
     where it is not known. effort: the same as seconds of the reference machine, where the backend
     knows how fast its machine is. output: what the run printed, at most 64 KiB of its end.
@@ -57,6 +58,7 @@ class Outcome:
     cpu_seconds: float | None = None
     effort: float | None = None
     output: str = ""
+    traceback: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

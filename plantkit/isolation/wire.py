@@ -38,6 +38,8 @@ SALIENCY_PREFIX = "saliency."
 
 #: Most bytes read back of an error report or of captured output.
 MOST_TEXT_BYTES = 64 * 1024
+#: Most characters of a traceback.
+MOST_TRACEBACK = 12 * 1024
 #: Most characters of the message of one error.
 MOST_MESSAGE = 4 * 1024
 

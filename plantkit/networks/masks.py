@@ -119,9 +119,10 @@ def validate_mask(values: object, spec: Network, budget: int) -> Mask:
             kept than `budget`.
     """
     if not isinstance(values, Mapping):
+        forgotten = "; is its 'return' missing?" if values is None else ""
         raise MaskError(
             f"prune() returned {type(values).__name__}; expected a mapping from parameter names "
-            "to 0/1 tensors"
+            f"to 0/1 tensors{forgotten}"
         )
     shapes = spec.shapes
     for name in values:
@@ -145,9 +146,11 @@ def validate_mask(values: object, spec: Network, budget: int) -> Mask:
     ordered = {name: values[name] for name in shapes}
     mask = Mask(ordered, saliency=values.saliency if isinstance(values, Mask) else None)
     if mask.kept > budget:
+        is_inverted = 0 < spec.total - mask.kept <= budget
         raise MaskError(
             f"mask keeps {mask.kept} parameters; expected at most {budget} "
             f"(density {budget / spec.total:.6g} of {spec.total})"
+            f"{'; is it inverted? 1 means keep' if is_inverted else ''}"
         )
     return mask
 
@@ -204,8 +207,10 @@ def _as_tensor(name: str, value: Any) -> Tensor:
     try:
         return torch.as_tensor(value).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
+        where = f" on device {value.device}" if isinstance(value, Tensor) else ""
         raise MaskError(
-            f"mask for {name!r} is {type(value).__name__}; expected a tensor or array of 0/1",
+            f"mask for {name!r} is {type(value).__name__}{where}; expected a tensor or array of "
+            "0/1",
             parameter=name,
         ) from error
 

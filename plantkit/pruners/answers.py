@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import prune as torch_prune
 
 from plantkit.errors import MaskError
 from plantkit.networks import Network
@@ -77,20 +76,6 @@ def masks_in(answer: object, network: Network) -> object:
             "{name: weight != 0 for name, weight in weights.items()}"
         )
     return answer
-
-
-def advice_on(error: BaseException) -> str:
-    """Returns what to do about a slip that is made with torch.nn.utils.prune, or ""."""
-    if (
-        isinstance(error, AttributeError)
-        and getattr(error.obj, "__name__", "") == "prune"
-        and hasattr(torch_prune, str(error.name))
-    ):
-        return (
-            "; 'prune' is your own function here: import torch's by another name, as in "
-            "'import torch.nn.utils.prune as torch_prune'"
-        )
-    return ""
 
 
 def _has_masks(answer: Mapping[Any, Any]) -> bool:

@@ -10,7 +10,7 @@ _FIRST_LINE = (
     "pruner,challenge,target_density,density_multiple,seed,status,density,sparsity,effective_density,"
     "collapsed_layers,strong_performance,strong_recovered_accuracy,strong_recovered_digits,weak_performance,"
     "weak_recovered_accuracy,weak_recovered_digits,precision,recall,f1,iou,lift,adjusted_recall,average_precision,"
-    "seconds,cpu_seconds,effort,peak_rss_mib,rewind_step,bundle_sha256,error"
+    "seconds,cpu_seconds,effort,peak_rss_mib,rewind_step,bundle_sha256,error,note"
 )
 
 

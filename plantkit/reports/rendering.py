@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from plantkit.reports.tables import challenge_tables, error_lines, render_table
+from plantkit.reports.tables import challenge_tables, error_lines, note_lines, render_table
 from plantkit.reports.tracks import effort_table, exceeds_a_budget, standings_tables
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def render_evaluation(
             align=["left" if name in _LEFT else "right" for name in headers],
         )
         parts.append("\n".join([heading(table.title), grid, paragraphs(table.notes)]))
-    if errors := error_lines(evaluation):
-        parts.append(f"{heading('Failures')}\n{paragraphs(errors)}")
+    for title, lines in (("Failures", error_lines(evaluation)), ("Notes", note_lines(evaluation))):
+        if lines:
+            parts.append(f"{heading(title)}\n{paragraphs(lines)}")
     return "\n\n".join(parts) + "\n"

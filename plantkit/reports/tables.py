@@ -138,6 +138,16 @@ def error_lines(evaluation: Evaluation) -> list[str]:
     ]
 
 
+def note_lines(evaluation: Evaluation) -> list[str]:
+    """Returns a line for every distinct note of every pruner, with how often it came."""
+    runs = Counter(record.pruner for record in evaluation.records)
+    counts = Counter((record.pruner, record.note) for record in evaluation.records if record.note)
+    return [
+        f"{pruner}: in {count} of {runs[pruner]} runs: {note}"
+        for (pruner, note), count in counts.items()
+    ]
+
+
 def _standings_notes(evaluation: Evaluation) -> list[str]:
     from plantkit.scoring.ranking import coverage, mean_areas
     from plantkit.scoring.score import dense_score
@@ -211,7 +221,6 @@ def _mean_of(values: Iterable[float]) -> str:
 
 
 def _row(density: str, records: Sequence[Record]) -> dict[str, str]:
-    statuses = Counter(record.status for record in records)
     done = [record for record in records if record.status == "ok"]
 
     def mean(value: Callable[[Record], float], digits: int = 3) -> str:
@@ -228,8 +237,14 @@ def _row(density: str, records: Sequence[Record]) -> dict[str, str]:
         "digits ": mean(lambda record: record.weak.recovered_digits),
         "overlap": mean(lambda record: record.overlap[SCORED_OVERLAP]),
         "F1": mean(lambda record: record.overlap["f1"]),
-        "status": records[0].status
-        if len(statuses) == 1
-        else ", ".join(f"{count} {name}" for name, count in statuses.items()),
+        "status": _status(records),
         "seconds": mean(lambda record: record.seconds, 2),
     }
+
+
+def _status(records: Sequence[Record]) -> str:
+    """Returns the status of a row, or how often each came, and whether there is a note."""
+    counts = Counter(record.status for record in records)
+    text = ", ".join(f"{count} {name}" for name, count in counts.items())
+    note = " (see Notes)" if any(record.note for record in records) else ""
+    return (records[0].status if len(counts) == 1 else text) + note

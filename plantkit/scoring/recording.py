@@ -114,6 +114,8 @@ def record_of(
         cpu_seconds=attempt.cpu_seconds,
         effort=attempt.effort,
         rewind_step=attempt.rewind_step,
+        note=attempt.note,
+        traceback=attempt.traceback,
     )
 
 

@@ -35,7 +35,9 @@ class Record:
     average_precision. `seconds` is the pruner's wall time, `cpu_seconds` its processor time on
     all cores, and `effort` that in seconds of the reference machine; None where not measured.
     rewind_step: the step of dense training that the mask was trained from, 0 for the
-    initialisation.
+    initialisation. note: what the
+    pruner's author should know of a mask that is valid. traceback: of the error, in the
+    submission's own lines.
     """
 
     pruner: str
@@ -61,6 +63,8 @@ class Record:
     cpu_seconds: float | None = None
     effort: float | None = None
     rewind_step: int = 0
+    note: str = ""
+    traceback: str = ""
 
     @property
     def key(self) -> tuple[str, str, float, int]:

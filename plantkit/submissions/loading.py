@@ -56,11 +56,6 @@ def import_submission(staged: Staged) -> ModuleType:
             what = f"syntax error: {error.msg}"
         elif isinstance(error, NotebookError):
             what = str(error)
-        elif isinstance(error, ModuleNotFoundError):
-            what += (
-                "; a submission can import installed packages, and modules next to its file that "
-                "define no pruner"
-            )
         place = staged.locate(error) or Place(name="", line=None)
         raise PluginError(staged.path, what, place=place.name, line=place.line) from error
 

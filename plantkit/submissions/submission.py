@@ -160,14 +160,9 @@ class Staged:
         inner = file.removeprefix(self.path + os.sep)
         return Place(name=(inner if inner != file else name) + cell + number, line=line)
 
-    def advice_on(self, error: BaseException) -> str:
-        """Returns what to do about a file that did not come along, or ""."""
-        name = getattr(error, "filename", None)
-        if not isinstance(error, FileNotFoundError) or not isinstance(name, str):
-            return ""
-        if not name.startswith(self.root + os.sep):
-            return ""
-        return "; a file brings only the modules that it imports: hand in the folder with all files"
+    def is_own(self, filename: str) -> bool:
+        """Whether the file that messages call `filename` is one of the submission's."""
+        return self.place(filename, None) is not None
 
     def locate(self, error: BaseException) -> Place | None:
         """Returns the innermost place of the submission at which `error` was raised, or None."""

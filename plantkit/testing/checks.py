@@ -31,11 +31,15 @@ _OTHER = Call(density=0.1, seed=1)
 
 
 class CheckFailure(AssertionError):  # noqa: N818 - as in AssertionError: a check has failed
-    """What a check expected, and what it got."""
+    """What a check expected, and what it got.
 
-    def __init__(self, *, expected: str, got: str) -> None:
+    traceback: of an error, in the pruner's own lines, else "".
+    """
+
+    def __init__(self, *, expected: str, got: str, traceback: str = "") -> None:
         self.expected = expected
         self.got = got
+        self.traceback = traceback
         super().__init__(f"expected {expected}; got {got}")
 
 
@@ -107,7 +111,9 @@ class Subject:
             text = made.outcome.error or "a run that cannot be observed"
             where = f"problem {problem!r}, density {calls[-1].density:.3g}"
             raise CheckFailure(
-                expected=f"a valid mask ({where})", got=f"{made.outcome.status}: {text}"
+                expected=f"a valid mask ({where})",
+                got=f"{made.outcome.status}: {text}",
+                traceback=made.outcome.traceback,
             )
         return list(made.seen)
 
@@ -174,6 +180,7 @@ def _loads(subject: Subject) -> None:
         raise CheckFailure(
             expected="a file that defines prune(problem, density, seed) or plantkit_pruners()",
             got=str(error).removeprefix(error.plugin).lstrip(":, "),
+            traceback=error.traceback,
         ) from error
 
 
@@ -185,7 +192,11 @@ def _loads(subject: Subject) -> None:
 def _returns(subject: Subject) -> None:
     outcome = subject.laboratory.run(subject.source, _PLAIN, _USUAL)
     if outcome.status not in {Status.OK, Status.INVALID}:
-        raise CheckFailure(expected="a mask", got=f"{outcome.status}: {outcome.error}")
+        raise CheckFailure(
+            expected="a mask",
+            got=f"{outcome.status}: {outcome.error}",
+            traceback=outcome.traceback,
+        )
     observation = subject.observe(_USUAL)
     if observation.seen:
         returned = observation.seen[0].returned
@@ -245,6 +256,16 @@ def _budget(subject: Subject) -> None:
             got=f"{kept}",
         )
     subject.see(_USUAL)  # validated by the parent: the child could lie
+
+
+@_check("keeps-something", "the mask keeps something", "budget")
+def _keeps_something(subject: Subject) -> None:
+    if not any(int(entry["kept"]) for entry in subject.entries().values()):
+        problem = subject.laboratory.problem(_PLAIN).at(density=_USUAL.density, seed=0)
+        raise CheckFailure(
+            expected=f"1 to {problem.budget} parameters kept at density {_USUAL.density}",
+            got="0; 1 means keep",
+        )
 
 
 _gives_masks("regression", "a regression problem with two outputs", "regression")
@@ -359,7 +380,11 @@ def _isolated(subject: Subject) -> None:
     ):
         outcome = run(subject.source, _PLAIN, _USUAL)
         if outcome.mask is None:
-            raise CheckFailure(expected=f"a mask{where}", got=f"{outcome.status}: {outcome.error}")
+            raise CheckFailure(
+                expected=f"a mask{where}",
+                got=f"{outcome.status}: {outcome.error}",
+                traceback=outcome.traceback,
+            )
         masks.append(outcome.mask.digest())
     if masks[0] != masks[1]:
         raise CheckFailure(

@@ -63,13 +63,15 @@ class Observed:
         return self.pruner.reference
 
     def prune(self, problem: Problem, density: float, *, seed: int) -> Any:
+        from plantkit.pruners.calls import call_prune
+
         seen: list[dict[str, Any]] = []
         values: Any = None
         try:
             for call_density, call_seed in self.calls:
                 given = problem.at(density=call_density, seed=call_seed)
                 before, problem_before = _process_state(), _problem_state(given)
-                values = self.pruner.prune(given, call_density, seed=call_seed)
+                values = call_prune(self.pruner.prune, given, call_density, call_seed)
                 after, problem_after = _process_state(), _problem_state(given)
                 seen.append(
                     {

@@ -26,13 +26,18 @@ class CheckStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What came of one check. expected, got: of a failed one. reason: of a skipped one."""
+    """What came of one check.
+
+    expected, got: of a failed one. traceback: of its error, in the pruner's own lines. reason: of
+    a skipped one.
+    """
 
     check: str
     description: str
     status: CheckStatus
     expected: str = ""
     got: str = ""
+    traceback: str = ""
     reason: str = ""
     seconds: float = 0.0
 
@@ -74,6 +79,7 @@ class Examination:
                 "status": CheckStatus.FAILED,
                 "expected": failure.expected,
                 "got": failure.got,
+                "traceback": failure.traceback,
             }
         except CheckSkipped as skipped:
             return {"status": CheckStatus.SKIPPED, "reason": str(skipped)}

@@ -554,3 +554,14 @@ def test_other_failures_and_other_pruners_are_no_invalid_masks(
     fake.labels = ()
     text = HEAD + F1 + 'baseline = "magnitude"\n'
     assert list(grade(text).format_errors) == []
+
+
+def test_tracebacks_are_handed_over_without_the_challenge(fake, grade):
+    told: list[tuple[str, str]] = []
+    fake.changes["relu-3x8"] = {"status": "crash", "error": "no", "traceback": "line 3"}
+    grade(HEAD + F1, on_errors=told.extend)
+    assert ("mine", "line 3") in told
+    fake.error = PluginError("mine.py", "cannot be imported", traceback="line 1")
+    told.clear()
+    grade(HEAD + F1, on_errors=told.extend)
+    assert told == [("mine.py", "line 1")]

@@ -150,7 +150,7 @@ def test_time_limit_kills_what_the_run_started(run, tmp_path):
         level=Level.PROCESS,
     )
     assert outcome.status is Status.TIMEOUT
-    assert outcome.error == "ran longer than the time limit of 1 s"
+    assert outcome.error.startswith("ran longer than the time limit of 1 s; do less")
     assert time.monotonic() - started < 10
     time.sleep(3)
     assert not marker.exists()
@@ -257,7 +257,9 @@ def test_describe(server, tmp_path, write):
     snip = PrunerSource(entry_point="snip", name="snip")
     assert backend.describe(snip, limits)[0].reference == "arXiv 1810.02340"
     broken = PrunerSource(path=str(write("import sys; sys.exit(0)")))
-    with pytest.raises(PluginError, match=r"mine\.py, line 1: cannot be imported: SystemExit: 0"):
+    with pytest.raises(
+        PluginError, match=r"mine\.py, line 1: cannot be imported: called sys.exit\(0\)"
+    ):
         backend.describe(broken, limits)
 
 

@@ -106,7 +106,8 @@ def test_not_a_mapping():
         "prune() returned list; expected a mapping from parameter names to 0/1 tensors"
     )
     assert error.parameter is None
-    assert "returned NoneType;" in str(refuse(None))
+    assert "returned NoneType; expected" in str(refuse(None))
+    assert str(refuse(None)).endswith("; is its 'return' missing?")
 
 
 def test_unknown_name_gets_a_suggestion_and_the_names():
@@ -173,6 +174,18 @@ def test_values_other_than_zero_and_one(wrong, shown):
         f"{shown}; expected only 0 and 1"
     )
     assert error.parameter == "layers.0.weight"
+
+
+def test_a_mask_whose_opposite_would_fit_may_be_inverted():
+    values = ones()
+    values["layers.0.weight"][:] = 0
+    assert str(refuse(values, budget=6)).endswith("of 13); is it inverted? 1 means keep")
+    assert str(refuse(values, budget=5)).endswith("of 13)")
+
+
+def test_a_tensor_without_values_is_named_with_its_device():
+    values = ones() | {"layers.0.weight": torch.zeros(3, 2, device="meta")}
+    assert "'layers.0.weight' is Tensor on device meta; expected" in str(refuse(values))
 
 
 def test_too_many_kept():

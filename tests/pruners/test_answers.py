@@ -11,7 +11,7 @@ from torch.nn.utils import prune as torch_prune
 
 from plantkit.errors import MaskError
 from plantkit.networks.masks import Mask
-from plantkit.pruners.answers import advice_on, mask_of, masks_in
+from plantkit.pruners.answers import mask_of, masks_in
 from plantkit.testing.problems import make_problem
 
 
@@ -144,16 +144,6 @@ def test_a_mask_keeps_its_saliency(problem):
     saliency = {name: weight.abs() for name, weight in problem.weights.items()}
     given = Mask(magnitude(problem), saliency=saliency)
     assert mask_of(given, problem.network, problem.budget).saliency.keys() == saliency.keys()
-
-
-def test_a_function_called_like_the_module_it_imports():
-    scope: dict[str, object] = {}
-    exec("from torch.nn.utils import prune\ndef prune(): prune.l1_unstructured", scope)
-    with pytest.raises(AttributeError) as error:
-        scope["prune"]()
-    assert "import torch.nn.utils.prune as torch_prune" in advice_on(error.value)
-    for other in (AttributeError("prune"), ValueError("prune"), AttributeError("x", name="y")):
-        assert advice_on(other) == ""
 
 
 class TestModule:

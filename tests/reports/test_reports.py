@@ -89,6 +89,23 @@ def test_all_formats_are_there():
     assert all(built_in(name).name == name for name in FORMATS)
 
 
+def test_notes_are_marked_at_their_rows_and_listed(evaluation):
+    first, *others = evaluation.records
+    noted = replace(evaluation, records=[replace(first, note=HOSTILE), *others])
+    lines = built_in("table").render(noted).splitlines()
+    marked = [line for line in lines if "(see Notes)" in line]
+    assert [line.split()[0] for line in marked] == [first.pruner]
+    assert "ok (see Notes)" in marked[0]
+    assert f"{first.pruner}: in 1 of 8 runs: {HOSTILE}" in lines[lines.index("Notes") :]
+    assert "Notes" not in built_in("table").render(evaluation)
+    assert HOSTILE not in built_in("html").render(noted).partition("Notes")[2]
+    csv_lines = list(csv.DictReader(io.StringIO(built_in("csv").render(noted))))
+    assert [line["note"] for line in csv_lines][:2] == [HOSTILE, ""]
+    value = json.loads(built_in("json").render(noted))
+    assert value["records"][0]["note"] == HOSTILE
+    assert violations(value, "results") == []
+
+
 def test_a_plugin_adds_a_format_but_takes_none_over():
     class Mine:
         name = "mine"

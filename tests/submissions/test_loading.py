@@ -59,7 +59,7 @@ def test_each_submission_sees_its_own_modules(load):
     first = load({"mine.py": "import helpers\nx = helpers.x", "helpers.py": "x = 1"})
     second = load({"mine.py": "import helpers\nx = helpers.x", "helpers.py": "x = 2"})
     assert (first.x, second.x) == (1, 2)
-    with pytest.raises(PluginError, match=r"No module named 'helpers'; a submission can import"):
+    with pytest.raises(PluginError, match=r"No module named 'helpers'"):
         load({"mine.py": "import helpers"})
     assert "helpers" not in sys.modules
 

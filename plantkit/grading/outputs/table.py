@@ -35,8 +35,12 @@ def render(grade: Grade) -> str:
         errors = "\n".join(grade.format_errors[:3])
         parts.append(f"Invalid masks:\n{textwrap.indent(errors, '  ')}")
     parts.append("\n".join(_totals(grade)))
-    # A log of GitHub Actions obeys lines that begin with two colons, or hold ##[...].
-    return "\n\n".join(parts).replace("::", ": :").replace("##[", "# #[") + "\n"
+    return harmless("\n\n".join(parts)) + "\n"
+
+
+def harmless(text: str) -> str:
+    """Returns `text` without what a log of GitHub Actions obeys: lines of `::`, and `##[`."""
+    return text.replace("::", ": :").replace("##[", "# #[")
 
 
 def _totals(grade: Grade) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from plantkit.isolation.cells import described_in, new_cell, outcome_of
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
@@ -42,7 +42,7 @@ class LocalBackend:
 
     def run(self, job: PruneJob) -> Outcome:
         """See `Backend.run`."""
-        with new_cell(self._scratch, job.to_request(), job.source) as cell:
+        with new_cell(self._scratch, self._request(job.to_request()), job.source) as cell:
             return outcome_of(cell, self.carry_out(cell, job.limits), job)
 
     def describe(self, source: PrunerSource, limits: Limits) -> list[DescribedPruner]:
@@ -52,8 +52,11 @@ class LocalBackend:
             PluginError: the source cannot be loaded.
             IsolationError: nothing can be run.
         """
-        with new_cell(self._scratch, {"kind": "describe"}, source) as cell:
-            return described_in(cell, self.carry_out(cell, limits), source)
+        with new_cell(self._scratch, self._request({"kind": "describe"}), source) as cell:
+            return described_in(cell, self.carry_out(cell, limits), source, limits)
+
+    def _request(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        return wanted | {"level": self._isolation.level.value}
 
     def carry_out(self, cell: Path, limits: Limits) -> Exit:
         """Carries out the request in `cell` and returns how its process ended.
