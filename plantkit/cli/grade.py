@@ -103,7 +103,7 @@ def command(
     write_grade(files, grade)
     click.echo(table.render(grade if hidden == "show" else grade.for_students()), nl=False)
     if github and summary_path:
-        with Path(summary_path).open("a", encoding="utf-8") as file:
+        with Path(summary_path).open("a", encoding="utf-8", newline="\n") as file:
             file.write(actions.summary(grade))
         for line in actions.annotation_commands(grade):
             click.echo(line)

@@ -36,7 +36,7 @@ class RunDirectory(Journal[Record]):
         directory = self.path / "output"
         directory.mkdir(exist_ok=True)
         target = directory / f"{re.sub(r'[^A-Za-z0-9._=-]', '_', name)}.txt"
-        target.write_text(output, encoding="utf-8", errors="replace")
+        write_whole(target, output.encode(errors="replace"))
 
 
 def save_mask(directory: Path, mask: Mask) -> None:
