@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from plantkit.errors import UsageError
+
+#: The colon of a drive, as in `C:\runs=2\my_pruner.py`, is followed by a path.
+_WITH_OPTIONS = re.compile(r"(.*?):([^:=/\\]*=.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +37,10 @@ def parse_pruner(text: str) -> PrunerSource:
     Raises:
         UsageError: a path that is not an existing file, or malformed options.
     """
-    base, _, option_text = text, "", ""
-    if not Path(text).is_file() and "=" in text.rpartition(":")[2]:
-        base, _, option_text = text.rpartition(":")
+    base, option_text = text, ""
+    found = _WITH_OPTIONS.fullmatch(text)
+    if found and not Path(text).is_file():
+        base, option_text = found.groups()
     options = {}
     for pair in filter(None, option_text.split(",")):
         key, equals, value = pair.partition("=")
