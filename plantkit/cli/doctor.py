@@ -15,6 +15,8 @@ _PROMISES = {
     "no other process",
     "process": "has a process of its own with limits and a clean environment; it can read what "
     "you can read",
+    "watched": "has a process of its own with a clean environment, which is ended with all that it "
+    "started when it is seen to break a limit; it can read what you can read",
     "none": "runs inside of plantkit, for debugging; promises nothing",
 }
 

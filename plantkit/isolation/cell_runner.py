@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,20 @@ def run_cell(cell: Path) -> None:
         write_error(cell, error, source.path)
         return
     write_answer(cell, mask)
+
+
+def redirect(output: Path) -> None:
+    """Sends all that this process prints to a file, from now on; it reads nothing."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    captured = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(null, 0)
+    os.dup2(captured, 1)
+    os.dup2(captured, 2)
+    os.close(null)
+    os.close(captured)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - what was read ahead stays behind
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", closefd=False, errors="replace")
 
 
 def _describe_source(source: PrunerSource) -> dict[str, Any]:

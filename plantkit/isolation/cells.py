@@ -69,6 +69,8 @@ def _judge(cell: Path, exit_: Exit, job: PruneJob) -> tuple[Status, Mask | None,
     if exit_.timed_out:
         limit = f"{job.limits.time_seconds:g} s"
         return Status.TIMEOUT, None, f"ran longer than the time limit of {limit}"
+    if exit_.out_of_memory:
+        return Status.OOM, None, exit_.exceeded
     if exit_.exceeded or exit_.signal is not None:
         return Status.CRASH, None, _how_it_ended(exit_)
     report = _read_report(cell)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
+
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
 
 _PROC = Path("/proc")
 

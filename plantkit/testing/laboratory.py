@@ -25,7 +25,7 @@ from plantkit.errors import PluginError
 from plantkit.isolation.backends.local import LocalBackend
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.leftovers import make_scratch
-from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.levels import Isolation, Level, process_level
 from plantkit.isolation.opening import open_backend
 from plantkit.isolation.problems import write_problem
 from plantkit.isolation.servers import START_SECONDS, PrunerServer
@@ -117,7 +117,7 @@ class Laboratory:
         self._root = make_scratch()
         self._scratch = self._root / "cells"
         if isolation is not None and isolation.level is Level.NONE:
-            isolation = replace(isolation, level=Level.PROCESS)
+            isolation = replace(isolation, level=process_level())
         self._isolation = isolation
         self._servers = (PrunerServer(), PrunerServer())
         self._problems: dict[str, tuple[Problem, Path]] = {}
@@ -137,7 +137,7 @@ class Laboratory:
     def start(self) -> None:
         """Starts both isolated servers; they get ready at the same time."""
         for server in self._servers:
-            server.start()
+            server.start(self._isolation.level if self._isolation else None)
 
     def describe(self, source: PrunerSource) -> list[DescribedPruner]:
         """Returns what every pruner of a source says of itself.
