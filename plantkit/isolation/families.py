@@ -38,8 +38,8 @@ class Family:
         self._strangers.intersection_update(psutil.pids())
         with contextlib.suppress(psutil.Error):
             self._known.update(self.root.children(recursive=True))
-        self._known = set(filter(_is_running, self._known))
-        return [*filter(_is_running, [self.root]), *self._known]
+        self._known = set(filter(is_running, self._known))
+        return [*filter(is_running, [self.root]), *self._known]
 
     def memory_mib(self) -> float:
         """Returns the memory that all known members hold now, in MiB."""
@@ -92,7 +92,7 @@ class Family:
         return set(self.look())
 
 
-def _is_running(process: psutil.Process) -> bool:
+def is_running(process: psutil.Process) -> bool:
     """Returns whether a process has not ended; one that nobody took note of yet has."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
