@@ -18,7 +18,7 @@ from plantkit.isolation.levels import Check, Level, Offer, process_level
 from plantkit.isolation.wire import MARKER
 
 _PROBE_SECONDS = 60
-USE_LINUX = "full isolation needs Linux 5.13 or later; a virtual machine or container offers it"
+USE_LINUX = "full isolation needs Linux 5.13 or later; a virtual machine, container or WSL 2 has it"
 #: A program that leaves a process without a parent, and tells its id.
 _LEAVE_ORPHAN = (
     "import subprocess, sys; nothing = subprocess.DEVNULL; "

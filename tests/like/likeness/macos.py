@@ -29,6 +29,7 @@ def other_values() -> dict[str, dict[str, Any]]:
             "system": lambda: "Darwin",
             "platform": lambda *_, **__: "macOS-15.1-arm64-arm-64bit",
             "machine": lambda: "arm64",
+            "mac_ver": lambda *_, **__: ("15.1", ("", "", ""), "arm64"),
         },
         "resource": {"setrlimit": _set_limit},
         "ctypes": {"CDLL": _Library},

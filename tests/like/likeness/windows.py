@@ -90,6 +90,7 @@ def other_values() -> dict[str, dict[str, Any]]:
             "system": lambda: "Windows",
             "platform": lambda *_, **__: "Windows-11-10.0.26100-SP0",
             "machine": lambda: "AMD64",
+            "release": lambda: "11",
         },
         "select": {"select": _select},
         "signal": {
