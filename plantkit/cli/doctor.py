@@ -8,7 +8,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, write_output
-from plantkit.isolation.levels import AUTO, Level, choose
+from plantkit.isolation.levels import Level
 
 _PROMISES = {
     "full": "reaches no file but its libraries, its problem and its scratch; no network; "
@@ -37,7 +37,7 @@ def command(output_format: str) -> None:
     from plantkit.isolation.probe import probe_machine
 
     offer = probe_machine()
-    chosen, _ = choose(AUTO, offer)
+    chosen = offer.best
     if output_format == "json":
         levels = {
             level: {
@@ -60,4 +60,5 @@ def command(output_format: str) -> None:
             click.echo(f"  {'ok     ' if check.works else 'missing'} {check.name}: {check.detail}")
             if check.remedy:
                 click.echo(f"          to do: {check.remedy}")
-    click.echo(f"plantkit evaluate uses: {chosen}")
+    only = " (only if you add --isolation none)" if chosen is Level.NONE else ""
+    click.echo(f"plantkit evaluate uses: {chosen}{only}")

@@ -46,8 +46,8 @@ class Family:
                     self._known.add(process)
                     continue
             self._strangers.add(pid)
-        self._known = set(filter(_is_running, self._known))
-        return [*filter(_is_running, [self.root]), *self._known]
+        self._known = set(filter(is_running, self._known))
+        return [*filter(is_running, [self.root]), *self._known]
 
     def memory_mib(self) -> float:
         """Returns the memory that all known members hold now, in MiB."""
@@ -87,7 +87,7 @@ class Family:
         self._known.clear()
 
 
-def _is_running(process: psutil.Process) -> bool:
+def is_running(process: psutil.Process) -> bool:
     """Returns whether a process has not ended; one that nobody took note of yet has."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -99,7 +99,7 @@ def _try_watching() -> str:
     """Returns what went wrong, or ""."""
     import psutil
 
-    from plantkit.isolation.families import Family
+    from plantkit.isolation.families import Family, is_running
 
     marker = secrets.token_hex(16)
     try:
@@ -116,7 +116,8 @@ def _try_watching() -> str:
             orphan = psutil.Process(int(parent.stdout.readline()))
             parent.wait()
         family.end()
-        orphan.wait(timeout=1)
+        if is_running(orphan):
+            return "a process without a parent cannot be found and ended"
     except (psutil.Error, OSError, ValueError) as error:
         return f"{type(error).__name__}: {error}"
     return "" if used > 0 else "the memory of a process cannot be read"
