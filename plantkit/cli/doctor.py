@@ -9,8 +9,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, write_output
-from plantkit.errors import IsolationError
-from plantkit.isolation.levels import AUTO, Level, choose
+from plantkit.isolation.levels import Level
 from plantkit.machine import PYTHONS, SYSTEMS, is_supported, system_name
 
 _SUPPORTED = "plantkit is tested on {}, with Python {} to {}".format(
@@ -44,11 +43,7 @@ def command(output_format: str) -> None:
     from plantkit.isolation.probe import probe_machine
 
     offer = probe_machine()
-    problem = ""
-    try:
-        chosen = choose(AUTO, offer)[0]
-    except IsolationError as error:
-        chosen, problem = Level.NONE, str(error)
+    chosen = offer.best
     system = {
         "name": system_name(),
         "python": platform.python_version(),
@@ -79,4 +74,5 @@ def command(output_format: str) -> None:
             click.echo(f"  {'ok     ' if check.works else 'missing'} {check.name}: {check.detail}")
             if check.remedy:
                 click.echo(f"          to do: {check.remedy}")
-    click.echo(problem or f"plantkit evaluate uses: {chosen}")
+    only = " (only if you add --isolation none)" if chosen is Level.NONE else ""
+    click.echo(f"plantkit evaluate uses: {chosen}{only}")

@@ -19,8 +19,8 @@ class Family:
     """A process and all that it started, as far as they can be found.
 
     Members are found by their parents, and known from then on, whatever becomes of a parent. One
-    that loses its parent before anybody looks is found by the marker in its environment, unless
-    it has taken that away.
+    that lost its parent before anybody looked is found by the marker in its environment, unless
+    it started with that taken away.
 
     Args:
         root: the first member's process id.
@@ -31,13 +31,21 @@ class Family:
         self.root = psutil.Process(root)
         self._marker = marker
         self._known: set[psutil.Process] = set()
-        self._strangers = set(psutil.pids()) - {root}
+        self._strangers = set(psutil.pids()) - {root}  # by process id
 
     def look(self) -> list[psutil.Process]:
         """Returns the members that run, the root first, and takes note of new ones."""
-        self._strangers.intersection_update(psutil.pids())
         with contextlib.suppress(psutil.Error):
             self._known.update(self.root.children(recursive=True))
+        running = set(psutil.pids())
+        self._strangers &= running
+        for pid in running - self._strangers - {one.pid for one in (self.root, *self._known)}:
+            with contextlib.suppress(psutil.Error, OSError):
+                process = psutil.Process(pid)
+                if process.environ().get(MARKER) == self._marker:
+                    self._known.add(process)
+                    continue
+            self._strangers.add(pid)
         self._known = set(filter(is_running, self._known))
         return [*filter(is_running, [self.root]), *self._known]
 
@@ -67,7 +75,7 @@ class Family:
         deadline = time.monotonic() + _END_SECONDS
         while time.monotonic() < deadline:
             stopped: set[psutil.Process] = set()
-            while new := self._all() - stopped - spared:
+            while new := set(self.look()) - stopped - spared:
                 _each(new, "suspend")
                 stopped |= new
                 if time.monotonic() > deadline:
@@ -77,19 +85,6 @@ class Family:
             _each(stopped, "kill")
             psutil.wait_procs(stopped, timeout=0.1)
         self._known.clear()
-
-    def _all(self) -> set[psutil.Process]:
-        """Returns every member that runs, those included that only their marker tells."""
-        self.look()
-        for process in list(self._known):
-            with contextlib.suppress(psutil.Error):
-                self._known.update(process.children(recursive=True))
-        for pid in set(psutil.pids()) - self._strangers - {self.root.pid}:
-            with contextlib.suppress(psutil.Error, OSError):
-                process = psutil.Process(pid)
-                if process not in self._known and process.environ().get(MARKER) == self._marker:
-                    self._known.add(process)
-        return set(self.look())
 
 
 def is_running(process: psutil.Process) -> bool:

@@ -99,7 +99,7 @@ def _leftovers(root: Path) -> list[str]:
 
 
 def _is_own_directory(status: os.stat_result) -> bool:
-    is_own = sys.platform == "win32" or status.st_uid == os.geteuid()
+    is_own = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()  # Windows has no ids
     return is_own and stat.S_ISDIR(status.st_mode)
 
 

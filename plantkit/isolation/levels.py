@@ -93,6 +93,11 @@ class Offer:
     def offers(self, level: Level) -> bool:
         return not self.missing(level)
 
+    @property
+    def best(self) -> Level:
+        """The first level that works here."""
+        return next(level for level in Level if self.offers(level))
+
 
 def choose(requested: str, offer: Offer) -> tuple[Level, str]:
     """Returns the level that a run gets, and a warning where it is less than full, else "".
@@ -102,7 +107,7 @@ def choose(requested: str, offer: Offer) -> tuple[Level, str]:
     Raises:
         IsolationError: something that the level needs is missing.
     """
-    best = next(level for level in Level if offer.offers(level))
+    best = offer.best
     if requested != AUTO:
         level = Level(requested)
         if not offer.offers(level):
@@ -114,12 +119,13 @@ def choose(requested: str, offer: Offer) -> tuple[Level, str]:
         return level, ""
     if best is Level.FULL:
         return best, ""
-    missing = ", ".join(check.name for check in offer.missing(Level.FULL))
     if best is Level.NONE:
         raise IsolationError(
-            f"this machine cannot run a pruner in a process of its own: it lacks {missing}; "
+            "this machine cannot run a pruner in a process of its own:\n"
+            f"{_listed(offer.missing(Level.WATCHED))}\n"
             "see 'plantkit doctor'; --isolation none runs code that you trust without protection"
         )
+    missing = ", ".join(check.name for check in offer.missing(Level.FULL))
     return best, (
         f"isolation is '{best}': this machine lacks {missing}, so a pruner can read what you "
         "can read; evaluate only code that you trust, or see 'plantkit doctor'"

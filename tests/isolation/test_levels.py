@@ -68,7 +68,7 @@ class TestChoose:
                 for level in (Level.FULL, Level.PROCESS, Level.WATCHED)
             ]
         )
-        with pytest.raises(IsolationError, match="it lacks what full needs, what process needs"):
+        with pytest.raises(IsolationError, match="a process of its own:\n  what watched needs: "):
             choose("auto", nothing)
         assert choose("none", nothing) == (Level.NONE, "")
 
