@@ -23,7 +23,10 @@ def absent_names(platform: str) -> dict[str, list[str] | None]:
         if "sys.platform" not in text:
             continue
         body = ast.parse(text).body
-        here, there = set(_names(body, "linux")), set(_names(body, platform))
+        here, there = (
+            {name for name in _names(body, which) if not name.startswith("_")}
+            for which in ("linux", platform)
+        )
         module = ".".join(path.relative_to(stubs).with_suffix("").parts)
         if not there and here:
             found[module.removesuffix(".__init__")] = None
@@ -33,7 +36,7 @@ def absent_names(platform: str) -> dict[str, list[str] | None]:
 
 
 def _names(body: Iterable[ast.stmt], platform: str) -> Iterator[str]:
-    """Yields the public names that statements define; what they import counts as re-exported
+    """Yields the names that statements define; what they import counts as re-exported
     only under its own name, as in every stub."""
     for statement in body:
         match statement:

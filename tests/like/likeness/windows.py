@@ -35,6 +35,7 @@ def behave() -> None:
     """Makes files, names and text behave as they do on Windows, for all code."""
     for name in ("fork", "forkserver"):
         multiprocessing.context._concrete_contexts.pop(name, None)
+    multiprocessing.get_all_start_methods = lambda: ["spawn"]
     builtins.open = io.open = _text_as_there(io.open)
     for name in ("unlink", "remove", "rmdir", "rename", "replace"):
         setattr(os, name, _refusing_what_is_in_use(getattr(os, name)))
