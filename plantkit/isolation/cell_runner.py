@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 
@@ -56,9 +56,21 @@ def redirect(output: Path) -> None:
     os.dup2(captured, 2)
     os.close(null)
     os.close(captured)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - what was read ahead stays behind
-    sys.stdout = os.fdopen(1, "w", closefd=False)
-    sys.stderr = os.fdopen(2, "w", closefd=False, errors="replace")
+    # What was read ahead stays behind.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = _text_to(1), _text_to(2)
+
+
+def _text_to(descriptor: int) -> TextIO:
+    """Returns a stream that takes every character, whatever the system's encoding is."""
+    return os.fdopen(
+        descriptor,
+        "w",
+        encoding="utf-8",
+        errors="backslashreplace",
+        newline="\n",
+        closefd=False,
+    )
 
 
 def _describe_source(source: PrunerSource) -> dict[str, Any]:

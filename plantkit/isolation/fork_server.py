@@ -38,7 +38,7 @@ def main() -> None:
     torch.set_num_threads(1)  # a fork must not inherit a pool of threads
     kernel.set_dumpable(False)
     kernel.adopt_orphans()
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
     answers.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
     answers.flush()

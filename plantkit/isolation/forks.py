@@ -86,7 +86,7 @@ class Zygote:
             ForkedServer(
                 self,
                 numbered(marker, number),
-                requests=os.fdopen(write, "w", encoding="utf-8"),
+                requests=os.fdopen(write, "w", encoding="utf-8", newline="\n"),
                 answers=os.fdopen(read, encoding="utf-8"),
             )
             for number, ((_, write), (read, _)) in enumerate(

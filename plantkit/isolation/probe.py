@@ -40,7 +40,7 @@ def begin_probe() -> subprocess.Popen[str] | None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         env=clean_environment(),
     )
 

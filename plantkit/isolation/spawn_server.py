@@ -25,7 +25,7 @@ from plantkit.isolation.wire import MARKER, OUTPUT_FILE
 def main() -> None:
     """Serves requests: one line each on standard input, the path of a cell; one as an answer."""
     requests = os.fdopen(os.dup(0), encoding="utf-8")
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     redirect(Path(os.devnull))  # nothing but answers may reach the parent's pipe
     torch.default_generator.seed()  # else all processes would draw the same numbers
     family = Family(os.getpid(), os.environ[MARKER])

@@ -97,7 +97,7 @@ def _in_child(backend: type[LocalBackend], attempt: Callable[[Path, Path], None]
 
     with scratch_directory() as root:
         secret, cell = root / "secret", root / "cell"
-        secret.write_text("secret")
+        secret.write_bytes(b"secret")
         cell.mkdir()
         report, answer = os.pipe()
         try:
@@ -165,7 +165,7 @@ def _try_descriptors(secret: Path, scratch: Path) -> None:
 def _try_files(secret: Path, scratch: Path) -> None:
     _refused("reading a file outside", secret.read_text)
     _refused("emptying a file outside", lambda: os.open(secret, os.O_RDONLY | os.O_TRUNC))
-    _refused("writing a file outside", lambda: secret.write_text("changed"))
+    _refused("writing a file outside", lambda: secret.write_bytes(b"changed"))
     _refused("making a file outside", lambda: secret.with_name("new").touch())
     _refused("removing a file outside", secret.unlink)
     _refused("renaming a file outside", lambda: secret.rename(scratch / "mine"))
@@ -174,8 +174,8 @@ def _try_files(secret: Path, scratch: Path) -> None:
     _refused("emptying a library", lambda: os.open(os.__file__, os.O_RDONLY | os.O_TRUNC))
     _refused("reading the command line of the parent", lambda: _read_proc("cmdline"))
     Path(os.__file__).read_bytes()
-    (scratch / "own").write_text("kept")
-    if (scratch / "own").read_text() != "kept":
+    (scratch / "own").write_bytes(b"kept")
+    if (scratch / "own").read_bytes() != b"kept":
         raise _LeakError("the scratch directory cannot be used")
 
 

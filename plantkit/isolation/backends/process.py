@@ -59,7 +59,7 @@ def _set_limits(limits: Limits) -> None:
         _lower(resource.RLIMIT_MSGQUEUE, 0)
     statm = Path("/proc/self/statm")
     if statm.exists():
-        used = int(statm.read_text().split()[0]) * resource.getpagesize()
+        used = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         allowed = used + limits.memory_mib * _MIB
         resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
 
