@@ -161,16 +161,21 @@ def remove_tree(path: Path) -> None:
 
 
 def _remove_by_path(path: Path) -> None:
-    """Removes a directory by the names in it, which Windows may refuse for a moment."""
+    """Removes a directory, or a file, by the names in it, which Windows may refuse for a moment."""
     for seconds in (0.0, *_TRY_AGAIN_SECONDS):
         time.sleep(seconds)
-        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            path.unlink()  # a file or a link
+        with contextlib.suppress(RecursionError):  # a tree deeper than Windows' paths may be long
+            shutil.rmtree(path, ignore_errors=True)
         if not os.path.lexists(path):
             return
-        for inner in [path, *path.rglob("*")]:  # what is left may be marked as read-only
-            with contextlib.suppress(OSError):
-                if not inner.is_symlink():
-                    inner.chmod(0o700)
+        for directory, _, files in os.walk(path):  # what is left may be marked as read-only
+            for name in (".", *files):
+                inner = Path(directory, name)
+                with contextlib.suppress(OSError):
+                    if not inner.is_symlink():
+                        inner.chmod(0o700)
 
 
 def _unlink_files(directory: int) -> list[str]:
