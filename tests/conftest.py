@@ -26,15 +26,9 @@ baselines = ["magnitude"]
 """
 
 
-#: Tests that run on every system, and in `.ci/run` also as if on Windows and macOS.
-CORE = ("systems", "scoring", "reports", "test_files.py", "test_machine.py", "test_output.py")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the core tests, and skips tests of what this system lacks."""
+    """Skips tests of what this system lacks."""
     for item in items:
-        if set(item.path.parts) & set(CORE):
-            item.add_marker("core")
         for mark, is_here in (
             ("linux", sys.platform == "linux"),
             ("posix", sys.platform != "win32"),
