@@ -89,7 +89,9 @@ def _judge(
     cell: Path, exit_: Exit, job: PruneJob, report: Mapping[str, Any] | None
 ) -> tuple[Status, Mask | None, str]:
     if exit_.timed_out or exit_.exceeded or exit_.signal is not None:
-        status = Status.TIMEOUT if exit_.timed_out else Status.CRASH
+        status = Status.OOM if exit_.out_of_memory else Status.CRASH
+        if exit_.timed_out:
+            status = Status.TIMEOUT
         return status, None, _how_it_ended(exit_, job.limits)
     if report is not None:
         reported = report.get("status")

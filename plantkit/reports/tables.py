@@ -150,6 +150,8 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
         for challenge in evaluation.challenges
     ]
     notes.append(f"The ticket itself, returned at every density, scores {fmean(scores):.1f}.")
+    if evaluation.settings.isolation != "full":
+        notes.append(f"Isolation: {evaluation.settings.isolation}; see plantkit doctor.")
     if leaking := [challenge.id for challenge in evaluation.challenges if not challenge.hidden]:
         notes.append(
             "Not for contests: in these the ticket can be read off the weights, or no audit says "

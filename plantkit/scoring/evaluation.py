@@ -20,7 +20,7 @@ from plantkit.version import __version__
 class Settings:
     """How an evaluation ran. Nothing here changes a score.
 
-    isolation: the level that was applied, "full", "process" or "none".
+    isolation: the level that was applied, "full", "process", "watched" or "none".
     """
 
     jobs: int = 1
