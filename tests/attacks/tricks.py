@@ -130,7 +130,7 @@ ATTACKS = (
         from plantkit.networks import masks as module
         from plantkit.isolation import cell_runner
         full = {n: torch.ones(w.shape, dtype=torch.bool) for n, w in problem.weights.items()}
-        cell_runner.validate_mask = lambda *_: module.Mask(full)
+        cell_runner.mask_of = lambda *_: module.Mask(full)
         """,
         (INVALID,),
         "keeps 424 parameters",

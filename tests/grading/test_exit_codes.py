@@ -54,7 +54,7 @@ CASES = {
     "the pruner cannot be loaded": "unloadable",
     "runs crash": "invalid",
     "the pruner kills": "hostile",
-    "the submitted file": "missing",
+    "the submitted path": "missing",
     "the rubric is wrong": "rubric",
     "a challenge is sealed": "sealed",
     "`--github` outside": "outside",
