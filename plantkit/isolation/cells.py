@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from plantkit.errors import MaskError, PluginError
 from plantkit.files import about
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
-from plantkit.isolation.scratch import remove_tree
+from plantkit.isolation.scratch import free_bytes, remove_tree
 from plantkit.isolation.wire import (
     ANSWER_FILE,
     CELL_FILE,
@@ -81,7 +80,7 @@ def _judge(cell: Path, exit_: Exit, job: PruneJob) -> tuple[Status, Mask | None,
         status = next((one for one in known if one == reported), Status.CRASH)
         return status, None, _message_of(report) or "failed and gave no reason"
     if exit_.code != 0 or not os.path.lexists(cell / ANSWER_FILE):
-        if shutil.disk_usage(cell).free < MOST_TEXT_BYTES:  # too little even to say what happened
+        if free_bytes(cell) < MOST_TEXT_BYTES:  # too little even to say what happened
             return Status.CRASH, None, "no space was left in its scratch directory"
         return Status.CRASH, None, _how_it_ended(exit_)
     from plantkit.isolation.answers import read_answer

@@ -13,7 +13,6 @@ import functools
 import hashlib
 import os
 import re
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from pathlib import Path
 
 from plantkit.errors import UsageError
 from plantkit.isolation.descendants import process_fields
-from plantkit.isolation.scratch import remove_tree
+from plantkit.isolation.scratch import free_bytes, remove_tree
 
 _NAME = re.compile(r"plantkit-([1-9][0-9]{0,9})-([0-9]{1,19})-([0-9a-f]{12})-[a-z0-9_]{8}")
 #: Most entries of the temporary directory that are looked at, and leftovers that are removed.
@@ -49,7 +48,7 @@ def make_scratch() -> Path:
             f"no scratch directory can be made: {error.strerror}; {_REMEDY}"
         ) from error
     remove_leftovers(root)
-    free = shutil.disk_usage(root).free
+    free = free_bytes(root)
     if free < _FEWEST_FREE_MIB * _MIB:
         raise UsageError(
             f"{root} has {free // _MIB} MiB left for scratch files; expected "

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
+import sys
 from pathlib import Path
 
 _BLOCK = 512
@@ -77,6 +79,12 @@ def used_bytes(path: Path, most: int) -> int:
         except OSError:
             continue
     return total
+
+
+def free_bytes(path: Path) -> int:
+    """Returns the free space where `path` is; a lot where the system does not say."""
+    usage = shutil.disk_usage(path)
+    return usage.free if usage.total else sys.maxsize
 
 
 def unlinked_bytes(pid: int) -> int:
