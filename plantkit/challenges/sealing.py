@@ -208,14 +208,14 @@ def write_keys(key: SecretKey, path: Path) -> Path:
                 made.append(target)
                 with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as file:
                     file.write(text + "\n")
-    except FileExistsError as error:
-        raise UsageError(
-            f"{error.filename} exists already; a key is never overwritten: what was sealed for it "
-            "could not be opened again"
-        ) from error
     except OSError as error:
         for target in made:  # half a pair is of no use, and would be in the way of the next one
             target.unlink()
+        if isinstance(error, FileExistsError):
+            raise UsageError(
+                f"{error.filename} exists already; a key is never overwritten: what was sealed "
+                "for it could not be opened again"
+            ) from error
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
     return public
 

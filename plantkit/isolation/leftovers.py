@@ -15,7 +15,6 @@ import hashlib
 import os
 import platform
 import re
-import shutil
 import stat
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plantkit.errors import UsageError
-from plantkit.isolation.scratch import remove_tree
+from plantkit.isolation.scratch import free_bytes, remove_tree
 
 _NAME = re.compile(r"plantkit-([1-9][0-9]{0,9})-([0-9]{1,19})-([0-9a-f]{12})-[a-z0-9_]{8}")
 #: Most entries of the temporary directory that are looked at, and leftovers that are removed.
@@ -51,7 +50,7 @@ def make_scratch() -> Path:
             f"no scratch directory can be made: {error.strerror}; {_REMEDY}"
         ) from error
     remove_leftovers(root)
-    free = shutil.disk_usage(root).free
+    free = free_bytes(root)
     if free < _FEWEST_FREE_MIB * _MIB:
         raise UsageError(
             f"{root} has {free // _MIB} MiB left for scratch files; expected "

@@ -100,6 +100,12 @@ def _disk_bytes(status: os.stat_result) -> int:
     return status.st_blocks * _BLOCK
 
 
+def free_bytes(path: Path) -> int:
+    """Returns the free space where `path` is; a lot where the system does not say."""
+    usage = shutil.disk_usage(path)
+    return usage.free if usage.total else sys.maxsize
+
+
 def unlinked_bytes(pid: int) -> int:
     """Returns the disk space of files that process `pid` holds open but that have no name."""
     total = 0

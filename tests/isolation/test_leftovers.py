@@ -210,7 +210,7 @@ def test_too_little_space_is_said_before_the_work(
     def usage(path: Path) -> shutil._ntuple_diskusage:
         return shutil._ntuple_diskusage(2**30, 2**30 - 2**21, 2**21)
 
-    monkeypatch.setattr(leftovers.shutil, "disk_usage", usage)
+    monkeypatch.setattr(shutil, "disk_usage", usage)
     with pytest.raises(UsageError, match=r"tmp has 2 MiB left .*16 MiB or more.*TMPDIR"):
         make_scratch()
     assert names(root) == set()
