@@ -53,7 +53,7 @@ def tiny_challenges(
     """A directory with the bundles relu-3x8 and circle-3x60 and the suite `tiny`."""
     made = tmp_path_factory.mktemp("challenges") / "tiny"
     root = Path(shutil.copytree(plantkit_tiny_challenges, made))
-    (root / "suites.toml").write_text(SUITES, encoding="utf-8")
+    (root / "suites.toml").write_bytes(SUITES.encode())
     return root
 
 

@@ -39,20 +39,25 @@ class Family:
             self._known.update(self.root.children(recursive=True))
         running = set(psutil.pids())
         self._strangers &= running
-        for pid in running - self._strangers - {one.pid for one in (self.root, *self._known)}:
+        for pid in running - self._strangers - {one.pid for one in self._found()}:
             with contextlib.suppress(psutil.Error, OSError):
                 process = psutil.Process(pid)
                 if process.environ().get(MARKER) == self._marker:
                     self._known.add(process)
                     continue
             self._strangers.add(pid)
-        self._known = set(filter(is_running, self._known))
-        return [*filter(is_running, [self.root]), *self._known]
+        root, *others = self._found()
+        self._known = set(filter(is_running, others))
+        return [*filter(is_running, [root]), *self._known]
+
+    def _found(self) -> tuple[psutil.Process, ...]:
+        """Returns all known members, in a copy: another thread may end the family meanwhile."""
+        return (self.root, *self._known)
 
     def memory_mib(self) -> float:
         """Returns the memory that all known members hold now, in MiB."""
         total = 0
-        for process in (self.root, *self._known):
+        for process in self._found():
             with contextlib.suppress(psutil.Error):
                 total += process.memory_info().rss
         return total / _MIB
@@ -60,7 +65,7 @@ class Family:
     def threads(self) -> int:
         """Returns how many threads all known members have now."""
         total = 0
-        for process in (self.root, *self._known):
+        for process in self._found():
             with contextlib.suppress(psutil.Error):
                 total += process.num_threads()
         return total
