@@ -69,7 +69,7 @@ def main() -> None:
     path = Path(plantkit.planting.__path__[0]) / "learned" / f"{arguments.family}.json"
     learned = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     learned["balance"] = rounded(coefficients)
-    path.write_text(json.dumps(learned, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(learned, indent=1) + "\n", encoding="utf-8", newline="\n")
     print(f"written to {path}")
 
 

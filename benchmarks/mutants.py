@@ -1,6 +1,6 @@
 """How many single-point mutants of the core modules the tests kill.
 
-    pip install -c constraints.txt -e '.[dev,mutants]'
+    pip install -c constraints.txt -e ".[dev,mutants]"
     python benchmarks/mutants.py            # some hours on 2 cores; goes on where it was stopped
     python benchmarks/mutants.py scoring.   # only mutants whose name contains this
     python benchmarks/mutants.py --report   # what is known so far, without running any
@@ -34,7 +34,7 @@ _STRICT = re.compile(r",?\s*strict=(True|False|None)")
 def results(wanted: str) -> Iterator[tuple[str, bool]]:
     """Yields the name of each mutant that was run, and whether a test killed it."""
     for path in sorted((ROOT / "mutants").rglob("*.py.meta")):
-        for name, code in json.loads(path.read_text())["exit_code_by_key"].items():
+        for name, code in json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"].items():
             if code is not None and wanted in name:
                 yield name, code not in _NOT_KILLED
 
@@ -45,7 +45,7 @@ def change(name: str) -> tuple[str, str]:
         [sys.executable, "-m", "mutmut", "show", name],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     ).stdout
     lines = [line for line in shown.splitlines() if re.match(r"[-+](?![-+])", line)]
@@ -65,7 +65,9 @@ def main() -> int:
     if "--report" not in sys.argv:
         pattern = [f"*{wanted}*"] if wanted else []
         subprocess.run([sys.executable, "-m", "mutmut", "run", *pattern], cwd=ROOT, check=False)
-    listed = tomllib.loads((ROOT / "benchmarks" / "equivalent_mutants.toml").read_text())
+    listed = tomllib.loads(
+        (ROOT / "benchmarks" / "equivalent_mutants.toml").read_text(encoding="utf-8")
+    )
     # An entry without `new` stands for every change of its line.
     equivalent = {(one["old"].strip(), one.get("new", "*").strip()) for one in listed["mutant"]}
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])

@@ -207,7 +207,7 @@ def memory(arguments: argparse.Namespace) -> None:
             here=str(Path(__file__).parent), challenge=arguments.challenge, count=count
         )
         done = subprocess.run(
-            [sys.executable, "-c", text], capture_output=True, text=True, check=True
+            [sys.executable, "-c", text], capture_output=True, encoding="utf-8", check=True
         )
         rows.append([count, int(done.stdout)])
     print(tabulate(rows, ["networks measured", "peak MiB"], tablefmt="github"))

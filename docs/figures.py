@@ -54,7 +54,7 @@ def source(function: Callable[..., str]) -> Callable[..., str]:
 
 @cache
 def read(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def bundle(name: str, file: str) -> Any:
@@ -422,7 +422,7 @@ def rubric() -> str:
 @source
 def claims(page: str, verdict: str, heading: str = "") -> str:
     """Returns how many rows of a page's first table of claims have a verdict, or `any`."""
-    text = (ROOT / "docs" / f"{page}.md").read_text()
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     text = text[text.index(f"## {heading.replace('_', ' ')}") :]
     start = text.index("| Claim |")
     verdicts = re.findall(r"\| \*\*(.+)\*\* \|", text[start : text.index("\n\n", start)])
@@ -493,7 +493,7 @@ def written(text: str) -> str:
 
 def differences(page: Path) -> list[str]:
     """Returns what of a page its sources say otherwise, one line per figure."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     old, new = MARKED.finditer(text), MARKED.finditer(written(text))
     return [
         f"{page.relative_to(ROOT)}: <!-- {a[1]}{a[2]} --> has {a[3].strip()!r}, "
@@ -509,9 +509,11 @@ def run() -> None:
     for command in read(OUTPUTS):
         arguments = shlex.split(command)
         # A submission that does not pass its grading has the exit code 1.
-        done = subprocess.run(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            arguments, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", check=False
+        )
         kept[command] = done.stdout.rstrip().splitlines()
-    OUTPUTS.write_text(json.dumps(kept, indent=1) + "\n")
+    OUTPUTS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8", newline="\n")
     read.cache_clear()
 
 
@@ -523,7 +525,7 @@ def main(arguments: list[str]) -> int:
     if "--run" in arguments:
         run()
     for page in pages():
-        page.write_text(written(page.read_text()))
+        page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     return 0
 
 

@@ -112,7 +112,7 @@ class MissingExtraError(UsageError):
 
     def __init__(self, *, extra: str, needed_for: str) -> None:
         self.extra = extra
-        super().__init__(f"{needed_for} needs an extra: pip install 'plantkit[{extra}]'")
+        super().__init__(f'{needed_for} needs an extra: pip install "plantkit[{extra}]"')
 
 
 class PluginError(PlantkitError):

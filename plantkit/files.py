@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from plantkit.errors import ResultsError, UsageError
 
-with contextlib.suppress(ImportError):  # Windows has no such locks: nothing is locked there
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
 
 RECORDS_FILE = "records.jsonl"
@@ -189,7 +192,7 @@ class Journal(Generic[Kept]):
     def append(self, records: Iterable[Kept]) -> None:
         """Saves `records`; they are on disk when this returns."""
         path = self.path / RECORDS_FILE
-        with about(path), path.open("a", encoding="utf-8") as file:
+        with about(path), path.open("a", encoding="utf-8", newline="\n") as file:
             for record in records:
                 file.write(_line(record))
                 self.records.append(record)
@@ -231,8 +234,10 @@ def _locked(path: Path) -> int:
     """Returns the descriptor of a file that only this process has locked, until it ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        # Processes forked from this one may outlive it a little; they do not share this lock.
-        if "fcntl" in globals():
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            # Processes forked from this one may outlive it a little; they do not share this lock.
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in {errno.EACCES, errno.EAGAIN}:

@@ -6,7 +6,25 @@ import math
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
+
+#: The systems that plantkit supports, by `sys.platform`, and its first and last Python.
+SYSTEMS = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
+PYTHONS = ((3, 11), (3, 14))
+
+
+def system_name() -> str:
+    """Returns the system and its release, as in "Windows 11"."""
+    name = SYSTEMS.get(sys.platform, platform.system())
+    release = platform.mac_ver()[0] if sys.platform == "darwin" else platform.release()
+    return f"{name} {release}".strip()
+
+
+def is_supported() -> bool:
+    """Returns whether plantkit is tested on this system with this Python."""
+    first, last = PYTHONS
+    return sys.platform in SYSTEMS and first <= sys.version_info[:2] <= last
 
 
 def available_cores() -> int:
@@ -39,7 +57,12 @@ def git_hash() -> str | None:
     """Returns the commit of the working directory's repository, or None outside of one."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            encoding="ascii",
+            errors="replace",
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

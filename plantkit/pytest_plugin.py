@@ -51,7 +51,7 @@ def plantkit_tiny_challenges(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         draft, _ = draft_challenge(order, bytes([number] * 32))
         freeze(draft, root / order.id)
-    (root / "suites.toml").write_text(_TINY_SUITE, encoding="utf-8")
+    (root / "suites.toml").write_bytes(_TINY_SUITE.encode())
     return root
 
 

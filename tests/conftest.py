@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,17 @@ baselines = ["magnitude"]
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips tests of what this system lacks."""
+    for item in items:
+        for mark, is_here in (
+            ("linux", sys.platform == "linux"),
+            ("posix", sys.platform != "win32"),
+        ):
+            if item.get_closest_marker(mark) and not is_here:
+                item.add_marker(pytest.mark.skip(reason=f"needs {mark}; this is {sys.platform}"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, so that they neither find nor leave anything."""
@@ -41,7 +53,7 @@ def tiny_challenges(
     """A directory with the bundles relu-3x8 and circle-3x60 and the suite `tiny`."""
     made = tmp_path_factory.mktemp("challenges") / "tiny"
     root = Path(shutil.copytree(plantkit_tiny_challenges, made))
-    (root / "suites.toml").write_text(SUITES)
+    (root / "suites.toml").write_bytes(SUITES.encode())
     return root
 
 
@@ -74,7 +86,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
     def make(code: str, name: str = "mine.py") -> Path:
         path = tmp_path / name
-        path.write_text(code)
+        path.write_text(code, encoding="utf-8", newline="")
         return path
 
     return make

@@ -41,4 +41,4 @@ def test_did_you_mean(name, expected):
 
 def test_a_missing_extra_names_the_command():
     error = errors.MissingExtraError(extra="seal", needed_for="sealing")
-    assert "pip install 'plantkit[seal]'" in str(error)
+    assert 'pip install "plantkit[seal]"' in str(error)

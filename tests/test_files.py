@@ -46,6 +46,7 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path, content: st
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.posix
 def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("old")
     (tmp_path / "link").symlink_to("file")
@@ -54,6 +55,7 @@ def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "new"
 
 
+@pytest.mark.posix
 def test_a_device_is_written_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/dev/null")
     write_whole(tmp_path / "link", "new")
@@ -122,6 +124,7 @@ def test_what_differs_is_named(tmp_path):
         opened(tmp_path, pruners={"snip": ["a", {}], "grasp": ["c", {}], "synflow": ["d", {}]})
 
 
+@pytest.mark.posix
 def test_a_mode_holds_whatever_the_umask_is(tmp_path):
     before = os.umask(0o077)
     try:

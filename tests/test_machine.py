@@ -9,6 +9,7 @@ import pytest
 from plantkit import machine
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize(
     ("quota", "expected"),
     [("max 100000", 8), ("50000 100000", 1), ("150000 100000", 2), ("9900000 100000", 8), ("", 8)],

@@ -140,7 +140,7 @@ def read_suites(path: Path) -> dict[str, Suite]:
     """
     content = read_bounded(path, _MOST_SUITES_BYTES)
     try:
-        value = tomllib.loads(content.decode("utf-8"), parse_float=finite)
+        value = tomllib.loads(content.decode("utf-8-sig"), parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise BundleError(path, f"is not valid TOML: {error}") from error
     manifests.check_schema(path, value, "suites")

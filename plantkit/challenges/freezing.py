@@ -25,13 +25,13 @@ from plantkit.challenges.bundles import (
     public_of,
     read_bundle,
 )
-from plantkit.challenges.files import read_bounded
 from plantkit.challenges.manifests import (
     MANIFEST,
     SEALED,
     TRAIN,
     TRUTH,
     WEIGHTS,
+    manifest_content,
     plain_manifest,
     render_manifest,
     sealed_manifest,
@@ -118,10 +118,10 @@ def seal_bundle(directory: Path, key: sealing.Key, out: Path | None = None) -> P
     bundle = read_bundle(directory)
     if bundle.is_sealed:
         raise UsageError(f"{directory} is sealed already; plantkit unseal opens it")
-    path, rendered = directory / MANIFEST, render_manifest(bundle.manifest)
-    if read_bounded(path, len(rendered)) != rendered:
+    if manifest_content(directory) != render_manifest(bundle.manifest):
         raise BundleError(
-            path, "is not laid out as plantkit writes it, so unsealing could not restore it"
+            directory / MANIFEST,
+            "is not laid out as plantkit writes it, so unsealing could not restore it",
         )
     return _put(_sealed(bundle, key), out)
 

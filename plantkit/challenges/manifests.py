@@ -52,6 +52,22 @@ def check_schema(path: Path, value: Any, schema: str) -> None:
         raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
 
 
+def manifest_content(directory: Path) -> bytes:
+    """Returns the content of a bundle's `challenge.json`, with the line ends that plantkit writes.
+
+    Git on Windows may check a text file out with others. JSON means the same with either.
+
+    Raises:
+        BundleError: it is missing, or not a regular file of a proper size.
+    """
+    content = read_bounded(
+        directory / MANIFEST,
+        _MOST_MANIFEST_BYTES,
+        missing=f"is missing; expected a bundle directory with a {MANIFEST}",
+    )
+    return content.replace(b"\r\n", b"\n")
+
+
 def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
     """Returns the validated manifest of a bundle and the challenge's digest.
 
@@ -60,12 +76,7 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
     Raises:
         BundleError: it is missing, not JSON, or breaks its schema.
     """
-    path = directory / MANIFEST
-    content = read_bounded(
-        path,
-        _MOST_MANIFEST_BYTES,
-        missing=f"is missing; expected a bundle directory with a {MANIFEST}",
-    )
+    path, content = directory / MANIFEST, manifest_content(directory)
     manifest = parse_json(path, content)
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version != SCHEMA_VERSION:

@@ -157,7 +157,7 @@ def find_key(path: Path | None, environment: Mapping[str, str] = os.environ) -> 
         return _parse_key(text, where=f"the variable {KEY_VARIABLE}") if text else None
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST_KEY_FILE_BYTES).decode("ascii", errors="replace")
+            text = file.read(_MOST_KEY_FILE_BYTES).decode("utf-8-sig", errors="replace")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     return _parse_key(text, where=str(path))
@@ -206,16 +206,16 @@ def write_keys(key: SecretKey, path: Path) -> Path:
             with about(target):
                 descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
                 made.append(target)
-                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as file:
                     file.write(text + "\n")
-    except FileExistsError as error:
-        raise UsageError(
-            f"{error.filename} exists already; a key is never overwritten: what was sealed for it "
-            "could not be opened again"
-        ) from error
     except OSError as error:
         for target in made:  # half a pair is of no use, and would be in the way of the next one
             target.unlink()
+        if isinstance(error, FileExistsError):
+            raise UsageError(
+                f"{error.filename} exists already; a key is never overwritten: what was sealed "
+                "for it could not be opened again"
+            ) from error
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
     return public
 

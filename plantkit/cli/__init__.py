@@ -8,8 +8,11 @@ torch at its top.
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
+import io
+import os
 import pkgutil
 import signal
 import sys
@@ -36,6 +39,11 @@ COMMANDS = {
 
 #: Objects made before garbage is looked for; Python's 700 suits programs that import little.
 _GARBAGE_THRESHOLD = 50_000
+
+#: What writing to a pipe that nobody reads raises; Windows says EINVAL.
+_CLOSED_PIPE = {errno.EPIPE, errno.EINVAL} if sys.platform == "win32" else {errno.EPIPE}
+#: The exit code then: that of a shell for a program that SIGPIPE, 13, ended.
+_NO_READER = 128 + 13
 
 EPILOG = """\b
 Examples:
@@ -87,9 +95,11 @@ class LazyGroup(SuggestingGroup):
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader went away; click would say 1, a failed submission
+        except OSError as error:  # the reader went away; click would say 1, a failed submission
+            if error.filename is not None or error.errno not in _CLOSED_PIPE:
+                raise
             failures.drop_output()
-            ctx.exit(128 + signal.SIGPIPE)
+            ctx.exit(_NO_READER)
         return result
 
 
@@ -114,6 +124,7 @@ def main(args: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments  # taken before or after the command
     arguments = [argument for argument in arguments if argument != "--debug"]
     signal.signal(signal.SIGTERM, _terminate)
+    _show_all_characters()
     # Searching torch's modules for garbage takes a tenth of its import, and a third of a second
     # at the end, when the system takes all memory back anyway.
     gc.set_threshold(_GARBAGE_THRESHOLD)
@@ -121,7 +132,9 @@ def main(args: Sequence[str] | None = None) -> None:
     failures.open_streams()
     try:
         failures.check_directory_exists()
-        code = cli.main(args=arguments, prog_name="plantkit", standalone_mode=False)
+        code = cli.main(
+            args=arguments, prog_name="plantkit", standalone_mode=False, color=_colour()
+        )
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.Abort:
@@ -137,6 +150,20 @@ def main(args: Sequence[str] | None = None) -> None:
     except Exception as error:
         code = _unexpected(error, debug)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _colour() -> bool | None:
+    """Returns False where the user or the terminal wants no colour, else None: on terminals."""
+    is_unwanted = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return False if is_unwanted else None
+
+
+def _show_all_characters() -> None:
+    """Makes output show a character that its encoding lacks as an escape: files and consoles on
+    Windows often have the encoding cp1252."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _unexpected(error: Exception, debug: bool) -> int:
@@ -165,4 +192,6 @@ def _show(error: Exception, debug: bool, words: str | None = None) -> None:
         name = "" if isinstance(error, PlantkitError) else f"{type(error).__name__}: "
         words = f"{name}{error}"
     with suppress(OSError):  # where standard error is broken, the exit code says enough
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {words}", err=True)
+        click.echo(
+            f"{click.style('error', fg='red', bold=True)}: {words}", err=True, color=_colour()
+        )

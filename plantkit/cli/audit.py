@@ -89,7 +89,7 @@ def command(
 
     FAMILY plants networks and attacks them; PATH, a bundle's directory, plants others by the
     bundle's own recipe, trains attackers on them and attacks the bundle too. Needs scikit-learn:
-    pip install 'plantkit[audit]'.
+    pip install "plantkit[audit]".
 
     Exit code 0 if the figures are within the limits, 1 if the planting leaks.
 

@@ -123,7 +123,10 @@ def command(
     finally:  # whatever cannot be written, the grade is shown
         write_output(table.render(grade if hidden == "show" else grade.for_students()))
     if github and summary_path:
-        with about(summary_path), Path(summary_path).open("a", encoding="utf-8") as file:
+        with (
+            about(summary_path),
+            Path(summary_path).open("a", encoding="utf-8", newline="\n") as file,
+        ):
             file.write(actions.summary(grade))
         for line in actions.annotation_commands(grade):
             click.echo(line)

@@ -74,7 +74,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     type=options.FiniteRange(min=0, min_open=True, max=1e7),
     default=120.0,
     metavar="SECONDS",
-    help="Processor time in which a ticket must be found.",
+    help="Processor time after which the search for a ticket gives up; ten are tried in any case.",
 )
 @click.option("--seal", is_flag=True, help="Encrypt the truth; it never lies in the clear.")
 @options.key

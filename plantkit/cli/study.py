@@ -65,7 +65,7 @@ def _study_command(study: Study) -> click.Command:
     @click.option(
         "--plots",
         type=options.OutputDirectory(),
-        help="Directory to draw plots into; needs pip install 'plantkit[studies]'.",
+        help='Directory to draw plots into; needs pip install "plantkit[studies]".',
     )
     @options.formats("markdown", "json")
     @options.output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,6 +20,9 @@ from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Status
 from plantkit.networks.masks import Mask, budget_of
 from plantkit.scoring.attempts import Attempt
+
+#: Most seconds until an interrupt at the keyboard is seen.
+_WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,9 +112,11 @@ class Pruning:
         outcomes = []
         with ThreadPoolExecutor(max(1, len(backends))) as pool:
             try:
-                for outcome in pool.map(run, jobs):
-                    outcomes.append(outcome)
-                    on_result(outcome)
+                for future in [pool.submit(run, job) for job in jobs]:
+                    while not future.done():  # in short waits, for Windows interrupts none
+                        wait([future], _WAIT_SECONDS)
+                    outcomes.append(future.result())
+                    on_result(outcomes[-1])
             except BaseException:  # an interrupt must not wait for the runs under way
                 pool.shutdown(wait=False, cancel_futures=True)
                 for backend in backends:

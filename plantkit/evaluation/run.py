@@ -238,8 +238,11 @@ def _start(
         IsolationError: this machine lacks what the level that was asked for needs.
     """
     jobs = request.jobs or available_cores()
-    in_process = request.isolation == Level.NONE
-    pool = nullcontext([PrunerServer()]) if in_process else server_pool(servers or jobs)
+    if request.isolation == Level.NONE:
+        pool: AbstractContextManager[list[PrunerServer]] = nullcontext([PrunerServer()])
+    else:
+        watched = Level.WATCHED if request.isolation == Level.WATCHED else None
+        pool = server_pool(servers or jobs, watched)
     with scratch_directory() as scratch, pool as started_servers:
         begin_probe()
         with executor as trains:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from plantkit.files import Journal, about, write_whole
+from plantkit.files import Journal, write_whole
 from plantkit.networks.masks import Mask
 from plantkit.scoring.records import Record
+
+#: Most characters of the name of a file with output, before its suffix.
+_MOST_NAME = 120
 
 
 class RunDirectory(Journal[Record]):
@@ -35,9 +39,15 @@ class RunDirectory(Journal[Record]):
         name = f"{record.challenge}-{record.pruner}-{record.target_density:.4g}-{record.seed}"
         directory = self.path / "output"
         directory.mkdir(exist_ok=True)
-        target = directory / f"{re.sub(r'[^A-Za-z0-9._=-]', '_', name)}.txt"
-        with about(target):
-            target.write_text(output, encoding="utf-8", errors="replace")
+        target = directory / f"{_file_name(name)}.txt"
+        write_whole(target, output.encode(errors="replace"))
+
+
+def _file_name(text: str) -> str:
+    """Returns `text` as a file's name, or the like with a digest where a system might not take it
+    or might take it for another's: for its length, a character, or its case."""
+    plain = re.sub(r"[^a-z0-9._=-]", "_", text.lower())[:_MOST_NAME]
+    return plain if plain == text else f"{plain}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def save_mask(directory: Path, mask: Mask) -> None:

@@ -126,7 +126,7 @@ def read_rubric(path: Path) -> Rubric:
         RubricError: the file cannot be read or breaks its schema; `line` is the line at fault.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RubricError(path, f"cannot be read: {reason}; expected a rubric in TOML") from error

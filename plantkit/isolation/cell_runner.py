@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ import torch
 from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError, describe
 from plantkit.isolation.answers import write_answer
 from plantkit.isolation.causes import cause_of, is_out_of_memory
-from plantkit.isolation.failures import Attempts
+from plantkit.isolation.failures import Attempts, watched_attempts
 from plantkit.isolation.levels import Level
 from plantkit.isolation.problems import load_problem
 from plantkit.isolation.tracebacks import own_traceback
@@ -37,8 +38,9 @@ def run_cell(cell: Path) -> None:
     staged = None if request["submission"] is None else Staged(**request["submission"])
     level = Level(request["level"])
     attempts = Attempts()
-    if level is not Level.NONE:  # this process is the run's own
-        attempts.watch()
+    if level is not Level.NONE:  # this process serves runs only
+        attempts = watched_attempts()
+        attempts.forget()
         _draw_anew()
     with _arguments(source):
         try:
@@ -78,6 +80,32 @@ def _arguments(source: PrunerSource) -> Iterator[None]:
         yield
     finally:
         sys.argv = before
+
+
+def redirect(output: Path) -> None:
+    """Sends all that this process prints to a file, from now on; it reads nothing."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    captured = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(null, 0)
+    os.dup2(captured, 1)
+    os.dup2(captured, 2)
+    os.close(null)
+    os.close(captured)
+    # What was read ahead stays behind.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = _text_to(1), _text_to(2)
+
+
+def _text_to(descriptor: int) -> TextIO:
+    """Returns a stream that takes every character, whatever the system's encoding is."""
+    return os.fdopen(
+        descriptor,
+        "w",
+        encoding="utf-8",
+        errors="backslashreplace",
+        newline="\n",
+        closefd=False,
+    )
 
 
 def _describe_source(source: PrunerSource, staged: Staged | None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from plantkit.errors import MaskError, PluginError
 from plantkit.files import about
 from plantkit.isolation.causes import advice, cause_of_end
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
-from plantkit.isolation.scratch import remove_tree
+from plantkit.isolation.scratch import free_bytes, remove_tree
 from plantkit.isolation.wire import (
     ANSWER_FILE,
     CELL_FILE,
@@ -92,7 +91,9 @@ def _judge(
     cell: Path, exit_: Exit, job: PruneJob, report: Mapping[str, Any] | None
 ) -> tuple[Status, Mask | None, str]:
     if exit_.timed_out or exit_.exceeded or exit_.signal is not None:
-        status = Status.TIMEOUT if exit_.timed_out else Status.CRASH
+        status = Status.OOM if exit_.out_of_memory else Status.CRASH
+        if exit_.timed_out:
+            status = Status.TIMEOUT
         return status, None, _how_it_ended(exit_, job.limits)
     if report is not None:
         reported = report.get("status")
@@ -102,7 +103,7 @@ def _judge(
         message = _message_of(report, job.limits, f" ({place})" if place else "")
         return status, None, message or "failed and gave no reason"
     if exit_.code != 0 or not os.path.lexists(cell / ANSWER_FILE):
-        if shutil.disk_usage(cell).free < MOST_TEXT_BYTES:  # too little even to say what happened
+        if free_bytes(cell) < MOST_TEXT_BYTES:  # too little even to say what happened
             return Status.CRASH, None, "no space was left in its scratch directory"
         return Status.CRASH, None, _how_it_ended(exit_, job.limits)
     from plantkit.isolation.answers import read_answer

@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
+
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
 
 _PROC = Path("/proc")
 
@@ -114,7 +118,7 @@ def _threads(pid: int) -> int:
 def process_fields(pid: int) -> list[str]:
     """Returns the fields of /proc/pid/stat from the state on; [] if the process does not exist."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
     return text.rpartition(")")[2].split()

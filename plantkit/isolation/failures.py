@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -47,9 +48,11 @@ class Attempts:
     last: str = ""
     written: set[str] = field(default_factory=set)
 
-    def watch(self) -> None:
-        """Takes note from now on, as long as this process lives."""
-        sys.addaudithook(self._note)
+    def forget(self) -> None:
+        """Forgets everything that was attempted before."""
+        self.events.clear()
+        self.written.clear()
+        self.last = ""
 
     def _note(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":
@@ -67,6 +70,17 @@ class Attempts:
     def _change(self, path: object) -> None:
         if isinstance(path, str | bytes) and len(self.written) < _MOST_PATHS:
             self.written.add(os.fsdecode(path))
+
+
+@functools.cache
+def watched_attempts() -> Attempts:
+    """Returns what this process attempts, from the first call on.
+
+    A hook can never be taken away, so that there is one, however many runs a process makes.
+    """
+    attempts = Attempts()
+    sys.addaudithook(attempts._note)
+    return attempts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,13 +24,14 @@ import torch
 from plantkit.isolation import kernel
 from plantkit.isolation.backends import backend_class
 from plantkit.isolation.backends.local import LocalBackend
-from plantkit.isolation.cell_runner import run_cell, write_error
+from plantkit.isolation.cell_runner import redirect, run_cell, write_error
 from plantkit.isolation.descendants import end_descendants
 from plantkit.isolation.levels import Level
-from plantkit.isolation.watch import Watch, signal_name
-from plantkit.isolation.wire import CELL_FILE, FAREWELL, OUTPUT_FILE, Exit, Limits
+from plantkit.isolation.watch import Watch
+from plantkit.isolation.wire import CELL_FILE, FAREWELL, OUTPUT_FILE, Exit, Limits, signal_name
 
-_MIB = 1024 * 1024
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
     torch.set_num_threads(1)  # a fork must not inherit a pool of threads
     kernel.set_dumpable(False)
     kernel.adopt_orphans()
-    answers = os.fdopen(os.dup(1), "w")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
     os.dup2(2, 1)  # nothing but answers may reach the parent's pipe
     answers.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
     answers.flush()
@@ -80,14 +81,13 @@ def _run_forked(
     end_descendants(os.getpid())
     if ended is None:
         return None
-    status, usage = ended
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB elsewhere
+    status, peak_kib = ended
     return Exit(
         code=os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         signal=signal_name(os.WTERMSIG(status)) if os.WIFSIGNALED(status) else None,
         timed_out=watch.timed_out,
         seconds=seconds,
-        peak_rss_mib=round(usage.ru_maxrss * unit / _MIB, 1),
+        peak_rss_mib=round(peak_kib / 1024, 1),
         cpu_seconds=_cpu_of_children() - cpu_before,
         exceeded=watch.exceeded,
     )
@@ -111,7 +111,7 @@ def _child(
     try:
         os.setsid()
         os.chdir(cell)
-        _redirect(cell / OUTPUT_FILE)
+        redirect(cell / OUTPUT_FILE)
         backend.confine(cell, limits, _files_of(cell), hidden)
         run_cell(cell)
         code = 0
@@ -129,14 +129,3 @@ def _files_of(cell: Path) -> list[Path]:
     """Returns what the request in `cell` names besides the cell's own files: the problem."""
     request = json.loads((cell / CELL_FILE).read_text(encoding="utf-8"))
     return [Path(request["problem"])] if "problem" in request else []
-
-
-def _redirect(output: Path) -> None:
-    null = os.open(os.devnull, os.O_RDONLY)
-    captured = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    os.dup2(null, 0)
-    os.dup2(captured, 1)
-    os.dup2(captured, 2)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - what the server read ahead stays behind
-    sys.stdout = os.fdopen(1, "w", closefd=False)
-    sys.stderr = os.fdopen(2, "w", closefd=False, errors="replace")

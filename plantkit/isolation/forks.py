@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import secrets
 import select
 import signal
@@ -12,14 +13,26 @@ import subprocess
 import sys
 import time
 import weakref
+from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any
 
 from plantkit.isolation.descendants import end_marked
 from plantkit.isolation.launch import bootstrap, clean_environment
-from plantkit.isolation.wire import FAREWELL, MARKER
+from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.wire import FAREWELL, MARKER, Exit, Limits
+
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
 
 #: Seconds that a process may take to end itself before it is killed.
 _STOP_SECONDS = 5.0
+#: Seconds that the server may take beyond a run's time limit before it is killed.
+GRACE_SECONDS = 15.0
+#: Servers that are forked from one process. Each takes four descriptors while it starts, which
+#: must leave most of those that this process may have.
+_MOST_FORKED = 64
+_DESCRIPTORS_PER_FORK = 16
 
 _held: weakref.WeakSet[IO[str] | IO[bytes]] = weakref.WeakSet()
 
@@ -42,8 +55,15 @@ def _let_go() -> None:
     os.close(null)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_let_go)
+
+
+def room_for_forks() -> int:
+    """Returns how many servers one process may fork."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST_FORKED
+    return max(1, min(_MOST_FORKED, descriptors // _DESCRIPTORS_PER_FORK))
 
 
 def numbered(marker: str, number: int) -> str:
@@ -66,7 +86,7 @@ class Zygote:
             ForkedServer(
                 self,
                 numbered(marker, number),
-                requests=os.fdopen(write, "w", encoding="utf-8"),
+                requests=os.fdopen(write, "w", encoding="utf-8", newline="\n"),
                 answers=os.fdopen(read, encoding="utf-8"),
             )
             for number, ((_, write), (read, _)) in enumerate(
@@ -119,6 +139,8 @@ class ForkedServer:
     pid: 0 until the server is ready.
     """
 
+    levels: frozenset[Level] = frozenset({Level.FULL, Level.PROCESS})
+
     def __init__(self, zygote: Zygote, marker: str, *, requests: IO[str], answers: IO[str]) -> None:
         self._zygote = zygote
         self._requests = requests
@@ -129,13 +151,13 @@ class ForkedServer:
         hold(requests, answers)
 
     def has_ended(self) -> bool:
-        """Returns whether nobody is left to read a request."""
+        """See `ServerProcess.has_ended`."""
         requests = select.poll()
         requests.register(self._requests, 0)
         return bool(requests.poll(0))
 
     def get_ready(self, timeout_seconds: float) -> bool:
-        """Waits until the server can take requests, and returns whether it can."""
+        """See `ServerProcess.get_ready`."""
         if not self.pid:
             greeting = self._read(timeout_seconds)
             if greeting is None:
@@ -145,17 +167,24 @@ class ForkedServer:
                 self._descriptor = os.pidfd_open(self.pid)
         return True
 
-    def ask(self, request: dict[str, Any], timeout_seconds: float) -> dict[str, Any] | None:
-        """Returns the answer to a request, or None where there is none in time."""
+    def ask(self, cell: Path, limits: Limits, isolation: Isolation) -> Exit | None:
+        """See `ServerProcess.ask`."""
+        request = {
+            "cell": str(cell),
+            "limits": asdict(limits),
+            "level": isolation.level.value,
+            "hidden": [str(path) for path in isolation.hidden],
+        }
         try:
             self._requests.write(json.dumps(request) + "\n")
             self._requests.flush()
         except BrokenPipeError:
             return None
-        return self._read(timeout_seconds)
+        answer = self._read(limits.time_seconds + GRACE_SECONDS)
+        return None if answer is None else Exit(**answer)
 
     def stop(self) -> None:
-        """Ends the server, and with it anything that it still runs."""
+        """See `ServerProcess.stop`."""
         with contextlib.suppress(BrokenPipeError):
             self._requests.close()  # the server ends what it runs, then itself
         if not self.pid:

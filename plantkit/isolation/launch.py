@@ -6,8 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-#: Variables of the environment that a child keeps.
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
+#: Variables of the environment that a child keeps: what systems need to run any program.
+_KEPT_VARIABLES = (
+    *("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP"),
+    *("NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE"),
+)
 
 
 def bootstrap(module: str) -> str:

@@ -1,9 +1,10 @@
 """Scratch directories in the system's temporary directory, and those that dead owners left.
 
 A directory's name says who owns it: `plantkit-<pid>-<start>-<machine>-<random>`, where `start`
-is the owner's start in clock ticks since boot, so that a pid that was given out again is not
-taken for the owner, and `machine` is a digest of boot and pid namespace: a pid means nothing
-to another machine or container that shares the directory.
+is the owner's start in clock ticks since boot (elsewhere than on Linux: in milliseconds since
+1970), so that a pid that was given out again is not taken for the owner, and `machine` is a
+digest of boot and pid namespace (elsewhere: of the machine's name): a pid means nothing to
+another machine or container that shares the directory.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import contextlib
 import functools
 import hashlib
 import os
+import platform
 import re
-import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from plantkit.errors import UsageError
-from plantkit.isolation.descendants import process_fields
-from plantkit.isolation.scratch import remove_tree
+from plantkit.isolation.scratch import free_bytes, remove_tree
 
 _NAME = re.compile(r"plantkit-([1-9][0-9]{0,9})-([0-9]{1,19})-([0-9a-f]{12})-[a-z0-9_]{8}")
 #: Most entries of the temporary directory that are looked at, and leftovers that are removed.
@@ -49,7 +50,7 @@ def make_scratch() -> Path:
             f"no scratch directory can be made: {error.strerror}; {_REMEDY}"
         ) from error
     remove_leftovers(root)
-    free = shutil.disk_usage(root).free
+    free = free_bytes(root)
     if free < _FEWEST_FREE_MIB * _MIB:
         raise UsageError(
             f"{root} has {free // _MIB} MiB left for scratch files; expected "
@@ -118,34 +119,48 @@ def _leftovers(root: Path) -> list[str]:
 
 
 def _is_own_directory(status: os.stat_result) -> bool:
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    is_own = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()  # Windows has no ids
+    return is_own and stat.S_ISDIR(status.st_mode)
 
 
 def _is_alive(pid: int, start: int) -> bool:
     """Whether the process `pid` that started at `start` runs; in doubt it does."""
+    import psutil  # where there are no leftovers, it need not be imported
+
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OverflowError, PermissionError):
+        if not psutil.pid_exists(pid):
+            return False
+    except OverflowError:
         return True
     found = _start_of(pid)
     return start == 0 or found is None or found == start
 
 
 def _start_of(pid: int) -> int | None:
-    """Returns when a process started, in clock ticks since boot; -1 for a dead one that its
-    parent has not noticed yet, None where that cannot be known."""
-    fields = process_fields(pid)
-    if not fields:
+    """Returns when a process started, see the module; -1 for a dead one that its parent has not
+    noticed yet, None where that cannot be known."""
+    if sys.platform == "linux":  # where psutil's time moves with the clock
+        from plantkit.isolation.descendants import process_fields
+
+        fields = process_fields(pid)
+        if not fields:
+            return None
+        return -1 if fields[0] in {"Z", "X"} else int(fields[_START_FIELD])
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        is_dead = process.status() == psutil.STATUS_ZOMBIE
+        return -1 if is_dead else int(1000 * process.create_time())
+    except psutil.Error:
         return None
-    return -1 if fields[0] in {"Z", "X"} else int(fields[_START_FIELD])
 
 
 @functools.cache
 def _machine() -> str:
-    """Returns 12 hexadecimal digits that differ between boots and between pid namespaces."""
-    boot = namespace = ""
+    """Returns 12 hexadecimal digits, see the module."""
+    boot = "" if sys.platform == "linux" else platform.node()
+    namespace = ""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
         namespace = str(Path("/proc/self/ns/pid").readlink())

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
+import sys
+import time
 from pathlib import Path
 
 _BLOCK = 512
 #: Files and directories that a scratch directory is walked through; more count as too many.
 MOST_ENTRIES = 2_000
+#: Whether files can be reached from an open directory, so that nobody can swap it meanwhile.
+_FROM_DIRECTORY = {os.open, os.stat, os.unlink, os.rmdir, os.chmod} <= os.supports_dir_fd
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_FILE = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+#: Seconds between two tries to remove what another program holds open, as Windows lets it.
+_TRY_AGAIN_SECONDS = (0.05, 0.2, 1.0)
 
 
 class NotRegularError(OSError):
@@ -22,25 +34,28 @@ def read_regular(path: Path, most: int, *, from_end: bool = False) -> bytes:
     """Returns at most `most` bytes of the regular file `path`, whatever else happens to it.
 
     Neither the file nor its directory may be a symbolic link, the file must have one name, and
-    a pipe or device is never waited for.
+    a pipe or device is never waited for. Where files cannot be reached from an open directory
+    (Windows), whoever could swap them must have ended.
 
     Raises:
         FileNotFoundError: it does not exist. NotRegularError: it is something else.
         OSError: it cannot be read.
     """
-    directory = os.open(path.parent, _DIRECTORY)
+    directory = os.open(path.parent, _DIRECTORY) if _FROM_DIRECTORY else None
     try:
+        place = path if directory is None else path.name
         try:
             # Neither fstat nor O_NONBLOCK opens a socket or a device without side effects.
-            before = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+            before = os.stat(place, dir_fd=directory, follow_symlinks=False)
             _check_regular(before)
-            descriptor = os.open(path.name, _FILE, dir_fd=directory)
+            descriptor = os.open(place, _FILE, dir_fd=directory)
         except (FileNotFoundError, NotRegularError):
             raise
         except OSError as error:
             raise NotRegularError(f"cannot be opened: {error.strerror}") from error
     finally:
-        os.close(directory)
+        if directory is not None:
+            os.close(directory)
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         _check_regular(status)
@@ -69,7 +84,7 @@ def used_bytes(path: Path, most: int) -> int:
                 for entry in found:
                     entries += 1
                     with contextlib.suppress(OSError):
-                        total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                        total += _disk_bytes(entry.stat(follow_symlinks=False))
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
                     if entries > MOST_ENTRIES or total > most:
@@ -77,6 +92,18 @@ def used_bytes(path: Path, most: int) -> int:
         except OSError:
             continue
     return total
+
+
+def _disk_bytes(status: os.stat_result) -> int:
+    if sys.platform == "win32":
+        return status.st_size
+    return status.st_blocks * _BLOCK
+
+
+def free_bytes(path: Path) -> int:
+    """Returns the free space where `path` is; a lot where the system does not say."""
+    usage = shutil.disk_usage(path)
+    return usage.free if usage.total else sys.maxsize
 
 
 def unlinked_bytes(pid: int) -> int:
@@ -89,7 +116,7 @@ def unlinked_bytes(pid: int) -> int:
                 status = entry.stat()
                 if status.st_nlink == 0 and status.st_ino not in seen:
                     seen.add(status.st_ino)
-                    total += status.st_blocks * _BLOCK
+                    total += _disk_bytes(status)
     return total
 
 
@@ -100,6 +127,9 @@ def remove_tree(path: Path) -> None:
     length of a path nor the depth of the tree matters. Links are removed, never followed.
     What cannot be removed is left.
     """
+    if not _FROM_DIRECTORY:
+        _remove_by_path(path)
+        return
     try:
         path.chmod(0o700)
         here = os.open(path, _DIRECTORY)
@@ -134,6 +164,24 @@ def remove_tree(path: Path) -> None:
         os.close(here)
     with contextlib.suppress(OSError):
         path.rmdir()
+
+
+def _remove_by_path(path: Path) -> None:
+    """Removes a directory, or a file, by the names in it, which Windows may refuse for a moment."""
+    for seconds in (0.0, *_TRY_AGAIN_SECONDS):
+        time.sleep(seconds)
+        with contextlib.suppress(OSError):
+            path.unlink()  # a file or a link
+        with contextlib.suppress(RecursionError):  # a tree deeper than Windows' paths may be long
+            shutil.rmtree(path, ignore_errors=True)
+        if not os.path.lexists(path):
+            return
+        for directory, _, files in os.walk(path):  # what is left may be marked as read-only
+            for name in (".", *files):
+                inner = Path(directory, name)
+                with contextlib.suppress(OSError):
+                    if not inner.is_symlink():
+                        inner.chmod(0o700)
 
 
 def _unlink_files(directory: int) -> list[str]:

@@ -8,25 +8,42 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 from plantkit.errors import IsolationError
-from plantkit.isolation import kernel
-from plantkit.isolation.forks import ForkedServer, Zygote
-from plantkit.isolation.levels import Isolation
+from plantkit.isolation import backends, kernel
+from plantkit.isolation.levels import Isolation, Level, process_level
 from plantkit.isolation.wire import OUTPUT_FILE, Exit, Limits
 
-#: Seconds that the server may take beyond a run's time limit before it is killed.
-GRACE_SECONDS = 15.0
-#: Servers that are forked from one process. Each takes four descriptors while it starts, which
-#: must leave most of those that this process may have.
-MOST_FORKED = 64
-_DESCRIPTORS_PER_FORK = 16
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
+
+
+class ServerProcess(Protocol):
+    """A warm child process that runs pruners, one request at a time."""
+
+    @property
+    def levels(self) -> Collection[Level]:
+        """The levels at which it can."""
+        ...
+
+    def has_ended(self) -> bool:
+        """Returns whether nobody is left to take a request."""
+        ...
+
+    def get_ready(self, timeout_seconds: float) -> bool:
+        """Waits until the process can take requests, and returns whether it can."""
+        ...
+
+    def ask(self, cell: Path, limits: Limits, isolation: Isolation) -> Exit | None:
+        """Returns how the request in `cell` ended, or None where there is no answer in time."""
+        ...
+
+    def stop(self) -> None:
+        """Ends the process, and with it anything that it still runs."""
 
 
 class PrunerServer:
@@ -36,7 +53,7 @@ class PrunerServer:
     `process` is one that was started already.
     """
 
-    def __init__(self, process: ForkedServer | None = None) -> None:
+    def __init__(self, process: ServerProcess | None = None) -> None:
         self._process = process
 
     def __enter__(self) -> PrunerServer:
@@ -46,9 +63,12 @@ class PrunerServer:
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Starts the process, anew if it has died; returns before it is ready."""
-        self._running()
+    def start(self, level: Level | None = None) -> None:
+        """Starts the process, anew if it has died; returns before it is ready.
+
+        level: the usual one of this system, see `process_level`, if None.
+        """
+        self._running(level or process_level())
 
     def stop(self) -> None:
         """Ends the process, and with it anything that it still runs."""
@@ -68,15 +88,16 @@ class PrunerServer:
             found = self._request(cell, limits, isolation)
         return found
 
-    def _running(self) -> ForkedServer:
-        if self._process is not None and self._process.has_ended():
+    def _running(self, level: Level) -> ServerProcess:
+        process = self._process
+        if process is not None and (process.has_ended() or level not in process.levels):
             self.stop()
         if self._process is None:
-            [self._process] = Zygote(1).servers
+            [self._process] = backends.backend_class(level).start_processes(1)
         return self._process
 
     def _request(self, cell: Path, limits: Limits, isolation: Isolation) -> Exit:
-        process = self._running()
+        process = self._running(isolation.level)
         if not process.get_ready(START_SECONDS):
             self.stop()
             raise IsolationError(
@@ -84,41 +105,30 @@ class PrunerServer:
                 f"check that '{sys.executable} -c \"import torch\"' works"
             )
         started = time.monotonic()
-        request = {
-            "cell": str(cell),
-            "limits": asdict(limits),
-            "level": isolation.level.value,
-            "hidden": [str(path) for path in isolation.hidden],
-        }
-        answer = process.ask(request, limits.time_seconds + GRACE_SECONDS)
-        if answer is not None:
-            return Exit(**answer)
+        found = process.ask(cell, limits, isolation)
+        if found is not None:
+            return found
         seconds = time.monotonic() - started
         self.stop()
         timed_out = seconds > limits.time_seconds
         return Exit(seconds=seconds, signal="SIGKILL", timed_out=timed_out)
 
 
-def _room_for_forks() -> int:
-    import resource
-
-    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if descriptors == resource.RLIM_INFINITY:
-        return MOST_FORKED
-    return max(1, descriptors // _DESCRIPTORS_PER_FORK)
-
-
 @contextmanager
-def server_pool(count: int, *, most_forked: int = MOST_FORKED) -> Iterator[list[PrunerServer]]:
-    """Starts `count` servers, forks of one process, and ends them with the block.
+def server_pool(
+    count: int, level: Level | None = None, *, most_started: int | None = None
+) -> Iterator[list[PrunerServer]]:
+    """Makes `count` servers, and ends them with the block.
 
-    At most `most_forked` start at once; those beyond start when they get work. Until the block
-    ends, processes of the same user can look neither into this process nor into the servers.
+    As many as the level's backend thinks fit start at once, at most `most_started`; the others
+    start when they get work. On Linux, until the block ends, processes of the same user can look
+    neither into this process nor into the servers.
     """
     was_dumpable = kernel.is_dumpable()
     kernel.set_dumpable(False)
-    zygote = Zygote(min(count, most_forked, _room_for_forks()))
-    servers = [PrunerServer(process) for process in zygote.servers]
+    backend = backends.backend_class(level or process_level())
+    started = backend.start_processes(min(count, most_started or count))
+    servers = [PrunerServer(process) for process in started]
     servers += [PrunerServer() for _ in range(count - len(servers))]
     try:
         yield servers

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seccompy import Filter
+
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
 
 _LOW = 0xFFFFFFFF  # an int argument's upper half is undefined
 _CLONE_THREAD = 0x00010000

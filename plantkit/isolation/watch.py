@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import select
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from plantkit.isolation.descendants import count_processes
-from plantkit.isolation.scratch import MOST_ENTRIES, unlinked_bytes, used_bytes
+from plantkit.isolation.scratch import unlinked_bytes, used_bytes
 from plantkit.isolation.wire import Limits
+
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
 
 _MIB = 1024 * 1024
 #: Seconds between two looks at disk space and processes.
@@ -36,20 +39,24 @@ class Watch:
     timed_out: bool = False
     exceeded: str = ""
 
-    def wait(self) -> tuple[int, resource.struct_rusage] | None:
-        """Returns the exit status and usage of the run, killing it where it breaks a limit.
+    def wait(self) -> tuple[int, int] | None:
+        """Returns exit status and peak KiB of memory of the run, killed if it breaks a limit.
 
         Returns None if standard input was closed: nobody waits for the answer.
         """
         parent = select.poll()
         parent.register(0, 0)  # hang-up only
+
+        def is_abandoned() -> bool:
+            return any(event & (select.POLLHUP | select.POLLERR) for _, event in parent.poll(0))
+
         look = time.monotonic() + _LOOK_SECONDS
         killed = False
         with contextlib.closing(_Nap(self.pid)) as nap:
             while True:
                 done, status, usage = os.wait4(self.pid, os.WNOHANG)
                 if done:
-                    return None if self._is_abandoned(parent) else (status, usage)
+                    return None if is_abandoned() else (status, usage.ru_maxrss)
                 now = time.monotonic()
                 if not killed:
                     if now > self.deadline:
@@ -59,28 +66,15 @@ class Watch:
                         # A look at many files takes a while; never spend most of the time on it.
                         took = time.monotonic() - now
                         look = now + took + max(_LOOK_SECONDS, 4 * took)
-                    if self.timed_out or self.exceeded or self._is_abandoned(parent):
+                    if self.timed_out or self.exceeded or is_abandoned():
                         killed = True
                         kill_group(self.pid)
                 nap.take()
 
     def _exceeded(self) -> str:
         processes, threads = count_processes(self.pid)
-        if processes > self.limits.processes:
-            return f"started more than {self.limits.processes} processes"
-        if threads > self.limits.threads:
-            return f"started more than {self.limits.threads} threads"
-        most = self.limits.disk_mib * _MIB
-        if used_bytes(self.cell, most) + unlinked_bytes(self.pid) > most:
-            return (
-                f"wrote more than {self.limits.disk_mib} MiB or {MOST_ENTRIES} files to its "
-                "working directory"
-            )
-        return ""
-
-    @staticmethod
-    def _is_abandoned(parent: select.poll) -> bool:
-        return any(event & (select.POLLHUP | select.POLLERR) for _, event in parent.poll(0))
+        used = used_bytes(self.cell, self.limits.disk_mib * _MIB) + unlinked_bytes(self.pid)
+        return self.limits.exceeded(processes=processes, threads=threads, disk_bytes=used)
 
 
 class _Nap:
@@ -112,11 +106,3 @@ def kill_group(pid: int) -> None:
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
-
-
-def signal_name(number: int) -> str:
-    """Returns `SIGKILL` for 9; a real-time signal has no name and gets its number."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

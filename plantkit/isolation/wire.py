@@ -10,12 +10,13 @@ from __future__ import annotations
 import enum
 import json
 import re
+import signal
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plantkit.isolation.scratch import read_regular
+from plantkit.isolation.scratch import MOST_ENTRIES, read_regular
 
 PROBLEM_FILE = "problem.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -63,8 +64,9 @@ class Limits:
     """What a run may use.
 
     time_seconds: wall time; the processor time of all threads may be as much on every core.
-    memory_mib: address space beyond the interpreter and torch. output_mib: any one file, and
-    what the run prints. disk_mib: everything in its scratch directory. processes, threads: at
+    memory_mib: address space beyond the interpreter and torch; where the run is only watched,
+    memory that it really uses. output_mib: any one file, and what the run prints, except where
+    it is only watched. disk_mib: everything in its scratch directory. processes, threads: at
     any one time; under full isolation there is one process only.
     """
 
@@ -75,6 +77,19 @@ class Limits:
     processes: int = 32
     threads: int = 256
 
+    def exceeded(self, *, processes: int, threads: int, disk_bytes: int) -> str:
+        """Returns which limit is broken by a run that uses so much at a time, "" if none is."""
+        if processes > self.processes:
+            return f"started more than {self.processes} processes"
+        if threads > self.threads:
+            return f"started more than {self.threads} threads"
+        if disk_bytes > self.disk_mib * 1024 * 1024:
+            return (
+                f"wrote more than {self.disk_mib} MiB or {MOST_ENTRIES} files to its "
+                "working directory"
+            )
+        return ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
@@ -82,6 +97,7 @@ class Exit:
 
     cpu_seconds: processor time of all that the request started, None where it is not known.
     exceeded: the limit that it was killed for, other than that of time, else "".
+    out_of_memory: whether that limit was its memory.
     """
 
     seconds: float
@@ -91,6 +107,15 @@ class Exit:
     peak_rss_mib: float | None = None
     cpu_seconds: float | None = None
     exceeded: str = ""
+    out_of_memory: bool = False
+
+
+def signal_name(number: int) -> str:
+    """Returns `SIGKILL` for 9; a real-time signal has no name and gets its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def write_json(path: Path, value: Any) -> None:

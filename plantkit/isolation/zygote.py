@@ -17,6 +17,9 @@ from plantkit.isolation import fork_server, kernel
 from plantkit.isolation.forks import numbered
 from plantkit.isolation.wire import MARKER
 
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
+
 
 def main() -> None:
     """Forks a server for each pair of descriptors, `requests,answers`, of the arguments."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
@@ -11,6 +12,9 @@ from typing import Any
 from plantkit.errors import UsageError
 from plantkit.submissions.reading import STANDARD_INPUT, read_standard_input, read_submission
 from plantkit.submissions.submission import ACCEPTED, Submission
+
+#: The colon of a drive, as in `C:\runs=2\my_pruner.py`, is followed by a path.
+_WITH_OPTIONS = re.compile(r"(.*?):([^:=/\\]*=.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +83,10 @@ def parse_pruner(text: str) -> PrunerSource:
 
 
 def split_options(text: str) -> tuple[str, str]:
-    """Returns the path or name in `text`, and the options after its last colon, or ""."""
-    if not Path(text).exists() and "=" in text.rpartition(":")[2]:
-        base, _, options = text.rpartition(":")
-        return base, options
+    """Returns the path or name in `text`, and the options after a colon, or ""."""
+    found = _WITH_OPTIONS.fullmatch(text)
+    if found and not Path(text).exists():
+        return found[1], found[2]
     return text, ""
 
 

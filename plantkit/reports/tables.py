@@ -171,6 +171,8 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
         "For comparison, the trained dense network has a weak area of "
         f"{mean_areas(dense, challenges, protocol).weak:.3f}."
     )
+    if evaluation.settings.isolation != "full":
+        notes.append(f"Isolation: {evaluation.settings.isolation}; see plantkit doctor.")
     if leaking := [challenge.id for challenge in challenges if not challenge.hidden]:
         notes.append(
             "Not for contests: in these the ticket can be read off the weights, or no audit says "

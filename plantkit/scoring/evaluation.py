@@ -20,8 +20,9 @@ from plantkit.version import __version__
 class Settings:
     """How an evaluation ran. Nothing here changes a score.
 
-    isolation: the level that was applied, "full", "process" or "none". speed: this machine's,
-    against the reference machine's, by which effort is counted; None where it was not measured.
+    isolation: the level that was applied, "full", "process", "watched" or "none". speed: this
+    machine's, against the reference machine's, by which effort is counted; None where it was not
+    measured.
     """
 
     jobs: int = 1

@@ -9,8 +9,7 @@ import contextlib
 import functools
 import json
 import os
-import shutil
-import signal
+import secrets
 import subprocess
 import sys
 import time
@@ -22,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import PluginError
 from plantkit.isolation.backends.local import LocalBackend
+from plantkit.isolation.families import Family
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.leftovers import make_scratch
-from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.levels import Isolation, Level, process_level
 from plantkit.isolation.opening import open_backend
 from plantkit.isolation.problems import write_problem
+from plantkit.isolation.scratch import remove_tree
 from plantkit.isolation.servers import START_SECONDS, PrunerServer
-from plantkit.isolation.wire import Exit, Limits
+from plantkit.isolation.wire import MARKER, Exit, Limits
 from plantkit.pruners.sources import PrunerSource
 from plantkit.submissions.submission import Submission
 from plantkit.testing.probe import MARK
@@ -95,20 +96,22 @@ class OrdinaryInterpreter(LocalBackend):
     def carry_out(self, cell: Path, limits: Limits) -> Exit:
         path = [str(Path(entry).resolve()) for entry in sys.path if entry]
         started = time.monotonic()
+        marker = secrets.token_hex(16)
         process = subprocess.Popen(
             [sys.executable, "-c", _ORDINARY.format(path=path, cell=str(cell))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, MARKER: marker},
             start_new_session=True,
         )
+        family = Family(process.pid, marker)
         code = None
         try:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(limits.time_seconds + START_SECONDS)
         finally:  # with all that it started
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            family.end()
             process.wait()
         return Exit(seconds=time.monotonic() - started, code=code, timed_out=code is None)
 
@@ -126,7 +129,7 @@ class Laboratory:
         self._root = make_scratch()
         self._scratch = self._root / "cells"
         if isolation is not None and isolation.level is Level.NONE:
-            isolation = replace(isolation, level=Level.PROCESS)
+            isolation = replace(isolation, level=process_level())
         self._isolation = isolation
         self._servers = (PrunerServer(), PrunerServer())
         self._problems: dict[str, tuple[Problem, Path]] = {}
@@ -145,7 +148,7 @@ class Laboratory:
     def start(self) -> None:
         """Starts both isolated servers; they get ready at the same time."""
         for server in self._servers:
-            server.start()
+            server.start(self._isolation.level if self._isolation else None)
 
     def describe(self, source: PrunerSource) -> list[DescribedPruner]:
         """Returns what every pruner of a source says of itself.
@@ -274,4 +277,4 @@ def _parse(output: str, *, most: int) -> list[Seen]:
 def _clean(servers: Sequence[PrunerServer], root: Path) -> None:
     for server in servers:
         server.stop()
-    shutil.rmtree(root, ignore_errors=True)
+    remove_tree(root)

@@ -188,19 +188,10 @@ class TestPlantAndVerify:
             (["relu", "--planting", "anchored", "--depth", "5", "--width", "6"], "larger width"),
             (
                 [
-                    "teacher",
-                    "--dial",
-                    "units=40",
-                    "--dial",
-                    "in_degree=2",
-                    "--seed",
-                    "00",
-                    "--depth",
-                    "5",
-                    "--time-limit",
-                    "0.01",
+                    *("teacher", "--dial", "kind=classification", "--dial", "outputs=64"),
+                    *("--seed", "00", "--depth", "5", "--time-limit", "0.001"),
                 ],
-                "none of 1 structures",
+                "none of 10 structures",
             ),
         ],
     )

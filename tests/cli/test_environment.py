@@ -219,6 +219,8 @@ def test_a_full_scratch_directory_says_where_else(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     error = OSError(errno.ENOSPC, "No space", str(tmp_path / "plantkit-1" / "problem"))
     assert "set the variable TMPDIR" in (explain(error) or "")
+    error = OSError(errno.ENOSPC, "No space", str(tmp_path / "mine.txt"))
+    assert "TMPDIR" not in (explain(error) or "")
 
 
 @pytest.mark.parametrize("fails", [False, True])

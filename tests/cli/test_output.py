@@ -39,12 +39,16 @@ def test_printed_text_ends_its_line_once(text: str, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "one line\n"
 
 
-def test_a_file_is_replaced_whole_and_a_device_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     target = tmp_path / "results.json"
     target.write_text("old and longer than the new one")
     write_output("new", target)
     assert target.read_text() == "new"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.posix
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     write_output("through", tmp_path / "pipe")

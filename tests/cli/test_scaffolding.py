@@ -32,6 +32,7 @@ PLUGIN_FILES = [
     "tests/test_conformance.py",
 ]
 ASSIGNMENT_FILES = [
+    ".gitattributes",
     ".github/workflows/grade.yml",
     ".gitignore",
     "README.md",

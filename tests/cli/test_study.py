@@ -84,5 +84,5 @@ def test_a_missing_extra_is_named_before_anything_runs(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = plantkit_cli("study", "toy", "--plots", tmp_path / "plots")
     assert done.code == 2
-    assert "pip install 'plantkit[studies]'" in done.err
+    assert 'pip install "plantkit[studies]"' in done.err
     assert "runs to do" not in done.err

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 @pytest.fixture(scope="module")
 def three():
     """A pool of three servers, of which two are forked."""
-    with server_pool(3, most_forked=2) as servers:
+    with server_pool(3, most_started=2) as servers:
         yield servers
 
 

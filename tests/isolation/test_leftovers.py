@@ -91,6 +91,24 @@ def test_a_zombie_is_dead(root: Path) -> None:
     process.communicate()
 
 
+def test_without_proc_an_owner_is_told_by_the_time_of_its_start(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers.sys, "platform", "darwin")
+    pid, parent = dead_pid(), os.getppid()
+    start = leftovers._start_of(parent)
+    assert start is not None
+    assert start == leftovers._start_of(parent)
+    assert leftovers._start_of(pid) is None
+    machine = leftovers._machine.__wrapped__()
+    monkeypatch.setattr(leftovers, "_machine", lambda: machine)
+    own = make_scratch()
+    alive = leave(root, name_of(parent, start))
+    left = {leave(root, name_of(pid, 1)).name, leave(root, name_of(parent, start - 1)).name}
+    assert set(remove_leftovers(root)) == left
+    assert names(root) == {own.name, alive.name}
+
+
 def test_links_files_and_other_names_stay(root: Path, tmp_path: Path) -> None:
     pid = dead_pid()
     precious = leave(tmp_path, "precious")
@@ -192,7 +210,7 @@ def test_too_little_space_is_said_before_the_work(
     def usage(path: Path) -> shutil._ntuple_diskusage:
         return shutil._ntuple_diskusage(2**30, 2**30 - 2**21, 2**21)
 
-    monkeypatch.setattr(leftovers.shutil, "disk_usage", usage)
+    monkeypatch.setattr(shutil, "disk_usage", usage)
     with pytest.raises(UsageError, match=r"tmp has 2 MiB left .*16 MiB or more.*TMPDIR"):
         make_scratch()
     assert names(root) == set()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import IsolationError
-from plantkit.isolation import files, kernel, probe, syscalls
+from plantkit.isolation import files, kernel, probe, scratch, syscalls, trial
 from plantkit.isolation.backends.in_process import InProcess
 from plantkit.isolation.backends.locked_down import LockedDown
 from plantkit.isolation.files import readable_paths
@@ -25,6 +25,7 @@ from plantkit.isolation.problems import write_problem
 from plantkit.isolation.scratch import NotRegularError, read_regular, remove_tree, used_bytes
 from plantkit.isolation.wire import Limits, Status, plain_text
 from plantkit.pruners.sources import PrunerSource
+from plantkit.schemas import violations
 
 
 def offer(**works: bool) -> Offer:
@@ -53,14 +54,31 @@ class TestChoose:
         assert "\n" not in warning
 
     def test_full_needs_what_process_needs(self):
-        assert choose("auto", offer(limits=False, files=True, network=True))[0] is Level.PROCESS
+        lacking = offer(limits=False, files=True, network=True)
+        level, warning = choose("auto", lacking)
+        assert level is Level.WATCHED
+        assert "isolation is 'watched': this machine lacks limits" in warning
+        for requested in ("full", "process"):
+            with pytest.raises(IsolationError, match=r"limits: seen; mend limits\n.*watched runs"):
+                choose(requested, lacking)
+
+    def test_none_is_never_given_unless_it_is_asked_for(self):
+        nothing = Offer(
+            checks=[
+                Check(level=level, name=f"what {level} needs", works=False, detail="seen")
+                for level in (Level.FULL, Level.PROCESS, Level.WATCHED)
+            ]
+        )
+        with pytest.raises(IsolationError, match="a process of its own:\n  what watched needs: "):
+            choose("auto", nothing)
+        assert choose("none", nothing) == (Level.NONE, "")
 
     def test_full_fails_with_what_is_missing_and_what_to_do(self):
         with pytest.raises(IsolationError, match="files: seen; mend files") as info:
             choose("full", NO_FILES)
         assert info.value.exit_code == 3
 
-    @pytest.mark.parametrize("requested", ["process", "none"])
+    @pytest.mark.parametrize("requested", ["process", "watched", "none"])
     def test_less_is_given_without_a_warning(self, requested):
         assert choose(requested, NO_FILES) == (Level(requested), "")
 
@@ -95,12 +113,12 @@ class TestProbe:
     def test_a_promise_that_is_broken_is_seen(self):
         """Every trial for full isolation fails in a process that is not locked away."""
         found = {
-            name: probe._in_child(InProcess, attempt)
+            name: trial._in_child(InProcess, attempt)
             for name, attempt in {
-                "files": probe._try_files,
-                "network": probe._try_network,
-                "signals": probe._try_signals,
-                "processes": probe._try_processes,
+                "files": trial._try_files,
+                "network": trial._try_network,
+                "signals": trial._try_signals,
+                "processes": trial._try_processes,
             }.items()
         }
         assert all("worked" in problem for problem in found.values()), found
@@ -108,24 +126,25 @@ class TestProbe:
     @pytest.mark.parametrize(
         ("backend", "attempt", "problem"),
         [
-            (WithoutLandlock, probe._try_files, "reading a file outside worked"),
-            (WithoutFilter, probe._try_network, "AF_INET"),
-            (OnAnOldKernel, probe._try_files, "not supported"),
+            (WithoutLandlock, trial._try_files, "reading a file outside worked"),
+            (WithoutFilter, trial._try_network, "AF_INET"),
+            (OnAnOldKernel, trial._try_files, "not supported"),
         ],
     )
     def test_a_broken_backend_is_seen(self, backend, attempt, problem):
-        assert problem in probe._in_child(backend, attempt)
+        assert problem in trial._in_child(backend, attempt)
 
     def test_a_missing_package_is_seen(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "landlockpy", None)
-        assert "landlockpy" in probe._in_child(LockedDown, probe._try_files)
+        assert "landlockpy" in trial._in_child(LockedDown, trial._try_files)
 
 
 def test_the_command_line_records_the_level(plantkit_cli, write, tiny_challenges, tmp_path):
     body = "return {n: w * 0 for n, w in problem.weights.items()}"
     code = f"def prune(problem, density, seed):\n    {body}\n"
     best = "full" if probe.probe_machine().offers(Level.FULL) else "process"
-    for requested, level in (("auto", best), ("process", "process"), ("none", "none")):
+    asked = ("process", "watched", "none")
+    for requested, level in (("auto", best), *zip(asked, asked, strict=True)):
         done = plantkit_cli(
             *("evaluate", write(code), "--challenge", tiny_challenges / "relu-3x8"),
             *("--density", "0.5", "--seeds", "1", "--baselines", "none", "--jobs", "1"),
@@ -133,6 +152,7 @@ def test_the_command_line_records_the_level(plantkit_cli, write, tiny_challenges
         )
         assert done.code == 0, done
         value = json.loads(done.out)
+        assert violations("results", value) == []
         assert value["run"]["isolation"] == level
         assert value["records"][0]["status"] == "ok"
 
@@ -234,7 +254,7 @@ def test_what_is_hidden_stays_closed_inside_of_a_library(tmp_path):
     assert opened[str(package.resolve().parent)] is False
 
 
-@pytest.mark.skipif(not kernel.is_linux(), reason="Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 def test_a_process_can_close_its_memory():
     was = kernel.is_dumpable()
     try:
@@ -244,6 +264,15 @@ def test_a_process_can_close_its_memory():
         kernel.set_dumpable(was)
 
 
+@pytest.fixture(params=["from open directories", "by path"])
+def _ways(request, monkeypatch):
+    """Removes and reads files as Linux and macOS can, and as Windows can."""
+    if request.param == "by path":
+        monkeypatch.setattr(scratch, "_FROM_DIRECTORY", False)
+        monkeypatch.setattr(scratch, "_TRY_AGAIN_SECONDS", (0.0,))
+
+
+@pytest.mark.usefixtures("_ways")
 class TestScratch:
     def test_everything_is_removed(self):
         with scratch_directory() as root:
@@ -258,9 +287,10 @@ class TestScratch:
             (root / "closed" / "inner").chmod(0)
             (root / "closed").chmod(0)
             os.chdir(root)
-            for _ in range(1001):  # one more than Python's recursion
-                os.mkdir("deeper")  # noqa: PTH102
-                os.chdir("deeper")
+            if scratch._FROM_DIRECTORY:
+                for _ in range(1001):  # one more than Python's recursion
+                    os.mkdir("deeper")  # noqa: PTH102
+                    os.chdir("deeper")
             os.chdir(here)
         assert not root.exists()
         assert outside.exists()

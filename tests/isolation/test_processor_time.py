@@ -49,7 +49,7 @@ def run(server, circle, tmp_path, write):
     return execute
 
 
-@pytest.mark.parametrize("level", [Level.PROCESS, Level.NONE])
+@pytest.mark.parametrize("level", [Level.PROCESS, Level.WATCHED, Level.NONE])
 def test_waiting_costs_nothing_and_work_counts(run, level):
     slept = run("time.sleep(1.2)\nreturn nothing(problem)", level=level)
     worked = run("burn()\nreturn nothing(problem)", level=level)
@@ -89,8 +89,9 @@ ORPHAN = (
     ],
     ids=["threads", "child", "child-left", "orphan", "orphan-killed"],
 )
-def test_work_given_to_others_counts(run, body):
-    outcome = run(f"{body}return nothing(problem)", level=Level.PROCESS)
+@pytest.mark.parametrize("level", [Level.PROCESS, Level.WATCHED])
+def test_work_given_to_others_counts(run, body, level):
+    outcome = run(f"{body}return nothing(problem)", level=level)
     assert outcome.status is Status.OK, outcome
     assert outcome.cpu_seconds > MUCH
 

@@ -54,7 +54,7 @@ def plugin(name: str, directory: Path) -> None:
         files,
         [
             f"cd {directory / name}",
-            "python -m pip install -e '.[dev]'",
+            'python -m pip install -e ".[dev]"',
             f"plantkit check {name.removeprefix('plantkit-')}",
             "pytest",
         ],

@@ -84,7 +84,8 @@ def _built(source: Path, directory: Path) -> Path:
         done = subprocess.run(
             [*command, "--wheel-dir", str(directory), str(source)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_BUILD_SECONDS,
             check=False,
         )

@@ -27,6 +27,8 @@ _PREFIX = f"{PROJECT}-"
 _MOST_TITLE = 200
 #: What a class of the plugin template may not be called.
 _RESERVED = ("saliency",)
+#: What Windows takes for a device, whatever suffix follows.
+_DEVICE = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)
 _TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
 
@@ -192,6 +194,8 @@ def _check_module(name: str, *, what: str, suggestion: str, suffix: str = "") ->
             "cannot be a Python module's name; expected letters, digits and underscores, a letter "
             "first"
         )
+    elif _DEVICE.fullmatch(name):
+        problem = "is the name of a device on Windows"
     elif name in sys.stdlib_module_names or name in {"torch", "numpy", PROJECT}:
         problem = f"would hide the module {name!r}"
     if problem:

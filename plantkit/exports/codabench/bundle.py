@@ -18,7 +18,7 @@ from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import UsageError
 from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
-from plantkit.files import about
+from plantkit.files import about, write_whole
 from plantkit.isolation.problems import write_problem
 from plantkit.plugins import find_challenges
 from plantkit.scoring.protocol import Protocol, resolve_densities
@@ -98,14 +98,13 @@ def export(
         shutil.copy(root / "starting_kit" / "my_pruner.py", root / "solution")
         if competition.key is not None:  # where no submission runs
             path = root / "scoring_program" / KEY_FILE
-            path.touch(mode=0o600)
-            path.write_text(competition.key.to_text() + "\n", encoding="ascii")
+            write_whole(path, competition.key.to_text() + "\n", mode=0o600)
         _write_data(root, plan, challenges)
         staged = Path(scratch) / "bundle.zip"
         with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for path in sorted(root.rglob("*")):
                 if path.is_file():
-                    archive.write(path, path.relative_to(root))
+                    archive.write(path, path.relative_to(root).as_posix())
         staged.chmod(0o600)  # it holds the truth, or the key to it
         staged.replace(output)
     return [challenge.id for challenge in challenges]
@@ -144,4 +143,4 @@ def _fill_in(root: Path, **values: object) -> None:
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}  # YAML has no surrogates
     for name in environment.list_templates(extensions=["md", "yaml"]):
         text = environment.get_template(name).render(values)
-        (root / name).write_text(text, encoding="utf-8")
+        write_whole(root / name, text)

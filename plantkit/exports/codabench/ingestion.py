@@ -14,6 +14,7 @@ from plantkit.challenges.bundles import SEALED, TRUTH
 from plantkit.challenges.sealing import KEY_VARIABLE
 from plantkit.errors import PluginError, UsageError
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Plan, PlannedRun
+from plantkit.files import write_whole
 from plantkit.grading.grade import clean
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.leftovers import scratch_directory
@@ -101,5 +102,5 @@ def _write(output: Path, outcomes: list[tuple[PlannedRun, Outcome]]) -> int:
             save_file({f"{MASK_PREFIX}{name}": one for name, one in outcome.mask.items()}, path)
             written += 1
     text = json.dumps(attempts, indent=2) + "\n"
-    (output / ATTEMPTS_FILE).write_text(text, encoding="utf-8")
+    write_whole(output / ATTEMPTS_FILE, text)
     return written

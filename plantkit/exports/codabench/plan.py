@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plantkit.errors import ResultsError
+from plantkit.files import write_whole
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.score import SCORING_VERSION
 
@@ -67,7 +68,7 @@ class Plan:
             "time_seconds": self.time_seconds,
             "memory_mib": self.memory_mib,
         }
-        (directory / PLAN_FILE).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        write_whole(directory / PLAN_FILE, json.dumps(value, indent=2) + "\n")
 
     @classmethod
     def read(cls, directory: Path) -> Plan:

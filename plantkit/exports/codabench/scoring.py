@@ -16,6 +16,7 @@ from plantkit.challenges.sealing import find_secret_key
 from plantkit.errors import MaskError
 from plantkit.evaluation.measuring import score_all
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Plan, PlannedRun
+from plantkit.files import write_whole
 from plantkit.grading.grade import clean
 from plantkit.isolation.answers import read_answer
 from plantkit.isolation.scratch import read_regular
@@ -67,8 +68,8 @@ def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, 
         records = list(itertools.chain(*score_all(batches, executor=executor)))
     scores = _scores(challenges, records, plan)
     output.mkdir(parents=True, exist_ok=True)
-    (output / DETAILS_FILE).write_text(_details(challenges, records), encoding="utf-8")
-    (output / SCORES_FILE).write_text(json.dumps(scores) + "\n", encoding="utf-8")
+    write_whole(output / DETAILS_FILE, _details(challenges, records))
+    write_whole(output / SCORES_FILE, json.dumps(scores) + "\n")
     return scores
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LOCAL = {
     Level.FULL: "plantkit.isolation.backends.locked_down:LockedDown",
     Level.PROCESS: "plantkit.isolation.backends.process:ChildProcess",
+    Level.WATCHED: "plantkit.isolation.backends.watched:Watched",
     Level.NONE: "plantkit.isolation.backends.in_process:InProcess",
 }
 

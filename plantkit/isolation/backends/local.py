@@ -9,7 +9,7 @@ from typing import Any, Self
 from plantkit.isolation.cells import described_in, new_cell, outcome_of
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.levels import Isolation
-from plantkit.isolation.servers import PrunerServer
+from plantkit.isolation.servers import PrunerServer, ServerProcess
 from plantkit.isolation.wire import Exit, Limits
 from plantkit.pruners.sources import PrunerSource
 
@@ -17,7 +17,8 @@ from plantkit.pruners.sources import PrunerSource
 class LocalBackend:
     """Runs pruners on this machine; a context manager.
 
-    `carry_out` is called here. `prepare` and `confine` are called in the child that it starts.
+    `carry_out` and `start_processes` are called here. Where a child is forked, `prepare` is called
+    before, and `confine` in it.
     """
 
     def __init__(self, scratch: Path, isolation: Isolation, server: PrunerServer) -> None:
@@ -34,7 +35,7 @@ class LocalBackend:
 
     def start(self) -> None:
         """See `Backend.start`."""
-        self._server.start()
+        self._server.start(self._isolation.level)
 
     def stop(self) -> None:
         """See `Backend.stop`."""
@@ -64,6 +65,11 @@ class LocalBackend:
         Raises:
             IsolationError: the process cannot be started.
         """
+        return self._server.request(cell, limits, self._isolation)
+
+    @classmethod
+    def start_processes(cls, most: int) -> Sequence[ServerProcess]:
+        """Starts processes that run jobs at this backend's level: at least one, at most `most`."""
         raise NotImplementedError
 
     @classmethod

@@ -11,6 +11,9 @@ from plantkit.isolation import files, syscalls
 from plantkit.isolation.backends.process import ChildProcess
 from plantkit.isolation.wire import Limits
 
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
+
 
 class LockedDown(ChildProcess):
     """A child process that reaches its libraries, its problem and its scratch, nothing else."""

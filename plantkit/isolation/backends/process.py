@@ -6,14 +6,19 @@ import math
 import os
 import resource
 import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from plantkit.isolation import kernel
 from plantkit.isolation.backends.local import LocalBackend
-from plantkit.isolation.wire import Exit, Limits
+from plantkit.isolation.forks import ForkedServer, Zygote, room_for_forks
+from plantkit.isolation.wire import Limits
 from plantkit.machine import available_cores
+
+if sys.platform != "linux":
+    raise ImportError("this module needs Linux")
 
 _MIB = 1024 * 1024
 #: Descriptors that a run may hold open.
@@ -23,8 +28,9 @@ MOST_DESCRIPTORS = 256
 class ChildProcess(LocalBackend):
     """Runs each job in a fork of a warm server process. It can read what the user can read."""
 
-    def carry_out(self, cell: Path, limits: Limits) -> Exit:
-        return self._server.request(cell, limits, self._isolation)
+    @classmethod
+    def start_processes(cls, most: int) -> Sequence[ForkedServer]:
+        return Zygote(min(most, room_for_forks())).servers
 
     @classmethod
     def confine(
@@ -52,7 +58,7 @@ def _set_limits(limits: Limits) -> None:
         _lower(resource.RLIMIT_MSGQUEUE, 0)
     statm = Path("/proc/self/statm")
     if statm.exists():
-        used = int(statm.read_text().split()[0]) * resource.getpagesize()
+        used = int(statm.read_text(encoding="ascii").split()[0]) * resource.getpagesize()
         _lower(resource.RLIMIT_AS, used + limits.memory_mib * _MIB)
 
 

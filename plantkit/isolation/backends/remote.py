@@ -19,6 +19,7 @@ from plantkit.isolation.leftovers import make_scratch
 from plantkit.isolation.levels import Isolation, Level, choose
 from plantkit.isolation.opening import open_backend
 from plantkit.isolation.probe import probe_machine
+from plantkit.isolation.scratch import remove_tree
 from plantkit.isolation.servers import PrunerServer
 
 
@@ -60,7 +61,7 @@ class Worker:
         """Ends the servers and removes their files."""
         for server in self._servers:
             server.stop()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        remove_tree(self._directory)
 
     def run(self, parcel: Parcel) -> Outcome:
         """Runs a job on an idle server, or on a new one where none is idle.

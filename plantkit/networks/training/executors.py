@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import Any, Protocol, TypeVar
 
 from plantkit.errors import ExecutorError
@@ -137,11 +137,13 @@ class LocalExecutor:
             raise
 
 
-def _prepare_process(stopped: Connection) -> None:
+def _prepare_process(stopped: Any) -> None:
     """Leaves interrupts to the parent; ends the process when told to or when the parent dies.
 
     The process works on one thread: the parent's may be held by its OpenMP library, which does
     not survive a fork, and a large tensor operation would wait for them for ever.
+
+    stopped: the end of a pipe.
     """
     import torch
 

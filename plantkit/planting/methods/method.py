@@ -25,6 +25,8 @@ F = TypeVar("F", bound=Family)
 
 #: Processor seconds after which a search for a ticket gives up, unless other are asked for.
 SEARCH_SECONDS = 120.0
+#: Tickets that are tried however long they take: fits of large networks take many seconds each.
+FEWEST_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +34,14 @@ class Patience:
     """How long a search for a ticket may take, and who is told how far it has come.
 
     Attributes:
-        seconds: processor time, so that other programs on the machine take none of it. It only
-            decides whether a ticket is found, never which one.
+        seconds: processor time, so that other programs on the machine take little of it; ten
+            tickets are tried in any case. It decides whether a ticket is found, never which one.
+        quiet_seconds: processor time that passes before anybody is told of the search.
         progress: called with what is going on, tickets tried, and the most that will be.
     """
 
     seconds: float = SEARCH_SECONDS
+    quiet_seconds: float = 1.0
     progress: Callable[[str, int, int], None] = lambda *_: None
 
 
@@ -176,9 +180,11 @@ class SearchMethod(PlantingMethod[F]):
         faults: Counter[str] = Counter()
         attempt, started = 0, time.process_time()
         while attempt < family.most_attempts:
-            if attempt and time.process_time() - started > patience.seconds:
+            spent = time.process_time() - started
+            if attempt >= FEWEST_ATTEMPTS and spent > patience.seconds:
                 break
-            patience.progress("trying tickets", attempt, family.most_attempts)
+            if spent >= patience.quiet_seconds:
+                patience.progress("trying tickets", attempt, family.most_attempts)
             attempt += 1
             try:
                 found = self.propose(family, spec, parameters, domain, rng)

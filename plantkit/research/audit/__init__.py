@@ -16,5 +16,5 @@ were planted:
     audit.attacker("joint"), audit.features, audit.curve, audit.pooled
 
 `Sample(spec=, parameters=, ticket=)` takes any mappings of parameter name to array; `Sample.of`
-takes anything with these three attributes. Needs scikit-learn: `pip install 'plantkit[audit]'`.
+takes anything with these three attributes. Needs scikit-learn: `pip install "plantkit[audit]"`.
 """
