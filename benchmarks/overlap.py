@@ -406,7 +406,7 @@ def main() -> None:
             record[name]["pruners"] = {pruner: pruned(case, pruner) for pruner in pruners}
         text = json.dumps(record, indent=1)
         text = re.sub(r"\{[^{}]*\}", lambda found: " ".join(found[0].split()), text)
-        arguments.out.write_text(text + "\n")
+        arguments.out.write_text(text + "\n", encoding="utf-8", newline="\n")
         print(f"{name}: done", flush=True)
 
 

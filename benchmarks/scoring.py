@@ -59,7 +59,8 @@ SECRET = "the same instances in every run of this benchmark"
 def main() -> None:
     command, *paths = sys.argv[1:]
     result = order() if command == "order" else agreement(Path(paths[0]))
-    Path(paths[-1]).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(result, indent=1) + "\n"
+    Path(paths[-1]).write_text(text, encoding="utf-8", newline="\n")
     print(json.dumps(result, indent=1))
 
 
