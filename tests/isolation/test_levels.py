@@ -152,7 +152,7 @@ def test_the_command_line_records_the_level(plantkit_cli, write, tiny_challenges
         )
         assert done.code == 0, done
         value = json.loads(done.out)
-        assert violations("results", value) == []
+        assert violations(value, "results") == []
         assert value["run"]["isolation"] == level
         assert value["records"][0]["status"] == "ok"
 
