@@ -70,7 +70,7 @@ def explain(error: Exception) -> str | None:
 def drop_output() -> None:
     """Has standard output take everything and keep nothing once nobody can read it: Python would
     complain of it again at its end."""
-    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115
 
 
 def check_directory_exists() -> None:

@@ -98,7 +98,7 @@ def command(
             ctx,
         )
     if github and summary_path:
-        with about(summary_path), Path(summary_path).open("a", encoding="utf-8"):
+        with about(summary_path), Path(summary_path).open("ab"):
             pass  # before the work: can it be written?
     from plantkit.grading.grader import grade_submission
     from plantkit.grading.outputs import github as actions

@@ -115,7 +115,7 @@ def test_a_run_without_an_end_is_ended(run):
     started = time.monotonic()
     outcome = run("def prune(problem, density, seed):\n    while True: pass\n", time_seconds=1)
     assert outcome.status is Status.TIMEOUT
-    assert outcome.error == "ran longer than the time limit of 1 s"
+    assert outcome.error.startswith("ran longer than the time limit of 1 s; ")
     assert 1 <= outcome.seconds < 10
     assert time.monotonic() - started < 60
 
@@ -141,7 +141,7 @@ def test_memory_is_bounded(run):
     """
     outcome = run(code, memory_mib=200)
     assert outcome.status is Status.OOM
-    assert outcome.error == "used more than 200 MiB of memory"
+    assert outcome.error.startswith("used more than 200 MiB of memory; ")
     assert outcome.peak_rss_mib > 200
 
 
@@ -183,7 +183,8 @@ def test_threads_are_bounded(run):
         time.sleep(600)
     """
     outcome = run(code, threads=50)
-    assert (outcome.status, outcome.error) == (Status.CRASH, "started more than 50 threads")
+    assert outcome.status is Status.CRASH
+    assert outcome.error.startswith("started more than 50 threads; ")
 
 
 def test_many_processes_are_ended(run, tmp_path):
@@ -204,7 +205,8 @@ def test_many_processes_are_ended(run, tmp_path):
         time.sleep(600)
     """
     outcome = run(code, processes=8)
-    assert (outcome.status, outcome.error) == (Status.CRASH, "started more than 8 processes")
+    assert outcome.status is Status.CRASH
+    assert outcome.error.startswith("started more than 8 processes; ")
     pids = [int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")]
     assert len(pids) > 4
     assert not any(map(is_running, pids))
