@@ -102,6 +102,7 @@ def test_example_of_reporters(hook):
         low=49.0,
         high=51.0,
         strong_area=0.5,
+        overlap_area=None,
         weak_area=0.5,
         f1=None,
         failures=0,
