@@ -8,42 +8,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from plantkit.errors import IsolationError
 from plantkit.isolation import backends, kernel
 from plantkit.isolation.levels import Isolation, Level, process_level
+from plantkit.isolation.serving import ServerProcess
 from plantkit.isolation.wire import OUTPUT_FILE, Exit, Limits
 
 #: Seconds that a server may take to start.
 START_SECONDS = 120.0
-
-
-class ServerProcess(Protocol):
-    """A warm child process that runs pruners, one request at a time."""
-
-    @property
-    def levels(self) -> Collection[Level]:
-        """The levels at which it can."""
-        ...
-
-    def has_ended(self) -> bool:
-        """Returns whether nobody is left to take a request."""
-        ...
-
-    def get_ready(self, timeout_seconds: float) -> bool:
-        """Waits until the process can take requests, and returns whether it can."""
-        ...
-
-    def ask(self, cell: Path, limits: Limits, isolation: Isolation) -> Exit | None:
-        """Returns how the request in `cell` ended, or None where there is no answer in time."""
-        ...
-
-    def stop(self) -> None:
-        """Ends the process, and with it anything that it still runs."""
 
 
 class PrunerServer:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from plantkit.isolation.cells import described_in, new_cell, outcome_of
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.levels import Isolation
-from plantkit.isolation.servers import PrunerServer, ServerProcess
+from plantkit.isolation.serving import Server, ServerProcess
 from plantkit.isolation.wire import Exit, Limits
 from plantkit.pruners.sources import PrunerSource
 
@@ -21,7 +21,7 @@ class LocalBackend:
     before, and `confine` in it.
     """
 
-    def __init__(self, scratch: Path, isolation: Isolation, server: PrunerServer) -> None:
+    def __init__(self, scratch: Path, isolation: Isolation, server: Server) -> None:
         self._scratch = scratch
         self._isolation = isolation
         self._server = server
