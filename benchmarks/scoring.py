@@ -82,7 +82,8 @@ def order() -> dict[str, Any]:
         "moved": MOVED,
         "instances": INSTANCES,
         "before": _judged(scores["before"], instances=1, seeds=SEEDS),
-        "after": _judged(scores["after"], instances=3, seeds=1),
+        "after": _judged(scores["after"], instances=3, seeds=1, relu=0.25),
+        "after, families alike": _judged(scores["after"], instances=3, seeds=1),
         "after, by weight of relu": {
             weight: _judged(scores["after"], instances=3, seeds=1, relu=weight)["right"]
             for weight in (1.0, 0.5, 0.25, 0.1, 0.0)

@@ -310,7 +310,8 @@ def order_table() -> str:
         ("before", "version 1"),
         ("before, three instances", "version 1"),
         ("after, one instance", "version 2"),
-        ("after", "version 2"),
+        ("after, families alike", "version 2"),
+        ("after", "**version 2, relu at a quarter, as suites do it**"),
     ):
         one = found[name]
         drawn = f"{one['instances']} with {one['seeds']} seed{'s' if one['seeds'] > 1 else ''} each"

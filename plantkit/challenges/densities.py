@@ -10,7 +10,7 @@ import re
 
 PLANTED = "planted"
 #: What is accepted, in words for messages.
-EXPECTED = "a number in (0, 1], a multiple of the planted density such as '3x', or 'planted'"
+EXPECTED = "a number in (0, 1], a whole multiple of the planted density such as '3x', or 'planted'"
 
 _MULTIPLE = re.compile(r"([1-9][0-9]{0,3})x")
 

@@ -137,7 +137,8 @@ def render_manifest(manifest: Mapping[str, Any]) -> bytes:
 def kind_of(manifest: Mapping[str, Any]) -> str:
     """Returns what instances of one kind of challenge share, as a key: the law of their planting.
 
-    That is family, network, method and dials, and the noise of the labels.
+    That is family, network, method and dials, the noise of the labels, and how networks are
+    trained.
     """
     planting = manifest["planting"]
     law = [
@@ -146,5 +147,7 @@ def kind_of(manifest: Mapping[str, Any]) -> str:
         planting["method"],
         planting.get("dials", {}),
         manifest["data"]["noise"],
+        manifest["data"]["train"],
+        manifest["protocol"]["training"],
     ]
     return json.dumps(law, sort_keys=True)

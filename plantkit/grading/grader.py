@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plantkit.challenges.densities import density_of
 from plantkit.errors import PluginError, UnknownNameError, did_you_mean
 from plantkit.evaluation.requests import DEFAULT_SUITE, Progress, Request, Warn
 from plantkit.evaluation.run import run_evaluation
@@ -74,10 +75,16 @@ def grade_submission(
                 "with --hidden skip",
             )
     plan = _plan(rubric, active, request)
+    visible = set(plan.run).union(*(plan.digests_of(c) for c in active if not c.hidden))
 
     def run(request: Request) -> Evaluation:
         evaluation = run_evaluation(request, warn=warn, progress=progress).evaluation
-        on_errors((one.pruner, one.traceback) for one in evaluation.records)
+        shown = [c.digest for c in evaluation.challenges if request is plan.request]
+        on_errors(
+            (one.pruner, one.traceback)
+            for one in evaluation.records
+            if one.bundle_sha256 in visible.intersection(shown)
+        )
         return evaluation
 
     def grade(measure: Callable[[Criterion], Measured], **found: Any) -> Grade:
@@ -131,7 +138,6 @@ def grade_submission(
         )
         return kind_of(criterion).measure(criterion, bench)
 
-    visible = set(plan.run).union(*(plan.digests_of(c) for c in active if not c.hidden))
     return grade(
         measure,
         submission=clean(entry.label, 200),
@@ -191,6 +197,12 @@ def _plan(rubric: Rubric, active: Sequence[Criterion], request: Request) -> _Pla
                 named[criterion.position] = add(criterion.challenge, *where)
             else:
                 fresh.append((criterion, _bundle(rubric, found, criterion.challenge, *where)))
+    models = {criterion.position: path for criterion, path in fresh}
+    for criterion in active:
+        position = criterion.position
+        digests = [named[position]] if position in named else run
+        paths = [models[position]] if position in models else [directories[one] for one in digests]
+        _check_density(rubric, criterion, paths)
     extra = [criterion.density for criterion in active if criterion.density is not None]
     baselines = {criterion.baseline for criterion in active if criterion.baseline is not None}
     request = replace(
@@ -250,6 +262,23 @@ def _bundle(rubric: Rubric, found: Catalog, name: str, *where: str | int) -> Pat
         return found.bundle(name)
     except UnknownNameError as error:
         raise rubric.error(str(error), *where) from error
+
+
+def _check_density(rubric: Rubric, criterion: Criterion, paths: Sequence[Path]) -> None:
+    """Raises `RubricError` for a density that a challenge of the criterion cannot have."""
+    if criterion.density is None:
+        return
+    from plantkit.challenges import bundles
+
+    for path in paths:
+        ticket = bundles.read_manifest(path)[0]["ticket"]
+        if density_of(criterion.density, kept=ticket["kept"], total=ticket["total"]) is None:
+            raise rubric.fault(
+                criterion,
+                f"{criterion.density} is above 1 on {path.name}, whose planted density is "
+                f"{ticket['density']:.4g}",
+                "density",
+            )
 
 
 def _check_names(rubric: Rubric, active: Sequence[Criterion], registry: Registry) -> None:

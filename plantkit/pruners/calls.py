@@ -12,23 +12,32 @@ def bind_prune(
 ) -> inspect.BoundArguments:
     """Returns the arguments of one call: problem and density in this order, the seed by name.
 
-    Parameters that are called `problem` or `density` get theirs wherever they stand.
+    Parameters that are called `problem` or `density` get theirs wherever they stand. If only one
+    of the two is there, the first other parameter gets the rest.
 
     Raises:
         TypeError: the function cannot be called so.
     """
     signature = inspect.signature(function)
     given = {"problem": problem, "density": density}
-    places = [
+    by_name = {
         parameter.name
         for parameter in signature.parameters.values()
-        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.name != "seed"
-    ][: len(given)]
-    named = [name for name in places if name in given]
-    if len(places) < len(given) or not named:
+        if parameter.kind in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}
+    }
+    arguments: dict[str, Any] = {name: given[name] for name in given if name in by_name}
+    if not arguments:
         return signature.bind(problem, density, seed=seed)
-    rest = [value for name, value in given.items() if name not in named]
-    arguments = {name: given[name] if name in named else rest.pop(0) for name in places}
+    rest = [value for name, value in given.items() if name not in arguments]
+    free = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and parameter.name not in {*arguments, "seed"}
+    ]
+    arguments |= dict(zip(free, rest, strict=False))
+    if len(arguments) < len(given):
+        return signature.bind(problem, density, seed=seed)
     return signature.bind(**arguments, seed=seed)
 
 

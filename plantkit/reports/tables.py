@@ -24,8 +24,8 @@ _COVERAGE = {
     "over seeds only.",
     "seeds": "Intervals are over seeds only: on other instances of these challenges the ranks may "
     "differ.",
-    "nothing": "One seed and one instance of each kind say nothing about the spread: ranks are by "
-    "score alone.",
+    "nothing": "Ranks are by score alone: with one seed, a kind of challenge with one instance "
+    "says nothing about the spread.",
 }
 
 
@@ -162,6 +162,19 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
         f"seed{'s' if protocol.seeds != 1 else ''} per challenge.",
         _COVERAGE[coverage(challenges, protocol)],
     ]
+    unscored = [
+        one.id
+        for one in challenges
+        if not any(
+            (density := one.density_of(asked)) is not None and density >= one.planted_density
+            for asked in protocol.densities
+        )
+    ]
+    if unscored:
+        notes.append(
+            "Nothing is scored where all densities are below the planted one: "
+            f"{', '.join(unscored)}."
+        )
     if len({standing.rank for standing in evaluation.standings}) < len(evaluation.standings):
         notes.append(
             "Pruners share a rank where the difference of their scores is within chance (95%)."
@@ -187,7 +200,7 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[Challenge]) -> Table:
     rows = []
     for standing in evaluation.standings:
         mine = [(one, evaluation.records_of(standing.pruner, one)) for one in kind]
-        for density in _ascending(evaluation.protocol.densities, first):
+        for density in _ascending(evaluation.protocol.densities, kind):
             group = [
                 record
                 for challenge, records in mine
@@ -212,10 +225,19 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[Challenge]) -> Table:
     return Table(title=title, rows=rows, notes=notes)
 
 
-def _ascending(densities: Sequence[float | str], challenge: Challenge) -> list[float | str]:
-    """Returns the densities that `challenge` is run at, the lowest first, each once."""
-    found = {challenge.density_of(density): density for density in reversed(densities)}
-    return [found[value] for value in sorted(value for value in found if value is not None)]
+def _ascending(densities: Sequence[float | str], kind: Sequence[Challenge]) -> list[float | str]:
+    """Returns the densities that challenges of a kind are run at, the lowest first, each once."""
+    found: dict[tuple[float | None, ...], float | str] = {}
+    for density in densities:
+        values = tuple(one.density_of(density) for one in kind)
+        if any(value is not None for value in values):
+            found.setdefault(values, density)
+    return [
+        found[values]
+        for values in sorted(
+            found, key=lambda values: fmean(value for value in values if value is not None)
+        )
+    ]
 
 
 def _mean_of(values: Iterable[float]) -> str:

@@ -33,7 +33,8 @@ def _rewound(table: Table, steps: Mapping[str, int]) -> Table:
         rows=rows,
         notes=[
             "rewind: the step of the dense network's training whose weights the mask is trained "
-            "from, for the steps that are left. Untrained figures are at the initial weights."
+            "from, for the steps that are left. Untrained figures are at the initial weights.",
+            *table.notes,
         ],
     )
 

@@ -1,10 +1,10 @@
 """How much of the ticket a mask has found.
 
 Recall says how much of the ticket a mask keeps, whatever else it keeps. Here every entry counts by
-the digits that its removal costs, and recall is corrected for guessing: (hits - false alarms) /
-(1 - false alarms), both as rates. This is Abbott's formula; skill scores of forecasts are alike.
-A mask that knows a share of the ticket, and guesses the rest, gets that share on average. Guesses
-are counted in every parameter by itself, so that keeping a layer whole earns nothing.
+the digits that its removal costs, and false alarms are taken off: the hit rate less the false-alarm
+rate, which forecasters call the Peirce skill score, and others Youden's J. Both rates are counted
+in every parameter by itself. So guessing earns nothing on average wherever it is done, and keeping
+a layer whole earns nothing at all.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from plantkit.scoring.score import recovered_digits
 def found_share(mask: Mask, ticket: Mask, costs: Mapping[str, Tensor]) -> float:
     """Returns the share of `ticket` that `mask` found and did not guess, in [0, 1].
 
-    It is 1 for a mask that keeps the ticket, however many more it keeps, and about 0 for a random
-    one. A parameter that the mask or the ticket keeps whole tells nothing and is left out; if that
-    leaves nothing, the share is 0.
+    It is 1 for the ticket, and about 0 for a random mask. A mask that knows a share of the ticket
+    and keeps others at random has that share, times the share of the others that it lacks. A
+    parameter that the ticket keeps whole tells nothing and is left out; if that leaves nothing, the
+    share is 0.
 
     Args:
         mask, ticket: of the same names and shapes.
@@ -34,17 +35,14 @@ def found_share(mask: Mask, ticket: Mask, costs: Mapping[str, Tensor]) -> float:
     weights = {name: costs[name].double() * entries for name, entries in ticket.items()}
     if not any(bool(weight.any()) for weight in weights.values()):
         weights = {name: entries.double() for name, entries in ticket.items()}
-    missed = missed_by_guessing = 0.0
+    found = whole = 0.0
     for name, weight in weights.items():
         outside = ~ticket[name]
         if outside.any():
-            left_out = ~mask[name]
-            missed += float((weight * left_out).sum())
-            correct = int((left_out & outside).sum()) / int(outside.sum())
-            missed_by_guessing += float(weight.sum()) * correct
-    if missed_by_guessing == 0:
-        return 0.0
-    return max(0.0, 1.0 - missed / missed_by_guessing)
+            false_alarms = int((mask[name] & outside).sum()) / int(outside.sum())
+            found += float((weight * mask[name]).sum()) - false_alarms * float(weight.sum())
+            whole += float(weight.sum())
+    return min(1.0, max(0.0, found / whole)) if whole > 0 else 0.0
 
 
 def digits_lost(costs: RemovalCosts, *, resolution: float) -> dict[str, Tensor]:

@@ -82,7 +82,8 @@ def load_quantiles() -> None:
 
 def coverage(challenges: Sequence[Challenge], protocol: Protocol) -> Coverage:
     """Returns what the intervals of an evaluation cover."""
-    sizes = [len(group) for group in by_kind(challenges)]
+    counted = [c for c in challenges if protocol.family_weights.get(c.family, 1.0) > 0]
+    sizes = [len(group) for group in by_kind(counted)]
     if min(sizes, default=0) > 1:
         return Coverage.INSTANCES
     if protocol.seeds < 2:
@@ -119,22 +120,19 @@ def rank(
         totals, key=lambda pruner: (-_mean(totals[pruner], weights), failures[pruner], pruner)
     )
     standings: list[Standing] = []
-    leader = ""
+    leaders: dict[bool, tuple[str, int]] = {}  # by whether it has failures, with its rank
     for place, pruner in enumerate(order, start=1):
-        is_tied = (
-            bool(leader)
-            and bool(failures[leader]) == bool(failures[pruner])
-            and _are_tied(totals[leader], totals[pruner], weights, groups)
-        )
+        leader, rank_of_leader = leaders.get(bool(failures[pruner]), ("", 0))
+        is_tied = bool(leader) and _are_tied(totals[leader], totals[pruner], weights, groups)
         if not is_tied:
-            leader = pruner
+            leaders[bool(failures[pruner])] = pruner, place
         mine = [record for record in records if record.pruner == pruner]
         margin = _margin(totals[pruner], weights, groups)
         planted = [r.overlap["f1"] for r in mine if r.is_planted_density]
         areas = mean_areas(seed_scores[pruner], challenges, protocol)
         standings.append(
             Standing(
-                rank=standings[-1].rank if is_tied else place,
+                rank=rank_of_leader if is_tied else place,
                 pruner=pruner,
                 score=areas.score,
                 low=None if margin is None else max(0.0, areas.score - margin),
@@ -225,6 +223,8 @@ def _margin(
         if not present or not whole:
             continue
         share = sum(weights[digest] for digest in present) / whole
+        if not share:
+            continue
         over = [fmean(values[digest]) for digest in present]
         if len(over) < 2:
             over = list(values[present[0]])

@@ -55,7 +55,7 @@ def _add_members(files: Files, archive: zipfile.ZipFile) -> None:
             continue
         name = _checked_name(files, member)
         key = unicodedata.normalize("NFC", name).casefold()
-        if member.is_dir():
+        if not name or member.is_dir():
             continue
         if key in names:
             raise _refused(files, f"holds {name!r} twice")
@@ -71,7 +71,10 @@ def _add_members(files: Files, archive: zipfile.ZipFile) -> None:
 def _checked_name(files: Files, member: zipfile.ZipInfo) -> str:
     """Returns a member's name with slashes, relative and without detours."""
     name = member.filename.replace("\\", "/").removesuffix("/")
-    parts = name.removeprefix("./").split("/")
+    name = re.sub(r"^(?:\./+)+", "", name)  # as tar writes them
+    if member.filename and name in {"", "."} and member.is_dir():
+        return ""
+    parts = name.split("/")
     is_odd = not name.isprintable() or ":" in name or not {"", ".", ".."}.isdisjoint(parts)
     is_odd = is_odd or max(len(part.encode()) for part in parts) > _MOST_PART
     if is_odd or re.search(r"[. ](/|$)", name):  # the last is not possible on Windows

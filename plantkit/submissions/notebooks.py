@@ -71,6 +71,10 @@ def python_of(cell: str) -> str:
         if found and _begins_statement(lines[:number]):
             timed = _TIMED.match(line)
             lines[number] = timed[1] + line[timed.end() :] if timed else f"{found[1]}pass"
+            after = number
+            while not timed and line.endswith("\\") and after + 1 < len(lines):
+                after += 1
+                line, lines[after] = lines[after], ""  # noqa: PLW2901
     return "\n".join(lines) + "\n"
 
 

@@ -28,9 +28,12 @@ _MOST_IMPORTS = 2_000
 
 # Of source text, nothing is parsed here: Python's parser can be made to crash.
 _DEFINES = re.compile(r"^(?:def[ \t]+(?:prune|plantkit_pruners)\b|prune[ \t]*[:=])", re.MULTILINE)
-#: As the rules ask for it: helpers may have a function `prune` of two arguments.
+#: As the rules ask for it: helpers may have a function `prune` of one argument or two.
 _IS_SUBMISSION = re.compile(
-    r"^def[ \t]+(?:plantkit_pruners\b|prune[ \t]*\((?:\s*\*|[^),]*,[^),]*,))", re.MULTILINE
+    r"^(?:def[ \t]+(?:plantkit_pruners\b|prune[ \t]*\((?:\s*\*|[^),]*,[^),]*,))"
+    r"|(?:prune|plantkit_pruners)[ \t]*(?::[^=\n]*)?="
+    r"(?![ \t]*(?:[\d.\"'+\-\[{(]|True|False|None)))",
+    re.MULTILINE,
 )
 _MENTIONS = re.compile(r"\b(?:prune|plantkit_pruners)\b")
 _IMPORT = re.compile(r"\b(?:from|import|import_module|__import__)\b([^\n;#]*)")

@@ -31,7 +31,7 @@ def test_densities(text: str, expected: float | str) -> None:
 def test_what_is_not_a_density(text: str) -> None:
     values, message = parse(options.densities("protocol"), "--density", text)
     assert values == {}
-    assert "expected a number in (0, 1], a multiple of the planted" in message
+    assert "expected a number in (0, 1], a whole multiple of the planted" in message
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "0", "-1"])

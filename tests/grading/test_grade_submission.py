@@ -147,6 +147,13 @@ def refused(grade: Callable[..., Grade], text: str, **options: Any) -> str:
     return re.sub(r"^.*/rubric\.toml, ", "", str(caught.value))
 
 
+def test_a_density_that_a_challenge_cannot_have_is_the_rubrics_fault(
+    grade: Callable[..., Grade],
+) -> None:
+    text = HEAD + F1.replace("density = 0.5", 'density = "9999x"')
+    assert "9999x is above 1 on relu-3x8, whose planted density is 0.08" in refused(grade, text)
+
+
 # --- the grade
 
 

@@ -63,7 +63,7 @@ def test_a_good_rubric(tmp_path: Path) -> None:
         ("points = 4", 'points = "4"', 7, "is not of type 'number'"),
         ('track = "weak"', 'track = "week"', 9, "did you mean 'weak'?"),
         ('track = "weak"', "", 8, "two tracks"),
-        ("density = 0.5", "density = 0", 10, "expected a number in (0, 1], a multiple"),
+        ("density = 0.5", "density = 0", 10, "expected a number in (0, 1], a whole multiple"),
         ("density = 0.5", "", 8, "needs a density"),
         ("at_least", "atleast", 11, "did you mean 'at_least'?"),
         ("at_least = 0.9", "", 6, "no threshold"),

@@ -82,3 +82,19 @@ def test_every_argument_arrives_where_it_belongs(function):
 def test_what_cannot_be_called_is_a_type_error(function):
     with pytest.raises(TypeError):
         bind_prune(function, None, 0.5, 0)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda problem, alpha=0.5, density=None, seed=0: (problem, density, seed, alpha),
+        lambda problem, *, density, seed: (problem, density, seed, 0.5),
+        lambda data, problem, density, seed: (problem, density, seed, 0.5) if data == 0 else None,
+    ],
+)
+def test_named_parameters_get_theirs_wherever_they_stand(function):
+    if function.__code__.co_varnames[0] == "data":
+        with pytest.raises(TypeError, match="data"):
+            call_prune(function, "p", 0.25, 3)
+    else:
+        assert call_prune(function, "p", 0.25, 3) == ("p", 0.25, 3, 0.5)

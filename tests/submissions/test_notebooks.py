@@ -59,6 +59,7 @@ def test_what_is_not_a_notebook(content, expected):
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [
+        ("!pip install -q \\\n  einops \\\n  more\nx = 1", "pass\n\n\nx = 1"),
         ("%matplotlib inline\nx = 1", "pass\nx = 1"),
         ("!pip install torch", "pass"),
         ("?print", "pass"),

@@ -190,6 +190,8 @@ class TestHelpers:
             ("def prune(*arguments):", False),
             ("def plantkit_pruners():", False),
             ("prune = 0.5\nif prune:", True),
+            ("prune = Pruner().prune\nif prune:", False),
+            ("prune: object = Pruner()\nif prune:", False),
         ],
     )
     def test_a_function_called_prune_does_not_make_a_submission(self, tmp_path, head, is_helper):
@@ -255,6 +257,11 @@ def test_too_much_is_refused(tmp_path, monkeypatch):
     assert "larger than 1 MiB" in refused(alone)
     deep = "/".join(["deep" * 20] * 6)
     assert "name is too long" in refused(laid_out(tmp_path / "deep", {f"{deep}/a.py": PRUNER}))
+
+
+def test_a_zip_as_tar_writes_it(tmp_path):
+    path = zipped(tmp_path / "mine.zip", {"./": "", "./pruner.py": PRUNER, "./data/a.txt": "x"})
+    assert set(read_submission(path).files) == {"pruner.py", "data/a.txt"}
 
 
 class TestHostileZips:

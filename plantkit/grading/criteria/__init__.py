@@ -45,7 +45,7 @@ class Bench:
         """Returns a pruner's records at the criterion's density, or all of the run's, by seed
         and density."""
         asked = self.protocol.densities if criterion.density is None else [criterion.density]
-        wanted = {challenge.density_of(density) for density in asked}
+        wanted = {challenge.density_of(density) for density in asked} - {None}
         found = [
             record
             for record in self.evaluation.records_of(pruner, challenge)
