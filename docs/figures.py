@@ -243,7 +243,8 @@ OVERLAP_WORDS = {
     "recall, guesses by parameter": "recall, corrected in every parameter",
     "by share": "the same, weighed by the accuracy lost",
     "by root of share": "the same, weighed by its root",
-    "by digits": "**the same, weighed by the digits lost**",
+    "by digits": "the same, weighed by the digits lost",
+    "by digits, less false alarms": "**hits less false alarms, weighed by the digits lost**",
     "paths": "paths that are whole",
     "function of what was found": "digits of the ticket's entries in the mask",
 }
