@@ -125,7 +125,7 @@ def _open_regular(path: Path, missing: str) -> BinaryIO:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise BundleError(path, "is a symbolic link; expected a regular file") from error
-        if path.is_dir():  # Windows opens no directories
+        if error.errno == errno.EACCES and path.is_dir():  # Windows opens none
             raise BundleError(path, "is not a regular file") from error
         raise BundleError(path, f"cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -134,7 +134,7 @@ def test_a_file_goes_before_the_variable(tmp_path, key):
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.hpke", None)
     monkeypatch.delattr("cryptography.hazmat.primitives.hpke", raising=False)
-    with pytest.raises(MissingExtraError, match=r"pip install 'plantkit\[seal\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "plantkit\[seal\]"'):
         SecretKey.generate()
 
 

@@ -186,7 +186,7 @@ class TestSamples:
 def test_the_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     samples = random_samples(5, seed=0)
-    with pytest.raises(MissingExtraError, match=r"pip install 'plantkit\[audit\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "plantkit\[audit\]"'):
         audit_plantings(samples[:4], samples[4:])
 
 

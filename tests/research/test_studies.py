@@ -336,7 +336,7 @@ def test_plots_are_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'plantkit\[studies\]'"):
+    with pytest.raises(MissingExtraError, match=r'pip install "plantkit\[studies\]"'):
         check_extra()
 
 

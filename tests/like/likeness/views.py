@@ -61,7 +61,8 @@ def caller_is_under_test() -> bool:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(("<frozen", _OWN)) and not file.startswith(_LIBRARIES):
+        is_library = file.startswith(("<frozen", _OWN, *_LIBRARIES))
+        if "site-packages" in file or not is_library:
             return is_under_test(file)
         frame = frame.f_back
     return False
