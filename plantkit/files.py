@@ -67,8 +67,13 @@ def check_directory(path: Path) -> None:
 
 
 def _try_to_write(directory: Path) -> None:
-    with tempfile.TemporaryFile(dir=directory) as file:
-        file.write(_TRIAL)
+    descriptor, name = tempfile.mkstemp(prefix=".plantkit-", suffix=".tmp", dir=directory)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_TRIAL)
+    finally:  # closed first: Windows removes no file that is open
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
 
 
 def write_whole(path: Path, content: str | bytes, *, mode: int | None = None) -> None:

@@ -149,6 +149,7 @@ def test_an_error_names_what_it_is_about(tmp_path):
     assert caught.value.filename == str(tmp_path / "none" / "x")  # not that of the temporary file
 
 
+@pytest.mark.linux
 def test_records_on_a_full_disk(tmp_path):
     with opened(tmp_path / "run") as kept:
         (tmp_path / "run" / "records.jsonl").symlink_to("/dev/full")
@@ -175,7 +176,7 @@ def test_what_can_be_written_is_left_as_it_was(tmp_path):
         (check_file, "file/x", errno.ENOTDIR),
         (check_directory, "file", errno.ENOTDIR),
         (check_directory, "file/x", errno.ENOTDIR),
-        (check_directory, "/proc/none", errno.ENOENT),
+        pytest.param(check_directory, "/proc/none", errno.ENOENT, marks=pytest.mark.linux),
     ],
 )
 def test_what_cannot_be_written_is_found_out(tmp_path, check, path, number):
