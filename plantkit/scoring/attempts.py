@@ -13,9 +13,8 @@ class Attempt:
 
     cpu_seconds: processor time of the run. effort: the same in seconds of the reference machine.
     rewind_step: the step of dense training that the mask is trained from. output: the end of what
-    the run printed, with tracebacks.
-    note: what its author should know
-    of a mask that is valid. traceback: of the error, in the submission's own lines.
+    the run printed, with tracebacks. note: what its author should know of a mask that is valid.
+    traceback: of the error, in the submission's own lines.
     """
 
     pruner: str

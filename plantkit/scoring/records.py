@@ -30,14 +30,13 @@ class Record:
 
     A run that failed has a status other than "ok", an error, and zeros for scores.
     target_density is the density that was asked for, density_multiple how many times the planted
-    density that is, and density the mask's own. `overlap` holds
-    precision, recall, f1, iou, lift and, where the pruner gave saliencies,
-    average_precision. `seconds` is the pruner's wall time, `cpu_seconds` its processor time on
+    density that is, and density the mask's own. `overlap` holds precision, recall, f1, iou, lift,
+    adjusted_recall, which counts for the score, and average_precision where the pruner gave
+    saliencies. `seconds` is the pruner's wall time, `cpu_seconds` its processor time on
     all cores, and `effort` that in seconds of the reference machine; None where not measured.
     rewind_step: the step of dense training that the mask was trained from, 0 for the
-    initialisation. note: what the
-    pruner's author should know of a mask that is valid. traceback: of the error, in the
-    submission's own lines.
+    initialisation. note: what the pruner's author should know of a mask that is valid.
+    traceback: of the error, in the submission's own lines.
     """
 
     pruner: str
