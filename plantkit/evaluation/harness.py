@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ from plantkit.machine import environment
 from plantkit.networks.masks import Mask
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.entries import Entry
-from plantkit.scoring.evaluation import Evaluation
+from plantkit.scoring.evaluation import Evaluation, in_grid_order
 from plantkit.scoring.metrics import Metric
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import load_quantiles
@@ -96,7 +96,7 @@ def evaluate(
             elif keeps_masks:
                 masks |= _masks_of(attempts, new)
             records.extend(new)
-    records = _in_order(records, entries, challenges)
+    records = in_grid_order(records, entries, challenges)
     return replace(
         evaluation,
         records=records,
@@ -231,20 +231,3 @@ def _masks_of(attempts: Sequence[Attempt], records: Sequence[Record]) -> dict[st
         for attempt, record in zip(attempts, records, strict=True)
         if attempt.mask is not None and record.mask_sha256 is not None
     }
-
-
-def _in_order(
-    records: Sequence[Record], entries: Sequence[Entry], challenges: Sequence[Challenge]
-) -> list[Record]:
-    """Returns the records in the order of the grid, whatever order they were made in."""
-    entry_order: Mapping[str, int] = {entry.label: i for i, entry in enumerate(entries)}
-    challenge_order = {challenge.digest: i for i, challenge in enumerate(challenges)}
-    return sorted(
-        records,
-        key=lambda record: (
-            challenge_order[record.bundle_sha256],
-            entry_order[record.pruner],
-            record.target_density,
-            record.seed,
-        ),
-    )
