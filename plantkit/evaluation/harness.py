@@ -14,7 +14,7 @@ from plantkit.evaluation.grid import Cell, cells_of
 from plantkit.evaluation.measuring import score_all
 from plantkit.evaluation.pruning import Pruning
 from plantkit.evaluation.repeats import repeat
-from plantkit.evaluation.requests import Progress
+from plantkit.evaluation.requests import WHOLE, Progress
 from plantkit.evaluation.resources import Resources
 from plantkit.evaluation.run_directory import RunDirectory
 from plantkit.machine import environment
@@ -71,21 +71,31 @@ def evaluate(
     done = {record.key for record in records}
     prunings: dict[str, Pruning] = {}
     repeated = {record.pruner for record in records}
-    for window in _windows(entries, challenges, protocol, done, saved=run_directory is not None):
+    windows = list(_windows(entries, challenges, protocol, done, saved=run_directory is not None))
+    whole = _Whole(progress, sum(len(part.cells) for window in windows for part in window))
+    for window in windows:
         batches = []
         for part in window:
             digest = part.challenge.digest
             if digest not in prunings:
                 prunings[digest] = Pruning.of(part.challenge, resources)
             pruning = prunings[digest]
-            attempts = pruning.attempts(part.cells, label=part.label, progress=progress)
+            attempts = pruning.attempts(
+                part.cells, label=part.challenge.id, progress=whole.phase(len(part.cells))
+            )
             attempts, again = repeat(
-                pruning, part.cells, attempts, done=repeated, label=part.label, progress=progress
+                pruning,
+                part.cells,
+                attempts,
+                done=repeated,
+                label=part.challenge.id,
+                progress=progress,
             )
             repeated |= again
             batches.append((part.challenge, attempts))
         label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
-        scored = _score(batches, label, resources, metrics, progress)
+        size = sum(len(part.cells) for part in window)
+        scored = _score(batches, label, resources, metrics, whole.phase(size))
         for (_, attempts), new in zip(batches, scored, strict=True):
             if run_directory is not None:
                 for attempt, record in zip(attempts, new, strict=True):
@@ -158,6 +168,27 @@ class _Part:
     challenge: Challenge
     cells: Sequence[Cell]
     label: str
+
+
+class _Whole:
+    """The progress of all phases together: every cell is pruned, then trained."""
+
+    def __init__(self, progress: Progress, cells: int) -> None:
+        self._progress = progress
+        self._total = 2 * cells
+        self._done = 0
+        if cells:
+            progress(WHOLE, 0, self._total)
+
+    def phase(self, cells: int) -> Progress:
+        """Returns the progress of a phase of so many cells; the ones before are done."""
+        before, self._done = self._done, self._done + cells
+
+        def show(label: str, done: int, total: int) -> None:
+            self._progress(WHOLE, before + (cells * done // total if total else 0), self._total)
+            self._progress(label, done, total)
+
+        return show
 
 
 def _windows(
