@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two lines where standard error is not a terminal, such as a log of CI.
 LINE_SECONDS = 10.0
+#: Least seconds until bars are drawn anew.
+_DRAWN_SECONDS = 0.1
 #: Columns of a bar, and most of the words after it.
 _BAR, _WORDS = 16, 40
 
@@ -88,9 +90,13 @@ class ProgressBar:
         if is_whole and self._tasks.keys() == {False}:  # the one for all comes first
             self._bars.remove_task(self._tasks.pop(False))
         if is_whole in self._tasks:
-            self._bars.update(self._tasks[is_whole], completed=done, total=total, description=words)
+            task = self._tasks[is_whole]
+            self._bars.update(task, completed=done, total=total, description=words)
         else:
             self._tasks[is_whole] = self._bars.add_task(words, completed=done, total=total)
+        if done in {0, total} or self._clock() - self._last >= _DRAWN_SECONDS:
+            self._last = self._clock()
+            self._bars.refresh()
 
 
 def _bars() -> Progress:
@@ -103,6 +109,7 @@ def _bars() -> Progress:
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.description}", markup=False),
         console=Console(stderr=True),
+        auto_refresh=False,  # by a thread, and this process may fork
         transient=True,
         redirect_stdout=False,
     )

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: Columns of a terminal that everybody has.
 WIDTH = 80
 
+#: Columns that parts of a broken word should have.
+_READABLE = 10
+
 #: Only the line below the headings, in ASCII: consoles on Windows may lack other lines.
 _BOX = "    \n    \n -  \n    \n    \n    \n    \n    \n"
 #: Spaces at the end of a line, with the codes between them.
@@ -44,9 +47,10 @@ def grid(
     styles: Mapping[int, str] | None = None,
     styled: bool = False,
 ) -> str:
-    """Returns a table of at most `width` columns, if words and numbers leave that much room.
+    """Returns a table of at most `width` columns, if its numbers leave that much room.
 
-    Columns of words are wrapped where they do not fit, at spaces or else anywhere.
+    Columns of words are wrapped where they do not fit: at spaces, and within words only where that
+    is not enough, in the first column last.
 
     Args:
         rows: cells, which may have line breaks.
@@ -59,20 +63,48 @@ def grid(
     from rich.table import Table
     from rich.text import Text
 
+    shown = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in rows]
+    heads = [printable(header) for header in headers]
+    are_words = [left is None or header in left for header in headers]
+    widths = _widths([heads, *shown], are_words, width - 2 * (len(headers) - 1))
     made = Table(box=Box(_BOX), show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for header in headers:
-        if left is None or header in left:
-            made.add_column(Text(printable(header)), overflow="fold")
-        else:
-            made.add_column(Text(printable(header)), justify="right", no_wrap=True)
-    for number, row in enumerate(rows):
-        cells = [Text("\n".join(map(printable, cell.split("\n")))) for cell in row]
-        made.add_row(*cells, style=(styles or {}).get(number))
-    console = _console(width, styled=styled)
+    for head, is_words, most in zip(heads, are_words, widths, strict=True):
+        made.add_column(
+            Text(head), justify="left" if is_words else "right", width=most, overflow="fold"
+        )
+    for number, row in enumerate(shown):
+        made.add_row(*map(Text, row), style=(styles or {}).get(number))
+    console = _console(sum(widths) + 2 * len(widths), styled=styled)
     with console.capture() as capture:
         console.print(made)
     end = "\x1b[0m" if styled else ""
     return "\n".join(_TRAILING.sub(end, line) for line in capture.get().splitlines())
+
+
+def _widths(rows: Sequence[Sequence[str]], are_words: Sequence[bool], most: int) -> list[int]:
+    """Returns the columns' widths, together at most `most` if the columns of words allow it."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    widths = [max(cell_len(line) for cell in mine for line in cell.split("\n")) for mine in columns]
+    words = [
+        max(cell_len(word) for cell in mine for word in [*cell.split(), ""]) for mine in columns
+    ]
+    able = {place for place, is_words in enumerate(are_words) if is_words}
+    others = able - {0}  # the first is the key, and is broken last
+    readable, least = [_READABLE] * len(columns), [1] * len(columns)
+    for floors, places, sizes in (
+        (words, able, widths),
+        (readable, others, words),
+        (least, others, widths),
+        (least, able, widths),
+    ):
+        while sum(widths) > most:
+            wide = [place for place in sorted(places) if widths[place] > floors[place]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda place, sizes=sizes: sizes[place])] -= 1
+    return widths
 
 
 def style(text: str, name: str, *, styled: bool) -> str:

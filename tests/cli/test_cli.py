@@ -73,7 +73,7 @@ class TestHelp:
             "from plantkit.cli import main\n"
             "try: main(['--help'])\n"
             "except SystemExit: pass\n"
-            "heavy = {'torch', 'numpy', 'jsonschema', 'safetensors'} & set(sys.modules)\n"
+            "heavy = {'torch', 'numpy', 'jsonschema', 'safetensors', 'rich'} & set(sys.modules)\n"
             "assert not heavy, heavy\n"
         )
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
