@@ -18,6 +18,7 @@ _SHARED = {
     "comparisons",
     "details",
     "grids",
+    "page",
     "remarks",
     "rendering",
     "tables",
