@@ -15,7 +15,7 @@ class HandIn:
     of everything. name: as shown to staff. path: what is graded, a file or folder; None where
     nothing was handed in. submitted: ISO 8601, or "" where the host does not say. notes: what
     staff should know, a sentence each. fields: what gradebooks need back, by the names in
-    `handins.fields`.
+    `found.FIELDS`. members: the same of each of several students, with their names.
     """
 
     id: str
@@ -25,6 +25,12 @@ class HandIn:
     late: bool = False
     notes: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def students(self) -> tuple[Mapping[str, str], ...]:
+        """The fields of every student whose work it is, names among them: one at least."""
+        return self.members or ({"name": self.name, **self.fields},)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,5 +47,5 @@ class HandIns:
 
     @property
     def missing(self) -> tuple[HandIn, ...]:
-        """Those of the roster who handed in nothing."""
+        """Those who handed in nothing."""
         return tuple(one for one in self.handins if one.path is None)
