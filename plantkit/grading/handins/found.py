@@ -13,10 +13,11 @@ from plantkit.grading.handins.ids import IdMaker
 from plantkit.submissions.trees import is_left_out
 
 #: What hosts know students by. number: a student's at the school. user_id: the host's own.
+#: graded_at, identifier, max_points: what Moodle's worksheet says.
 FIELDS = (
     *("name", "first_name", "last_name", "number", "user_id", "login", "email", "section"),
     *("group", "file", "repository", "submission_id", "submissions"),
-    *("submitted", "late", "graded_at"),
+    *("submitted", "late", "graded_at", "identifier", "max_points"),
 )
 
 

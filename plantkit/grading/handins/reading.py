@@ -16,7 +16,7 @@ from plantkit.grading.handins.times import read_due
 from plantkit.grading.handins.zips import REFUSED, unpack
 
 #: Modules of this package, in the order in which they are asked whether they recognise a folder.
-HOSTS = ("gradescope", "classroom", "nbgrader", "moodle", "canvas", "roster", "plain")
+HOSTS = ("roster", "gradescope", "classroom", "nbgrader", "moodle", "canvas", "plain")
 #: Folders that hosts and people put around the one that matters.
 _MOST_WRAPPINGS = 3
 _UNPACKED, _GATHERED = "unpacked", "gathered"
@@ -101,7 +101,7 @@ def _findings(
     seen = ", ".join(entry.name for entry in list(entries(folder))[:5]) or "nothing"
     many = len(list(folders(folder)))
     wanted = HOSTS if host is None else (host,)
-    titles = "; ".join(f"{name}: {find_host(name).TITLE}" for name in wanted)
+    titles = "\n".join(f"{name}: {find_host(name).TITLE}" for name in wanted)
     raise UsageError(
         f"{folder} does not look like hand-ins; found {seen} ({many} folders in all); expected "
         f"one of\n{titles}\nSay which with --host"

@@ -27,6 +27,7 @@ _HEADERS: Mapping[str, Sequence[str]] = {
     "late": ("late", "lateness(h:m:s)"),
     "status": ("status",),
     "graded_at": ("lastmodified(grade)",),
+    "max_points": ("maximumgrade",),
 }
 _FIELD_OF = {header: field for field, headers in _HEADERS.items() for header in headers}
 #: One of these must be there, for a row to be somebody's.
@@ -92,8 +93,8 @@ def _columns(header: Sequence[str]) -> dict[int, str]:
 def _completed(row: dict[str, str]) -> dict[str, str]:
     """Returns a row with a name, and without what only one host's words say."""
     participant = re.fullmatch(r"\D*?\s*(\d+)", row.get("user_id", ""))
-    if participant:
-        row["user_id"] = participant[1]
+    if participant and participant[1] != row["user_id"]:
+        row["identifier"], row["user_id"] = row["user_id"], participant[1]
     if "name" not in row:
         parts = [row.get("first_name", ""), row.get("last_name", "")]
         whose = [row.get(field, "") for field in ("number", "login", "email", "user_id")]

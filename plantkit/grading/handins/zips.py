@@ -91,6 +91,8 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path) -> str
         with archive.open(member) as source, file.open("wb") as sink:
             shutil.copyfileobj(source, sink)
     except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno:  # of the disk, and so of all members
+            raise
         file.unlink(missing_ok=True)
         return f"it cannot be read: {error}"
     return ""
