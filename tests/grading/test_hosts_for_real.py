@@ -66,11 +66,11 @@ def results(host: Gradescope) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("code", "score"),
-    [(BY_MAGNITUDE, None), (KILLS_ITSELF, 0.0), (WRITES_ITS_GRADE, 0.0), ("def prune(:", 0.0)],
+    [(BY_MAGNITUDE, 15.0), (KILLS_ITSELF, 0.0), (WRITES_ITS_GRADE, 0.0), ("def prune(:", 0.0)],
     ids=["good", "killed", "hostile", "broken"],
 )
 def test_gradescope_grades_what_is_submitted(
-    gradescope: Gradescope, code: str, score: float | None
+    gradescope: Gradescope, code: str, score: float
 ) -> None:
     code = code.replace("RESULTS", str(gradescope.root / "results/results.json"))
     (gradescope.root / "submission/my_pruner.py").write_text(code)
@@ -78,14 +78,10 @@ def test_gradescope_grades_what_is_submitted(
     assert done.returncode == 0, done.stdout + done.stderr
     found = results(gradescope)
     assert [(test["name"], test["visibility"]) for test in found["tests"]] == [
-        ("Trains well", "visible"),
+        ("Sparse enough", "visible"),
         ("The same, hidden", "hidden"),
     ]
-    assert found["score"] == pytest.approx(sum(test["score"] for test in found["tests"]), abs=0.01)
-    if score is None:
-        assert found["score"] >= 5  # the hidden criterion is met, whatever the training gives
-    else:
-        assert found["score"] == score
+    assert found["score"] == score
 
 
 def test_gradescope_gets_a_file_for_nothing(gradescope: Gradescope) -> None:
@@ -107,7 +103,7 @@ def test_gradescope_builds_and_grades(tmp_path: Path, tiny_challenges: Path) -> 
     (host.root / "submission/my_pruner.py").write_text(BY_MAGNITUDE)
     done = host.run("run_autograder")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert results(host)["score"] >= 5
+    assert results(host)["score"] == 15
 
 
 @pytest.fixture
@@ -123,7 +119,7 @@ def test_github_runs_every_step(workflow: Workflow) -> None:
     workflow.run(workflow.repository / WORKFLOW, "grade", skip="pip install")
     assert [step.code for step in workflow.steps] == [0, 0], workflow.steps
     assert [step.command.split()[1] for step in workflow.steps] == ["check", "grade"]
-    assert "## Tiny" in workflow.summary
+    assert "**10 of 10 points**, passed" in workflow.summary
     assert "Hidden criteria were not run here" in workflow.summary
 
 
