@@ -26,6 +26,9 @@ from plantkit.version import __version__
 
 #: The bundle's own files: pages and settings with blanks to be filled in, and both programs.
 _TEMPLATES = Path(__file__).parent / "templates"
+#: Most characters in Codabench's database.
+_MOST_TITLE = 256
+_MOST_IMAGE = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +57,17 @@ def export(
     """Writes the bundle, all or nothing, and returns the ids of its challenges.
 
     Raises:
-        UsageError: no such suite, a density that cannot be used, or a key and nothing sealed.
+        UsageError: no such suite, a density that cannot be used, a title or image name that is
+            too long for Codabench, or a key and nothing sealed.
         BundleError: a challenge is invalid.
         SealedTruthError: a key was given, and a truth is sealed for another.
     """
+    for what, text, most in (
+        ("title", competition.title or "", _MOST_TITLE),
+        ("docker image", competition.docker_image, _MOST_IMAGE),
+    ):
+        if len(text) > most:
+            raise UsageError(f"the {what} has {len(text)} characters; Codabench takes {most}")
     found = find_challenges(challenge_directories)
     suite = found.suite(competition.suite)
     protocol = Protocol.of(suite)

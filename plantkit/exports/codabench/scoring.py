@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -33,6 +34,8 @@ from plantkit.scoring.records import Record
 SCORES_FILE = "scores.json"
 DETAILS_FILE = "detailed_results.html"
 _PRUNER = "submission"
+#: Most characters of a column's title and key in Codabench.
+_MOST_COLUMN = 36
 _MOST_ATTEMPTS_BYTES = 32 * 1024 * 1024
 
 
@@ -81,7 +84,7 @@ def columns(challenges: Sequence[PublicChallenge]) -> list[dict[str, Any]]:
         ("Weak area", "weak_area", "desc", 4),
         *[("Overlap area", "overlap_area", "desc", 4)]
         * any(one.overlap_scored for one in challenges),
-        *[(one.id, _score_key(one), "desc", 2) for one in challenges],
+        *[(_fitting(one.id), _score_key(one), "desc", 2) for one in challenges],
         ("Failed runs", "failures", "asc", 0),
         ("Seconds per run", "seconds", "asc", 3),
     ]
@@ -92,7 +95,14 @@ def columns(challenges: Sequence[PublicChallenge]) -> list[dict[str, Any]]:
 
 
 def _score_key(challenge: PublicChallenge) -> str:
-    return "score_" + challenge.id.replace("-", "_")
+    return _fitting("score_" + challenge.id.replace("-", "_"))
+
+
+def _fitting(text: str) -> str:
+    """Returns text that Codabench takes for a column; what is cut off makes a difference."""
+    if len(text) <= _MOST_COLUMN:
+        return text
+    return f"{text[: _MOST_COLUMN - 9]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _attempt(
