@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from plantkit.board.database import BOARD_FILE
 from plantkit.cli.new.requirements import WHEELS, find_requirement
 from plantkit.errors import UsageError
 from plantkit.files import about
@@ -129,6 +130,28 @@ def new_assignment(
         name, content = requirement.wheel
         for place in (directory, directory / "staff/gradescope"):
             files[place / WHEELS / name] = content
+    return _make(files)
+
+
+def new_leaderboard(
+    directory: Path, *, title: str, board: bytes, plantkit_from: str | None = None
+) -> list[Path]:
+    """Makes a repository for a contest's board, and returns its files.
+
+    Args:
+        title: of the contest, one line.
+        board: the content of the board's file.
+        plantkit_from: what its workflow installs; see `new_assignment`.
+
+    Raises:
+        UsageError: files exist, or `plantkit_from` cannot be used.
+    """
+    requirement = find_requirement(plantkit_from)
+    files = _filled("leaderboard", directory, {"title": title, "requirement": requirement.line})
+    files[directory / BOARD_FILE] = board
+    if requirement.wheel is not None:
+        name, content = requirement.wheel
+        files[directory / WHEELS / name] = content
     return _make(files)
 
 

@@ -1,0 +1,366 @@
+"""Changes of a board. Each is one transaction, with an event in the history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from plantkit.board import database
+from plantkit.board.change import Change
+from plantkit.board.content import content_of, contest_of, phases_of
+from plantkit.board.contest import (
+    Contest,
+    Phase,
+    Team,
+    one_line,
+    reason_of,
+    stamp,
+)
+from plantkit.board.entering import Candidate, candidate_of
+from plantkit.board.places import places_of
+from plantkit.errors import UsageError
+from plantkit.scoring.evaluation import Evaluation
+from plantkit.scoring.score import SCORING_VERSION
+from plantkit.version import __version__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What became of a run. notes: what the organiser should know, a line each."""
+
+    submission: int
+    team: str
+    phase: Phase
+    is_new: bool
+    notes: Sequence[str]
+
+
+def create(path: Path, contest: Contest, phases: dict[Phase, Evaluation]) -> None:
+    """Makes a new board in the file `path`.
+
+    Args:
+        phases: evaluations without pruners, which say what submissions are scored on.
+
+    Raises:
+        UsageError: the file exists, or a challenge is in both phases.
+    """
+    public, final = (
+        {one.digest: one.id for one in phases[phase].challenges} if phase in phases else {}
+        for phase in Phase
+    )
+    if shared := sorted(public[digest] for digest in public.keys() & final.keys()):
+        raise UsageError(
+            f"{', '.join(shared)}: in both phases; the final one needs challenges that nobody saw"
+        )
+    database.create(path)
+    with database.writing(path) as connection:
+        connection.execute(
+            "INSERT INTO contest VALUES (1, ?, ?, ?, ?, ?, NULL, ?, ?)",
+            (*_columns(contest), SCORING_VERSION, __version__),
+        )
+        for phase, evaluation in phases.items():
+            value = json.dumps(evaluation.to_json())
+            connection.execute("INSERT INTO phases VALUES (?, ?)", (phase, value))
+        # How many the final ones are may be known, but not which.
+        change = Change(connection, datetime.now(UTC))
+        change.record("created", public=sorted(public.values()), final=len(final))
+
+
+class Board:
+    """The board in the file `path`.
+
+    Args:
+        clock: returns the time of now.
+        warn: called with what the organiser should look at.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._warn = warn
+
+    def add_team(self, name: str, authors: Sequence[str], *, is_reference: bool = False) -> None:
+        """Enters a team.
+
+        Raises:
+            UsageError: a team has or had this name, or a name cannot be used.
+        """
+        one_line("team", name)
+        with self._changing() as change:
+            if (former := change.former_owner(name)) is not None:
+                raise UsageError(
+                    f"team {former.name!r} has or had the name {name!r}; give another name"
+                )
+            team = change.insert(
+                "INSERT INTO teams (name, is_reference) VALUES (?, ?)", name, is_reference
+            )
+            change.set_authors(team, authors)
+            change.record("team entered", team=team, name=name, authors=list(authors))
+
+    def change_team(
+        self, name: str, *, new_name: str | None = None, authors: Sequence[str] = ()
+    ) -> None:
+        """Renames a team, replaces its authors, or both.
+
+        Raises:
+            UsageError: no such team, another has or had the new name, or nothing is asked for.
+        """
+        with self._changing() as change:
+            team = change.team(name)
+            detail: dict[str, Any] = {}
+            if new_name is not None and new_name != team.name:
+                owner = change.former_owner(one_line("team", new_name))
+                if owner is not None and owner.id != team.id:
+                    raise UsageError(
+                        f"team {owner.name!r} has or had the name {new_name!r}; give another name"
+                    )
+                change.execute("UPDATE teams SET name = ? WHERE id = ?", new_name, team.id)
+                detail |= {"name": new_name, "was": team.name}
+            if authors:
+                change.set_authors(team.id, authors)
+                detail |= {"authors": list(authors)}
+            if not detail:
+                raise UsageError(f"nothing to change of team {team.name!r}")
+            change.record("team changed", team=team.id, **detail)
+
+    def change_contest(self, **values: Any) -> None:
+        """Changes fields of `Contest`.
+
+        Raises:
+            UsageError: a value cannot be used, or none is new.
+        """
+        with self._changing() as change:
+            before = contest_of(self.path, change.connection)
+            after = replace(before, **values)
+            if after == before:
+                raise UsageError("nothing to change: the contest has these settings already")
+            change.execute(
+                "UPDATE contest SET title = ?, rule = ?, daily_limit = ?, opens = ?, closes = ?",
+                *_columns(after),
+            )
+            old, new = (dict(zip(_NAMES, _columns(one), strict=True)) for one in (before, after))
+            changed = [name for name in _NAMES if old[name] != new[name]]
+            detail: dict[str, Any] = {name: new[name] for name in changed}
+            change.record("contest changed", **detail, was={name: old[name] for name in changed})
+
+    def add(
+        self,
+        run: Evaluation,
+        *,
+        team: str,
+        pruner: str | None = None,
+        submitted: datetime | None = None,
+    ) -> Added:
+        """Adds a run of a team's submission, to the phase whose challenges it was run on.
+
+        The same submission again changes nothing. A run of the final phase belongs to a
+        submission that is on the public board already.
+
+        Args:
+            pruner: the label of the one that was handed in; None where the run has one submission.
+            submitted: when it was handed in; now if None.
+
+        Raises:
+            ResultsError: the run cannot be compared with the others of the board.
+            UsageError: no such team, it had its submissions of the day, or none are taken then.
+        """
+        with database.reading(self.path) as connection:
+            contest_of(self.path, connection)
+            phases = phases_of(connection)
+        candidate = candidate_of(run, phases, pruner=pruner)  # slow, and nobody has to wait
+        with self._changing() as change:
+            mine = change.team(team)
+            known = change.row(
+                "SELECT id, retracted FROM submissions WHERE team = ? AND identity = ?",
+                mine.id,
+                candidate.identity,
+            )
+            notes: list[str] = []
+            if known is not None:
+                number = int(known["id"])
+            elif candidate.phase is Phase.FINAL:
+                raise UsageError(
+                    f"team {mine.name!r} has no submission on the public board with the files and "
+                    f"options of {candidate.label!r}; add its run of the public phase first"
+                )
+            else:
+                number = self._enter(change, mine, candidate, submitted)
+                notes += change.likenesses(mine, candidate)
+            is_new = change.keep_run(number, candidate)
+            if not is_new:
+                notes.append(_already_there(known, change, number, candidate))
+            elif candidate.phase is Phase.FINAL:
+                change.record("final run", team=mine.id, submission=number)
+        return Added(
+            submission=number, team=mine.name, phase=candidate.phase, is_new=is_new, notes=notes
+        )
+
+    def retract(self, number: int, reason: str) -> None:
+        """Takes a submission off the board; it stays in the history.
+
+        Raises:
+            UsageError: no such submission, or it is retracted.
+        """
+        self._set_retracted(number, reason, is_retracted=True)
+
+    def restore(self, number: int, reason: str) -> None:
+        """Puts a retracted submission back.
+
+        Raises:
+            UsageError: no such submission, or it is not retracted.
+        """
+        self._set_retracted(number, reason, is_retracted=False)
+
+    def finish(self, *, with_gaps: bool = False) -> None:
+        """Ends the contest: from now on the board shows the final scores.
+
+        Args:
+            with_gaps: also where a submission that counts has no final run.
+
+        Raises:
+            UsageError: there is no final phase, it has not closed yet, or finished before, or
+                there are gaps.
+        """
+        with self._changing() as change:
+            content = content_of(self.path, change.connection)
+            contest = content.contest
+            if Phase.FINAL not in content.phases:
+                raise UsageError("this board has no final phase; its public scores are the result")
+            if contest.finished:
+                raise UsageError(f"the contest was finished at {stamp(contest.finished)}")
+            if contest.closes and change.time < contest.closes:
+                raise UsageError(
+                    f"the contest closes at {stamp(contest.closes)}, and now it is "
+                    f"{stamp(change.time)}; wait, or change it: plantkit leaderboard change "
+                    "--closes TIME"
+                )
+            gaps = [
+                f"submission {place.submission.id} of {place.submission.team.name!r}"
+                for track in places_of(content, Phase.FINAL)
+                for place in track.places
+                if place.standing is None
+            ]
+            if gaps and not with_gaps:
+                raise UsageError(
+                    f"no final run was added of {', '.join(gaps)}; add them, or finish with "
+                    "--with-gaps: they get no rank"
+                )
+            change.execute("UPDATE contest SET finished = ?", stamp(change.time))
+            change.record("finished", without_final_run=gaps) if gaps else change.record("finished")
+
+    def _set_retracted(self, number: int, reason: str, *, is_retracted: bool) -> None:
+        reason_of(reason)
+        with self._changing() as change:
+            row = change.row("SELECT team, retracted FROM submissions WHERE id = ?", number)
+            if row is None:
+                known = change.rows("SELECT id FROM submissions ORDER BY id")
+                numbers = f"expected 1 to {len(known)}" if known else "there is none yet"
+                raise UsageError(f"no submission has the number {number}; {numbers}")
+            if bool(row["retracted"]) == is_retracted:
+                state = "retracted already" if is_retracted else "not retracted"
+                raise UsageError(f"submission {number} is {state}")
+            change.execute(
+                "UPDATE submissions SET retracted = ? WHERE id = ?", is_retracted, number
+            )
+            kind = "retracted" if is_retracted else "restored"
+            change.record(kind, team=row["team"], submission=number, reason=reason)
+
+    def _enter(
+        self, change: Change, team: Team, candidate: Candidate, submitted: datetime | None
+    ) -> int:
+        """Enters a submission and returns its number."""
+        if submitted is None and change.is_late:
+            raise UsageError(f"{change.clock_words}; say when it was handed in: --submitted TIME")
+        when = change.time if submitted is None else submitted
+        self._check_window(change, team, when)
+        number = change.insert(
+            "INSERT INTO submissions (team, submitted, label, sha256, identity) "
+            "VALUES (?, ?, ?, ?, ?)",
+            team.id,
+            stamp(when),
+            candidate.label,
+            candidate.sha256,
+            candidate.identity,
+        )
+        change.record("submitted", team=team.id, submission=number, submitted=stamp(when))
+        return number
+
+    def _check_window(self, change: Change, team: Team, when: datetime) -> None:
+        """Raises `UsageError` unless `team` may hand in at `when`."""
+        contest = contest_of(self.path, change.connection)
+        if when > change.latest:
+            raise UsageError(
+                f"--submitted {stamp(when)} is in the future; now it is {stamp(change.latest)}"
+            )
+        if team.is_reference:
+            return
+        if contest.finished:
+            raise UsageError(f"the contest was finished at {stamp(contest.finished)}")
+        if contest.opens and when < contest.opens:
+            raise UsageError(
+                f"submitted at {stamp(when)}; the contest opens {stamp(contest.opens)}"
+            )
+        if contest.closes and when > contest.closes:
+            raise UsageError(
+                f"submitted at {stamp(when)}; the contest closed at {stamp(contest.closes)}. If it "
+                "was handed in before, say when: --submitted TIME"
+            )
+        if contest.daily_limit is None:
+            return
+        day = when.astimezone(UTC).replace(hour=0, minute=0, second=0)
+        made = change.rows(
+            "SELECT id FROM submissions WHERE team = ? AND submitted >= ? AND submitted < ?",
+            team.id,
+            stamp(day),
+            stamp(day + timedelta(days=1)),
+        )
+        if len(made) >= contest.daily_limit:
+            raise UsageError(
+                f"team {team.name!r} has {len(made)} submissions of {day:%Y-%m-%d} (UTC); the "
+                f"limit is {contest.daily_limit} a day, and the next day begins at "
+                f"{stamp(day + timedelta(days=1))}. If it was handed in on another day, say when: "
+                "--submitted TIME"
+            )
+
+    @contextmanager
+    def _changing(self) -> Iterator[Change]:
+        with database.writing(self.path) as connection:
+            contest_of(self.path, connection)
+            change = Change(connection, self._clock())
+            yield change
+        if change.is_late:
+            self._warn(f"{change.clock_words}; set it right: the history is in order all the same")
+
+
+_NAMES = ("title", "rule", "daily_limit", "opens", "closes")
+
+
+def _columns(contest: Contest) -> tuple[Any, ...]:
+    """Returns the values of `_NAMES` as the table has them."""
+    values = asdict(contest)
+    return tuple(
+        stamp(value) if isinstance(value := values[name], datetime) else value for name in _NAMES
+    )
+
+
+def _already_there(known: Any, change: Change, number: int, candidate: Candidate) -> str:
+    row = change.row(
+        "SELECT masks_sha256 FROM runs WHERE submission = ? AND phase = ?", number, candidate.phase
+    )
+    words = f"the same files and options as submission {number} of this team; not counted twice"
+    if known["retracted"]:
+        words += ", and that is retracted"
+    if row["masks_sha256"] != candidate.masks_sha256:
+        words += "; its masks are not the same this time, and those on the board stay"
+    return words

@@ -1,0 +1,36 @@
+"""What the submissions of a contest are scored on, taken from suites."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from plantkit.challenges.catalog import Catalog
+from plantkit.challenges.facts import ChallengeFacts
+from plantkit.challenges.manifests import read_manifest
+from plantkit.scoring.evaluation import Evaluation, Settings
+from plantkit.scoring.protocol import Protocol, resolve_densities
+
+
+def phase_of_suite(found: Catalog, name: str) -> Evaluation:
+    """Returns an evaluation on a suite in which nobody took part. Only manifests are read.
+
+    Raises:
+        UsageError: no such suite, or a density in it that cannot be used.
+        BundleError: a manifest is invalid.
+    """
+    suite = found.suite(name)
+    paths = [found.bundle(challenge) for challenge in suite.challenges]
+    challenges = [ChallengeFacts.of(*read_manifest(path)) for path in paths]
+    protocol = Protocol.of(suite)
+    for challenge in challenges:
+        resolve_densities(challenge, protocol)
+    return Evaluation(
+        entries=[],
+        challenges=challenges,
+        suite=name,
+        protocol=protocol,
+        records=[],
+        standings=[],
+        settings=Settings(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
