@@ -139,7 +139,8 @@ def table_text(
     from plantkit.reports.grids import grid
 
     words = [[str(cell) for cell in row] for row in rows]
-    text = grid(headers, words, width=_width())
+    # A pipe gets words whole, so that they can be looked for.
+    text = grid(headers, words, width=_width(), breaks_words=sys.stdout.isatty())
     if text.count("\n") > _MOST_LINES * (len(rows) + 1):
         blocks = []
         for name, *others in words:

@@ -5,6 +5,7 @@ What is styled holds ANSI codes, which `click.echo` leaves out where they are no
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -44,13 +45,14 @@ def grid(
     *,
     left: Collection[str] | None = None,
     width: int = WIDTH,
+    breaks_words: bool = True,
     styles: Mapping[int, str] | None = None,
     styled: bool = False,
 ) -> str:
     """Returns a table of at most `width` columns, if its numbers leave that much room.
 
     Columns of words are wrapped where they do not fit: at spaces, and within words only where that
-    is not enough, in the first column last.
+    is not enough, in the first column last. Without `breaks_words` the table is wider then.
 
     Args:
         rows: cells, which may have line breaks.
@@ -66,7 +68,8 @@ def grid(
     shown = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in rows]
     heads = [printable(header) for header in headers]
     are_words = [left is None or header in left for header in headers]
-    widths = _widths([heads, *shown], are_words, width - 2 * (len(headers) - 1))
+    room = width - 2 * (len(headers) - 1)
+    widths = _widths([heads, *shown], are_words, room, breaks_words=breaks_words)
     made = Table(box=Box(_BOX), show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for head, is_words, most in zip(heads, are_words, widths, strict=True):
         made.add_column(
@@ -74,14 +77,15 @@ def grid(
         )
     for number, row in enumerate(shown):
         made.add_row(*map(Text, row), style=(styles or {}).get(number))
-    console = _console(sum(widths) + 2 * len(widths), styled=styled)
-    with console.capture() as capture:
-        console.print(made)
+    text = io.StringIO()
+    _console(text, sum(widths) + 2 * len(widths), styled=styled).print(made)
     end = "\x1b[0m" if styled else ""
-    return "\n".join(_TRAILING.sub(end, line) for line in capture.get().splitlines())
+    return "\n".join(_TRAILING.sub(end, line) for line in text.getvalue().splitlines())
 
 
-def _widths(rows: Sequence[Sequence[str]], are_words: Sequence[bool], most: int) -> list[int]:
+def _widths(
+    rows: Sequence[Sequence[str]], are_words: Sequence[bool], most: int, *, breaks_words: bool
+) -> list[int]:
     """Returns the columns' widths, together at most `most` if the columns of words allow it."""
     from rich.cells import cell_len
 
@@ -92,13 +96,12 @@ def _widths(rows: Sequence[Sequence[str]], are_words: Sequence[bool], most: int)
     ]
     able = {place for place, is_words in enumerate(are_words) if is_words}
     others = able - {0}  # the first is the key, and is broken last
-    readable, least = [_READABLE] * len(columns), [1] * len(columns)
-    for floors, places, sizes in (
-        (words, able, widths),
-        (readable, others, words),
-        (least, others, widths),
-        (least, able, widths),
-    ):
+    steps = [(words, able, widths)]  # floors, columns, and sizes, of which the largest goes down
+    if breaks_words:
+        one = [1] * len(columns)
+        steps.append(([_READABLE] * len(columns), others, words))
+        steps += [(one, others, widths), (one, able, widths)]
+    for floors, places, sizes in steps:
         while sum(widths) > most:
             wide = [place for place in sorted(places) if widths[place] > floors[place]]
             if not wide:
@@ -116,11 +119,12 @@ def style(text: str, name: str, *, styled: bool) -> str:
     return Style.parse(name).render(text)
 
 
-def _console(width: int, *, styled: bool) -> Console:
+def _console(file: io.StringIO, width: int, *, styled: bool) -> Console:
     """Returns a console that writes alike on every machine, whatever the environment says."""
     from rich.console import Console
 
     return Console(
+        file=file,
         width=width,
         force_terminal=styled,
         force_jupyter=False,
