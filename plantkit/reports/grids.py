@@ -34,9 +34,8 @@ def printable(text: str) -> str:
 
 def shortened(text: str, width: int = WIDTH) -> str:
     """Returns the first line of `text`, printable, cut to `width` characters."""
-    first, *others = text.strip().splitlines() or [""]
-    line = printable(first)
-    return f"{line[: width - 3]}..." if len(line) > width or (others and not line) else line
+    line = printable(next(iter(text.strip().splitlines()), ""))
+    return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
 def grid(

@@ -105,5 +105,5 @@ def _of_pruners(evaluation: Evaluation) -> list[str]:
             if messages := found.get(entry.label):
                 word = "runs failed" if is_failure else "runs have a note"
                 count = f"{len(messages)} of {runs[entry.label]} {word}"
-                lines.append(f"{shortened(entry.label, 24)}: {count}: {messages[0]}")
+                lines.append(f"{shortened(entry.label, 30)}: {count}: {messages[0]}")
     return lines

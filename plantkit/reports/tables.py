@@ -41,15 +41,15 @@ class Table:
 def render_table(
     headers: Sequence[str],
     rows: Iterable[Sequence[str]],
-    form: str = "simple",
+    form: str,
     *,
     align: Sequence[str] | None = None,
 ) -> str:
     """Returns a table of text cells.
 
     Args:
-        form: a format of tabulate: "simple" for a terminal, "github" for Markdown (bars and
-            line breaks in cells are escaped), "html" or "latex_booktabs" (tabulate escapes).
+        form: a format of tabulate: "github" for Markdown (bars and line breaks in cells are
+            escaped), "html" or "latex_booktabs" (tabulate escapes). For a terminal: `grids.grid`.
         align: "left" or "right" for every column; all left if None.
     """
     if form == "github":
