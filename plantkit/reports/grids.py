@@ -21,6 +21,8 @@ _READABLE = 10
 
 #: Only the line below the headings, in ASCII: consoles on Windows may lack other lines.
 _BOX = "    \n    \n -  \n    \n    \n    \n    \n    \n"
+#: What stays together: words, and the parts of options, such as `name:one=1,other=2`.
+_PARTS = re.compile(r"[^\s:,=]*[\s:,=]+|[^\s:,=]+")
 #: Spaces at the end of a line, with the codes between them.
 _TRAILING = re.compile(r"(?:\s|\x1b\[[\d;]*m)+$")
 
@@ -50,8 +52,9 @@ def grid(
 ) -> str:
     """Returns a table of at most `width` columns, if its numbers leave that much room.
 
-    Columns of words are wrapped where they do not fit: at spaces, and within words only where that
-    is not enough, in the first column last. Without `breaks_words` the table is wider then.
+    Columns of words are wrapped where they do not fit: at spaces and after the signs in a pruner's
+    options. Elsewhere in words only where that is not enough, in the first column last; without
+    `breaks_words` the table is wider then.
 
     Args:
         rows: cells, which may have line breaks.
@@ -75,7 +78,8 @@ def grid(
             Text(head), justify="left" if is_words else "right", width=most, overflow="fold"
         )
     for number, row in enumerate(shown):
-        made.add_row(*map(Text, row), style=(styles or {}).get(number))
+        cells = (Text(_wrapped(cell, most)) for cell, most in zip(row, widths, strict=True))
+        made.add_row(*cells, style=(styles or {}).get(number))
     text = io.StringIO()
     _console(text, sum(widths) + 2 * len(widths), styled=styled).print(made)
     end = "\x1b[0m" if styled else ""
@@ -91,7 +95,8 @@ def _widths(
     columns = list(zip(*rows, strict=True))
     widths = [max(cell_len(line) for cell in mine for line in cell.split("\n")) for mine in columns]
     words = [
-        max(cell_len(word) for cell in mine for word in [*cell.split(), ""]) for mine in columns
+        max(cell_len(part.strip()) for cell in mine for part in [*_PARTS.findall(cell), ""])
+        for mine in columns
     ]
     able = {place for place, is_words in enumerate(are_words) if is_words}
     others = able - {0}  # the first is the key, and is broken last
@@ -107,6 +112,20 @@ def _widths(
                 break
             widths[max(wide, key=lambda place, sizes=sizes: sizes[place])] -= 1
     return widths
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Returns text with line breaks between its parts, so that lines fit if the parts do."""
+    from rich.cells import cell_len
+
+    lines = []
+    for line in text.split("\n"):
+        lines.append("")
+        for part in _PARTS.findall(line):
+            if lines[-1] and cell_len(f"{lines[-1]}{part}".rstrip()) > width:
+                lines.append("")
+            lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def style(text: str, name: str, *, styled: bool) -> str:
