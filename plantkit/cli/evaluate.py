@@ -131,6 +131,6 @@ def command(
             for one in result.evaluation.records
         )
     if output is not None:
-        click.echo(f"results written to {output}", err=True)
+        progress.tell(f"results written to {output}")
     if result.failed:
         ctx.exit(1)

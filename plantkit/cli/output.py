@@ -132,14 +132,15 @@ def table_text(
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([headers, *rows])
         return text.getvalue()
+    words = [[str(cell) for cell in row] for row in rows]
     if output_format == "markdown":
         from plantkit.reports.tables import render_table
 
-        return render_table(headers, rows, "github")
+        return render_table(headers, words, "github")
     from plantkit.reports.grids import grid
 
-    words = [[str(cell) for cell in row] for row in rows]
-    text = grid(headers, words, width=_width())
+    # A pipe gets words whole, so that they can be looked for.
+    text = grid(headers, words, width=_width(), breaks_words=sys.stdout.isatty())
     if text.count("\n") > _MOST_LINES * (len(rows) + 1):
         blocks = []
         for name, *others in words:

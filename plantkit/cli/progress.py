@@ -10,8 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from plantkit.cli.output import say
 from plantkit.evaluation.requests import WHOLE
 
 if TYPE_CHECKING:
@@ -64,6 +63,11 @@ class ProgressBar:
             self._bars.stop()
             self._bars = None
 
+    def tell(self, text: str) -> None:
+        """Prints a line, above the bars, unless it was asked for quiet."""
+        if self._verbosity is not Verbosity.QUIET:
+            say(_printable(text))
+
     def show(self, label: str, done: int, total: int) -> None:
         """Shows that `done` of `total` steps of the phase `label` are done.
 
@@ -79,7 +83,7 @@ class ProgressBar:
         elif self._verbosity is Verbosity.VERBOSE or self._clock() - self._last >= LINE_SECONDS:
             self._last = self._clock()
             with suppress(OSError):  # a full disk must not stop the work
-                click.echo(f"{_printable(label)}: {done} of {total}{self._whole}", err=True)
+                say(f"{_printable(label)}: {done} of {total}{self._whole}")
 
     def _show_bar(self, label: str, done: int, total: int) -> None:
         is_whole = label == WHOLE

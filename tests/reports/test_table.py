@@ -117,7 +117,7 @@ def test_failed_runs_show_in_their_cells_and_once_per_pruner(circle):
     assert lines[5].split() == ["second", *["!.07", ".50", ".00", ".12"] * 2]
     assert "first: crash in 2 of 4 runs: ZeroDivisionError: by zero\nsecond line\n" in text
     short = table.render(found)
-    assert "\nfirst: 2 of 4 runs failed: crash: ZeroDivisionError: by zero\n" in short
+    assert "\nfirst: 2 of 4 runs failed: crash: ZeroDivisionError: by zero second line\n" in short
     assert "failed  " in short
     gone = evaluation_of([circle], ["a"], change=lambda one: replace(one, status="timeout"))
     assert " failed  failed\n" in re.sub(" +", "  ", table.render(gone, details=True))
@@ -134,6 +134,24 @@ def test_many_failures_take_few_lines(circle):
     shown = sum(line.startswith("pruner-") for line in lines)
     assert lines[-2] == f"... and {30 - shown} lines more."
     assert lines[-2 - shown].startswith("pruner-0: ")  # who was given first is shown first
+
+
+def test_a_message_is_whole_where_there_is_room(circle):
+    """It often says at its end what to do; a student has one pruner."""
+    message = (
+        "AttributeError: 'float' object has no attribute 'weights' (line 2); " + "do this " * 9
+    )
+
+    def crash(record: Any) -> Any:
+        return replace(record, status="crash", error=message)
+
+    alone = evaluation_of([circle], ["mine"], change=crash)
+    assert message.strip() in " ".join(" ".join(remark_lines(alone)).split())
+    many = evaluation_of([circle], [f"mine-{number}" for number in range(9)], change=crash)
+    lines = remark_lines(many)
+    assert len(lines) == MOST_LINES
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("mine-") for line in lines) >= 4
 
 
 def test_many_densities_go_into_several_tables(circle):
@@ -204,7 +222,7 @@ def test_ranks_that_are_shared_are_explained(circle):
 def test_notes_of_a_merge_are_whole_in_the_details(circle):
     note = "torch: " + " ".join(f"2.{number} in run-{number}" for number in range(20))
     found = evaluation_of([circle], ["a"])
-    assert f"{note[:77]}..." in table.render(found, notes=[note])
+    assert f"{note[:77]}..." in table.render(found, notes=[note] * 6)
     whole = " ".join(table.render(found, notes=[note], details=True).split())
     assert note in whole
 
@@ -218,6 +236,8 @@ def test_grids():
         "22  xxxxxxxxxxxxxxxx",
         "    xxxxxxxxxxxxxx",
     ]
+    whole = grid(["n"], [["x" * 30]], width=20, breaks_words=False)
+    assert whole.splitlines()[2] == "x" * 30
     assert grid(["a"], [["[bold]x"]]).splitlines()[2] == "[bold]x"
 
 
