@@ -14,7 +14,7 @@ from plantkit.grading.grade import Grade, Mark
 from plantkit.grading.handins.handin import HandIn
 
 #: What tells students apart, the surest first.
-_KEYS = ("user_id", "number", "email", "login")
+_KEYS = ("user_id", "participant", "number", "email", "login")
 #: What begins a formula in a spreadsheet.
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")

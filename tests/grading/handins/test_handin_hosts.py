@@ -234,6 +234,26 @@ def test_moodle(lay: Lay, read: Read) -> None:
     assert "2 of 4 hand-ins have no time here, so that --due says nothing about them" in found.notes
 
 
+def test_groups_of_moodle_are_not_the_students_of_their_numbers(lay: Lay, read: Read) -> None:
+    folder = lay("moodle", [f"Team {name}_assignsubmission_file/a.py" for name in ("A_11", "B_12")])
+    header = "Identifier,Full name,Group,Grade\n"
+    rows = "Participant 11,Jane,Team B,\nParticipant 12,Al,Team B,\nParticipant 13,Bo,Team A,\n"
+    one = by_id(read(folder, header + rows))
+    assert {name: [s["name"] for s in handin.students] for name, handin in one.items()} == {
+        "Team-A_11": ["Bo"],
+        "Team-B_12": ["Jane", "Al"],
+    }
+    one = by_id(read(folder, (header + rows).replace("Team ", "Other ")))
+    team = one["Team-A_11"]
+    assert "11 is Jane in the roster; if Team A is a group" in team.notes[0]
+    assert "participant" not in team.fields
+
+
+def test_a_group_of_canvas_is_told(lay: Lay, read: Read) -> None:
+    found = read(lay("canvas", ["team7_123_4_x.py"]), CANVAS_ROSTER)
+    assert "Canvas names it team7: if that is a group" in by_id(found)["team7_123"].notes[0]
+
+
 def test_nbgrader(lay: Lay, read: Read) -> None:
     folder = lay(
         "course",
@@ -382,7 +402,7 @@ def test_a_name_is_not_enough_where_numbers_differ(lay: Lay, read: Read) -> None
     found = read(folder, "Identifier,Full name,Grade\nParticipant 12,Jane Smith,\n")
     (handed, missing) = sorted(found.handins, key=lambda one: one.path is None)
     assert handed.notes == ("not in the roster",)
-    assert missing.fields["user_id"] == "12"
+    assert missing.fields["participant"] == "12"
 
 
 def test_what_is_not_a_class(lay: Lay, read: Read, tmp_path: Path) -> None:
