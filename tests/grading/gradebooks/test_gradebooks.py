@@ -174,6 +174,11 @@ def test_two_students_of_one_name_stay_two() -> None:
     assert canvas_grades(content) == {"11": "11.33", "12": "12.33"}
 
 
+def test_a_field_that_many_share_makes_nobody_another() -> None:
+    some = [Graded(handin(name, fields={"number": "n/a"}), grade(n)) for n, name in enumerate("AB")]
+    assert [row["Name"] for row in rows(render_gradebook("gradescope", some).content)] == ["A", "B"]
+
+
 def test_excel_in_another_reader(graded: Sequence[Graded]) -> None:
     book = render_gradebook("excel", graded)
     assert isinstance(book.content, bytes)

@@ -319,12 +319,19 @@ def test_classroom(lay: Lay, read: Read) -> None:
     assert one["hw1-ann-lee"].notes == ("not in the roster",)
     assert [handin.fields["login"] for handin in found.missing] == ["zed"]
 
-    roster = (
-        '"identifier","github_username","github_id","name"\n"A1","Ann","1",""\n"A2","lee","2",""\n'
-    )
-    one = by_id(read(folder, roster))
-    assert one["hw1-ann"].fields["number"] == "A1"
-    assert one["hw1-ann-lee"].fields["number"] == "A2"
+
+@pytest.mark.parametrize("folder_name", ["hw1-submissions", "clones"])
+def test_whose_repository_it_is(lay: Lay, read: Read, folder_name: str) -> None:
+    """A name that ends in somebody's login may be another's, who is not in the roster."""
+    names = ["hw1-ann", "hw1-bo", "hw1-mary-lee", "hw1-Cy"]
+    folder = lay(folder_name, [f"{name}/.git/HEAD" for name in names])
+    who = ["ann", "bo", "lee", "cy"]
+    rows = [f'"{number}","{login}","{number}",""' for number, login in enumerate(who)]
+    header = '"identifier","github_username","github_id","name"'
+    one = by_id(read(folder, "\n".join([header, *rows])))
+    assert [one[name].fields.get("number") for name in names] == ["0", "1", None, "3"]
+    assert one["hw1-mary-lee"].notes == ("not in the roster",)
+    assert one["lee"].path is None
 
 
 def test_several_assignments_of_classroom(lay: Lay, read: Read) -> None:
