@@ -124,7 +124,7 @@ def test_masks_that_a_submission_brings_do_not_count(
     inputs = tmp_path / "input"
     shutil.copytree(bundle / "reference_data", inputs / "ref")
     shutil.copytree(output, inputs / "res")
-    scores = score(inputs, tmp_path / "scores")
+    scores = score(inputs, tmp_path / "scores", bundle / "scoring_program")
     runs = Plan.read(bundle / "input_data").runs()
     assert scores["failures"] == len(runs)
     assert scores["score"] == 0
@@ -132,6 +132,43 @@ def test_masks_that_a_submission_brings_do_not_count(
     words = "holds no Python file" if code is None else "ValueError: no"
     assert all(words in told[run.file]["error"] for run in runs)
     assert words in (tmp_path / "scores/detailed_results.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda output, run: save_file({"mask.x": torch.ones(1)}, output / run),
+        lambda output, run: (output / run).unlink(),
+        lambda output, run: (output / "attempts.json").write_text("{}"),
+        lambda output, run: (output / "receipt.txt").write_text("0" * 64),
+        lambda output, run: (output / "receipt.txt").unlink(),
+        lambda output, run: None,
+    ],
+    ids=["another mask", "no mask", "attempts", "receipt", "no receipt", "nothing"],
+)
+def test_results_that_ingestion_did_not_write_do_not_count(
+    bundle: Path, tmp_path: Path, change: Callable[[Path, str], None], request: Any
+) -> None:
+    """A command in the submission's own metadata.yaml runs next to ingestion, and can write."""
+    submission, output = tmp_path / "program", tmp_path / "output"
+    submission.mkdir()
+    (submission / "pruner.py").write_text(
+        "def prune(problem, density, seed):\n"
+        "    return {name: weight * 0 for name, weight in problem.weights.items()}\n"
+    )
+    output.mkdir()
+    program = bundle / "ingestion_program"
+    runs = Plan.read(bundle / "input_data").runs()
+    assert ingest(bundle / "input_data", output, submission, program) == len(runs)
+    change(output, runs[0].file)
+    inputs = tmp_path / "input"
+    shutil.copytree(bundle / "reference_data", inputs / "ref")
+    shutil.copytree(output, inputs / "res")
+    scores = score(inputs, tmp_path / "scores", bundle / "scoring_program")
+    is_changed = request.node.callspec.id != "nothing"
+    assert scores["failures"] == (len(runs) if is_changed else 0)
+    details = (tmp_path / "scores/detailed_results.html").read_text()
+    assert ("not those that plantkit wrote" in details) == is_changed
 
 
 def test_scores_are_as_codabench_stores_them(bundle: Path, tmp_path: Path) -> None:
@@ -144,7 +181,7 @@ def test_scores_are_as_codabench_stores_them(bundle: Path, tmp_path: Path) -> No
     inputs, scored = tmp_path / "input", tmp_path / "scores"
     shutil.copytree(bundle / "reference_data", inputs / "ref")
     shutil.copytree(output, inputs / "res")
-    score(inputs, scored)
+    score(inputs, scored, bundle / "scoring_program")
     scores = json.loads((scored / "scores.json").read_text(), parse_constant=pytest.fail)
     board = yaml.safe_load((bundle / "competition.yaml").read_text())["leaderboards"][0]
     assert set(scores) == {column["key"] for column in board["columns"]}

@@ -16,6 +16,7 @@ from plantkit.challenges import bundles
 from plantkit.challenges.bundles import PublicChallenge
 from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import UsageError
+from plantkit.exports.codabench import receipts
 from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
 from plantkit.files import about, write_whole
@@ -109,6 +110,7 @@ def export(
         if competition.key is not None:  # where no submission runs
             path = root / "scoring_program" / KEY_FILE
             write_whole(path, competition.key.to_text() + "\n", mode=0o600)
+        receipts.write_key([root / "ingestion_program", root / "scoring_program"])
         _write_data(root, plan, challenges)
         staged = Path(scratch) / "bundle.zip"
         with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:

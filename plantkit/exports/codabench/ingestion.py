@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from plantkit.challenges.bundles import SEALED, TRUTH
 from plantkit.challenges.sealing import KEY_VARIABLE
 from plantkit.errors import PluginError, UsageError
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Plan, PlannedRun
+from plantkit.exports.codabench.receipts import RECEIPT_FILE, read_key, receipt
 from plantkit.files import write_whole
 from plantkit.grading.grade import clean
 from plantkit.isolation.jobs import Outcome, PruneJob
@@ -42,6 +43,7 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
             on to score, every run is told to have failed for that.
     """
     plan = Plan.read(input_data)
+    key = read_key(program)
     _clear(output, plan)
     _refuse_secrets([input_data, output, program])
     try:
@@ -50,10 +52,10 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
         failed = Outcome(
             status=Status.CRASH, mask=None, error=str(error), seconds=0.0, peak_rss_mib=None
         )
-        _write(output, plan, [(run, failed) for run in plan.runs()])
+        _write(output, plan, [(run, failed) for run in plan.runs()], key)
         raise
     # Written when the submission has ended, so that it cannot change these files.
-    return _write(output, plan, outcomes)
+    return _write(output, plan, outcomes, key)
 
 
 def _outcomes(plan: Plan, input_data: Path, submission: Path) -> list[tuple[PlannedRun, Outcome]]:
@@ -89,7 +91,7 @@ def _outcomes(plan: Plan, input_data: Path, submission: Path) -> list[tuple[Plan
 
 def _clear(output: Path, plan: Plan) -> None:
     """Removes what lies where results go."""
-    for name in {ATTEMPTS_FILE, *plan.densities}:
+    for name in {ATTEMPTS_FILE, RECEIPT_FILE, *plan.densities}:
         path = output / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -113,10 +115,13 @@ def _refuse_secrets(directories: list[Path]) -> None:
         )
 
 
-def _write(output: Path, plan: Plan, outcomes: list[tuple[PlannedRun, Outcome]]) -> int:
+def _write(
+    output: Path, plan: Plan, outcomes: list[tuple[PlannedRun, Outcome]], key: bytes | None
+) -> int:
+    """Writes masks and how runs ended, with a receipt if there is a key; returns how many masks."""
     _clear(output, plan)
     attempts: dict[str, dict[str, Any]] = {}
-    written = 0
+    contents: dict[str, bytes | None] = {}
     for run, outcome in outcomes:
         attempts[run.file] = {
             "status": outcome.status.value,
@@ -124,11 +129,16 @@ def _write(output: Path, plan: Plan, outcomes: list[tuple[PlannedRun, Outcome]])
             "seconds": outcome.seconds,
             "peak_rss_mib": outcome.peak_rss_mib,
         }
+        contents[run.file] = None
         if outcome.mask is not None:
-            path = output / run.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({f"{MASK_PREFIX}{name}": one for name, one in outcome.mask.items()}, path)
-            written += 1
-    text = json.dumps(attempts, indent=2) + "\n"
-    write_whole(output / ATTEMPTS_FILE, text)
-    return written
+            tensors = {f"{MASK_PREFIX}{name}": one for name, one in outcome.mask.items()}
+            contents[run.file] = save(tensors)
+    masks = [content for content in contents.values() if content is not None]
+    contents[ATTEMPTS_FILE] = (json.dumps(attempts, indent=2) + "\n").encode()
+    for name, content in contents.items():
+        if content is not None:
+            (output / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(output / name, content)
+    if key is not None:
+        write_whole(output / RECEIPT_FILE, receipt(key, contents) + "\n")
+    return len(masks)

@@ -40,14 +40,18 @@ def handin(name: str, **changes: Any) -> HandIn:
     return HandIn(**{"id": name.casefold(), "name": name, "path": Path(name), **changes})
 
 
+def ids(number: int) -> dict[str, str]:
+    return {"user_id": str(number), "participant": str(number)}
+
+
 @pytest.fixture
 def graded() -> list[Graded]:
-    members = ({"name": "Bo", "user_id": "2"}, {"name": HOSTILE, "user_id": "3", "number": "007"})
+    members = ({"name": "Bo", **ids(2)}, {"name": HOSTILE, **ids(3), "number": "007"})
     return [
-        Graded(handin("Ann", fields={"user_id": "1", "email": "a@x", "login": "ann"}), grade(30)),
+        Graded(handin("Ann", fields={**ids(1), "email": "a@x", "login": "ann"}), grade(30)),
         Graded(handin("team", members=members), grade(20)),
-        Graded(handin("Gone", path=None, fields={"user_id": "4"}), None, "missing"),
-        Graded(handin("Ill", fields={"user_id": "5"}), None, "error"),
+        Graded(handin("Gone", path=None, fields=ids(4)), None, "missing"),
+        Graded(handin("Ill", fields=ids(5)), None, "error"),
     ]
 
 
@@ -95,7 +99,11 @@ def test_canvas_gets_nobody_by_name_alone(graded: Sequence[Graded]) -> None:
 
 
 def test_moodle_takes_it(graded: Sequence[Graded]) -> None:
-    fields = {"user_id": "9", "identifier": "Teilnehmer/in 9", "graded_at": "Monday, 1 June 2026"}
+    fields = {
+        "participant": "9",
+        "identifier": "Teilnehmer/in 9",
+        "graded_at": "Monday, 1 June 2026",
+    }
     german = Graded(handin("Uli", fields=fields), grade(10))
     book = render_gradebook("moodle", [*graded, german])
     assert moodle_grades(book.content) == {
@@ -161,12 +169,14 @@ def test_of_two_hand_ins_the_later_counts_and_else_the_better() -> None:
 
 
 def test_two_students_of_one_name_stay_two() -> None:
-    some = [
-        Graded(handin("Jane Smith", id=f"j{n}", fields={"user_id": str(n)}), grade(n))
-        for n in (11, 12)
-    ]
+    some = [Graded(handin("Jane Smith", id=f"j{n}", fields=ids(n)), grade(n)) for n in (11, 12)]
     content = render_gradebook("canvas", some).content
     assert canvas_grades(content) == {"11": "11.33", "12": "12.33"}
+
+
+def test_a_field_that_many_share_makes_nobody_another() -> None:
+    some = [Graded(handin(name, fields={"number": "n/a"}), grade(n)) for n, name in enumerate("AB")]
+    assert [row["Name"] for row in rows(render_gradebook("gradescope", some).content)] == ["A", "B"]
 
 
 def test_excel_in_another_reader(graded: Sequence[Graded]) -> None:

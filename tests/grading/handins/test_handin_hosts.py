@@ -234,6 +234,26 @@ def test_moodle(lay: Lay, read: Read) -> None:
     assert "2 of 4 hand-ins have no time here, so that --due says nothing about them" in found.notes
 
 
+def test_groups_of_moodle_are_not_the_students_of_their_numbers(lay: Lay, read: Read) -> None:
+    folder = lay("moodle", [f"Team {name}_assignsubmission_file/a.py" for name in ("A_11", "B_12")])
+    header = "Identifier,Full name,Group,Grade\n"
+    rows = "Participant 11,Jane,Team B,\nParticipant 12,Al,Team B,\nParticipant 13,Bo,Team A,\n"
+    one = by_id(read(folder, header + rows))
+    assert {name: [s["name"] for s in handin.students] for name, handin in one.items()} == {
+        "Team-A_11": ["Bo"],
+        "Team-B_12": ["Jane", "Al"],
+    }
+    one = by_id(read(folder, (header + rows).replace("Team ", "Other ")))
+    team = one["Team-A_11"]
+    assert "11 is Jane in the roster; if Team A is a group" in team.notes[0]
+    assert "participant" not in team.fields
+
+
+def test_a_group_of_canvas_is_told(lay: Lay, read: Read) -> None:
+    found = read(lay("canvas", ["team7_123_4_x.py"]), CANVAS_ROSTER)
+    assert "Canvas names it team7: if that is a group" in by_id(found)["team7_123"].notes[0]
+
+
 def test_nbgrader(lay: Lay, read: Read) -> None:
     folder = lay(
         "course",
@@ -299,12 +319,19 @@ def test_classroom(lay: Lay, read: Read) -> None:
     assert one["hw1-ann-lee"].notes == ("not in the roster",)
     assert [handin.fields["login"] for handin in found.missing] == ["zed"]
 
-    roster = (
-        '"identifier","github_username","github_id","name"\n"A1","Ann","1",""\n"A2","lee","2",""\n'
-    )
-    one = by_id(read(folder, roster))
-    assert one["hw1-ann"].fields["number"] == "A1"
-    assert one["hw1-ann-lee"].fields["number"] == "A2"
+
+@pytest.mark.parametrize("folder_name", ["hw1-submissions", "clones"])
+def test_whose_repository_it_is(lay: Lay, read: Read, folder_name: str) -> None:
+    """A name that ends in somebody's login may be another's, who is not in the roster."""
+    names = ["hw1-ann", "hw1-bo", "hw1-mary-lee", "hw1-Cy"]
+    folder = lay(folder_name, [f"{name}/.git/HEAD" for name in names])
+    who = ["ann", "bo", "lee", "cy"]
+    rows = [f'"{number}","{login}","{number}",""' for number, login in enumerate(who)]
+    header = '"identifier","github_username","github_id","name"'
+    one = by_id(read(folder, "\n".join([header, *rows])))
+    assert [one[name].fields.get("number") for name in names] == ["0", "1", None, "3"]
+    assert one["hw1-mary-lee"].notes == ("not in the roster",)
+    assert one["lee"].path is None
 
 
 def test_several_assignments_of_classroom(lay: Lay, read: Read) -> None:
@@ -382,7 +409,7 @@ def test_a_name_is_not_enough_where_numbers_differ(lay: Lay, read: Read) -> None
     found = read(folder, "Identifier,Full name,Grade\nParticipant 12,Jane Smith,\n")
     (handed, missing) = sorted(found.handins, key=lambda one: one.path is None)
     assert handed.notes == ("not in the roster",)
-    assert missing.fields["user_id"] == "12"
+    assert missing.fields["participant"] == "12"
 
 
 def test_what_is_not_a_class(lay: Lay, read: Read, tmp_path: Path) -> None:
