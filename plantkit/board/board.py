@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -40,10 +40,21 @@ class Added:
     notes: Sequence[str]
 
 
-def create(path: Path, contest: Contest, phases: dict[Phase, Evaluation]) -> None:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create(
+    path: Path,
+    contest: Contest,
+    phases: Mapping[Phase, Evaluation],
+    *,
+    clock: Callable[[], datetime] = _now,
+) -> None:
     """Makes a new board in the file `path`.
 
     Args:
+        clock: returns the time of now.
         phases: evaluations without pruners, which say what submissions are scored on.
 
     Raises:
@@ -67,7 +78,7 @@ def create(path: Path, contest: Contest, phases: dict[Phase, Evaluation]) -> Non
             value = json.dumps(evaluation.to_json())
             connection.execute("INSERT INTO phases VALUES (?, ?)", (phase, value))
         # How many the final ones are may be known, but not which.
-        change = Change(connection, datetime.now(UTC))
+        change = Change(connection, clock())
         change.record("created", public=sorted(public.values()), final=len(final))
 
 
@@ -83,7 +94,7 @@ class Board:
         self,
         path: Path,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = _now,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.path = path
@@ -309,7 +320,7 @@ class Board:
             raise UsageError(f"the contest was finished at {stamp(contest.finished)}")
         if contest.opens and when < contest.opens:
             raise UsageError(
-                f"submitted at {stamp(when)}; the contest opens {stamp(contest.opens)}"
+                f"submitted at {stamp(when)}; the contest opens at {stamp(contest.opens)}"
             )
         if contest.closes and when > contest.closes:
             raise UsageError(

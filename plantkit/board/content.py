@@ -20,7 +20,7 @@ from plantkit.board.contest import (
     parse_time,
 )
 from plantkit.board.database import reading
-from plantkit.errors import ResultsError
+from plantkit.errors import ResultsError, UsageError
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.records import Record
 from plantkit.scoring.score import SCORING_VERSION
@@ -40,7 +40,7 @@ def content_of(path: Path, connection: sqlite3.Connection) -> Content:
     """Returns all that is on a board; see `read_content`. path: for messages."""
     try:
         return _content(path, connection)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise ResultsError(
             f"{path} holds a value that plantkit did not write ({type(error).__name__}: {error}); "
             "take its last good copy, for example from version control"

@@ -109,6 +109,6 @@ BEGIN SELECT RAISE(ABORT, 'masks are never deleted'); END;
 CREATE TRIGGER phases_stay BEFORE UPDATE ON phases
 BEGIN SELECT RAISE(ABORT, 'what is scored on is never changed'); END;
 CREATE TRIGGER submissions_are_kept BEFORE DELETE ON submissions
-BEGIN SELECT RAISE(ABORT, 'submissions are retracted, not deleted'); END;
+BEGIN SELECT RAISE(ABORT, 'submissions are never deleted, but retracted'); END;
 CREATE TRIGGER teams_are_kept BEFORE DELETE ON teams
 BEGIN SELECT RAISE(ABORT, 'teams are never deleted'); END;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -249,7 +249,7 @@ def _figures(phase: Evaluation, records: Sequence[Record]) -> list[dict[str, str
     return rows
 
 
-def _means(group: Sequence[Record]) -> Mapping[str, str]:
+def _means(group: Sequence[Record]) -> dict[str, str]:
     failed = [one for one in group if one.status != "ok"]
     return {
         "strong": f"{fmean(one.strong.recovered_accuracy for one in group):.3f}",

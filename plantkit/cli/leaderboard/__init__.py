@@ -22,20 +22,13 @@ class _Commands(SuggestingGroup):
     noun = "command of plantkit leaderboard"
 
 
-class _Time(click.ParamType):
-    name = "TIME"
+def _time(text: str) -> datetime | None:
+    from plantkit.board.contest import parse_time
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime | None:
-        from plantkit.board.contest import parse_time
-
-        if isinstance(value, datetime) or value in {"", "none"}:
-            return value or None if isinstance(value, datetime) else None
-        try:
-            return parse_time(value)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return None if text == "none" else parse_time(text)
+    except UsageError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 _reason = click.option("--reason", required=True, help="Why; it stands in the history.")
@@ -43,8 +36,18 @@ _reason = click.option("--reason", required=True, help="Why; it stands in the hi
 
 def _settings(command: Any) -> Any:
     for option in (
-        click.option("--closes", type=_Time(), help="No submission is taken after this time, UTC."),
-        click.option("--opens", type=_Time(), help="No submission is taken before this time, UTC."),
+        click.option(
+            "--closes",
+            type=_time,
+            metavar="TIME",
+            help="No submission is taken after this time, UTC.",
+        ),
+        click.option(
+            "--opens",
+            type=_time,
+            metavar="TIME",
+            help="No submission is taken before this time, UTC.",
+        ),
         click.option(
             "--daily-limit",
             type=click.IntRange(min=0),
@@ -190,7 +193,7 @@ def change(board: Path, **settings: Any) -> None:
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=options.DIRECTORY)
 @click.option("--team", "team_name", required=True, metavar="NAME", help="Who handed it in.")
 @click.option("--pruner", metavar="LABEL", help="Which pruner of the run; needed for several.")
-@click.option("--submitted", type=_Time(), help="When it was handed in, UTC.  [default: now]")
+@click.option("--submitted", type=_time, metavar="TIME", help="When, in UTC.  [default: now]")
 @board_option
 def add(
     runs: tuple[Path, ...],

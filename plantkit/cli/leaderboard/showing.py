@@ -178,7 +178,7 @@ def verify(
             str(one.runs),
             str(one.failed),
             f"{one.largest:.1g}" if one.largest else "0",
-            "differs" if one.problems else "same",
+            "differs" if one.problems else "same" if one.runs else "no masks",
         )
         for one in found
     ]
