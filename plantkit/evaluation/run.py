@@ -24,6 +24,7 @@ from plantkit.machine import available_cores
 from plantkit.pruners.sources import PrunerSource, parse_pruner
 
 if TYPE_CHECKING:
+    from plantkit.challenges.bundles import Challenge
     from plantkit.evaluation.cache import Cache
     from plantkit.evaluation.resources import Resources
     from plantkit.isolation.backends import Backend
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
 class EvaluationOutcome:
     """What a request came to; the given pruners' entries come first.
 
+    challenges: those of the evaluation, with their truth.
     failed: whether a run of a given pruner was not ok, or one could not be loaded.
     """
 
     evaluation: Evaluation
+    challenges: Sequence[Challenge]
     reporter: Reporter
     failed: bool
 
@@ -124,6 +127,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
                 run_directory=run_directory,
                 metrics=metrics,
                 progress=progress,
+                keeps_masks=request.keeps_masks,
             )
         if cache is not None:
             cache.trim()
@@ -131,6 +135,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
     failed = any(record.status != "ok" for record in evaluation.records if record.pruner in mine)
     return EvaluationOutcome(
         evaluation=evaluation,
+        challenges=contest.challenges,
         reporter=reporters[request.output_format],
         failed=failed or bool(broken),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plantkit.challenges.densities import density_of
 from plantkit.errors import PluginError, UnknownNameError, did_you_mean
 from plantkit.evaluation.requests import DEFAULT_SUITE, Progress, Request, Warn
-from plantkit.evaluation.run import run_evaluation
+from plantkit.evaluation.run import EvaluationOutcome, run_evaluation
 from plantkit.grading.criteria import Bench, Measured, kind_of
 from plantkit.grading.grade import Grade, Mark, MarkVerdict, clean, verdict_of
 from plantkit.grading.measures import MEASURES, plugin_measure
@@ -77,15 +77,15 @@ def grade_submission(
     plan = _plan(rubric, active, request)
     visible = set(plan.run).union(*(plan.digests_of(c) for c in active if not c.hidden))
 
-    def run(request: Request) -> Evaluation:
-        evaluation = run_evaluation(request, warn=warn, progress=progress).evaluation
-        shown = [c.digest for c in evaluation.challenges if request is plan.request]
+    def run(request: Request) -> EvaluationOutcome:
+        outcome = run_evaluation(request, warn=warn, progress=progress)
+        shown = [c.digest for c in outcome.challenges if request is plan.request]
         on_errors(
             (one.pruner, one.traceback)
-            for one in evaluation.records
+            for one in outcome.evaluation.records
             if one.bundle_sha256 in visible.intersection(shown)
         )
-        return evaluation
+        return outcome
 
     def grade(measure: Callable[[Criterion], Measured], **found: Any) -> Grade:
         return Grade(
@@ -105,7 +105,8 @@ def grade_submission(
         base, _ = split_options(pruner)
         if missing_is_zero and is_path(base) and not Path(base).exists():
             raise PluginError(Path(base).name, "was not submitted; submit a file of this name")
-        evaluation = run(plan.request)
+        outcome = run(plan.request)
+        evaluation = outcome.evaluation
         entry = _only_entry(evaluation, pruner)
         fresh = {position: run(one) for position, one in plan.fresh.items()}
     except PluginError as error:
@@ -126,11 +127,11 @@ def grade_submission(
     limits = Limits(time_seconds=rubric.run.time_seconds, memory_mib=rubric.run.memory_mib)
 
     def measure(criterion: Criterion) -> Measured:
-        own = fresh.get(criterion.position, evaluation)
+        own = fresh.get(criterion.position, outcome)
         digests = plan.digests_of(criterion)
         bench = Bench(
-            evaluation=own,
-            challenges=[c for c in own.challenges if own is not evaluation or c.digest in digests],
+            evaluation=own.evaluation,
+            challenges=[c for c in own.challenges if own is not outcome or c.digest in digests],
             entry=entry,
             protocol=plan.protocol,
             limits=limits,

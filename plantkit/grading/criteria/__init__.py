@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 from plantkit.grading.grade import MarkVerdict, worst_fault
 
 if TYPE_CHECKING:
-    from plantkit.challenges.bundles import Challenge
+    from plantkit.challenges.bundles import PublicChallenge
+    from plantkit.challenges.facts import ChallengeFacts
     from plantkit.grading.rubric import Criterion
     from plantkit.isolation.levels import Isolation
     from plantkit.isolation.wire import Limits
@@ -35,13 +36,13 @@ class Bench:
     """
 
     evaluation: Evaluation
-    challenges: Sequence[Challenge]
+    challenges: Sequence[PublicChallenge]
     entry: Entry
     protocol: ScoringProtocol
     limits: Limits
     isolation: Isolation
 
-    def records(self, criterion: Criterion, pruner: str, challenge: Challenge) -> list[Record]:
+    def records(self, criterion: Criterion, pruner: str, challenge: ChallengeFacts) -> list[Record]:
         """Returns a pruner's records at the criterion's density, or all of the run's, by seed
         and density."""
         asked = self.protocol.densities if criterion.density is None else [criterion.density]

@@ -14,7 +14,7 @@ from plantkit.grading.measures import MEASURES, Measure, plugin_measure
 from plantkit.scoring.score import seed_score
 
 if TYPE_CHECKING:
-    from plantkit.challenges.bundles import Challenge
+    from plantkit.challenges.facts import ChallengeFacts
     from plantkit.grading.rubric import Criterion
     from plantkit.scoring.records import Record
 
@@ -78,7 +78,7 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
 
 
 def _values(
-    criterion: Criterion, bench: Bench, challenge: Challenge, records: Sequence[Record]
+    criterion: Criterion, bench: Bench, challenge: ChallengeFacts, records: Sequence[Record]
 ) -> list[float | None]:
     """Returns one value per run, or per seed; None where a failed run left no value."""
     figure = MEASURES.get(criterion.metric) or plugin_measure(criterion.metric)
