@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plantkit.errors import UsageError
 from plantkit.isolation.levels import AUTO
+from plantkit.pruners.sources import PrunerSource
+
+if TYPE_CHECKING:
+    from plantkit.challenges.bundles import Challenge
 
 DEFAULT_SUITE = "starter"
 
@@ -34,15 +39,16 @@ class RunRequest:
 class Request(RunRequest):
     """What `plantkit evaluate` was asked for; see its options.
 
+    pruners: paths and names as typed, or sources. challenges: ids and paths, or loaded ones.
     keeps_masks: whether `Evaluation.masks` are wanted.
 
     Raises:
         UsageError: options that exclude each other, or one that needs another.
     """
 
-    pruners: Sequence[str]
+    pruners: Sequence[str | PrunerSource]
     suite: str | None = None
-    challenges: Sequence[str] = ()
+    challenges: Sequence[str | Challenge] = ()
     seeds: int | None = None
     baselines: str = "suite"
     output_format: str = "table"

@@ -34,8 +34,16 @@ def draw_network(
     its bias. With a `mask` the edges say what it found of the ticket, what it missed, and what it
     keeps besides; of that, what lies on no path from an input to an output is paler.
 
+    Args:
+        ticket, mask: of the names and shapes of `network.shapes`.
+
     Raises:
         MissingExtraError: Altair is not installed.
+
+    >>> import plantkit as pk
+    >>> network = pk.PerceptronSpec(widths=(1, 4, 1))
+    >>> chart = pk.draw_network(network, pk.Mask.full(network), title="All of it")
+    >>> chart.save("network.svg")  # doctest: +SKIP
     """
     alt = load_altair("a picture of a network")
     edges = _edges(network, ticket, mask)
