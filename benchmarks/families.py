@@ -40,12 +40,13 @@ def main() -> None:
         )
         frame = result.to_frame()
         assert (frame.status == "ok").all(), result
+        frame["density_multiple"] = frame.density_multiple.round().astype(int)
         means = frame.groupby(["pruner", "density_multiple"])[list(FIGURES.values())].mean()
         found[family] = {
             "version": pk.__version__,
             "pruners": {
                 pruner: {
-                    f"{multiple:g}x": {
+                    f"{multiple}x": {
                         name: round(float(means.loc[pruner, multiple][column]), 4)
                         for name, column in FIGURES.items()
                     }

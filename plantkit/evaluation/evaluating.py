@@ -102,16 +102,16 @@ def evaluate(
         raise UsageError("challenge and suite exclude each other; give one of them")
     if isolation not in {None, *REQUESTS}:
         raise UnknownNameError("isolation", str(isolation), REQUESTS)
-    sources = _sources(pruners, isolation)
-    are_here = [not isinstance(one, str) and one.pruner is not None for one in sources]
-    if resume and not all(isinstance(one, str) for one in sources):
+    texts, objects = _parted(pruners, isolation)
+    if resume and objects:
         raise UsageError("a run can be resumed only if its pruners are given as paths or names")
     names = baselines if isinstance(baselines, str) else ",".join(baselines) or "none"
-    level = isolation or (Level.NONE if all(are_here) and names == "none" else AUTO)
+    level = isolation or (AUTO if texts or names != "none" else Level.NONE)
     warnings: list[str] = []
     outcome = run_evaluation(
         Request(
-            pruners=sources,
+            pruners=texts,
+            objects=objects,
             challenges=[str(o) if isinstance(o, Path) else o for o in _several(challenge)],
             suite=suite,
             densities=[_density(one) for one in _several(density)],
@@ -152,10 +152,10 @@ def load_results(path: str | Path) -> EvaluationResult:
     return EvaluationResult(read_run(Path(path)))
 
 
-def _sources(
+def _parted(
     pruners: PrunerLike | Sequence[PrunerLike] | Mapping[str, PrunerLike], isolation: str | None
-) -> list[str | PrunerSource]:
-    """Returns the pruners as a request takes them: as text, or as sources made of objects."""
+) -> tuple[list[str], list[PrunerSource]]:
+    """Returns the pruners as a request takes them: paths and names, and sources of objects."""
     from plantkit.evaluation.objects import as_pruner, source_apart, source_here
 
     named: list[tuple[str | None, Any]]
@@ -163,20 +163,21 @@ def _sources(
         named = list(pruners.items())
     else:
         named = [(None, one) for one in _several(pruners)]
-    found: list[str | PrunerSource] = []
+    texts: list[str] = []
+    objects: list[PrunerSource] = []
     for name, given in named:
         if not isinstance(given, str | Path):
             pruner = as_pruner(given, name)
             is_here = isolation in {None, Level.NONE}
-            found.append(source_here(pruner) if is_here else source_apart(pruner))
+            objects.append(source_here(pruner) if is_here else source_apart(pruner))
         elif name is None:
-            found.append(str(given))
+            texts.append(str(given))
         else:
             raise UsageError(
                 f"{name!r}: {str(given)!r} has a name already; only functions and objects can be "
                 "given another"
             )
-    return found
+    return texts, objects
 
 
 def _several(given: Any) -> list[Any]:

@@ -39,14 +39,16 @@ class RunRequest:
 class Request(RunRequest):
     """What `plantkit evaluate` was asked for; see its options.
 
-    pruners: paths and names as typed, or sources. challenges: ids and paths, or loaded ones.
+    pruners: paths and names as typed. challenges: ids and paths, or loaded ones.
+    objects: pruners that were given as objects, from Python.
     keeps_masks: whether `Evaluation.masks` are wanted.
 
     Raises:
         UsageError: options that exclude each other, or one that needs another.
     """
 
-    pruners: Sequence[str | PrunerSource]
+    pruners: Sequence[str] = ()
+    objects: Sequence[PrunerSource] = ()
     suite: str | None = None
     challenges: Sequence[str | Challenge] = ()
     seeds: int | None = None
@@ -65,7 +67,7 @@ class Request(RunRequest):
     keeps_masks: bool = False
 
     def __post_init__(self) -> None:
-        if not self.pruners:
+        if not self.pruners and not self.objects:
             raise UsageError("no pruner was given; expected a path or a registered name")
         if self.suite is not None and self.challenges:
             raise UsageError("--suite and --challenge exclude each other; give one of them")

@@ -70,9 +70,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         BundleError: a challenge is invalid.
         IsolationError: full isolation was asked for and this machine lacks it.
     """
-    sources = [
-        parse_pruner(given) if isinstance(given, str) else given for given in request.pruners
-    ]
+    sources = [*map(parse_pruner, request.pruners), *request.objects]
     servers = None if request.executor == "local" else 1  # here only submissions are loaded
     with _start(request, _executor(request), warn, servers=servers) as started:
         from plantkit.evaluation import harness

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from plantkit.errors import MissingExtraError, UsageError
 from plantkit.files import write_whole
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from altair import TopLevelMixin
 
 #: Formats of a picture, by the suffix of its file.
-FORMATS = ("svg", "png", "pdf")
+FORMATS: tuple[Literal["svg", "png", "pdf"], ...] = ("svg", "png", "pdf")
 
 #: Okabe and Ito's colours, which people with colour blindness can tell apart.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -42,18 +42,19 @@ def load_altair(needed_for: str) -> Any:
     return altair
 
 
-def check_format(path: Path) -> str:
+def check_format(path: Path) -> Literal["svg", "png", "pdf"]:
     """Returns the format that the file's name asks for, one of `FORMATS`.
 
     Raises:
         UsageError: it asks for another, or for none.
     """
-    found = path.suffix.lower().removeprefix(".")
-    if found not in FORMATS:
-        raise UsageError(
-            f"{path}: a picture's name must end in {', '.join(f'.{name}' for name in FORMATS)}"
-        )
-    return found
+    suffix = path.suffix.lower()
+    for form in FORMATS:
+        if suffix == f".{form}":
+            return form
+    raise UsageError(
+        f"{path}: a picture's name must end in {', '.join(f'.{name}' for name in FORMATS)}"
+    )
 
 
 def save_picture(chart: TopLevelMixin, path: Path) -> None:

@@ -23,13 +23,15 @@ from plantkit.reports.pictures.networks import draw_network
 if TYPE_CHECKING:
     from altair import Chart, LayerChart, TopLevelMixin
 
-#: Samples that are drawn: more would hide the target.
+#: Samples that are drawn in all panels together: more would hide the target.
 SAMPLES = 300
 #: Points of a target's curve; rows of its plane, and points in a row.
 CURVE, ROWS, ROW = 400, 140, 1000
 #: Most inputs that get a panel of their own.
 MOST_PANELS = 4
 _SIDE = 240
+#: Inputs and targets.
+_Drawn = tuple[NDArray[Any], NDArray[Any]]
 
 
 def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> TopLevelMixin:
@@ -43,18 +45,19 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     """
     alt = load_altair("a picture of a challenge")
     formula = FORMULAS.get(challenge.family)
+    drawn = _drawn(challenge)
+    panels: list[Any]
     if challenge.network.inputs == 1:
-        panels = _lines(alt, challenge, formula)
+        panels = _lines(alt, drawn, formula)
     elif challenge.network.inputs == 2 and challenge.task.kind is TaskKind.CLASSIFICATION:
-        panels = [_plane(alt, challenge, formula)]
+        panels = [_plane(alt, challenge, drawn, formula)]
     else:
-        panels = _clouds(alt, challenge)
+        panels = _clouds(alt, challenge, drawn)
     data = alt.hconcat(*panels, spacing=24)
     parts = [data]
     if ticket is not None:
         parts.append(draw_network(challenge.network, ticket, title="The planted ticket"))
     join = alt.hconcat if len(panels) == 1 else alt.vconcat
-    shown = min(SAMPLES, len(challenge.train))
     target = (
         "there is no formula: the ticket's outputs are the target"
         if formula is None
@@ -65,7 +68,9 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     noise = challenge.manifest["data"]["noise"]
     is_classes = challenge.task.kind is TaskKind.CLASSIFICATION
     level = f"{noise:.3g} of the labels moved" if is_classes else f"noise {noise:g}"
-    subtitle = f"{len(challenge.train):,} training samples, {shown} drawn, {level}; {target}"
+    subtitle = (
+        f"{len(challenge.train):,} training samples, {len(drawn[0])} drawn, {level}; {target}"
+    )
     chart: TopLevelMixin = (
         join(*parts, spacing=28)
         .resolve_scale(color="independent")
@@ -84,10 +89,13 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     return chart
 
 
-def _drawn(challenge: PublicChallenge) -> tuple[NDArray[Any], NDArray[Any]]:
+def _drawn(challenge: PublicChallenge) -> _Drawn:
     """Returns the samples that are drawn: inputs (n, d_in), targets (n,) or (n, d_out)."""
-    train = challenge.train
-    return train.inputs[:SAMPLES].numpy(), train.targets[:SAMPLES].numpy()
+    train, network = challenge.train, challenge.network
+    is_plane = network.inputs == 2 and challenge.task.kind is TaskKind.CLASSIFICATION
+    panels = network.outputs if network.inputs == 1 else min(network.inputs, MOST_PANELS)
+    most = SAMPLES // (1 if is_plane else panels)
+    return train.inputs[:most].numpy(), train.targets[:most].numpy()
 
 
 def _axis(alt: Any, kind: str, field: str, title: str, *, is_inner: bool = True) -> Any:
@@ -110,8 +118,8 @@ def _data(alt: Any, **columns: Sequence[Any] | NDArray[Any]) -> Any:
     )
 
 
-def _lines(alt: Any, challenge: PublicChallenge, formula: FormulaFamily | None) -> list[LayerChart]:
-    inputs, targets = _drawn(challenge)
+def _lines(alt: Any, drawn: _Drawn, formula: FormulaFamily | None) -> list[LayerChart]:
+    inputs, targets = drawn
     targets = targets.reshape(len(targets), -1)
     x = np.linspace(-1, 1, CURVE)
     values = None if formula is None else formula.formula(x[:, None])
@@ -147,8 +155,10 @@ def _curve(alt: Any, values: NDArray[np.float64]) -> LayerChart:
     return chart
 
 
-def _plane(alt: Any, challenge: PublicChallenge, formula: FormulaFamily | None) -> LayerChart:
-    inputs, targets = _drawn(challenge)
+def _plane(
+    alt: Any, challenge: PublicChallenge, drawn: _Drawn, formula: FormulaFamily | None
+) -> LayerChart:
+    inputs, targets = drawn
     across, up = _axis(alt, "X", "x1", "x1"), _axis(alt, "Y", "x2", "x2")
     classes = list(range(challenge.task.outputs))
     colour = alt.Color(
@@ -191,9 +201,9 @@ def _stripes(formula: FormulaFamily) -> list[dict[str, Any]]:
     return stripes
 
 
-def _clouds(alt: Any, challenge: PublicChallenge) -> list[Chart]:
+def _clouds(alt: Any, challenge: PublicChallenge, drawn: _Drawn) -> list[Chart]:
     """Returns a panel for each of the first inputs: the target against it, all else mixed in."""
-    inputs, targets = _drawn(challenge)
+    inputs, targets = drawn
     is_classes = challenge.task.kind is TaskKind.CLASSIFICATION
     values = targets if is_classes else targets[:, 0]
     title = "class" if is_classes else ("y" if challenge.task.outputs == 1 else "y1")

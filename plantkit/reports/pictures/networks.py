@@ -19,8 +19,8 @@ _HEIGHT = 360
 EDGES = {
     "ticket": (BLUE, 1.0, 0.8),
     "missed": (GREY, 0.8, 0.7),
-    "wrong, leads nowhere": (ORANGE, 0.6, 0.35),
-    "wrong, on a path": (ORANGE, 1.0, 0.9),
+    "kept besides, leads nowhere": (ORANGE, 0.7, 0.6),
+    "kept besides, on a path": (GREEN, 1.0, 0.9),
     "found": (BLUE, 1.4, 1.0),
 }
 
@@ -32,7 +32,7 @@ def draw_network(
 
     Every unit is a dot, dark where the ticket reads or sets it, with a ring where the ticket has
     its bias. With a `mask` the edges say what it found of the ticket, what it missed, and what it
-    keeps besides; of that, what lies on no path from an input to an output is paler.
+    keeps besides: on a path of kept weights from an input to an output, or leading nowhere.
 
     Args:
         ticket, mask: of the names and shapes of `network.shapes`.
@@ -47,7 +47,7 @@ def draw_network(
     """
     alt = load_altair("a picture of a network")
     edges = _edges(network, ticket, mask)
-    kinds = [kind for kind in EDGES if any(edge["edge"] == kind for edge in edges)]
+    kinds = [kind for kind in EDGES if (kind == "ticket") is (mask is None)]
     position = {
         "x": alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.15, network.depth - 0.85])),
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[0, 1], reverse=True)),
@@ -76,7 +76,7 @@ def draw_network(
     ]
     rings = (
         alt.Chart(alt.Data(values=[unit for unit in units if unit["bias"]]))
-        .mark_point(color=GREEN, size=40, strokeWidth=1.2, aria=False)
+        .mark_point(color=INK, size=40, strokeWidth=1.2, aria=False)
         .encode(**position)
     )
     names = ["inputs", *(f"hidden {layer}" for layer in range(1, network.depth - 1)), "outputs"]
@@ -119,7 +119,7 @@ def _edges(network: PerceptronSpec, ticket: Mask, mask: Mask | None) -> list[dic
                 kind = "found" if is_kept else "missed"
                 if not ticket[name][end, start]:
                     on_path = bool(connected[name][end, start])
-                    kind = "wrong, on a path" if on_path else "wrong, leads nowhere"
+                    kind = "kept besides, " + ("on a path" if on_path else "leads nowhere")
             drawn.append(
                 {
                     "x": layer,
