@@ -26,6 +26,7 @@ autodoc_type_aliases = {
 }
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
+smartquotes = False  # options begin with two dashes
 default_role = "literal"
 html_theme = "furo"
 html_title = f"plantkit {release}"

@@ -23,7 +23,9 @@ from plantkit.scoring.ranking import Standing
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-PAGES += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))
+PAGES += sorted(
+    p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts
+)
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("plantkit_"))
 
 

@@ -19,6 +19,7 @@ from plantkit.scoring.ranking import Standing
 from plantkit.scoring.records import Record
 
 if TYPE_CHECKING:
+    from altair import ConcatChart
     from pandas import DataFrame
 
 
@@ -176,6 +177,22 @@ class EvaluationResult:
                     raise UsageError(f"there is no mask of {what}: {why}")
                 return found
         raise UsageError(f"there is no run of {what}")
+
+    def plot(self, kind: str = "curves") -> ConcatChart:
+        """Returns charts, which a notebook shows, and which can be changed and saved.
+
+        Args:
+            kind: "curves" for recovered digits over density, "standings" for scores with their
+                intervals, "heat_map" for scores by challenge, "effort" for scores over effort.
+
+        Raises:
+            UnknownNameError: no such kind.
+            UsageError: there is nothing of that kind to show.
+            MissingExtraError: Altair is not installed.
+        """
+        from plantkit.reports.pictures.evaluations import draw_evaluation
+
+        return draw_evaluation(self.evaluation, kind)
 
     def report(self, path: str | Path) -> Path:
         """Writes one HTML page with everything, as `plantkit report` does, and returns its path.
