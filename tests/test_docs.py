@@ -141,6 +141,17 @@ def test_a_bundle_is_checked_without_plantkit(monkeypatch, capsys):
     assert recomputed == pytest.approx(stated, abs=1e-9)
 
 
+def test_the_page_on_python_runs_from_top_to_bottom(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    for code in blocks("docs/python.md"):
+        exec(compile(code, "python.md", "exec"), names)
+    assert names["result"]["gradient_flow"].errors == []
+    assert 0 < names["weak"] < 1
+    assert names["mask"].kept == names["challenge"].ticket_kept
+    assert sorted(names["compared"]) == ["synflow-1", "synflow-10"]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / page).read_text()):

@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import print_tracebacks, warnings, write_output
-from plantkit.cli.progress import ProgressBar
-from plantkit.reports import FORMATS
+from plantkit.cli.output import evaluation_text, print_tracebacks, warnings, write_output
+from plantkit.cli.progress import ProgressBar, Verbosity
 
 
 @click.command()
@@ -32,13 +31,8 @@ from plantkit.reports import FORMATS
     help="Installed pruners to rank with yours, separated by commas; the suite's own list, "
     "all that are installed, or none.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    default="table",
-    metavar="NAME",
-    help=f"One of {', '.join(FORMATS)}, or a plugin's.",
-)
+@options.evaluation_format
+@options.details
 @options.output
 @click.option(
     "--run-dir",
@@ -74,6 +68,7 @@ from plantkit.reports import FORMATS
 @options.limits()
 @options.isolation
 @options.show_errors
+@options.progress
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @click.option(
     "--fresh",
@@ -92,7 +87,14 @@ from plantkit.reports import FORMATS
 @options.challenges
 @click.pass_context
 def command(
-    ctx: click.Context, /, output: Path | None, *, show_errors: bool, **values: Any
+    ctx: click.Context,
+    /,
+    output: Path | None,
+    *,
+    details: bool,
+    show_errors: bool,
+    verbosity: Verbosity,
+    **values: Any,
 ) -> None:
     """Run PRUNER... on planted tickets and rank them.
 
@@ -113,9 +115,12 @@ def command(
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
-    with warnings(show_errors=show_errors) as tell, ProgressBar() as progress:
+    with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as progress:
         result = run_evaluation(Request(**values), warn=tell, progress=progress.show)
-    write_output(result.text, output)
+    text = evaluation_text(
+        result.evaluation, result.reporter, details=details, styled=output is None
+    )
+    write_output(text, output)
     if show_errors:
         print_tracebacks(
             (

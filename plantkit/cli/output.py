@@ -8,12 +8,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plantkit.errors import PluginError, UsageError
 from plantkit.files import write_whole
+
+if TYPE_CHECKING:
+    from plantkit.reports import Reporter
+    from plantkit.reports.tables import Table
+    from plantkit.scoring.evaluation import Evaluation
 
 
 def warn(message: object) -> None:
@@ -76,6 +81,23 @@ def write_output(text: str, output: Path | None = None, *, option: str = "--outp
             click.echo(line, nl=False, err=output is None)
         where = "standard output" if output is None else f"{option}: {output}"
         raise UsageError(f"{where} cannot be written: {error.strerror}") from error
+
+
+def evaluation_text(
+    evaluation: Evaluation,
+    reporter: Reporter,
+    *,
+    details: bool = False,
+    styled: bool = False,
+    tables: Sequence[Table] = (),
+    notes: Sequence[str] = (),
+) -> str:
+    """Returns an evaluation in a format; the rest is for the table only, see its `render`."""
+    if reporter.name != "table":
+        return reporter.render(evaluation)
+    from plantkit.reports import table
+
+    return table.render(evaluation, details=details, tables=tables, notes=notes, styled=styled)
 
 
 def json_text(value: Any) -> str:

@@ -63,12 +63,14 @@ def command(
         render_page,
         write_plots,
     )
+    from plantkit.scoring.merging import merge
 
     if output is None and plots is None:
         raise UsageError("nothing to write; give -o FILE for the page, --plots DIR for the charts")
     if plots is not None:
         check_plots()
-    (evaluation,) = [read_run(run) for run in runs]
+    merged = merge({str(run): read_run(run) for run in runs})
+    evaluation = merged.evaluation
     if plots is not None:
         written = write_plots(evaluation, plots)
         click.echo(f"{len(written)} files written to {plots}", err=True)
@@ -78,5 +80,5 @@ def command(
         warn('the page has no charts: they need an extra: pip install "plantkit[report]"')
     directories = [*load_installed().challenge_directories(), *ticket_directories]
     tickets = public_tickets(evaluation.challenges, directories)
-    write_output(render_page(evaluation, tickets), output)
+    write_output(render_page(evaluation, tickets, notes=merged.notes), output)
     click.echo(f"report written to {output}", err=True)

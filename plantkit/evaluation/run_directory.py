@@ -20,6 +20,7 @@ from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.records import Record
 
 _EVALUATION_FILE = "evaluation.json"
+_TEXT_FILE = "results.txt"
 _MASKS = "masks"
 #: Most characters of the name of a file with output, before its suffix.
 _MOST_NAME = 120
@@ -47,6 +48,10 @@ class RunDirectory(Journal[Record]):
         """Saves all of an evaluation but its records, which `read_run` finds as they are made."""
         value = replace(evaluation, records=[], standings=[]).to_json()
         write_whole(self.path / _EVALUATION_FILE, json.dumps(value, indent=2) + "\n")
+
+    def save_text(self, text: str) -> None:
+        """Saves the results for people, `results.txt`."""
+        write_whole(self.path / _TEXT_FILE, text)
 
     def save_output(self, record: Record, output: str) -> None:
         """Saves what a run printed, if anything, as `output/<challenge>-<pruner>-...txt`."""

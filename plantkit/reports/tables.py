@@ -200,7 +200,7 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> Table
     rows = []
     for standing in evaluation.standings:
         mine = [(one, evaluation.records_of(standing.pruner, one)) for one in kind]
-        for density in _ascending(evaluation.protocol.densities, kind):
+        for density in ascending(evaluation.protocol.densities, kind):
             group = [
                 record
                 for challenge, records in mine
@@ -225,7 +225,7 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> Table
     return Table(title=title, rows=rows, notes=notes)
 
 
-def _ascending(
+def ascending(
     densities: Sequence[float | str], kind: Sequence[ChallengeFacts]
 ) -> list[float | str]:
     """Returns the densities that challenges of a kind are run at, the lowest first, each once."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MissingExtraError
-from plantkit.reports.page.figures import Figure
+from plantkit.reports.page.figure import Figure
 
 if TYPE_CHECKING:
     import altair as alt
@@ -26,6 +26,8 @@ DASHES = ((1, 0), (6, 3), (2, 2))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _INK, _FAINT = "#222222", "#dddddd"
 _PRINTED_WIDTH = 420
+#: Kinds of figures that show the pruners that the reader picks; the others show all.
+_PICKED = {"curves", "effort", "profiles"}
 
 
 def specification(kind: str, pruners: Sequence[str], *, printed: bool = False) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def specification(kind: str, pruners: Sequence[str], *, printed: bool = False) -
     ).to_dict()
     found["autosize"] = {"type": "fit-x" if not printed else "pad", "contains": "padding"}
     found["config"] = _config(printed)
-    if not printed and kind in {"curves", "effort"}:
+    if not printed and kind in _PICKED:
         found["params"] = [{"name": "shown", "value": list(pruners)}]
     return found
 
@@ -92,7 +94,7 @@ def _standings(alt: Any, look: _Look) -> alt.LayerChart:
     base = alt.Chart(alt.NamedData(name="scores"), height=alt.Step(20)).encode(
         y=alt.Y("pruner:N", sort=None, title=None, axis=alt.Axis(labelLimit=140, grid=False))
     )
-    score = alt.Scale(domain=[0, 100])
+    score = alt.Scale(domainMin=0)
     tooltip = [alt.Tooltip(name, format=".1f") for name in ("score:Q", "low:Q", "high:Q")]
     bars = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", scale=score, title="score"), x2="high:Q", color=look.plain_colour
@@ -110,7 +112,7 @@ def _curves(alt: Any, look: _Look) -> alt.LayerChart:
     density = alt.X(
         "density:Q",
         scale=alt.Scale(type="log", nice=False, padding=8),
-        axis=alt.Axis(format="~g", tickCount=5, title="density (log)", labelOverlap=True),
+        axis=alt.Axis(format="~g", tickCount=5, title="density (log)", grid=False),
     )
     digits = alt.Scale(domain=[0, 1])
     runs = look.picked(alt, alt.Chart(alt.NamedData(name="runs"), height=240))
@@ -168,9 +170,9 @@ def _effort(alt: Any, look: _Look) -> alt.LayerChart:
     effort = alt.X(
         "effort:Q",
         scale=alt.Scale(type="log", nice=False, padding=20),
-        axis=alt.Axis(format="~g", tickCount=5, title="effort in seconds (log)", labelOverlap=True),
+        axis=alt.Axis(format="~g", tickCount=5, title="effort in seconds (log)", grid=False),
     )
-    score = alt.Y("score:Q", scale=alt.Scale(domain=[0, 100]))
+    score = alt.Y("score:Q", scale=alt.Scale(domainMin=0))
     points = alt.Chart(alt.NamedData(name="points"), height=300)
     front = points.transform_filter("datum.front")
     line = front.mark_line(
@@ -191,12 +193,56 @@ def _effort(alt: Any, look: _Look) -> alt.LayerChart:
             ],
         )
     )
-    names = (
+    names = [
         look.picked(alt, front)
-        .mark_text(align="left", dx=7, dy=-7, fontSize=11, color=look.ink)
+        .transform_filter(f"datum.side == '{side}'")
+        .mark_text(align=side, dx=7 if side == "left" else -7, dy=-8, fontSize=11, color=look.ink)
         .encode(x=effort, y=score, text="pruner:N")
+        for side in ("left", "right")
+    ]
+    return alt.layer(line, dots, *names)
+
+
+def _profiles(alt: Any, look: _Look) -> alt.LayerChart:
+    lines = (
+        look.picked(alt, alt.Chart(alt.NamedData(name="shares"), height=260))
+        .mark_line(strokeWidth=2, interpolate="step-before")
+        .encode(
+            x=alt.X("score:Q", title="score of at least"),
+            y=alt.Y("share:Q", title="share of runs", axis=alt.Axis(format="%")),
+            color=look.colour,
+            strokeDash=look.dash,
+            tooltip=["pruner:N", "score:Q", alt.Tooltip("share:Q", format=".0%")],
+        )
     )
-    return alt.layer(line, dots, names)
+    return alt.layer(lines)
+
+
+def _ranks(alt: Any, look: _Look) -> alt.LayerChart:
+    names = alt.Y("pruner:N", sort=None, title=None, axis=alt.Axis(labelLimit=140, grid=False))
+    scale = alt.Scale(zero=False, nice=False, padding=12)
+    dots = (
+        alt.Chart(alt.NamedData(name="ranks"), height=alt.Step(20))
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(
+            x=alt.X("rank:Q", scale=scale, title="mean rank (1 is the best)"),
+            y=names,
+            color=look.plain_colour,
+            shape=look.shape,
+            tooltip=["pruner:N", alt.Tooltip("rank:Q", format=".2f")],
+        )
+    )
+    groups = (
+        alt.Chart(alt.NamedData(name="groups"))
+        .mark_rule(strokeWidth=4, opacity=0.6, color=look.ink, strokeCap="round")
+        .encode(x=alt.X("at:Q", scale=scale), y=alt.Y("first:N", sort=None), y2="last:N")
+    )
+    difference = (
+        alt.Chart(alt.NamedData(name="difference"))
+        .mark_rule(strokeWidth=3, color=look.ink)
+        .encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=alt.YValue(0))
+    )
+    return alt.layer(dots, groups, difference)
 
 
 _KINDS = {
@@ -204,6 +250,8 @@ _KINDS = {
     "curves": _curves,
     "heat_map": _heat_map,
     "effort": _effort,
+    "profiles": _profiles,
+    "ranks": _ranks,
 }
 
 

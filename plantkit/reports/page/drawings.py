@@ -31,7 +31,8 @@ FAILED, NOT_KEPT, LEFT_OUT = -1, -2, -3
 class Drawings:
     """What the page's script draws, and how many runs it cannot.
 
-    value: JSON; see `drawings_of`.
+    value: JSON, read by page.js. A run is its pruner's place in the standings, its density in
+    words, its seed, and the number of its mask or why there is none; `start` is shown first.
     """
 
     value: Mapping[str, Any]
@@ -58,9 +59,10 @@ def drawings_of(
     for record in sorted(records, key=lambda one: (one.seed, one.target_density)):
         key = (record.bundle_sha256, record.mask_sha256 or "")
         mask = evaluation.masks.get(key[1])
-        if mask is None or key in numbers or key in left_out:
+        network = drawn[place[key[0]]].network
+        if mask is None or key in numbers or key in left_out or not _fits(network, mask):
             continue
-        text = encode(drawn[place[key[0]]].network, mask)
+        text = encode(network, mask)
         if size + len(text) > most_characters:
             left_out.add(key)
             continue
@@ -74,16 +76,23 @@ def drawings_of(
             return FAILED
         return numbers.get(key, LEFT_OUT if key in left_out else NOT_KEPT)
 
-    runs: list[list[list[Any]]] = [[] for _ in drawn]
+    def entry_of(record: Record) -> list[Any]:
+        density = f"{record.density_multiple:.3g}x ({record.target_density:.3g})"
+        return [order[record.pruner], density, record.seed, number_of(record)]
+
     order = {standing.pruner: place for place, standing in enumerate(evaluation.standings)}
+    runs: list[list[list[Any]]] = [[] for _ in drawn]
     for record in sorted(records, key=lambda one: (order[one.pruner], one.target_density)):
-        multiple = f"{record.density_multiple:.3g}x ({record.target_density:.3g})"
-        entry = [order[record.pruner], multiple, record.seed, number_of(record)]
-        runs[place[record.bundle_sha256]].append(entry)
+        runs[place[record.bundle_sha256]].append(entry_of(record))
     counts = [run[3] for challenge in runs for run in challenge]
+    best = max(
+        (one for one in records if number_of(one) >= 0),
+        key=lambda one: (one.is_planted_density, one.overlap["recall"]),
+        default=None,
+    )
     return Drawings(
         value={
-            "pruners": list(order),
+            "start": None if best is None else [place[best.bundle_sha256], *entry_of(best)],
             "masks": masks,
             "challenges": [
                 {
@@ -109,6 +118,5 @@ def encode(network: PerceptronSpec, mask: Mask) -> str:
     return base64.b64encode(zlib.compress(packed.tobytes(), 9)).decode("ascii")
 
 
-def is_drawn(challenge: ChallengeFacts, tickets: Mapping[str, Mask]) -> bool:
-    """Returns whether a page may show masks of `challenge`."""
-    return challenge.digest in tickets
+def _fits(network: PerceptronSpec, mask: Mask) -> bool:
+    return {name: tuple(value.shape) for name, value in mask.items()} == network.shapes

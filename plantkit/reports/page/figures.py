@@ -1,17 +1,14 @@
-"""What the figures of a report show, as plain rows. Charts draw them; nothing here imports altair.
-
-A figure is known by its kind, which `charts` has one specification for, and its rows by dataset.
-"""
+"""What the figures of a report show: scores, digits by density, every challenge, effort."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from statistics import fmean
-from typing import Any
 
 from plantkit.challenges.facts import ChallengeFacts
+from plantkit.reports.page.comparisons import comparison_figures
+from plantkit.reports.page.figure import Figure, Rows, short
 from plantkit.scoring.effort import mean_effort
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.ranking import by_kind
@@ -19,28 +16,9 @@ from plantkit.scoring.records import Record
 from plantkit.scoring.score import dense_score
 from plantkit.scoring.starts import rank_by_start
 
-Rows = list[dict[str, Any]]
-
 #: The least effort that a logarithmic axis shows, in seconds.
 _LEAST_EFFORT = 0.001
 _TRACKS = {"strong": "untrained", "weak": "after training"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A figure: its file's name without the suffix, its words, and its rows by dataset.
-
-    caption: says what is shown and how to read it. summary: says in words what it shows, for
-    those who do not see it. group: the first challenge of the kind that it is about, or "".
-    """
-
-    name: str
-    kind: str
-    title: str
-    caption: str
-    summary: str
-    group: str = ""
-    data: Mapping[str, Rows]
 
 
 def figures_of(evaluation: Evaluation) -> list[Figure]:
@@ -53,6 +31,7 @@ def figures_of(evaluation: Evaluation) -> list[Figure]:
         *(one for kind in by_kind(evaluation.challenges) for one in curves(evaluation, kind)),
         heat_map(evaluation),
         *([effort] if effort else []),
+        *comparison_figures(evaluation),
     ]
 
 
@@ -61,9 +40,9 @@ def standings_figure(evaluation: Evaluation) -> Figure:
     rows = [
         {
             "pruner": standing.pruner,
-            "score": _short(standing.score),
-            "low": _short(standing.score if standing.low is None else standing.low),
-            "high": _short(standing.score if standing.high is None else standing.high),
+            "score": short(standing.score),
+            "low": short(standing.score if standing.low is None else standing.low),
+            "high": short(standing.score if standing.high is None else standing.high),
         }
         for standing in evaluation.standings
     ]
@@ -87,10 +66,10 @@ def curves(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> list[Figur
         rows = [
             {
                 "pruner": standing.pruner,
-                "density": _short(density),
-                "digits": _short(fmean(values)),
-                "low": _short(min(values)),
-                "high": _short(max(values)),
+                "density": short(density),
+                "digits": short(fmean(values)),
+                "low": short(min(values)),
+                "high": short(max(values)),
                 "runs": len(values),
                 "failed": sum(record.status != "ok" for record in records),
             }
@@ -107,6 +86,7 @@ def curves(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> list[Figur
                 name=f"digits-{first.id}-{track}",
                 kind="curves",
                 group=first.id,
+                heading=words.capitalize(),
                 title=f"{name_of(kind)}, {words}",
                 caption="",
                 summary=f"{best['pruner']} recovers most: {best['digits']:.3f} of the ticket's "
@@ -115,9 +95,9 @@ def curves(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> list[Figur
                     "runs": rows,
                     "levels": [
                         {"label": "ticket", "digits": 1.0},
-                        {"label": "dense network", "digits": _short(dense)},
+                        {"label": "dense network", "digits": short(dense)},
                     ],
-                    "planted": [{"density": _short(fmean(one.planted_density for one in kind))}],
+                    "planted": [{"density": short(fmean(one.planted_density for one in kind))}],
                 },
             )
         )
@@ -167,11 +147,13 @@ def effort_figure(evaluation: Evaluation) -> Figure | None:
     ]
     if not known:
         return None
+    least, most = min(effort for _, effort in known), max(effort for _, effort in known)
     rows: Rows = [
         {
             "pruner": standing.pruner,
-            "effort": _short(effort),
-            "score": _short(standing.score),
+            "effort": short(effort),
+            "score": short(standing.score),
+            "side": "left" if effort * effort <= least * most else "right",
             "front": not any(
                 (other.score >= standing.score and less < effort)
                 or (other.score > standing.score and less <= effort)
@@ -224,7 +206,3 @@ def _digits(record: Record, track: str) -> float:
     """Returns what a mask recovers, as the score counts it: trained or not, whichever is more."""
     strong = record.strong.recovered_digits
     return strong if track == "strong" else max(strong, record.weak.recovered_digits)
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.5g}")

@@ -103,7 +103,7 @@
   const unique = (values) => [...new Set(values)];
   const refill = (level) => {
     const runs = runsOf();
-    if (level < 1) fill(prunerOf, unique(runs.map((run) => run[0])).map((i) => [i, networks.pruners[i]]));
+    if (level < 1) fill(prunerOf, unique(runs.map((run) => run[0])).map((i) => [i, data.pruners[i]]));
     const mine = runs.filter((run) => run[0] === Number(prunerOf.value));
     if (level < 2) fill(densityOf, unique(mine.map((run) => run[1])).map((text) => [text, text]));
     const seeds = mine.filter((run) => run[1] === densityOf.value);
@@ -158,7 +158,7 @@
     byId("net-counts").tBodies[0].replaceChildren(
       ...layers.map((one) => row(`${one.layer + 1}: ${one.from} to ${one.to} units`, counts[one.layer])), row("all", sum));
     byId("net-summary").textContent = mask
-      ? `${networks.pruners[prunerOf.value]} on ${challenge.id} at ${densityOf.value}, seed ${seedOf.value}: ${sum.found} of the ticket's ${sum.ticket} parameters found, ${sum.missed} missed, ${sum.wrong} others kept; ${sum.foundLive + sum.wrongLive} of the ${sum.found + sum.wrong} kept lie on a path.`
+      ? `${data.pruners[prunerOf.value]} on ${challenge.id} at ${densityOf.value}, seed ${seedOf.value}: ${sum.found} of the ticket's ${sum.ticket} parameters found, ${sum.missed} missed, ${sum.wrong} others kept; ${sum.foundLive + sum.wrongLive} of the ${sum.found + sum.wrong} kept lie on a path.`
       : WHY[run ? run[3] : -2] + " Only the ticket is drawn.";
     paint();
   };
@@ -222,7 +222,10 @@
   };
 
   fill(challengeOf, networks.challenges.map((one, place) => [place, one.id]));
+  const [start, ...wanted] = networks.start;
+  challengeOf.value = start;
   refill(0);
+  [prunerOf, densityOf, seedOf].forEach((select, level) => { select.value = wanted[level]; refill(level + 1); });
   choices.forEach((select, level) => select.addEventListener("change", () => { refill(level); load(); }));
   for (const box of Object.values(boxesOf)) box.addEventListener("change", paint);
   new ResizeObserver(paint).observe(canvas);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -13,7 +13,8 @@ from markupsafe import Markup
 from plantkit.networks.masks import Mask
 from plantkit.reports.page.charts import COLOURS, DASHES, SHAPES, specification
 from plantkit.reports.page.drawings import drawings_of
-from plantkit.reports.page.figures import Figure, figures_of
+from plantkit.reports.page.figure import Figure
+from plantkit.reports.page.figures import figures_of
 from plantkit.reports.page.plots import can_draw
 from plantkit.reports.page.sections import Sections
 from plantkit.reports.templates import fill_in
@@ -23,7 +24,9 @@ from plantkit.scoring.evaluation import Evaluation
 _FIRST_SHOWN = 8
 
 
-def render_page(evaluation: Evaluation, tickets: Mapping[str, Mask]) -> str:
+def render_page(
+    evaluation: Evaluation, tickets: Mapping[str, Mask], *, notes: Sequence[str] = ()
+) -> str:
     """Returns the report as one HTML page that needs no network.
 
     Without the extra `report` it has no charts, and says how to get them; all else is there.
@@ -31,6 +34,7 @@ def render_page(evaluation: Evaluation, tickets: Mapping[str, Mask]) -> str:
     Args:
         tickets: by challenge digest, those that readers may know; see `public_tickets`. Of other
             challenges the page holds no mask and no overlap per density.
+        notes: what readers should know of runs that were merged.
     """
     figures = figures_of(evaluation)
     drawings = drawings_of(evaluation, tickets)
@@ -40,7 +44,7 @@ def render_page(evaluation: Evaluation, tickets: Mapping[str, Mask]) -> str:
         "page.html.j2",
         autoescape=True,
         evaluation=evaluation,
-        sections=Sections(evaluation, figures, tickets),
+        sections=Sections(evaluation, figures, tickets, notes),
         figures=figures,
         has_charts=has_charts,
         drawings=drawings,

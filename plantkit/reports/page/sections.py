@@ -9,7 +9,9 @@ from pathlib import PureWindowsPath
 
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.networks.masks import Mask
-from plantkit.reports.page.figures import Figure, name_of
+from plantkit.reports.comparisons import comparison_tables
+from plantkit.reports.page.figure import Figure
+from plantkit.reports.page.figures import name_of
 from plantkit.reports.tables import Table, challenge_tables, error_lines, note_lines
 from plantkit.reports.tracks import effort_table, exceeds_a_budget, standings_tables
 from plantkit.scoring.evaluation import Evaluation
@@ -17,10 +19,11 @@ from plantkit.scoring.ranking import by_kind
 from plantkit.scoring.score import SCORING_VERSION
 
 #: Columns of words; all others hold numbers.
-WORDS = frozenset({"pruner", "status", "challenge", "family", "digest", "source", "options"})
+WORDS = frozenset(
+    {"pruner", "status", "challenge", "family", "digest", "source", "options", "alike"}
+)
 #: Columns that by density would help to guess a ticket that readers may not know.
 _TELLING = {"overlap", "F1"}
-_SHOWN_DIGEST = 12
 
 CITATION = """@inproceedings{fischer2022plant,
   title = {Plant 'n' Seek: Can You Find the Winning Ticket?},
@@ -44,15 +47,21 @@ class Kind:
 class Sections:
     """What the template asks for, from one evaluation.
 
-    tickets: by challenge digest, those that readers may know.
+    tickets: by challenge digest, those that readers may know. merging_notes: how runs that were
+    merged differ.
     """
 
     words = WORDS
     citation = CITATION
 
     def __init__(
-        self, evaluation: Evaluation, figures: Sequence[Figure], tickets: Mapping[str, Mask]
+        self,
+        evaluation: Evaluation,
+        figures: Sequence[Figure],
+        tickets: Mapping[str, Mask],
+        merging_notes: Sequence[str],
     ) -> None:
+        self.merging_notes = merging_notes
         self._evaluation = evaluation
         self._figures = figures
         self._tickets = tickets
@@ -104,6 +113,10 @@ class Sections:
         return effort_table(self._evaluation) if exceeds_a_budget(self._evaluation) else None
 
     @property
+    def comparisons(self) -> list[Table]:
+        return comparison_tables(self._evaluation)
+
+    @property
     def failures(self) -> list[str]:
         return error_lines(self._evaluation)
 
@@ -122,7 +135,7 @@ class Sections:
                 "ticket": f"{one.ticket.strong:.4g}",
                 "dense": f"{one.dense.weak:.4g}",
                 "constant": f"{one.trivial:.4g}",
-                "digest": one.digest[:_SHOWN_DIGEST],
+                "digest": one.digest,
             }
             for one in self._evaluation.challenges
         ]
@@ -139,7 +152,7 @@ class Sections:
                 "options": ", ".join(
                     f"{name}={value}" for name, value in entry.source.options.items()
                 ),
-                "digest": (entry.sha256 or "")[:_SHOWN_DIGEST],
+                "digest": entry.sha256 or "",
             }
             for entry in self._evaluation.entries
         ]
