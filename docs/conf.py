@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import plantkit
 
 project = "plantkit"
@@ -33,3 +35,19 @@ html_title = f"plantkit {release}"
 html_static_path = ["_static"]
 html_css_files = ["plantkit.css"]
 html_show_sphinx = False
+
+
+def show_examples_as_code(_app: Any, _context: Any, lines: list[str]) -> None:
+    """Makes code of the examples in a command's help, which it holds as lines of a line block."""
+    starts = [place for place, line in enumerate(lines) if line.strip() == "| Examples:"]
+    for start in starts:
+        end = start + 1
+        while end < len(lines) and lines[end].startswith("|"):
+            end += 1
+        code = [f"   {line.removeprefix('|').strip()}" for line in lines[start + 1 : end]]
+        lines[start:end] = ["Examples:", "", ".. code-block:: sh", "", *code, ""]
+
+
+def setup(app: Any) -> None:
+    for part in ("description", "epilog"):
+        app.connect(f"sphinx-click-process-{part}", show_examples_as_code)
