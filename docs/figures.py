@@ -35,6 +35,7 @@ ORDERS = ROOT / "docs/results/scoring-order.json"
 AGREEMENT = ROOT / "docs/results/scoring-agreement.json"
 OVERLAPS = ROOT / "docs/results/overlap-masks.json"
 OVERLAPS_PRUNED = ROOT / "docs/results/overlap-pruners.json"
+FAMILIES = ROOT / "docs/results/families.json"
 MARKED = re.compile(r"<!-- (\w+)((?: [^ <>]+)*) -->(.*?)<!-- / -->", re.DOTALL)
 SOURCES: dict[str, Callable[..., str]] = {}
 PUBLISHED = {"circle-3x100": 100, "relu-3x100": 2, "helix-3x100": 115}
@@ -185,6 +186,64 @@ def alternatives(*names: str) -> str:
         " | together | exchangeable | tickets | no loss",
         rows,
     )
+
+
+# Families
+
+
+@source
+def family(name: str) -> str:
+    """Returns a table of the suites' challenges of a family."""
+    rows = []
+    for path in sorted((ROOT / "challenges").glob(f"{name}-*/challenge.json")):
+        found = read(path)
+        ticket, figures = found["ticket"], found["reference"]
+        shape = "-".join(map(str, found["network"]["widths"]))
+        rows.append(
+            (
+                f"`{found['id']}`",
+                found["planting"]["method"],
+                "yes" if found["planting"]["hidden"] else "no",
+                shape,
+                f"{ticket['kept']:,}",
+                f"{ticket['density']:.2g}",
+                f"{figures['ticket']['strong']:.4f}",
+                f"{figures['dense']['weak']:.4f}",
+            )
+        )
+    return table(
+        "challenge | planting | hidden | layers | ticket | density | ticket, untrained"
+        " | dense, trained",
+        rows,
+    )
+
+
+@source
+def reached(name: str) -> str:
+    """Returns a table of what pruners reach on a family; see `benchmarks/families.py`."""
+    rows = []
+    for pruner, at in read(FAMILIES)[name]["pruners"].items():
+        cells = [f"{one['strong']:.2f} / {one['weak']:.2f}" for one in at.values()]
+        first = next(iter(at.values()))
+        rows.append((f"`{pruner}`", *cells, f"{first['overlap']:.2f}", f"{first['collapsed']:.1f}"))
+    return table("pruner | 1x | 3x | 10x | overlap at 1x | layers that collapse at 1x", rows)
+
+
+@source
+def reach(name: str, pruner: str, multiple: str, figure: str) -> str:
+    """Returns one figure of that table."""
+    return f"{read(FAMILIES)[name]['pruners'][pruner][multiple][figure]:.2f}"
+
+
+@source
+def dials(name: str) -> str:
+    """Returns a table of a family's dials with their defaults, or that it has none."""
+    from plantkit.planting import find_family
+
+    found = find_family(name).dials
+    if not found:
+        return "This family has no dials"
+    return table("dial | default", [(f"`{key}`", value) for key, value in found.items()])
 
 
 # Audits
@@ -365,6 +424,15 @@ def example() -> str:
 
 
 @source
+def standings() -> str:
+    """Returns the command of the example, and its standings alone."""
+    printed = lines(EVALUATE)
+    first = next(place for place, line in enumerate(printed) if line.startswith("Standings"))
+    last = next(place for place, line in enumerate(printed) if "(the ticket)" in line)
+    return "\n".join(["```console", f"$ {EVALUATE}", *printed[first : last + 1], "```"])
+
+
+@source
 def evaluated(challenge: str, pruner: str, density: str, column: str) -> str:
     """Returns a cell of the example's table of a kind of challenge."""
     printed = lines(EVALUATE_WHOLE)
@@ -464,7 +532,8 @@ def budgets() -> str:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = (path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)
+    return [ROOT / "README.md", *sorted(found)]
 
 
 def written(text: str) -> str:

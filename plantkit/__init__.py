@@ -1,7 +1,7 @@
 """plantkit: pruning challenges whose right answer is known.
 
-The names below are the public interface for pruners and plugins. They are imported on first
-use, so that `import plantkit` stays cheap.
+The names below are the public interface: for pruners and plugins, and for scripts and notebooks.
+They are imported on first use, so that `import plantkit` stays cheap.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ from plantkit.hookspecs import hookimpl
 from plantkit.version import __version__
 
 if TYPE_CHECKING:
+    from plantkit.evaluation.evaluating import evaluate, load_results
+    from plantkit.evaluation.library import (
+        list_challenges,
+        list_pruners,
+        load_challenge,
+        load_pruner,
+        plant,
+    )
+    from plantkit.evaluation.results import EvaluationResult
     from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
     from plantkit.networks.masks import Mask
     from plantkit.networks.training import Recipe, Samples
@@ -22,9 +31,13 @@ if TYPE_CHECKING:
     from plantkit.pruners.pruner import Pruner, SaliencyPruner
     from plantkit.pruners.schedules import Schedule
     from plantkit.pruners.selection import narrow, select
+    from plantkit.reports.pictures.challenges import draw_challenge
+    from plantkit.reports.pictures.networks import draw_network
+    from plantkit.scoring.layers import count_layers
 
 __all__ = [
     "ConvolutionSpec",
+    "EvaluationResult",
     "FrozenNetwork",
     "Mask",
     "Network",
@@ -38,13 +51,24 @@ __all__ = [
     "Schedule",
     "Scope",
     "__version__",
+    "count_layers",
+    "draw_challenge",
+    "draw_network",
+    "evaluate",
     "hookimpl",
+    "list_challenges",
+    "list_pruners",
+    "load_challenge",
+    "load_pruner",
+    "load_results",
     "narrow",
+    "plant",
     "select",
 ]
 
 _HOMES = {
     "ConvolutionSpec": "plantkit.networks",
+    "EvaluationResult": "plantkit.evaluation.results",
     "FrozenNetwork": "plantkit.pruners.frozen_network",
     "Mask": "plantkit.networks.masks",
     "Network": "plantkit.networks",
@@ -57,7 +81,17 @@ _HOMES = {
     "Samples": "plantkit.networks.training",
     "Schedule": "plantkit.pruners.schedules",
     "Scope": "plantkit.pruners.budgets",
+    "count_layers": "plantkit.scoring.layers",
+    "draw_challenge": "plantkit.reports.pictures.challenges",
+    "draw_network": "plantkit.reports.pictures.networks",
+    "evaluate": "plantkit.evaluation.evaluating",
+    "list_challenges": "plantkit.evaluation.library",
+    "list_pruners": "plantkit.evaluation.library",
+    "load_challenge": "plantkit.evaluation.library",
+    "load_pruner": "plantkit.evaluation.library",
+    "load_results": "plantkit.evaluation.evaluating",
     "narrow": "plantkit.pruners.selection",
+    "plant": "plantkit.evaluation.library",
     "select": "plantkit.pruners.selection",
 }
 

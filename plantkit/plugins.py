@@ -217,9 +217,9 @@ def load_submission(where: Staged | Path) -> list[RegisteredPruner]:
         raise registry.failures[0]
     function = getattr(module, "prune", None)
     if function is not None:
-        _check_prune_function(path, function)
+        check_prune_function(path, function)
         pruner = FunctionPruner(
-            name=_name_from(staged.name), function=function, rewind=getattr(function, "rewind", 0)
+            name=name_from(staged.name), function=function, rewind=getattr(function, "rewind", 0)
         )
         check_pruner(path, pruner)
         pruners.append(RegisteredPruner(pruner=pruner, plugin=path))
@@ -337,7 +337,8 @@ def _check_hooks(plugin: object, name: str) -> None:
                 )
 
 
-def _check_prune_function(path: str, function: Any) -> None:
+def check_prune_function(path: str, function: Any) -> None:
+    """Raises `PluginError` unless `function` can be called as prune(problem, density, seed)."""
     try:
         bind_prune(function, None, 0.5, 0)
     except TypeError as error:
@@ -363,7 +364,8 @@ def _check_named(method: str) -> Callable[[str, Any], None]:
     return check
 
 
-def _name_from(name: str) -> str:
+def name_from(name: str) -> str:
+    """Returns a pruner's name made of another: of a file, or of a function."""
     return re.sub(r"[^a-z0-9._-]", "-", name.lower()).lstrip("._-") or "pruner"
 
 

@@ -69,33 +69,29 @@ def plantkit_problem(plantkit_tiny_challenges: Path) -> Callable[..., Problem]:
 
 @pytest.fixture
 def plantkit_evaluate(plantkit_tiny_challenges: Path) -> Callable[..., EvaluationResult]:
-    """Runs pruners, each in a process of its own, and returns figures by pruner.
+    """Runs pruners and returns their results: `plantkit.evaluate` on the tiny challenges, too.
 
-    `plantkit_evaluate(*pruners, challenge=None, suite=None, densities=(), seeds=None,
-    baselines="none", time_limit=300.0, memory_limit=4096, jobs=None)`: the arguments are named
-    as the options of `plantkit evaluate`. Without challenge and suite it takes the tiny
-    circle-3x60.
+    `plantkit_evaluate(*pruners, challenge=None, suite=None, densities=(), **options)`: the options
+    are those of `plantkit.evaluate`. Without challenge and suite it takes the tiny circle-3x60.
     """
 
     def run(
         *pruners: str | Path,
         challenge: str | Sequence[str] | None = None,
         suite: str | None = None,
-        time_limit: float = 300.0,
-        memory_limit: int = 4096,
+        densities: Sequence[float | str] = (),
         **options: Any,
     ) -> EvaluationResult:
-        from plantkit.evaluation.results import evaluate_pruners
+        from plantkit.evaluation.evaluating import evaluate
 
         if challenge is None and suite is None:
             challenge = "circle-3x60"
-        return evaluate_pruners(
-            [str(pruner) for pruner in pruners],
-            challenges=[challenge] if isinstance(challenge, str) else list(challenge or ()),
+        return evaluate(
+            pruners,
+            challenge=challenge,
             suite=suite,
-            challenge_directories=[plantkit_tiny_challenges],
-            time_seconds=time_limit,
-            memory_mib=memory_limit,
+            density=densities,
+            directories=[plantkit_tiny_challenges],
             **options,
         )
 

@@ -23,7 +23,9 @@ from plantkit.scoring.ranking import Standing
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-PAGES += sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))
+PAGES += sorted(
+    p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts
+)
 HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("plantkit_"))
 
 
@@ -137,6 +139,17 @@ def test_a_bundle_is_checked_without_plantkit(monkeypatch, capsys):
     exec(compile(code, "challenges.md", "exec"), {})
     recomputed, stated = map(float, capsys.readouterr().out.split())
     assert recomputed == pytest.approx(stated, abs=1e-9)
+
+
+def test_the_page_on_python_runs_from_top_to_bottom(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    for code in blocks("docs/python.md"):
+        exec(compile(code, "python.md", "exec"), names)
+    assert names["result"]["gradient_flow"].errors == []
+    assert 0 < names["weak"] < 1
+    assert names["mask"].kept == names["challenge"].ticket_kept
+    assert sorted(names["compared"]) == ["synflow-1", "synflow-10"]
 
 
 @pytest.mark.parametrize("page", PAGES)

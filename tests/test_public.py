@@ -11,6 +11,7 @@ import plantkit
 def test_the_names_are_these():
     assert plantkit.__all__ == [
         "ConvolutionSpec",
+        "EvaluationResult",
         "FrozenNetwork",
         "Mask",
         "Network",
@@ -24,8 +25,18 @@ def test_the_names_are_these():
         "Schedule",
         "Scope",
         "__version__",
+        "count_layers",
+        "draw_challenge",
+        "draw_network",
+        "evaluate",
         "hookimpl",
+        "list_challenges",
+        "list_pruners",
+        "load_challenge",
+        "load_pruner",
+        "load_results",
         "narrow",
+        "plant",
         "select",
     ]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ class PublicChallenge(ChallengeFacts):
     """A challenge without its truth: all that a pruner needs, and nothing it must not see."""
 
     path: Path
-    weights: Mapping[str, Tensor]
-    train: Samples
+    weights: Mapping[str, Tensor] = field(repr=False)
+    train: Samples = field(repr=False)
 
     def problem(self, *, density: float, seed: int) -> Problem:
         """Returns what a pruner may see of this challenge."""
@@ -75,7 +75,7 @@ class PublicChallenge(ChallengeFacts):
 class Challenge(PublicChallenge):
     """A challenge with its truth."""
 
-    truth: Truth
+    truth: Truth = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

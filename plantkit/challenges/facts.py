@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from plantkit.challenges import densities
@@ -36,7 +36,7 @@ class ChallengeFacts:
     trivial: float
     ticket: Accuracies
     dense: Accuracies
-    manifest: Mapping[str, Any]
+    manifest: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any], digest: str) -> ChallengeFacts:

@@ -81,6 +81,7 @@ class LazyGroup(SuggestingGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+            command.name = cmd_name  # all of them are called `command` where they are defined
             return command
         if cmd_name not in self.commands and not ctx.resilient_parsing:
             from plantkit.plugins import load_installed

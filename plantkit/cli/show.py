@@ -10,30 +10,72 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, pairs_text, write_output
+from plantkit.errors import UsageError
 
 
 @click.command()
 @click.argument("challenge")
 @options.formats("table", "json")
+@click.option(
+    "--plot",
+    "picture",
+    type=options.OutputFile(),
+    help="Draw its data and target into this file instead: .svg, .png or .pdf.",
+)
+@click.option(
+    "--ticket",
+    "with_ticket",
+    is_flag=True,
+    help="Draw the planted ticket, too, unless it is sealed.",
+)
 @options.challenges
-def command(challenge: str, output_format: str, challenge_directories: tuple[Path, ...]) -> None:
+def command(
+    challenge: str,
+    output_format: str,
+    picture: Path | None,
+    with_ticket: bool,
+    challenge_directories: tuple[Path, ...],
+) -> None:
     """Show what is public of CHALLENGE, an id or the path of a bundle.
 
     \b
     Examples:
       plantkit show circle-5x100
       plantkit show circle-5x100 --format json
+      plantkit show circle-5x100 --plot circle.svg --ticket
     """
     from plantkit.challenges.manifests import read_manifest
     from plantkit.plugins import find_challenges
 
+    if with_ticket and picture is None:
+        raise UsageError("--ticket needs --plot FILE: a ticket is drawn, not printed")
     path = find_challenges(challenge_directories).bundle(challenge)
+    if picture is not None:
+        _draw(path, picture, with_ticket=with_ticket)
+        return
     manifest, digest = read_manifest(path)
     if output_format == "json":
         write_output(json_text(manifest))
         return
     rows = [(name, text) for name, text in _rows(path, manifest, digest) if text is not None]
     write_output(pairs_text(rows))
+
+
+def _draw(path: Path, picture: Path, *, with_ticket: bool) -> None:
+    """Draws the challenge of a bundle into the file `picture`."""
+    from plantkit.reports.pictures import check_format, load_altair, save_picture
+
+    check_format(picture)
+    load_altair("show --plot")
+    from plantkit.challenges import bundles
+    from plantkit.reports.pictures.challenges import draw_challenge
+
+    if with_ticket:
+        found = bundles.load(path)
+        save_picture(draw_challenge(found, found.truth.ticket), picture)
+    else:
+        save_picture(draw_challenge(bundles.load_public(path)), picture)
+    click.echo(f"picture written to {picture}", err=True)
 
 
 def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, str | None]]:

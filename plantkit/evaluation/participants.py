@@ -73,6 +73,21 @@ class Installed:
         )
 
 
+def entry_here(source: PrunerSource) -> Entry:
+    """Returns the entry of a pruner that is an object of this process."""
+    from plantkit.pruners.pruner import is_seeded, rewind_of
+    from plantkit.scoring.entries import Entry
+
+    pruner = source.pruner
+    return Entry(
+        label=pruner.name,
+        source=source,
+        reference=pruner.reference,
+        is_seeded=is_seeded(pruner),
+        rewind=rewind_of(pruner),
+    )
+
+
 def load_submissions(
     sources: Sequence[PrunerSource], backend: LocalBackend, limits: Limits
 ) -> tuple[list[Entry], list[PluginError]]:

@@ -54,8 +54,9 @@ def prepare(
     for used, other in found.shadowed:
         warn(f"{other} is another bundle than {used}, which is used for {used.name!r}")
     names = request.challenges if suite is None else suite.challenges
-    paths = dict.fromkeys(found.bundle(name).resolve() for name in names)
-    challenges = _without_copies(_load(request, list(paths), jobs, progress))
+    paths = dict.fromkeys(found.bundle(one).resolve() for one in names if isinstance(one, str))
+    loaded = [one for one in names if not isinstance(one, str)]
+    challenges = _without_copies(_load(request, [*paths, *loaded], jobs, progress))
     if suite is None:
         if not request.densities and len({challenge.densities for challenge in challenges}) > 1:
             raise UsageError(
@@ -97,15 +98,18 @@ def _without_copies(challenges: Sequence[Challenge]) -> list[Challenge]:
 
 
 def _load(
-    request: Request, paths: Sequence[Path], jobs: int, progress: Progress
+    request: Request, chosen: Sequence[Path | Challenge], jobs: int, progress: Progress
 ) -> list[Challenge]:
-    """Returns the challenges in `paths`, or the fresh instances of them that were asked for."""
+    """Returns the challenges that were `chosen`, read where they are given by path, or the fresh
+    instances of them that were asked for."""
     if request.fresh is None:
         key = find_secret_key(request.key_file)
-        return [bundles.load(path, key=key) for path in paths]
+        return [bundles.load(one, key=key) if isinstance(one, Path) else one for one in chosen]
     name = request.fresh_seed_env
     secret = None if name is None else secret_from(name, os.environ)
-    manifests = [bundles.read_manifest(path)[0] for path in paths]
+    manifests = [
+        bundles.read_manifest(one)[0] if isinstance(one, Path) else one.manifest for one in chosen
+    ]
     return fresh_challenges(manifests, request.fresh, secret, jobs=jobs, progress=progress)
 
 

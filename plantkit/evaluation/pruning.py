@@ -15,6 +15,7 @@ from plantkit.evaluation.grid import Cell
 from plantkit.evaluation.requests import Progress
 from plantkit.evaluation.resources import Resources
 from plantkit.isolation.backends import Backend
+from plantkit.isolation.here import run_here
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Status
@@ -94,6 +95,22 @@ class Pruning:
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _run(self, jobs: Sequence[PruneJob], on_result: Callable[[Outcome], None]) -> list[Outcome]:
+        """Returns the outcomes of `jobs`: first of those that run in this process, one after the
+        other and in this thread, then of the others, run on all backends side by side."""
+        speed, here = self.resources.settings.speed, {}
+        for position, job in enumerate(jobs):
+            if job.source.pruner is not None:
+                here[position] = with_effort(run_here(job), speed)
+                on_result(here[position])
+        others = [job for job in jobs if job.source.pruner is None]
+        found = iter(self._run_apart(others, on_result) if others else [])
+        return [
+            here[position] if position in here else next(found) for position in range(len(jobs))
+        ]
+
+    def _run_apart(
+        self, jobs: Sequence[PruneJob], on_result: Callable[[Outcome], None]
+    ) -> list[Outcome]:
         """Returns the outcomes of `jobs`, run on all backends side by side."""
         backends = self.resources.backends[: len(jobs)]
         idle: SimpleQueue[Backend] = SimpleQueue()
@@ -109,7 +126,7 @@ class Pruning:
                 idle.put(backend)
 
         outcomes = []
-        with ThreadPoolExecutor(max(1, len(backends))) as pool:
+        with ThreadPoolExecutor(len(backends)) as pool:
             try:
                 for future in [pool.submit(run, job) for job in jobs]:
                     while not future.done():  # in short waits, for Windows interrupts none

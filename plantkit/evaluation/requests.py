@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plantkit.errors import UsageError
 from plantkit.isolation.levels import AUTO
+from plantkit.pruners.sources import PrunerSource
+
+if TYPE_CHECKING:
+    from plantkit.challenges.bundles import Challenge
 
 DEFAULT_SUITE = "starter"
 
@@ -36,15 +41,18 @@ class RunRequest:
 class Request(RunRequest):
     """What `plantkit evaluate` was asked for; see its options.
 
+    pruners: paths and names as typed. challenges: ids and paths, or loaded ones.
+    objects: pruners that were given as objects, from Python.
     keeps_masks: whether `Evaluation.masks` are wanted.
 
     Raises:
         UsageError: options that exclude each other, or one that needs another.
     """
 
-    pruners: Sequence[str]
+    pruners: Sequence[str] = ()
+    objects: Sequence[PrunerSource] = ()
     suite: str | None = None
-    challenges: Sequence[str] = ()
+    challenges: Sequence[str | Challenge] = ()
     seeds: int | None = None
     baselines: str = "suite"
     output_format: str = "table"
@@ -61,7 +69,7 @@ class Request(RunRequest):
     keeps_masks: bool = False
 
     def __post_init__(self) -> None:
-        if not self.pruners:
+        if not self.pruners and not self.objects:
             raise UsageError("no pruner was given; expected a path or a registered name")
         if self.suite is not None and self.challenges:
             raise UsageError("--suite and --challenge exclude each other; give one of them")

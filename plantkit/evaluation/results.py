@@ -1,19 +1,26 @@
-"""Evaluations from Python, for notebooks and tests: the figures of the command line, by pruner."""
+"""The results of an evaluation from Python, for notebooks and tests: figures, tables, pictures."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from plantkit.challenges.densities import multiple_of
-from plantkit.errors import UnknownNameError, UsageError
-from plantkit.evaluation.requests import Request
-from plantkit.evaluation.run import run_evaluation
+from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
+from plantkit.files import write_whole
+from plantkit.networks.masks import Mask
+from plantkit.reports import csv
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.ranking import Standing
 from plantkit.scoring.records import Record
+
+if TYPE_CHECKING:
+    from altair import ConcatChart
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +81,12 @@ class PrunerFigures(Standing):
 
 
 class EvaluationResult:
-    """The figures of an evaluation by pruner name, best first.
+    """The results of an evaluation: a mapping from pruner names to figures, best first.
+
+    In a notebook it shows the standings.
 
     Attributes:
-        evaluation: all that was evaluated.
+        evaluation: all that was evaluated: records, standings, challenges, settings, masks.
         warnings: what the command line would have warned of; they are not Python warnings,
             which tests often turn into errors.
     """
@@ -98,6 +107,104 @@ class EvaluationResult:
         """The JSON object whose schema is `results`."""
         return self.evaluation.to_json()
 
+    def __repr__(self) -> str:
+        """The standings, and what went wrong, as text."""
+        return "\n\n".join(self._parts("simple", "\n".join))
+
+    def _repr_html_(self) -> str:
+        """The standings, and what went wrong, as HTML; Jupyter calls this."""
+        return "\n".join(
+            self._parts("html", lambda lines: "".join(f"<p>{escape(line)}</p>" for line in lines))
+        )
+
+    def _parts(self, form: str, paragraphs: Callable[[Sequence[str]], str]) -> Iterator[str]:
+        from plantkit.reports.tables import error_lines, note_lines, render_table
+        from plantkit.reports.tracks import standings_tables
+
+        for table in standings_tables(self.evaluation):
+            yield paragraphs([table.title])
+            yield render_table(
+                list(table.rows[0]), [list(row.values()) for row in table.rows], form
+            )
+        found = [*error_lines(self.evaluation), *note_lines(self.evaluation), *self.warnings]
+        if found:
+            yield paragraphs(found)
+
+    def to_frame(self, what: Literal["records", "standings"] = "records") -> DataFrame:
+        """Returns a pandas data frame.
+
+        Args:
+            what: "records" for a row per run, with the columns of `--format csv`; "standings" for a
+                row per pruner.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+            UsageError: `what` is something else.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtraError(extra="notebook", needed_for="to_frame()") from error
+        if what == "records":
+            return pd.DataFrame(csv.rows(self.evaluation), columns=csv.COLUMNS)
+        if what == "standings":
+            return pd.DataFrame([one.to_json() for one in self.evaluation.standings])
+        raise UsageError(f"what is {what!r}; expected 'records' or 'standings'")
+
+    def mask(self, pruner: str, *, challenge: str, density: float | str, seed: int = 0) -> Mask:
+        """Returns the mask that a pruner found in one run.
+
+        Args:
+            challenge: an id.
+            density: as it was asked for: a number, "3x" or "planted".
+
+        Raises:
+            UnknownNameError: no such pruner.
+            UsageError: no such run, or it has no mask: it failed, or masks were not kept.
+        """
+        what = f"{pruner!r} on {challenge!r} at density {density!r} with seed {seed}"
+        for record in self[pruner].records:
+            if (record.challenge, record.seed) == (challenge, seed) and _has_density(
+                record, density
+            ):
+                found = self.evaluation.masks.get(record.mask_sha256 or "")
+                if found is None:
+                    why = (
+                        "its mask was not kept"
+                        if record.status == "ok"
+                        else f"{record.status}: {record.error}"
+                    )
+                    raise UsageError(f"there is no mask of {what}: {why}")
+                return found
+        raise UsageError(f"there is no run of {what}")
+
+    def plot(self, kind: str = "curves") -> ConcatChart:
+        """Returns charts, which a notebook shows, and which can be changed and saved.
+
+        Args:
+            kind: "curves" for recovered digits over density, "standings" for scores with their
+                intervals, "heat_map" for scores by challenge, "effort" for scores over effort.
+
+        Raises:
+            UnknownNameError: no such kind.
+            UsageError: there is nothing of that kind to show.
+            MissingExtraError: Altair is not installed.
+        """
+        from plantkit.reports.pictures.evaluations import draw_evaluation
+
+        return draw_evaluation(self.evaluation, kind)
+
+    def report(self, path: str | Path) -> Path:
+        """Writes one HTML page with everything, as `plantkit report` does, and returns its path.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        from plantkit.reports import html
+
+        write_whole(Path(path), html.render(self.evaluation))
+        return Path(path)
+
     def __getitem__(self, name: str) -> PrunerFigures:
         if name not in self._figures:
             raise UnknownNameError("pruner in this evaluation", name, self._figures)
@@ -111,30 +218,6 @@ class EvaluationResult:
 
     def __len__(self) -> int:
         return len(self._figures)
-
-
-def evaluate_pruners(
-    pruners: Sequence[str], *, baselines: str = "none", **options: Any
-) -> EvaluationResult:
-    """Returns the figures of pruners, each run in a process of its own.
-
-    Args:
-        pruners: paths or registered names, as on the command line.
-        baselines: installed pruners to rank with them: names, "suite", "all" or "none".
-        options: other fields of `Request`, such as suite, challenges, densities and seeds.
-
-    Raises:
-        UsageError: a file, name or value that cannot be used, or two suites of challenges.
-        PluginError: none of the pruners can be loaded.
-        BundleError: a challenge is invalid.
-    """
-    warnings: list[str] = []
-    outcome = run_evaluation(
-        Request(pruners=pruners, baselines=baselines, **options),
-        warn=lambda message: warnings.append(str(message)),
-        progress=lambda *_: None,
-    )
-    return EvaluationResult(outcome.evaluation, warnings)
 
 
 def _has_density(record: Record, density: float | str | None) -> bool:

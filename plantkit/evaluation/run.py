@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
-from plantkit.evaluation.participants import Installed, load_submissions, with_unique_labels
+from plantkit.evaluation.participants import (
+    Installed,
+    entry_here,
+    load_submissions,
+    with_unique_labels,
+)
 from plantkit.evaluation.requests import Progress, PruneRequest, Request, RunRequest, Warn
 from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.levels import Isolation, Level, choose
@@ -60,7 +65,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         BundleError: a challenge is invalid.
         IsolationError: full isolation was asked for and this machine lacks it.
     """
-    sources = [parse_pruner(text) for text in request.pruners]
+    sources = [*map(parse_pruner, request.pruners), *request.objects]
     servers = None if request.executor == "local" else 1  # here only submissions are loaded
     with _start(request, _executor(request), warn, servers=servers) as started:
         from plantkit.evaluation import harness
@@ -78,14 +83,18 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         metrics = registry.metrics()
         bundle_directories = registry.challenge_directories()
         installed = Installed.of(registry, strict=request.strict_plugins, warn=warn)
-        named = [installed.entry(source) for source in sources if source.path is None]
+        named = [
+            installed.entry(source) if source.pruner is None else entry_here(source)
+            for source in sources
+            if source.path is None
+        ]
         contest = prepare(
             request, bundle_directories, jobs=started.jobs, warn=warn, progress=progress
         )
         names = sorted(installed.pruners) if contest.baselines is None else contest.baselines
         baselines = [installed.entry(PrunerSource(name=name)) for name in names]
         secrets = [*request.challenge_directories, *bundle_directories]
-        secrets += [challenge.path for challenge in contest.challenges]
+        secrets += [one.path for one in contest.challenges if one.path.exists()]
         if request.run_directory is not None:
             secrets.append(request.run_directory)
         backends = started.backends(secrets)
@@ -102,7 +111,11 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         entries = with_unique_labels([*given, *others])
         cache = Cache() if request.cached else None
         resources = started.resources(
-            backends, device=request.device, cache=cache, speed=machine_speed(cache)
+            backends,
+            device=request.device,
+            cache=cache,
+            speed=machine_speed(cache),
+            runs_here=any(source.pruner is not None for source in sources),
         )
         with ExitStack() as stack:
             run_directory = None
@@ -200,8 +213,12 @@ class _Started:
         device: str = "cpu",
         cache: Cache | None = None,
         speed: float | None = None,
+        runs_here: bool = False,
     ) -> Resources:
-        """Returns what the harness works with; a remote executor brings its own backends."""
+        """Returns what the harness works with; a remote executor brings its own backends.
+
+        runs_here: whether a pruner runs in this process. Then nothing more than that is recorded.
+        """
         from plantkit.evaluation.resources import RemoteExecutor, Resources
         from plantkit.networks.training.executors import LocalExecutor
         from plantkit.scoring.evaluation import Settings
@@ -210,7 +227,10 @@ class _Started:
             backends = self.executor.backends(self.level)
         return Resources(
             settings=Settings(
-                jobs=self.jobs, device=device, isolation=self.level.value, speed=speed
+                jobs=self.jobs,
+                device=device,
+                isolation=(Level.NONE if runs_here else self.level).value,
+                speed=speed,
             ),
             limits=self.limits,
             backends=backends,

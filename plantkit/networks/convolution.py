@@ -37,10 +37,11 @@ _COST = 5.0
 class ConvolutionSpec(Network):
     """The shape of a convolutional network on images.
 
-    image: (channels, height, width) of a sample; samples are given flat, channel by channel
-        and row by row, as (n, channels * height * width). Its module takes images, too.
-    blocks: the output channels of every convolution, block by block.
-    hidden: widths of the linear layers before the last one; may be empty.
+    Attributes:
+        image: (channels, height, width) of a sample; samples are given flat, channel by channel
+            and row by row, as (n, channels · height · width). Its module takes images, too.
+        blocks: the output channels of every convolution, block by block.
+        hidden: widths of the linear layers before the last one; may be empty.
     """
 
     kind: ClassVar[str] = "convolution"

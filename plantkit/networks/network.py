@@ -84,7 +84,7 @@ class Network(ABC):
         """Returns the outputs (runs, n, outputs) of many networks of this shape.
 
         Args:
-            parameters: name to (runs, *shape).
+            parameters: name to tensors with an axis of runs before the parameter's own.
             inputs: (n, inputs), shared by the runs, or (runs, n, inputs).
         """
         with torch.device("meta"):  # allocates nothing and draws nothing
@@ -130,7 +130,8 @@ class Network(ABC):
     ) -> Backpropagation:
         """Returns what writes the gradients of `parameters` into `gradients`.
 
-        Both map names to (runs, *shape); they keep their memory while training moves them.
+        Both map names to tensors with an axis of runs before the parameter's own; they keep their
+        memory while training moves them.
         The default is torch's autograd over `forward_runs`.
         """
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}

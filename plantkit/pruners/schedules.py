@@ -23,11 +23,13 @@ Saliency = Callable[[Problem], Mapping[str, Tensor]]
 
 
 class Schedule(enum.StrEnum):
-    """SINGLE: the initial network is scored once.
+    """In how many rounds a pruner prunes, and what it scores in each.
 
-    MULTISHOT: in every round the masked network is trained from the initial weights, scored as
-        it is then, and reset to the initial weights.
-    ITERATED: in every round the masked initial network is scored, without any training.
+    Attributes:
+        SINGLE: the initial network is scored once.
+        MULTISHOT: in every round the masked network is trained from the initial weights, scored
+            as it is then, and reset to the initial weights.
+        ITERATED: in every round the masked initial network is scored, without any training.
     """
 
     SINGLE = "single"

@@ -1,4 +1,4 @@
-"""Where a pruner is found, from what a user typed: a file's path, or a registered name."""
+"""Where a pruner is found: in a file, by a registered name, or in this process."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class PrunerSource:
     """Where a pruner is found: in a submission, or at an entry point of an installed plugin.
 
     path: what was given of a submission. submission: what was read there; None before that.
+    pruner: one that is an object of this process, and runs here; nothing else is set but its name.
     """
 
     path: str | None = None
@@ -29,6 +30,7 @@ class PrunerSource:
     name: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     submission: Submission | None = field(default=None, repr=False, compare=False)
+    pruner: Any = field(default=None, repr=False, compare=False)
 
     def read(self) -> PrunerSource:
         """Returns the source with its submission, if it is one, read once and for all.

@@ -19,6 +19,7 @@ _SHARED = {
     "details",
     "grids",
     "page",
+    "pictures",
     "remarks",
     "rendering",
     "tables",

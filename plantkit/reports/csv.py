@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 from plantkit.scoring.evaluation import Evaluation
 
@@ -14,14 +15,24 @@ _FIRST_LINE = (
 )
 
 
-def render(evaluation: Evaluation) -> str:
-    text = io.StringIO()
-    columns = _FIRST_LINE.split(",")
-    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
+COLUMNS = _FIRST_LINE.split(",")
+
+
+def rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Returns what each record has of `COLUMNS`; None or nothing where it has no such figure."""
+    found = []
     for record in evaluation.records:
         row = record.to_json()
         for track in ("strong", "weak"):
             row |= {f"{track}_{key}": number for key, number in row[track].items()}
-        writer.writerow(row | row["overlap"])
+        row |= row["overlap"]
+        found.append({name: row[name] for name in COLUMNS if name in row})
+    return found
+
+
+def render(evaluation: Evaluation) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(evaluation))
     return text.getvalue()

@@ -17,7 +17,7 @@ import pytest
 from plantkit.challenges import sealing
 from plantkit.challenges.freezing import seal_bundle
 from plantkit.cli.new.scaffolding import new_assignment
-from plantkit.evaluation.results import evaluate_pruners
+from plantkit.evaluation.evaluating import evaluate
 from plantkit.grading.criteria import conformance, determinism
 from plantkit.grading.grade import MarkVerdict
 from plantkit.grading.rubric import read_rubric
@@ -167,11 +167,11 @@ def test_a_good_submission(
     graded: Callable[..., Graded], tiny_challenges: Path, tmp_path: Path
 ) -> None:
     result = graded(GOOD, "--hidden", "show")
-    evaluation = evaluate_pruners(
-        [str(tmp_path / "mine.py")],
-        challenges=["relu-3x8"],
-        challenge_directories=[tiny_challenges],
-        densities=[0.5],
+    evaluation = evaluate(
+        tmp_path / "mine.py",
+        challenge="relu-3x8",
+        directories=[tiny_challenges],
+        density=0.5,
         seeds=2,
         jobs=1,
     ).evaluation
