@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plantkit.challenges.fresh import secret_from
 from plantkit.errors import PluginError
 from plantkit.evaluation.opening import open_workplace
 from plantkit.evaluation.requests import Progress, Request, Warn
@@ -128,6 +127,7 @@ def open_grader(
             )
 
     def plan(jobs: int) -> GradingPlan:
+        from plantkit.challenges.fresh import secret_from
         from plantkit.grading.plan import make_plan
 
         return make_plan(
