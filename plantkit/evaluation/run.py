@@ -67,7 +67,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
     """
     sources = [*map(parse_pruner, request.pruners), *request.objects]
     servers = None if request.executor == "local" else 1  # here only submissions are loaded
-    with _start(request, _executor(request), warn, servers=servers) as started:
+    with start(request, open_executor(request), warn, servers=servers) as started:
         from plantkit.evaluation import harness
         from plantkit.evaluation.cache import Cache
         from plantkit.evaluation.calibration import machine_speed
@@ -159,7 +159,7 @@ def run_pruning(request: PruneRequest, *, warn: Warn, progress: Progress) -> Seq
     Raises: as `run_evaluation`.
     """
     source = parse_pruner(request.pruner)
-    with _start(request, nullcontext(), warn) as started:
+    with start(request, nullcontext(), warn) as started:
         from plantkit.challenges import bundles, catalog
         from plantkit.evaluation import harness
         from plantkit.evaluation.run_directory import save_mask
@@ -191,7 +191,7 @@ def run_pruning(request: PruneRequest, *, warn: Warn, progress: Progress) -> Seq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Started:
+class Started:
     """What has been started for a request. executor: trains; None where nothing is trained."""
 
     limits: Limits
@@ -241,13 +241,13 @@ class _Started:
 
 
 @contextmanager
-def _start(
+def start(
     request: RunRequest,
     executor: AbstractContextManager[Executor | None],
     warn: Warn,
     *,
     servers: int | None = None,
-) -> Iterator[_Started]:
+) -> Iterator[Started]:
     """Starts what a request needs, and ends it with the block.
 
     What runs pruners comes first, before this machine is probed: servers import torch while we
@@ -271,7 +271,7 @@ def _start(
             level, warning = choose(request.isolation, probe_machine())
             if warning:
                 warn(warning)
-            yield _Started(
+            yield Started(
                 limits=Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib),
                 jobs=jobs,
                 scratch=scratch,
@@ -282,7 +282,7 @@ def _start(
 
 
 @contextmanager
-def _executor(request: Request) -> Iterator[Executor]:
+def open_executor(request: Request) -> Iterator[Executor]:
     """Starts what trains: processes on this machine, or a connection to a Dask cluster.
 
     Raises:

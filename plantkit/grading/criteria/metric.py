@@ -44,11 +44,11 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     mine: list[Record] = []
     missing = theirs_failed = ""
     for challenge in bench.challenges:
-        records = bench.records(criterion, bench.entry.label, challenge)
+        records = bench.records(criterion, challenge)
         mine += records
         seeds = _values(criterion, bench, challenge, records)
         if criterion.baseline is not None:
-            others = bench.records(criterion, criterion.baseline, challenge)
+            others = bench.records(criterion, challenge, baseline=criterion.baseline)
             theirs_failed = theirs_failed or failures_text(others)
             base = _values(criterion, bench, challenge, others)
             seeds = [
