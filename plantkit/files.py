@@ -123,8 +123,9 @@ class Journal(Generic[Kept]):
 
     Args:
         identity: what must be the same for old records to count.
-        kind: "run" or "study", for the file's name and messages.
+        kind: "run", "study" or "class", for the file's name and messages.
         parse: makes a record of its JSON value.
+        option: what named the directory, for messages.
 
     Attributes:
         records: all in the directory, those of earlier processes first.
@@ -143,11 +144,13 @@ class Journal(Generic[Kept]):
         kind: str,
         parse: Callable[[Any], Kept],
         resume: bool,
+        option: str = "--run-dir",
     ) -> None:
         self.path = path
         self.records: list[Kept] = []
+        self._option = option
         path.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(path / _LOCK_FILE)
+        self._lock = _locked(path / _LOCK_FILE, option)
         try:
             self._open(path / f"{kind}.json", identity, parse, resume=resume)
         except BaseException:
@@ -169,7 +172,7 @@ class Journal(Generic[Kept]):
         if not resume:
             raise UsageError(
                 f"{self.path} holds a {kind} already; add --resume to go on with it, "
-                "or give another --run-dir"
+                f"or give another {self._option}"
             )
         try:
             found = dict(json.loads(identity_file.read_text(encoding="utf-8")))
@@ -179,7 +182,7 @@ class Journal(Generic[Kept]):
             if found.get(key) != wanted:
                 raise UsageError(
                     f"{self.path} holds a {kind} whose {key} differ from what is asked for now: "
-                    f"{_difference(found.get(key), wanted)}; give another --run-dir"
+                    f"{_difference(found.get(key), wanted)}; give another {self._option}"
                 )
         self.records = read_records(self.path, parse)
         write_whole(self.path / RECORDS_FILE, "".join(map(_line, self.records)))
@@ -235,7 +238,7 @@ def _line(record: JsonRecord) -> str:
     return json.dumps(record.to_json()) + "\n"
 
 
-def _locked(path: Path) -> int:
+def _locked(path: Path, option: str) -> int:
     """Returns the descriptor of a file that only this process has locked, until it ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -249,7 +252,7 @@ def _locked(path: Path) -> int:
             return descriptor  # a file system without locks
         os.close(descriptor)
         raise UsageError(
-            f"{path.parent} is in use by another run; wait for it, or give another --run-dir"
+            f"{path.parent} is in use by another run; wait for it, or give another {option}"
         ) from error
     return descriptor
 

@@ -22,15 +22,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plantkit.challenges import densities, sealing
+from plantkit.challenges import sealing
+from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.files import MOST_HEADER_BYTES, parse_tensors, read_digested
 from plantkit.challenges.manifests import MANIFEST, SEALED, TRAIN, TRUTH, WEIGHTS, read_manifest
 from plantkit.errors import BundleError, SealedTruthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
-from plantkit.networks.tasks import Task, TaskKind, task_from_json
-from plantkit.networks.training import Recipe, Samples
-from plantkit.networks.training.accuracy import Accuracies
+from plantkit.networks.tasks import Task, TaskKind
+from plantkit.networks.training import Samples
 from plantkit.pruners.problem import Problem
 
 #: Names of `manifests` that code which loads bundles needs too.
@@ -50,44 +50,12 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublicChallenge:
-    """A challenge without its truth: all that a pruner needs, and nothing it must not see.
+class PublicChallenge(ChallengeFacts):
+    """A challenge without its truth: all that a pruner needs, and nothing it must not see."""
 
-    digest: the challenge's identity, the same sealed or not; see the module.
-    densities: the protocol's densities, as `densities.parse_density` returns them.
-    trivial, ticket, dense: reference accuracies on the test data.
-    """
-
-    id: str
-    title: str
-    family: str
-    hidden: bool
     path: Path
-    digest: str
-    network: PerceptronSpec
-    task: Task
-    recipe: Recipe
-    densities: tuple[float | str, ...]
-    overlap_scored: bool
-    ticket_kept: int
-    trivial: float
-    ticket: Accuracies
-    dense: Accuracies
     weights: Mapping[str, Tensor]
     train: Samples
-    manifest: Mapping[str, Any]
-
-    @property
-    def planted_density(self) -> float:
-        return self.ticket_kept / self.network.total
-
-    def density_of(self, density: float | str) -> float | None:
-        """Returns the density in (0, 1] that is asked for; see `densities.density_of`."""
-        return densities.density_of(density, kept=self.ticket_kept, total=self.network.total)
-
-    @property
-    def is_sealed(self) -> bool:
-        return bool(self.manifest["truth"]["storage"] == "sealed")
 
     def problem(self, *, density: float, seed: int) -> Problem:
         """Returns what a pruner may see of this challenge."""
@@ -240,8 +208,7 @@ def with_truth(public: PublicChallenge, content: bytes, path: Path) -> Challenge
                 path,
                 f"ticket.{name} is {counted[name]}; {MANIFEST} says {manifest['ticket'][name]}",
             )
-    shared = {field.name: getattr(public, field.name) for field in fields(PublicChallenge)}
-    return Challenge(**shared, truth=truth)
+    return Challenge(**_fields_of(public), truth=truth)
 
 
 def public_of(bundle: Bundle) -> PublicChallenge:
@@ -251,8 +218,8 @@ def public_of(bundle: Bundle) -> PublicChallenge:
         BundleError: a file breaks the contract; `path` names it.
     """
     manifest, path = bundle.manifest, bundle.path
-    network = PerceptronSpec.from_json(manifest["network"])
-    task = task_from_json(manifest["task"])
+    facts = ChallengeFacts.of(manifest, bundle.digest)
+    network, task = facts.network, facts.task
     if task.outputs != network.outputs or task.metric != manifest["task"]["metric"]:
         raise BundleError(
             path / MANIFEST, f"task {manifest['task']} does not fit network {network.widths}"
@@ -263,29 +230,18 @@ def public_of(bundle: Bundle) -> PublicChallenge:
     tensors, _ = parse_tensors(path / TRAIN, bundle.files[TRAIN])
     train = _samples(path / TRAIN, tensors, "", network, task, manifest["data"]["train"])
     _check_counts(path / MANIFEST, manifest["ticket"], network)
-    reference = manifest["reference"]
-    if reference["ticket"]["strong"] <= reference["trivial"]:
+    if facts.ticket.strong <= facts.trivial:
         raise BundleError(path / MANIFEST, "the ticket does no better than the constant predictor")
     return PublicChallenge(
-        id=manifest["id"],
-        title=manifest["title"],
-        family=manifest["family"],
-        hidden=manifest["planting"]["hidden"],
+        **_fields_of(facts),
         path=path,
-        digest=bundle.digest,
-        network=network,
-        task=task,
-        recipe=Recipe.from_json(manifest["protocol"]["training"]),
-        densities=tuple(manifest["protocol"]["densities"]),
-        overlap_scored=manifest["overlap_scored"],
-        ticket_kept=manifest["ticket"]["kept"],
-        trivial=reference["trivial"],
-        ticket=Accuracies(**reference["ticket"]),
-        dense=Accuracies(**reference["dense"]),
         weights={name: weights[name] for name in network.shapes},
         train=train,
-        manifest=manifest,
     )
+
+
+def _fields_of(challenge: ChallengeFacts) -> dict[str, Any]:
+    return {field.name: getattr(challenge, field.name) for field in fields(challenge)}
 
 
 def most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:

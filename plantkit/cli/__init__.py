@@ -32,7 +32,7 @@ from plantkit.version import __version__
 _SHARED = {"failures", "options", "output", "progress"}
 #: Command name to module: every other one. `list_` has the underscore because of Python's own.
 COMMANDS = {
-    module.name.rstrip("_"): f"{__name__}.{module.name}"
+    module.name.rstrip("_").replace("_", "-"): f"{__name__}.{module.name}"
     for module in pkgutil.iter_modules(__path__)
     if module.name not in _SHARED
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from plantkit.evaluation.requests import Progress
 from plantkit.evaluation.resources import Resources
 from plantkit.evaluation.run_directory import RunDirectory
 from plantkit.machine import environment
+from plantkit.networks.masks import Mask
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation
@@ -43,13 +44,29 @@ def evaluate(
     run_directory: RunDirectory | None = None,
     metrics: Sequence[Metric] = (),
     progress: Progress = lambda *_: None,
+    keeps_masks: bool = False,
 ) -> Evaluation:
     """Runs every entry on every challenge, density and seed, and ranks the entries.
 
     A run that fails becomes a record with a status; nothing that a pruner does stops the
     others. Records that `run_directory` already holds are not made again.
+
+    Args:
+        keeps_masks: whether masks are kept in memory; those of a run directory are kept there.
     """
-    started = datetime.now(UTC).isoformat(timespec="seconds")
+    evaluation = Evaluation(
+        entries=entries,
+        challenges=challenges,
+        suite=suite,
+        protocol=protocol,
+        records=[],
+        standings=[],
+        settings=resources.settings,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    masks: dict[str, Mask] = {}
+    if run_directory is not None:
+        run_directory.save_evaluation(evaluation)
     records: list[Record] = list(run_directory.records) if run_directory else []
     done = {record.key for record in records}
     prunings: dict[str, Pruning] = {}
@@ -76,17 +93,15 @@ def evaluate(
                     if attempt.mask is not None:
                         run_directory.save_mask(attempt.mask)
                 run_directory.append(new)
+            elif keeps_masks:
+                masks |= _masks_of(attempts, new)
             records.extend(new)
     records = _in_order(records, entries, challenges)
-    return Evaluation(
-        entries=entries,
-        challenges=challenges,
-        suite=suite,
-        protocol=protocol,
+    return replace(
+        evaluation,
         records=records,
         standings=rank_by_start(challenges, records, protocol),
-        settings=resources.settings,
-        started=started,
+        masks=masks if run_directory is None else run_directory.masks,
     )
 
 
@@ -207,6 +222,15 @@ def _score(
     )
     progress(f"{label}: training", total, total)
     return records
+
+
+def _masks_of(attempts: Sequence[Attempt], records: Sequence[Record]) -> dict[str, Mask]:
+    """Returns the masks of attempts by digest, without what they were chosen by."""
+    return {
+        record.mask_sha256: Mask(attempt.mask)
+        for attempt, record in zip(attempts, records, strict=True)
+        if attempt.mask is not None and record.mask_sha256 is not None
+    }
 
 
 def _in_order(

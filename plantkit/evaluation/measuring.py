@@ -11,7 +11,7 @@ from plantkit.networks.training.accuracy import Accuracies, Measurement, measure
 from plantkit.networks.training.executors import Executor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Metric
-from plantkit.scoring.recording import Structure, costs_of, record_of
+from plantkit.scoring.recording import Structure, compute_metrics, costs_of, record_of
 from plantkit.scoring.records import Record
 
 #: A mask's digest, the seed that it is trained with, and the step that it is trained from.
@@ -127,13 +127,14 @@ class _Scoring:
     def _record(self, attempt: Attempt, mask: Mask | None, metrics: Sequence[Metric]) -> Record:
         if mask is None:
             return record_of(self._challenge, attempt)
+        found = self._accuracies[self._run_of(attempt, mask)]
         return record_of(
             self._challenge,
             attempt,
             digest=self._digests[id(mask)],
             structure=self._structures[id(mask)],
-            accuracies=self._accuracies[self._run_of(attempt, mask)],
-            metrics=metrics,
+            accuracies=found,
+            metrics=compute_metrics(metrics, self._challenge, mask, found),
         )
 
     def _run_of(self, attempt: Attempt, mask: Mask) -> _RunKey:

@@ -47,18 +47,30 @@ class Pruning:
 
         A pruner whose masks do not depend on the seed is run once for all seeds.
         """
-        runs = [_run_of(cell) for cell in cells]
-        distinct = {_key_of(run): run for run in runs}
+        runs = distinct_runs(cells)
         found = self._outcomes(
-            list(distinct.values()),
+            runs,
             lambda done, total: progress(f"{label}: pruning", done, total),
         )
-        outcomes = dict(zip(distinct, found, strict=True))
+        return self.attempts_of(cells, found)
+
+    def attempts_of(self, cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> list[Attempt]:
+        """Returns the attempts of `cells`, of the outcomes of their `distinct_runs`."""
+        by_run = dict(zip(map(_key_of, distinct_runs(cells)), outcomes, strict=True))
         total = self.challenge.network.total
         return [
-            _attempt(cell, outcomes[_key_of(run)], budget_of(cell.density, total))
-            for cell, run in zip(cells, runs, strict=True)
+            _attempt(cell, by_run[_key_of(_run_of(cell))], budget_of(cell.density, total))
+            for cell in cells
         ]
+
+    def outcome(self, cell: Cell, backend: Backend) -> Outcome:
+        """Returns what came of one of the `distinct_runs`, from the cache or run on `backend`."""
+        known = self._refused(cell) or self._known(cell)
+        if known is not None:
+            return known
+        outcome = with_effort(backend.run(self.job(cell)), self.resources.settings.speed)
+        self._keep(cell, outcome)
+        return outcome
 
     def again(
         self, cells: Sequence[Cell], *, label: str, progress: Progress = lambda *_: None
@@ -73,7 +85,7 @@ class Pruning:
             done += 1
             progress(f"{label}: pruning again", done, len(cells))
 
-        return self._run([self._job(_run_of(cell)) for cell in cells], on_result)
+        return self._run([self.job(_run_of(cell)) for cell in cells], on_result)
 
     def _outcomes(
         self, cells: Sequence[Cell], progress: Callable[[int, int], None]
@@ -88,7 +100,7 @@ class Pruning:
             done += 1
             progress(done, len(cells))
 
-        found = self._run([self._job(cells[position]) for position in missing], on_result)
+        found = self._run([self.job(cells[position]) for position in missing], on_result)
         for position, outcome in zip(missing, found, strict=True):
             outcomes[position] = outcome
             self._keep(cells[position], outcome)
@@ -124,7 +136,8 @@ class Pruning:
                 raise
         return outcomes
 
-    def _job(self, cell: Cell) -> PruneJob:
+    def job(self, cell: Cell) -> PruneJob:
+        """Returns what a backend is to run for a cell."""
         return PruneJob(
             source=cell.entry.source,
             problem=self.problem_directory,
@@ -193,6 +206,11 @@ class Pruning:
             density=cell.density,
             seed=cell.seed,
         )
+
+
+def distinct_runs(cells: Sequence[Cell]) -> list[Cell]:
+    """Returns the cells that must be run: one for all seeds where masks do not depend on them."""
+    return list({_key_of(run): run for run in map(_run_of, cells)}.values())
 
 
 def _run_of(cell: Cell) -> Cell:

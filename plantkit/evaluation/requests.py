@@ -34,6 +34,8 @@ class RunRequest:
 class Request(RunRequest):
     """What `plantkit evaluate` was asked for; see its options.
 
+    keeps_masks: whether `Evaluation.masks` are wanted.
+
     Raises:
         UsageError: options that exclude each other, or one that needs another.
     """
@@ -54,6 +56,7 @@ class Request(RunRequest):
     key_file: Path | None = None
     fresh: int | None = None
     fresh_seed_env: str | None = None
+    keeps_masks: bool = False
 
     def __post_init__(self) -> None:
         if not self.pruners:

@@ -24,6 +24,7 @@ from plantkit.machine import available_cores
 from plantkit.pruners.sources import PrunerSource, parse_pruner
 
 if TYPE_CHECKING:
+    from plantkit.challenges.bundles import Challenge
     from plantkit.evaluation.cache import Cache
     from plantkit.evaluation.resources import Resources
     from plantkit.isolation.backends import Backend
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
 class EvaluationOutcome:
     """What a request came to; the given pruners' entries come first.
 
+    challenges: those of the evaluation, with their truth.
     failed: whether a run of a given pruner was not ok, or one could not be loaded.
     """
 
     evaluation: Evaluation
+    challenges: Sequence[Challenge]
     reporter: Reporter
     failed: bool
 
@@ -64,7 +67,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
     """
     sources = [parse_pruner(text) for text in request.pruners]
     servers = None if request.executor == "local" else 1  # here only submissions are loaded
-    with _start(request, _executor(request), warn, servers=servers) as started:
+    with start(request, open_executor(request), warn, servers=servers) as started:
         from plantkit.evaluation import harness
         from plantkit.evaluation.cache import Cache
         from plantkit.evaluation.calibration import machine_speed
@@ -124,6 +127,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
                 run_directory=run_directory,
                 metrics=metrics,
                 progress=progress,
+                keeps_masks=request.keeps_masks,
             )
         if cache is not None:
             cache.trim()
@@ -131,6 +135,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
     failed = any(record.status != "ok" for record in evaluation.records if record.pruner in mine)
     return EvaluationOutcome(
         evaluation=evaluation,
+        challenges=contest.challenges,
         reporter=reporters[request.output_format],
         failed=failed or bool(broken),
     )
@@ -144,7 +149,7 @@ def run_pruning(request: PruneRequest, *, warn: Warn, progress: Progress) -> Seq
     Raises: as `run_evaluation`.
     """
     source = parse_pruner(request.pruner)
-    with _start(request, nullcontext(), warn) as started:
+    with start(request, nullcontext(), warn) as started:
         from plantkit.challenges import bundles, catalog
         from plantkit.evaluation import harness
         from plantkit.evaluation.run_directory import save_mask
@@ -176,7 +181,7 @@ def run_pruning(request: PruneRequest, *, warn: Warn, progress: Progress) -> Seq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Started:
+class Started:
     """What has been started for a request. executor: trains; None where nothing is trained."""
 
     limits: Limits
@@ -219,13 +224,13 @@ class _Started:
 
 
 @contextmanager
-def _start(
+def start(
     request: RunRequest,
     executor: AbstractContextManager[Executor | None],
     warn: Warn,
     *,
     servers: int | None = None,
-) -> Iterator[_Started]:
+) -> Iterator[Started]:
     """Starts what a request needs, and ends it with the block.
 
     What runs pruners comes first, before this machine is probed: servers import torch while we
@@ -249,7 +254,7 @@ def _start(
             level, warning = choose(request.isolation, probe_machine())
             if warning:
                 warn(warning)
-            yield _Started(
+            yield Started(
                 limits=Limits(time_seconds=request.time_seconds, memory_mib=request.memory_mib),
                 jobs=jobs,
                 scratch=scratch,
@@ -260,7 +265,7 @@ def _start(
 
 
 @contextmanager
-def _executor(request: Request) -> Iterator[Executor]:
+def open_executor(request: Request) -> Iterator[Executor]:
     """Starts what trains: processes on this machine, or a connection to a Dask cluster.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -175,6 +175,21 @@ class Grade:
             "format_errors": list(self.format_errors),
             "criteria": [asdict(mark) | {"verdict": mark.verdict.value} for mark in self.marks],
         }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], *, decimals: int, hidden_visibility: str) -> Grade:
+        """Returns the grade whose `to_json` gave `value`; the rubric knows the rest."""
+        fields = ("title", "submission", "path", "pass_share", "seconds", "error", "error_line")
+        return cls(
+            marks=[
+                Mark(**mark | {"verdict": MarkVerdict(mark["verdict"])})
+                for mark in value["criteria"]
+            ],
+            decimals=decimals,
+            format_errors=value["format_errors"],
+            hidden_visibility=hidden_visibility,
+            **{name: value[name] for name in fields},
+        )
 
 
 def worst_fault(verdicts: Iterable[MarkVerdict]) -> MarkVerdict | None:

@@ -308,3 +308,9 @@ def advice(name: object, limits: Limits) -> str:
         if cause.name == name:
             return cause.says.format(limits=limits)
     return ""
+
+
+def cause_in(error: str, limits: Limits) -> str:
+    """Returns the name of the cause whose sentence an error ends with, or ""."""
+    ended = (cause for cause in CAUSES if error.endswith(advice(cause.name, limits)))
+    return next((cause.name for cause in ended), "")

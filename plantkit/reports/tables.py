@@ -13,7 +13,7 @@ from tabulate import tabulate
 from plantkit.scoring.records import SCORED_OVERLAP
 
 if TYPE_CHECKING:
-    from plantkit.challenges.bundles import Challenge
+    from plantkit.challenges.facts import ChallengeFacts
     from plantkit.scoring.evaluation import Evaluation
     from plantkit.scoring.records import Record
 
@@ -194,7 +194,7 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     return notes
 
 
-def _kind_table(evaluation: Evaluation, kind: Sequence[Challenge]) -> Table:
+def _kind_table(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> Table:
     """Returns the table of challenges of one kind, whose instances are averaged over."""
     first = kind[0]
     rows = []
@@ -225,7 +225,9 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[Challenge]) -> Table:
     return Table(title=title, rows=rows, notes=notes)
 
 
-def _ascending(densities: Sequence[float | str], kind: Sequence[Challenge]) -> list[float | str]:
+def _ascending(
+    densities: Sequence[float | str], kind: Sequence[ChallengeFacts]
+) -> list[float | str]:
     """Returns the densities that challenges of a kind are run at, the lowest first, each once."""
     found: dict[tuple[float | None, ...], float | str] = {}
     for density in densities:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.facts import ChallengeFacts
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import Standing
@@ -22,7 +22,7 @@ BUDGETS = (2.0, 10.0, 60.0, 300.0)
 
 
 def scores_at_budgets(
-    challenges: Sequence[Challenge],
+    challenges: Sequence[ChallengeFacts],
     records: Sequence[Record],
     protocol: Protocol,
     budgets: Sequence[float] = BUDGETS,
@@ -40,7 +40,7 @@ def scores_at_budgets(
 
 
 def within(
-    challenges: Sequence[Challenge], records: Sequence[Record], budget: float
+    challenges: Sequence[ChallengeFacts], records: Sequence[Record], budget: float
 ) -> list[Record]:
     """Returns the records, those of runs that took more effort than `budget` as failed."""
     by_digest = {challenge.digest: challenge for challenge in challenges}
@@ -63,7 +63,7 @@ def mean_effort(records: Sequence[Record]) -> float | None:
     return fmean(known) if known and not any(map(is_unknown, records)) else None
 
 
-def _failed(challenge: Challenge, record: Record, budget: float) -> Record:
+def _failed(challenge: ChallengeFacts, record: Record, budget: float) -> Record:
     """Returns the record that a run would have had if it had been stopped at `budget`."""
     attempt = Attempt(
         pruner=record.pruner,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,3 +40,18 @@ class Entry:
             "reference": self.reference,
             "rewind": self.rewind,
         }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Entry:
+        """Returns the entry that `to_json` made `value` of, without what only running it needs."""
+        return cls(
+            label=value["name"],
+            source=PrunerSource(
+                path=value["path"], entry_point=value["plugin"], options=value["options"]
+            ),
+            reference=value["reference"],
+            sha256=value["sha256"],
+            plugin=value["plugin"] or "",
+            version=value["version"] or "",
+            rewind=value["rewind"],
+        )

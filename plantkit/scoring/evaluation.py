@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
-from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.facts import ChallengeFacts
+from plantkit.errors import ResultsError
 from plantkit.machine import environment, git_hash
+from plantkit.networks.masks import Mask
 from plantkit.scoring.entries import Entry
-from plantkit.scoring.protocol import Protocol
+from plantkit.scoring.protocol import Protocol, resolve_densities
 from plantkit.scoring.ranking import Standing, coverage
 from plantkit.scoring.records import RESULTS_VERSION, Record
 from plantkit.scoring.score import SCORING_VERSION
+from plantkit.scoring.starts import rank_by_start
 from plantkit.version import __version__
 
 
@@ -32,19 +36,33 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Which software made an evaluation. environment: versions by name; see `machine`."""
+
+    plantkit_version: str = __version__
+    environment: Mapping[str, str] = field(default_factory=environment)
+    git_hash: str | None = field(default_factory=git_hash)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """All results of an evaluation; `reports` turn it into text."""
+    """All results of an evaluation; `reports` turn it into text.
+
+    started: ISO 8601 with time zone. masks: by `Record.mask_sha256`, those that were kept.
+    """
 
     entries: Sequence[Entry]
-    challenges: Sequence[Challenge]
+    challenges: Sequence[ChallengeFacts]
     suite: str | None
     protocol: Protocol
     records: Sequence[Record]
     standings: Sequence[Standing]
     settings: Settings
     started: str
+    provenance: Provenance = field(default_factory=Provenance)
+    masks: Mapping[str, Mask] = field(default_factory=dict, repr=False, compare=False)
 
-    def records_of(self, pruner: str, challenge: Challenge) -> list[Record]:
+    def records_of(self, pruner: str, challenge: ChallengeFacts) -> list[Record]:
         return [
             record
             for record in self.records
@@ -55,7 +73,7 @@ class Evaluation:
         """Returns the object that `--format json` prints; its schema is `results`."""
         return {
             "schema_version": RESULTS_VERSION,
-            "plantkit_version": __version__,
+            "plantkit_version": self.provenance.plantkit_version,
             "scoring_version": SCORING_VERSION,
             "run": {
                 "date": self.started,
@@ -73,9 +91,9 @@ class Evaluation:
                 "threads": self.settings.jobs,
                 "isolation": self.settings.isolation,
                 "speed": self.settings.speed,
-                "git_hash": git_hash(),
+                "git_hash": self.provenance.git_hash,
             },
-            "env": environment(),
+            "env": dict(self.provenance.environment),
             "challenges": [
                 {
                     "id": challenge.id,
@@ -87,6 +105,7 @@ class Evaluation:
                     "ticket": challenge.ticket.strong,
                     "dense": challenge.dense.weak,
                     "trained_reference": max(challenge.ticket.weak, challenge.dense.weak),
+                    "manifest": dict(challenge.manifest),
                 }
                 for challenge in self.challenges
             ],
@@ -94,3 +113,90 @@ class Evaluation:
             "records": [record.to_json() for record in self.records],
             "standings": [standing.to_json() for standing in self.standings],
         }
+
+    @classmethod
+    def from_json(
+        cls,
+        value: Mapping[str, Any],
+        *,
+        records: Sequence[Record] | None = None,
+        masks: Mapping[str, Mask] = MappingProxyType({}),
+    ) -> Evaluation:
+        """Returns the evaluation that `to_json` made `value` of, ranked anew.
+
+        Args:
+            records: instead of those in `value`.
+
+        Raises:
+            ResultsError: it is not such a value, is of another version, or lacks records.
+        """
+        for key, wanted, word in (
+            ("schema_version", RESULTS_VERSION, "written in format"),
+            ("scoring_version", SCORING_VERSION, "scored by version"),
+        ):
+            if value.get(key) != wanted:
+                raise ResultsError(
+                    f"{word} {value.get(key)}; this plantkit has {wanted}: evaluate again"
+                )
+        try:
+            found = _parse(value, records, masks)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ResultsError(
+                f"these are not the results of an evaluation ({type(error).__name__}: {error})"
+            ) from error
+        missing = found.missing()
+        if missing:
+            raise ResultsError(
+                f"{len(missing)} of {len(missing) + len(found.records)} runs are missing, the "
+                f"first of {missing[0]}; end the evaluation with --run-dir and --resume first"
+            )
+        ranked = rank_by_start(found.challenges, found.records, found.protocol)
+        return replace(found, standings=ranked)
+
+    def missing(self) -> list[str]:
+        """Returns the runs that have no record, in words."""
+        made = {record.key for record in self.records}
+        return [
+            f"{entry.label} on {challenge.id} at density {density:.4g}, seed {seed}"
+            for challenge in self.challenges
+            for entry in self.entries
+            for density, _ in resolve_densities(challenge, self.protocol)
+            for seed in range(self.protocol.seeds)
+            if (entry.label, challenge.digest, density, seed) not in made
+        ]
+
+
+def _parse(
+    value: Mapping[str, Any], records: Sequence[Record] | None, masks: Mapping[str, Mask]
+) -> Evaluation:
+    run = value["run"]
+    if records is None:
+        records = [Record.from_json(one) for one in value["records"]]
+    return Evaluation(
+        entries=[Entry.from_json(one) for one in value["pruners"]],
+        challenges=[
+            ChallengeFacts.of(one["manifest"], one["bundle_sha256"]) for one in value["challenges"]
+        ],
+        suite=run["suite"],
+        protocol=Protocol(
+            densities=tuple(run["densities"]),
+            seeds=run["seeds"],
+            family_weights=run["family_weights"],
+            **{f"{part}_weight": weight for part, weight in run["weights"].items()},
+        ),
+        records=records,
+        standings=[],
+        settings=Settings(
+            jobs=run["threads"],
+            device=run["device"],
+            isolation=run["isolation"],
+            speed=run["speed"],
+        ),
+        started=run["date"],
+        provenance=Provenance(
+            plantkit_version=value["plantkit_version"],
+            environment=value["env"],
+            git_hash=run["git_hash"],
+        ),
+        masks=masks,
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plantkit.challenges.bundles import PublicChallenge
 from plantkit.challenges.catalog import Suite
+from plantkit.challenges.facts import ChallengeFacts
 from plantkit.errors import UsageError
 from plantkit.networks.masks import budget_of
 
@@ -39,7 +39,7 @@ class Protocol:
         )
 
 
-def resolve_densities(challenge: PublicChallenge, protocol: Protocol) -> list[tuple[float, bool]]:
+def resolve_densities(challenge: ChallengeFacts, protocol: Protocol) -> list[tuple[float, bool]]:
     """Returns the protocol's densities for a challenge, ascending, each with whether it is
     the planted one. Multiples of the planted density above 1 are left out.
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean, variance
 from typing import Any
 
-from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.manifests import kind_of
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import Record
@@ -80,7 +80,7 @@ def load_quantiles() -> None:
     import scipy.special  # noqa: F401
 
 
-def coverage(challenges: Sequence[Challenge], protocol: Protocol) -> Coverage:
+def coverage(challenges: Sequence[ChallengeFacts], protocol: Protocol) -> Coverage:
     """Returns what the intervals of an evaluation cover."""
     counted = [c for c in challenges if protocol.family_weights.get(c.family, 1.0) > 0]
     sizes = [len(group) for group in by_kind(counted)]
@@ -92,7 +92,7 @@ def coverage(challenges: Sequence[Challenge], protocol: Protocol) -> Coverage:
 
 
 def rank(
-    challenges: Sequence[Challenge], records: Sequence[Record], protocol: Protocol
+    challenges: Sequence[ChallengeFacts], records: Sequence[Record], protocol: Protocol
 ) -> list[Standing]:
     """Returns the standings, best first; equal scores in name order.
 
@@ -150,7 +150,7 @@ def rank(
 
 def mean_areas(
     scores: Mapping[str, Sequence[SeedScore]],
-    challenges: Sequence[Challenge],
+    challenges: Sequence[ChallengeFacts],
     protocol: Protocol,
 ) -> Areas:
     """Returns the weighted means of scores by challenge digest, each a list over seeds."""
@@ -172,15 +172,15 @@ def mean_areas(
     )
 
 
-def by_kind(challenges: Sequence[Challenge]) -> list[list[Challenge]]:
+def by_kind(challenges: Sequence[ChallengeFacts]) -> list[list[ChallengeFacts]]:
     """Returns the challenges by kind, in their order."""
-    groups: dict[str, list[Challenge]] = {}
+    groups: dict[str, list[ChallengeFacts]] = {}
     for challenge in challenges:
         groups.setdefault(kind_of(challenge.manifest), []).append(challenge)
     return list(groups.values())
 
 
-def _weights(challenges: Sequence[Challenge], protocol: Protocol) -> dict[str, float]:
+def _weights(challenges: Sequence[ChallengeFacts], protocol: Protocol) -> dict[str, float]:
     """Returns each challenge's share in the score, by digest: its family's, equally divided."""
     families = Counter(challenge.family for challenge in challenges)
     return {
@@ -191,7 +191,7 @@ def _weights(challenges: Sequence[Challenge], protocol: Protocol) -> dict[str, f
 
 
 def _seed_scores(
-    challenges: Sequence[Challenge], records: Sequence[Record]
+    challenges: Sequence[ChallengeFacts], records: Sequence[Record]
 ) -> dict[str, list[SeedScore]]:
     """Returns the seed scores of one pruner: one list per challenge, in the order of seeds."""
     found = {}

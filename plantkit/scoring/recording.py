@@ -6,11 +6,13 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 
 from torch import Tensor
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.costs import removal_costs
+from plantkit.challenges.facts import ChallengeFacts
 from plantkit.errors import describe
 from plantkit.networks.connectivity import Connectivity, connectivity
 from plantkit.networks.masks import Mask, average_precision, overlap
@@ -65,31 +67,22 @@ _NOTHING = Structure(
 
 
 def record_of(
-    challenge: Challenge,
+    challenge: ChallengeFacts,
     attempt: Attempt,
     *,
     digest: str = "",
     structure: Structure = _NOTHING,
     accuracies: Accuracies | None = None,
-    metrics: Sequence[Metric] = (),
+    metrics: Mapping[str, float] = MappingProxyType({}),
 ) -> Record:
     """Returns the record of an attempt; one that failed has no accuracies and scores zero.
 
     Args:
         digest: of the attempt's mask.
+        metrics: plugins' metrics of the mask by name; see `compute_metrics`.
     """
     mask, trivial = attempt.mask, challenge.trivial
     found = accuracies or Accuracies(strong=trivial, weak=trivial)
-    computed: Mapping[str, float] = {}
-    if mask is not None:
-        evidence = Evidence(
-            network=challenge.network,
-            mask=mask,
-            ticket=challenge.truth.ticket,
-            strong=found.strong,
-            weak=found.weak,
-        )
-        computed = _compute(metrics, evidence)
     return Record(
         pruner=attempt.pruner,
         challenge=challenge.id,
@@ -110,7 +103,7 @@ def record_of(
         peak_rss_mib=attempt.peak_rss_mib,
         error=attempt.error,
         mask_sha256=digest or None,
-        metrics=computed,
+        metrics=dict(metrics),
         cpu_seconds=attempt.cpu_seconds,
         effort=attempt.effort,
         rewind_step=attempt.rewind_step,
@@ -119,8 +112,17 @@ def record_of(
     )
 
 
-def _compute(metrics: Sequence[Metric], evidence: Evidence) -> dict[str, float]:
-    """Returns the metrics of plugins; one that fails is left out, with a warning."""
+def compute_metrics(
+    metrics: Sequence[Metric], challenge: Challenge, mask: Mask, accuracies: Accuracies
+) -> dict[str, float]:
+    """Returns plugins' metrics of a mask; one that fails is left out, with a warning."""
+    evidence = Evidence(
+        network=challenge.network,
+        mask=mask,
+        ticket=challenge.truth.ticket,
+        strong=accuracies.strong,
+        weak=accuracies.weak,
+    )
     found = {}
     for metric in metrics:
         try:

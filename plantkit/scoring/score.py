@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from plantkit.challenges.bundles import Challenge, PublicChallenge
+from plantkit.challenges.facts import ChallengeFacts
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import SCORED_OVERLAP, Record, TrackScore
@@ -101,7 +101,7 @@ class SeedScore:
         return 100 * sum(share * value for share, value in parts) / weight if weight else 0.0
 
 
-def seed_score(challenge: Challenge, records: Sequence[Record]) -> SeedScore:
+def seed_score(challenge: ChallengeFacts, records: Sequence[Record]) -> SeedScore:
     """Returns the score of one pruner's records for one challenge and one seed.
 
     Densities below the planted one are shown, not scored: the ticket itself does not fit
@@ -128,7 +128,7 @@ def seed_score(challenge: Challenge, records: Sequence[Record]) -> SeedScore:
     )
 
 
-def track_score(challenge: PublicChallenge, accuracy: float) -> TrackScore:
+def track_score(challenge: ChallengeFacts, accuracy: float) -> TrackScore:
     """Returns an accuracy with the shares of the ticket's that it recovers."""
     trivial, ticket = challenge.trivial, challenge.ticket.strong
     return TrackScore(
@@ -143,12 +143,12 @@ def track_score(challenge: PublicChallenge, accuracy: float) -> TrackScore:
     )
 
 
-def ticket_score(challenge: PublicChallenge) -> SeedScore:
+def ticket_score(challenge: ChallengeFacts) -> SeedScore:
     """Returns what a pruner scores that returns the ticket at every density."""
     return _constant_score(challenge, challenge.ticket, overlap=1.0)
 
 
-def dense_score(challenge: PublicChallenge) -> SeedScore:
+def dense_score(challenge: ChallengeFacts) -> SeedScore:
     """Returns what the dense network would score, were it returned at every density.
 
     No mask is as dense. This says what training alone recovers.
@@ -157,7 +157,7 @@ def dense_score(challenge: PublicChallenge) -> SeedScore:
 
 
 def _constant_score(
-    challenge: PublicChallenge, accuracies: Accuracies, *, overlap: float
+    challenge: ChallengeFacts, accuracies: Accuracies, *, overlap: float
 ) -> SeedScore:
     strong = track_score(challenge, accuracies.strong).recovered_digits
     weak = track_score(challenge, accuracies.weak).recovered_digits

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 
-from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.facts import ChallengeFacts
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import Standing, rank
 from plantkit.scoring.records import Record
@@ -37,7 +37,7 @@ def by_start(records: Sequence[Record]) -> dict[Start, list[Record]]:
 
 
 def rank_by_start(
-    challenges: Sequence[Challenge], records: Sequence[Record], protocol: Protocol
+    challenges: Sequence[ChallengeFacts], records: Sequence[Record], protocol: Protocol
 ) -> list[Standing]:
     """Returns the standings of each start by itself, one after the other: ranks begin anew."""
     return [

@@ -122,18 +122,28 @@ class Laboratory:
     Without an `isolation`, runs are isolated as well as the machine can. Pruners are observed
     from outside, so that even at the level `none` they run in processes of their own.
     Without `with`, everything ends when the laboratory is collected or Python exits.
+
+    Args:
+        servers: processes in two interpreters, which others use, too; own ones if None.
     """
 
-    def __init__(self, *, limits: Limits | None = None, isolation: Isolation | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        isolation: Isolation | None = None,
+        servers: tuple[PrunerServer, PrunerServer] | None = None,
+    ) -> None:
         self.limits = Limits(time_seconds=60.0) if limits is None else limits
         self._root = make_scratch()
         self._scratch = self._root / "cells"
         if isolation is not None and isolation.level is Level.NONE:
             isolation = replace(isolation, level=process_level())
         self._isolation = isolation
-        self._servers = (PrunerServer(), PrunerServer())
+        self._servers = servers or (PrunerServer(), PrunerServer())
         self._problems: dict[str, tuple[Problem, Path]] = {}
-        self._finalizer = weakref.finalize(self, _clean, self._servers, self._root)
+        own = () if servers else self._servers
+        self._finalizer = weakref.finalize(self, _clean, own, self._root)
 
     def __enter__(self) -> Laboratory:
         return self

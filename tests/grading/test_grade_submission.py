@@ -97,7 +97,7 @@ class Fake:
             settings=Settings(isolation="process"),
             started="",
         )
-        return SimpleNamespace(evaluation=evaluation)
+        return SimpleNamespace(evaluation=evaluation, challenges=challenges)
 
     def record(
         self, challenge: Challenge, label: str, density: float, planted: bool, seed: int

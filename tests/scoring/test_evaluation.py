@@ -109,6 +109,7 @@ def test_every_field_of_the_json(evaluation: Evaluation, circle: Challenge) -> N
         "ticket": circle.ticket.strong,
         "dense": circle.dense.weak,
         "trained_reference": max(circle.ticket.weak, circle.dense.weak),
+        "manifest": circle.manifest,
     }
     assert second["id"] == "relu-3x8"
     assert found["pruners"] == [

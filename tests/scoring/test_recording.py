@@ -10,7 +10,7 @@ import pytest
 from plantkit.networks.masks import Mask
 from plantkit.networks.training.accuracy import Accuracies
 from plantkit.scoring.attempts import Attempt
-from plantkit.scoring.recording import Structure, costs_of, record_of
+from plantkit.scoring.recording import Structure, compute_metrics, costs_of, record_of
 
 FOUND = Accuracies(strong=0.5, weak=0.75)
 
@@ -42,14 +42,14 @@ def structure_of(challenge, mask):
     return Structure.of(challenge, mask, costs_of(challenge))
 
 
-def recorded(circle, mask, **options):
+def recorded(circle, mask, *, metrics=()):
     return record_of(
         circle,
         attempt(mask),
         digest="d",
         structure=structure_of(circle, mask),
         accuracies=FOUND,
-        **options,
+        metrics=compute_metrics(metrics, circle, mask, FOUND),
     )
 
 

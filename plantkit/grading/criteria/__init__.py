@@ -7,49 +7,54 @@ rubric's schema.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from plantkit.grading.grade import MarkVerdict, worst_fault
 
 if TYPE_CHECKING:
-    from plantkit.challenges.bundles import Challenge
+    from plantkit.challenges.facts import ChallengeFacts
     from plantkit.grading.rubric import Criterion
-    from plantkit.isolation.levels import Isolation
-    from plantkit.isolation.wire import Limits
-    from plantkit.scoring.entries import Entry
-    from plantkit.scoring.evaluation import Evaluation
+    from plantkit.isolation.jobs import Outcome
     from plantkit.scoring.protocol import Protocol as ScoringProtocol
     from plantkit.scoring.records import Record
+    from plantkit.testing import CheckResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
     """What a criterion measures on.
 
-    evaluation: of the rubric's run, or of the criterion's fresh instances. challenges: those
-    that the criterion looks at; the evaluation may hold more. protocol: densities, seeds and
-    weights of the rubric's run; the evaluation may hold more densities. isolation: the
-    evaluation's level, and what no pruner may read.
+    mine: records of the submission; baselines: of the pruners that it is compared with.
+    challenges: those that the criterion looks at; there may be records on more. protocol:
+    densities, seeds and weights of the rubric's run; there may be records at more densities.
+    run_again: returns what comes of the run of a record in another interpreter. examine: makes
+    the checks of the plugin contract.
     """
 
-    evaluation: Evaluation
-    challenges: Sequence[Challenge]
-    entry: Entry
+    mine: Sequence[Record]
+    baselines: Sequence[Record]
+    challenges: Sequence[ChallengeFacts]
     protocol: ScoringProtocol
-    limits: Limits
-    isolation: Isolation
+    run_again: Callable[[Record], Outcome]
+    examine: Callable[[], Sequence[CheckResult]]
 
-    def records(self, criterion: Criterion, pruner: str, challenge: Challenge) -> list[Record]:
-        """Returns a pruner's records at the criterion's density, or all of the run's, by seed
-        and density."""
+    def records(
+        self, criterion: Criterion, challenge: ChallengeFacts, *, baseline: str | None = None
+    ) -> list[Record]:
+        """Returns the records at the criterion's density, or all of the run's, by seed and density.
+
+        Args:
+            baseline: whose records; the submission's if None.
+        """
         asked = self.protocol.densities if criterion.density is None else [criterion.density]
         wanted = {challenge.density_of(density) for density in asked} - {None}
+        of_baseline = [record for record in self.baselines if record.pruner == baseline]
         found = [
             record
-            for record in self.evaluation.records_of(pruner, challenge)
-            if record.target_density in wanted
+            for record in (self.mine if baseline is None else of_baseline)
+            if record.bundle_sha256 == challenge.digest and record.target_density in wanted
         ]
         return sorted(found, key=lambda record: (record.seed, record.target_density))
 

@@ -9,7 +9,6 @@ the same for every submission.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from plantkit.grading.criteria import Bench, Measured, expected_share, failures_text, fault_of
@@ -17,6 +16,7 @@ from plantkit.testing import CHECKS, CheckResult, CheckStatus, Laboratory, run_c
 
 if TYPE_CHECKING:
     from plantkit.grading.rubric import Criterion
+    from plantkit.pruners.sources import PrunerSource
 
 #: Most missed checks that are shown. The later ones often follow from the first ones.
 _MOST_TOLD = 5
@@ -26,26 +26,42 @@ def expected(criterion: Criterion) -> str:
     return expected_share("all checks passed", criterion)
 
 
-def examine(bench: Bench) -> Sequence[CheckResult]:
-    """Returns the results of all checks that need no trust."""
-    with Laboratory(limits=bench.limits, isolation=bench.isolation) as laboratory:
-        trusting = [check.name for check in CHECKS if check.needs_trust]
-        return list(run_checks(bench.entry.source, laboratory, leave_out=trusting))
+def examine(
+    source: PrunerSource, laboratory: Laboratory, *, hangs: bool = False
+) -> list[CheckResult]:
+    """Returns the results of all checks that need no trust.
+
+    After one that takes the whole time limit the others are not made, nor is any where the
+    submission's runs hang.
+    """
+    chosen = [check for check in CHECKS if not check.needs_trust]
+    trusting = [check.name for check in CHECKS if check.needs_trust]
+    results: list[CheckResult] = []
+    reason = "since the rubric's runs reached the time limit" if hangs else ""
+    made = run_checks(source, laboratory, leave_out=trusting)
+    for check in chosen:
+        if reason:
+            results.append(
+                CheckResult(
+                    check=check.name,
+                    description=check.description,
+                    status=CheckStatus.SKIPPED,
+                    reason=reason,
+                )
+            )
+            continue
+        results.append(next(made))
+        if results[-1].seconds >= laboratory.limits.time_seconds:
+            reason = f"since {check.name!r} took the whole time limit"
+    return results
 
 
-def measure(
-    criterion: Criterion,
-    bench: Bench,
-    *,
-    examine: Callable[[Bench], Sequence[CheckResult]] = examine,
-) -> Measured:
-    """Returns the share of passed checks, of those that `examine` makes and the one of the runs."""
+def measure(criterion: Criterion, bench: Bench) -> Measured:
+    """Returns the share of passed checks, of those of the contract and the one of the runs."""
     records = [
-        record
-        for challenge in bench.challenges
-        for record in bench.records(criterion, bench.entry.label, challenge)
+        record for challenge in bench.challenges for record in bench.records(criterion, challenge)
     ]
-    results = examine(bench)
+    results = bench.examine()
     missed = [result for result in results if result.status is not CheckStatus.OK]
     fault = fault_of(records)
     passed = len(results) - len(missed) + (fault is None)

@@ -14,7 +14,7 @@ from plantkit.grading.measures import MEASURES, Measure, plugin_measure
 from plantkit.scoring.score import seed_score
 
 if TYPE_CHECKING:
-    from plantkit.challenges.bundles import Challenge
+    from plantkit.challenges.facts import ChallengeFacts
     from plantkit.grading.rubric import Criterion
     from plantkit.scoring.records import Record
 
@@ -44,11 +44,11 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     mine: list[Record] = []
     missing = theirs_failed = ""
     for challenge in bench.challenges:
-        records = bench.records(criterion, bench.entry.label, challenge)
+        records = bench.records(criterion, challenge)
         mine += records
         seeds = _values(criterion, bench, challenge, records)
         if criterion.baseline is not None:
-            others = bench.records(criterion, criterion.baseline, challenge)
+            others = bench.records(criterion, challenge, baseline=criterion.baseline)
             theirs_failed = theirs_failed or failures_text(others)
             base = _values(criterion, bench, challenge, others)
             seeds = [
@@ -78,7 +78,7 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
 
 
 def _values(
-    criterion: Criterion, bench: Bench, challenge: Challenge, records: Sequence[Record]
+    criterion: Criterion, bench: Bench, challenge: ChallengeFacts, records: Sequence[Record]
 ) -> list[float | None]:
     """Returns one value per run, or per seed; None where a failed run left no value."""
     figure = MEASURES.get(criterion.metric) or plugin_measure(criterion.metric)

@@ -53,9 +53,9 @@ def annotation_commands(grade: Grade) -> list[str]:
 def _summary(grade: Grade) -> str:
     verdict = "passed" if grade.passed else "not passed"
     points = f"**{grade.points:g} of {grade.max_points:g} points**"
-    parts = [f"## {_escaped(grade.title)}", f"{points}, {verdict}: {_escaped(grade.submission)}"]
+    parts = [f"## {escaped(grade.title)}", f"{points}, {verdict}: {escaped(grade.submission)}"]
     if grade.error:
-        parts.append(_escaped(grade.error))
+        parts.append(escaped(grade.error))
     if grade.marks:
         headers = ("", "criterion", "expected", "got", "points")
         parts.append(render_table(headers, map(_row, grade.marks), "github"))
@@ -65,18 +65,18 @@ def _summary(grade: Grade) -> str:
 
 
 def _row(mark: Mark) -> tuple[str, ...]:
-    texts = [_escaped(text) for text in (mark.name, mark.description, mark.message) if text]
+    texts = [escaped(text) for text in (mark.name, mark.description, mark.message) if text]
     points = "?" if mark.verdict is MarkVerdict.NOT_RUN else f"{mark.points:g}"
     return (
         _SIGNS[mark.verdict],
         "<br>".join(texts),
-        _escaped(mark.expected),
-        _escaped(mark.got),
+        escaped(mark.expected),
+        escaped(mark.got),
         f"{points} of {mark.max_points:g}",
     )
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Returns text that Markdown shows as it is, on one line."""
     entities = "".join(f"&#{ord(c)};" if c in _SPECIAL else c for c in text)
     return entities.replace("\n", "<br>")

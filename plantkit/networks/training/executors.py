@@ -24,6 +24,7 @@ from plantkit.errors import ExecutorError
 
 #: Most seconds that the end of a pool is waited for.
 _CLOSING_SECONDS = 5.0
+_DIED = "a process died, perhaps out of memory; use fewer --jobs"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -97,6 +98,21 @@ class LocalExecutor:
             closing.start()
             closing.join(_CLOSING_SECONDS)
 
+    def do(self, function: Callable[[Item], Result], item: Item) -> Result:
+        """Returns the result for one item; several threads may ask at once.
+
+        Raises:
+            ExecutorError: a process died.
+        """
+        if self.jobs == 1:
+            return function(item)
+        self.start()
+        assert self._pool is not None
+        try:
+            return self._pool.submit(function, item).result()
+        except BrokenProcessPool as error:
+            raise ExecutorError(_DIED) from error
+
     def map(
         self,
         function: Callable[[Item], Result],
@@ -129,9 +145,7 @@ class LocalExecutor:
             return [future.result() for future in futures]
         except BrokenProcessPool as error:
             self.stop()
-            raise ExecutorError(
-                "a process died, perhaps out of memory; use fewer --jobs"
-            ) from error
+            raise ExecutorError(_DIED) from error
         except BaseException:
             self.stop()
             raise

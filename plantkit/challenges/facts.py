@@ -1,0 +1,77 @@
+"""What a manifest states of a challenge: enough to rank and show results, without its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plantkit.challenges import densities
+from plantkit.networks import PerceptronSpec
+from plantkit.networks.tasks import Task, task_from_json
+from plantkit.networks.training import Recipe
+from plantkit.networks.training.accuracy import Accuracies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChallengeFacts:
+    """A challenge as its manifest describes it. All of it is public, also of a sealed one.
+
+    digest: the challenge's identity, the same sealed or not; see `bundles`.
+    densities: the protocol's densities, as `densities.parse_density` returns them.
+    trivial, ticket, dense: reference accuracies on the test data.
+    """
+
+    id: str
+    title: str
+    family: str
+    hidden: bool
+    digest: str
+    network: PerceptronSpec
+    task: Task
+    recipe: Recipe
+    densities: tuple[float | str, ...]
+    overlap_scored: bool
+    ticket_kept: int
+    trivial: float
+    ticket: Accuracies
+    dense: Accuracies
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any], digest: str) -> ChallengeFacts:
+        """Returns the facts in a valid manifest.
+
+        Raises:
+            ValueError: it describes a network or task that cannot be.
+        """
+        reference = manifest["reference"]
+        return ChallengeFacts(
+            id=manifest["id"],
+            title=manifest["title"],
+            family=manifest["family"],
+            hidden=manifest["planting"]["hidden"],
+            digest=digest,
+            network=PerceptronSpec.from_json(manifest["network"]),
+            task=task_from_json(manifest["task"]),
+            recipe=Recipe.from_json(manifest["protocol"]["training"]),
+            densities=tuple(manifest["protocol"]["densities"]),
+            overlap_scored=manifest["overlap_scored"],
+            ticket_kept=manifest["ticket"]["kept"],
+            trivial=reference["trivial"],
+            ticket=Accuracies(**reference["ticket"]),
+            dense=Accuracies(**reference["dense"]),
+            manifest=manifest,
+        )
+
+    @property
+    def planted_density(self) -> float:
+        return self.ticket_kept / self.network.total
+
+    def density_of(self, density: float | str) -> float | None:
+        """Returns the density in (0, 1] that is asked for; see `densities.density_of`."""
+        return densities.density_of(density, kept=self.ticket_kept, total=self.network.total)
+
+    @property
+    def is_sealed(self) -> bool:
+        return bool(self.manifest["truth"]["storage"] == "sealed")

@@ -1,0 +1,118 @@
+"""The directory of a class: gradings as they are made, and what staff and students read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plantkit.files import Journal, write_whole
+from plantkit.grading.classes.graded import GradedHandIn, Grading
+from plantkit.grading.classes.secrets import class_secret
+from plantkit.grading.feedback import FORMATS as FEEDBACK
+from plantkit.grading.feedback import find_feedback, render_feedback
+from plantkit.grading.gradebooks.rows import harmless
+
+if TYPE_CHECKING:
+    from plantkit.networks.masks import Mask
+    from plantkit.scoring.records import Record
+
+_IDENTITY = {"format": 1}
+_HISTORY = "history.csv"
+_HEADER = ("time", "id", "name", "status", "points", "of", "passed", "why", "files")
+_DIGITS = 12
+
+
+class ClassDirectory(Journal[Grading]):
+    """What is known of a class, on disk; a context manager.
+
+    `records.jsonl` has a line for every grading that was ever made, `history.csv` the same to be
+    read. `runs/<id>.json` has the records of a hand-in's runs, and `runs/<id>.safetensors` the
+    masks on challenges that students do not know. `feedback/` is for students.
+
+    Attributes:
+        secret: of the class. is_new_secret: whether it was made just now.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            _IDENTITY,
+            kind="class",
+            parse=Grading.from_json,
+            resume=True,
+            option="-o",
+        )
+        try:
+            self.secret, self.is_new_secret = class_secret(path)
+            for name in ("runs", "feedback", "gradebooks"):
+                (path / name).mkdir(exist_ok=True)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def hand_ins(self) -> Path:
+        """Where zips are unpacked."""
+        return self.path / "hand-ins"
+
+    def last(self) -> dict[str, Grading]:
+        """Returns the last grading of each hand-in, by id."""
+        return {grading.id: grading for grading in self.records}
+
+    def add(self, grading: Grading) -> None:
+        """Keeps a grading; it is on disk when this returns."""
+        self.append([grading])
+
+    def write_history(self) -> None:
+        """Writes who got what when, the first grading first."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_HEADER)
+        for one in self.records:
+            grade = one.grade or {}
+            row = [
+                *(one.graded, one.id, one.name, one.status),
+                *(str(grade.get(key, "")) for key in ("points", "max_points", "passed")),
+                *(one.why, one.digest[:_DIGITS]),
+            ]
+            writer.writerow(map(harmless, row))
+        write_whole(self.path / _HISTORY, text.getvalue())
+
+    def write_feedback(self, graded: GradedHandIn) -> None:
+        """Writes what the student reads, in every form; removes it where there is no grade."""
+        for name in FEEDBACK:
+            path = self.path / "feedback" / f"{graded.handin.id}{find_feedback(name).SUFFIX}"
+            if graded.grade is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_whole(path, render_feedback(name, graded.handin, graded.grade))
+
+    def write_runs(self, one: str, records: Sequence[Record], masks: Mapping[str, Mask]) -> None:
+        """Keeps the records of a hand-in's runs, and masks by the keys of runs."""
+        from plantkit.grading.classes.masks import packed
+
+        value = [record.to_json() | {"traceback": "", "note": ""} for record in records]
+        write_whole(self._runs(one, ".json"), json.dumps(value) + "\n")
+        write_whole(self._runs(one, ".safetensors"), packed(masks))
+
+    def records_of(self, one: str) -> list[dict[str, Any]]:
+        """Returns the JSON of the records of a hand-in's runs; none where it was not graded."""
+        path = self._runs(one, ".json")
+        if not path.exists():
+            return []
+        found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def masks_of(self, one: str) -> dict[Hashable, Mask]:
+        """Returns the masks of a hand-in on challenges that students do not know, by run."""
+        from plantkit.grading.classes.masks import unpacked
+
+        path = self._runs(one, ".safetensors")
+        return dict(unpacked(path.read_bytes())) if path.exists() else {}
+
+    def _runs(self, one: str, suffix: str) -> Path:
+        return self.path / "runs" / f"{one}{suffix}"

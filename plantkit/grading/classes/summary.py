@@ -1,0 +1,94 @@
+"""The page on a class: one for staff, and one without names that can be shown to all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from plantkit.grading.classes.figures import ClassFigures
+from plantkit.grading.classes.graded import GradedHandIn
+from plantkit.reports.templates import fill_in
+
+#: Of the picture, in its own units.
+_WIDTH, _HEIGHT, _BAR_TOP, _BASE, _LEFT = 640, 220, 24, 180, 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """A bar of the picture, in its units."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    count: int
+    label: str
+    title: str
+
+
+def render_summary(
+    title: str,
+    figures: ClassFigures,
+    pseudonyms: Mapping[str, str],
+    *,
+    is_anonymous: bool,
+    notes: Sequence[str] = (),
+    copies: str = "",
+) -> str:
+    """Returns the page as HTML.
+
+    Args:
+        pseudonyms: by id.
+        is_anonymous: whether the page has no names, no messages of hand-ins and nothing of hidden
+            criteria, and lists students by pseudonym.
+        notes: for staff: of the folder and of the gradebooks.
+        copies: for staff: HTML on hand-ins that are alike.
+    """
+    everybody = [*figures.graded, *figures.missing, *figures.ungradable, *figures.waiting]
+    rows = {one.handin.id: one for one in everybody}
+
+    def name(one: GradedHandIn) -> str:
+        return pseudonyms[one.handin.id] if is_anonymous else one.handin.name
+
+    def place(one: GradedHandIn) -> tuple[str, str]:
+        return name(one).casefold(), one.handin.id
+
+    return fill_in(
+        "plantkit.grading.classes",
+        "summary.html.j2",
+        autoescape=True,
+        title=title,
+        figures=figures,
+        bars=_bars(figures),
+        width=_WIDTH,
+        height=_HEIGHT,
+        base=_BASE,
+        rows=sorted(rows.values(), key=place),
+        shown_name=name,
+        pseudonyms=pseudonyms,
+        is_anonymous=is_anonymous,
+        notes=[] if is_anonymous else notes,
+        copies="" if is_anonymous else copies,
+    )
+
+
+def _bars(figures: ClassFigures) -> list[Bar]:
+    most = max((one.count for one in figures.bins), default=0) or 1
+    step = (_WIDTH - 2 * _LEFT) / max(1, len(figures.bins))
+    bars = []
+    for number, one in enumerate(figures.bins):
+        height = (_BASE - _BAR_TOP) * one.count / most
+        is_last = number == len(figures.bins) - 1
+        until = "to" if is_last else "to less than"
+        bars.append(
+            Bar(
+                x=round(_LEFT + number * step + 1, 2),
+                y=round(_BASE - height, 2),
+                width=round(step - 2, 2),
+                height=round(height, 2),
+                count=one.count,
+                label=f"{one.low:g}",
+                title=f"{one.low:g} {until} {one.high:g} points: {one.count}",
+            )
+        )
+    return bars

@@ -1,0 +1,83 @@
+"""GitHub Classroom: a clone of each student's repository, as `gh classroom clone` makes them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from plantkit.grading.handins.found import Findings, Found, Place, folders
+
+TITLE = "GitHub Classroom's clones (a repository a student: ASSIGNMENT-USER)"
+_CLONES = "-submissions"
+
+
+def recognises(place: Place) -> bool:
+    repositories = _repositories(place)
+    named = {row.get("repository", "").casefold() for row in place.rows}
+    return bool(repositories) and all(
+        (path / ".git").exists() or path.name.casefold() in named for path in repositories
+    )
+
+
+def read(place: Place) -> Findings:
+    """Returns a hand-in per repository.
+
+    Whose it is, its name and the roster say: the CSV of grades (`student_repository_name`) or of
+    the roster (`github_username`). When it was handed in, only the CSV of grades says: times of
+    commits are what students set them to.
+    """
+    repositories = _repositories(place)
+    names = {path.name.casefold() for path in repositories}
+    found, notes = [], []
+    start = _prefix(place)
+    for path in repositories:
+        own = [
+            row
+            for row in place.rows
+            if row.get("repository", "").casefold() == path.name.casefold()
+        ]
+        own = own or _by_login(place, path.name)
+        students = [dict(row) | {"repository": path.name} for row in own]
+        told = []
+        again = re.fullmatch(r"(.+)-\d+", path.name)
+        if again and again[1].casefold() in names:
+            told.append(f"{again[1]} may be of the same student")
+        login = path.name.removeprefix(start) if start and path.name.startswith(start) else ""
+        fields = students[0] if len(students) == 1 else {"repository": path.name}
+        found.append(
+            Found(
+                key=path.name,
+                stem=path.name,
+                name=", ".join(one["name"] for one in students) or login or path.name,
+                path=path,
+                notes=tuple(told),
+                fields={"login": login, **fields} if login and len(students) < 2 else fields,
+                members=tuple(students) if len(students) > 1 else (),
+            )
+        )
+    if place.assignment and not found:
+        notes.append(f"no repository begins with {place.assignment}-")
+    return Findings(found=found, notes=tuple(notes))
+
+
+def _repositories(place: Place) -> list[Path]:
+    start = f"{place.assignment}-" if place.assignment else ""
+    return [Path(one.path) for one in folders(place.folder) if one.name.startswith(start)]
+
+
+def _prefix(place: Place) -> str:
+    """Returns what begins the names of all repositories, or "" where that is not known."""
+    if place.assignment:
+        return f"{place.assignment}-"
+    name = place.folder.name
+    return f"{name.removesuffix(_CLONES)}-" if name.endswith(_CLONES) else ""
+
+
+def _by_login(place: Place, repository: str) -> list[dict[str, str]]:
+    """Returns the rows whose login or group ends the repository's name; the longest counts."""
+    ends: dict[str, list[dict[str, str]]] = {}
+    for row in place.rows:
+        for who in {row.get("login", "").casefold(), row.get("group", "").casefold()} - {""}:
+            if repository.casefold().endswith(f"-{who}"):
+                ends.setdefault(who, []).append(dict(row))
+    return ends[max(ends, key=len)] if ends else []
