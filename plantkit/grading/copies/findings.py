@@ -63,8 +63,18 @@ class Findings:
             yield from _more(len(pairs))
         if self.memories:
             yield f"seem to know the answer of a public instance: {len(self.memories)}"
-            for memory in self.memories[:MOST_LINES]:
-                yield f"  {self.name(memory.id, 24)}: {recalled(memory)}"
+            table = [
+                [
+                    self.name(one.id, 18),
+                    clean(f"{one.challenge} at {one.multiple:.3g}x", 26),
+                    f"{one.known:.0%}",
+                    f"{one.fresh:.0%}",
+                    one.what,
+                ]
+                for one in self.memories[:MOST_LINES]
+            ]
+            header = ["hand-in", "public instance", "there", "fresh", "of what"]
+            yield from render_table(header, table).splitlines()
             yield from _more(len(self.memories))
         if self.copies.unchanged:
             yield (
@@ -108,7 +118,7 @@ class Findings:
             memories=self.memories,
             same_masks=[(group, self._listed(group.ids)) for group in copies.same_masks],
             unchanged=self._listed(copies.unchanged),
-            name=self.name,
+            shown_name=self.name,
             why=why,
             passages=_passages,
             recalled=recalled,
@@ -116,7 +126,7 @@ class Findings:
 
     def _listed(self, ids: Sequence[str]) -> str:
         more = f" and {len(ids) - _MOST_NAMES} more" if len(ids) > _MOST_NAMES else ""
-        return ", ".join(self.name(one, 60) for one in ids[:_MOST_NAMES]) + more
+        return "; ".join(self.name(one, 60) for one in ids[:_MOST_NAMES]) + more
 
 
 def why(pair: Pair) -> str:
@@ -128,7 +138,7 @@ def recalled(memory: Memory) -> str:
     """Returns what a hand-in knows of a public instance, in words."""
     several = "s" if memory.instances > 1 else ""
     return clean(
-        f"{memory.known:.0%} {memory.what} on {memory.challenge} at {memory.multiple:.3g}x, "
+        f"{memory.what}: {memory.known:.0%} on {memory.challenge} at {memory.multiple:.3g}x, "
         f"{memory.fresh:.0%} on {memory.instances} fresh instance{several} like it",
         200,
     )
@@ -151,7 +161,10 @@ def _masks(pair: Pair) -> str:
     text = "the same masks" if is_same else f"masks alike to {_floor(pair.likeness)}"
     if pair.nearest_likeness >= min(pair.likeness, SAME):
         return f"{text}, as of {clean(pair.nearest, 40)}"
-    return f"{text}, as {pair.as_near - 2} more have" if pair.as_near > 2 else text
+    others = pair.as_near - 2
+    if others > 0:
+        return f"{text}, as {others} other{'s have' if others > 1 else ' has'}"
+    return text
 
 
 def _floor(likeness: float) -> str:

@@ -17,9 +17,9 @@ from typing import Any
 
 from plantkit.scoring.records import SCORED_OVERLAP
 
-#: What is looked at, in words: how much better it has to be on what is public, and how good it may
-#: be on fresh instances.
-OVERLAP, STRONG = "of the ticket found", "of the ticket's digits, untrained"
+#: What is looked at, in words, the surest first: how much better it has to be on what is public,
+#: and how good it may be on fresh instances.
+OVERLAP, STRONG = "the ticket found", "digits without training"
 LEAST_GAIN = {OVERLAP: 0.4, STRONG: 0.6}
 MOST_FRESH = 0.1
 #: Fresh instances, and instances of one kind that are told apart by a letter.
@@ -99,6 +99,7 @@ def _memories(
                     fresh=new,
                     instances=len({record["bundle_sha256"] for record in alike}),
                 )
+                break
 
 
 def _kind(challenge: str) -> str:

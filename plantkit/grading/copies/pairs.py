@@ -109,9 +109,7 @@ def find_copies(
     return Copies(
         pairs=sorted(pairs, key=lambda pair: (-pair.surprise, pair.ids)),
         same_masks=_same_masks(mask),
-        unchanged=[
-            one for one, own in zip(text.ids, text.own, strict=True) if not own and texts[one]
-        ],
+        unchanged=text.unchanged,
         count=len(text.ids),
     )
 

@@ -42,14 +42,14 @@ class Passage:
 class Texts:
     """What the code of a class has in common.
 
-    ids: in the order of rows and columns. own: how many different runs a hand-in has that were not
+    ids: in the order of rows and columns. unchanged: ids of those that consist of code that was
     given. shares: (n, n), what share of the row's code is in the column's; 1 on the diagonal, 0
     where there is too little code to compare. rarity: (n, n), in [0, 1], how rare the shared
     runs are: 1 if no other hand-in has them.
     """
 
     ids: Sequence[str]
-    own: Sequence[int]
+    unchanged: Sequence[str]
     shares: Floats
     rarity: Floats
     _words: Mapping[str, Sequence[Word]]
@@ -107,7 +107,7 @@ def compare_texts(
     rarity = np.divide(shared, counts * rarest, out=np.zeros_like(shared), where=both)
     return Texts(
         ids=ids,
-        own=[len(own[one]) for one in ids],
+        unchanged=[one for one in ids if len(runs[one]) and not len(own[one])],
         shares=shares,
         rarity=np.minimum(rarity, 1.0),
         _words=words,
