@@ -153,7 +153,7 @@ def test_lower_limits_are_respected(tmp_path, tiny_challenges):
     assert done.returncode == 1, done
     assert "File too large" in done.stdout
     assert "maximum limit" not in done.stdout + done.stderr
-    [row] = [line for line in done.stdout.splitlines() if line.startswith("     1  magnitude")]
+    [row] = [line for line in done.stdout.splitlines() if line.startswith("   1  magnitude")]
     assert row.split()[-2] == "0"  # the others run
 
 
