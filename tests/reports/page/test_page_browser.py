@@ -112,18 +112,13 @@ def test_the_reader_picks_who_is_drawn(open_page):
         chart = tab.locator("[data-kind=curves]").first
         lines = chart.locator("path[aria-roledescription='line mark']")
         chart.scroll_into_view_if_needed()
-        lines.first.wait_for()
-        assert lines.count() == 3
-        tab.get_by_label("random").first.uncheck()
-        tab.wait_for_function(
-            "document.querySelector('[data-kind=curves]')"
-            ".querySelectorAll(\"path[aria-roledescription='line mark']\").length === 2"
-        )
+        sync_api.expect(lines).to_have_count(3)
+        tab.get_by_label("random", exact=True).uncheck()
+        sync_api.expect(lines).to_have_count(2)
         tab.locator("[data-pick=none]").click()
-        tab.wait_for_function(
-            "!document.querySelector('[data-kind=curves]')"
-            ".querySelector(\"path[aria-roledescription='line mark']\")"
-        )
+        sync_api.expect(lines).to_have_count(0)
+        tab.locator("[data-pick=first]").click()
+        sync_api.expect(lines).to_have_count(3)
 
 
 def test_the_network_counts_what_the_masks_hold(open_page, evaluation, circle):
