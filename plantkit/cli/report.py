@@ -54,7 +54,7 @@ def command(
       plantkit report run -o report.html
       plantkit report run --plots figures
     """
-    from plantkit.evaluation.run_directory import read_run
+    from plantkit.evaluation.run_directory import read_runs
     from plantkit.reports.page import check_plots, write_plots
     from plantkit.scoring.merging import merge
 
@@ -62,7 +62,7 @@ def command(
         raise UsageError("nothing to write; give -o FILE for the page, --plots DIR for the charts")
     if plots is not None:
         check_plots()
-    merged = merge({str(run): read_run(run) for run in runs})
+    merged = merge(read_runs(runs))
     evaluation = merged.evaluation
     if plots is not None:
         written = write_plots(evaluation, plots)
