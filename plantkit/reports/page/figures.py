@@ -63,7 +63,7 @@ def curves(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> list[Figur
     groups = _by_density(evaluation, kind)
     found = []
     for track, words in _TRACKS.items():
-        rows = [
+        rows: Rows = [
             {
                 "pruner": standing.pruner,
                 "density": short(density),
@@ -114,7 +114,7 @@ def heat_map(evaluation: Evaluation) -> Figure:
         for challenge in evaluation.challenges
         for standing in rank_by_start([challenge], by_digest[challenge.digest], evaluation.protocol)
     }
-    rows = [
+    rows: Rows = [
         {
             "pruner": standing.pruner,
             "challenge": challenge.id,
