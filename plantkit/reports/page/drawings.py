@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from plantkit.challenges.facts import ChallengeFacts
 from plantkit.networks.masks import Mask
 from plantkit.networks.network import flatten
 from plantkit.networks.perceptron import PerceptronSpec
