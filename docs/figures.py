@@ -210,8 +210,7 @@ def family(name: str) -> str:
             )
         )
     return table(
-        "challenge | planting | hidden | ticket | density | ticket, untrained"
-        " | dense, trained",
+        "challenge | planting | hidden | ticket | density | ticket, untrained | dense, trained",
         rows,
     )
 

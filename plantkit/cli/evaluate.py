@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import evaluation_text, print_tracebacks, warnings, write_output
+from plantkit.cli.output import (
+    evaluation_text,
+    print_tracebacks,
+    warnings,
+    write_output,
+    write_report,
+)
 from plantkit.cli.progress import ProgressBar, Verbosity
 
 
@@ -34,6 +40,12 @@ from plantkit.cli.progress import ProgressBar, Verbosity
 @options.evaluation_format
 @options.details
 @options.output
+@click.option(
+    "--report",
+    type=options.OutputFile(),
+    help="Write a page with charts, tables and networks to this file as well; see: plantkit "
+    "report.",
+)
 @click.option(
     "--run-dir",
     "run_directory",
@@ -92,6 +104,7 @@ def command(
     output: Path | None,
     *,
     details: bool,
+    report: Path | None,
     show_errors: bool,
     verbosity: Verbosity,
     **values: Any,
@@ -110,13 +123,16 @@ def command(
       plantkit evaluate my_pruner.py --challenge circle-5x100 --density 10x --seeds 1
       plantkit evaluate synflow:iterations=10 synflow --baselines none
       plantkit evaluate my_pruner.py --format json -o results.json
+      plantkit evaluate my_pruner.py --report report.html
       plantkit evaluate my_pruner.py --fresh 2
     """
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
+    is_drawn = report is not None or values["output_format"] == "html"
+    request = Request(keeps_masks=is_drawn, **values)
     with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as progress:
-        result = run_evaluation(Request(**values), warn=tell, progress=progress.show)
+        result = run_evaluation(request, warn=tell, progress=progress.show)
     text = evaluation_text(
         result.evaluation, result.reporter, details=details, styled=output is None
     )
@@ -130,6 +146,8 @@ def command(
             )
             for one in result.evaluation.records
         )
+    if report is not None:
+        write_report(result.evaluation, report, option="--report")
     if output is not None:
         click.echo(f"results written to {output}", err=True)
     if result.failed:

@@ -100,6 +100,35 @@ def evaluation_text(
     return table.render(evaluation, details=details, tables=tables, notes=notes, styled=styled)
 
 
+def write_report(
+    evaluation: Evaluation,
+    path: Path,
+    *,
+    option: str,
+    notes: Sequence[str] = (),
+    ticket_directories: Sequence[Path] = (),
+) -> None:
+    """Writes the page of an evaluation; `option` is what asked for the file.
+
+    Args:
+        notes: how runs that were merged differ.
+        ticket_directories: hold bundles whose tickets readers may know, too.
+
+    Raises:
+        UsageError: it could not be written.
+        BundleError: a bundle with one of the tickets was altered.
+    """
+    from plantkit.plugins import load_installed
+    from plantkit.reports.page import can_draw, public_tickets, render_page
+
+    if not can_draw():
+        warn('the page has no charts: they need an extra: pip install "plantkit[report]"')
+    directories = [*load_installed().challenge_directories(), *ticket_directories]
+    tickets = public_tickets(evaluation.challenges, directories)
+    write_output(render_page(evaluation, tickets, notes=notes), path, option=option)
+    click.echo(f"report written to {path}", err=True)
+
+
 def json_text(value: Any) -> str:
     """Returns `value` as people and programs read it."""
     return json.dumps(value, indent=2) + "\n"

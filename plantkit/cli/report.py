@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import warn, write_output
+from plantkit.cli.output import write_report
 from plantkit.errors import UsageError
 
 
@@ -55,14 +55,7 @@ def command(
       plantkit report run --plots figures
     """
     from plantkit.evaluation.run_directory import read_run
-    from plantkit.plugins import load_installed
-    from plantkit.reports.page import (
-        can_draw,
-        check_plots,
-        public_tickets,
-        render_page,
-        write_plots,
-    )
+    from plantkit.reports.page import check_plots, write_plots
     from plantkit.scoring.merging import merge
 
     if output is None and plots is None:
@@ -76,9 +69,10 @@ def command(
         click.echo(f"{len(written)} files written to {plots}", err=True)
     if output is None:
         return
-    if not can_draw():
-        warn('the page has no charts: they need an extra: pip install "plantkit[report]"')
-    directories = [*load_installed().challenge_directories(), *ticket_directories]
-    tickets = public_tickets(evaluation.challenges, directories)
-    write_output(render_page(evaluation, tickets, notes=merged.notes), output)
-    click.echo(f"report written to {output}", err=True)
+    write_report(
+        evaluation,
+        output,
+        option="--output",
+        notes=merged.notes,
+        ticket_directories=ticket_directories,
+    )

@@ -72,7 +72,7 @@ class _Look:
         self.faint = _FAINT if printed else "var(--line)"
         count = range(len(pruners))
         colours = COLOURS if printed else [f"var(--c{i})" for i in range(len(COLOURS))]
-        legend = alt.Legend(title=None, symbolType="stroke") if printed else None
+        legend = alt.Legend(title=None) if printed else None
         colour_scale = scale(colours, [i % len(COLOURS) for i in count])
         self.colour = alt.Color("pruner:N", scale=colour_scale, legend=legend)
         self.plain_colour = alt.Color("pruner:N", scale=colour_scale, legend=None)
@@ -81,9 +81,9 @@ class _Look:
             scale=scale(DASHES, [min(i // len(COLOURS), len(DASHES) - 1) for i in count]),
             legend=legend,
         )
-        self.shape = alt.Shape(
-            "pruner:N", scale=scale(SHAPES, [i % len(SHAPES) for i in count]), legend=None
-        )
+        shape_scale = scale(SHAPES, [i % len(SHAPES) for i in count])
+        self.shape = alt.Shape("pruner:N", scale=shape_scale, legend=legend)
+        self.plain_shape = alt.Shape("pruner:N", scale=shape_scale, legend=None)
 
     def picked(self, alt: Any, chart: Any) -> Any:
         """Returns `chart` with only the pruners that the reader picked."""
@@ -94,7 +94,7 @@ def _standings(alt: Any, look: _Look) -> alt.LayerChart:
     base = alt.Chart(alt.NamedData(name="scores"), height=alt.Step(20)).encode(
         y=alt.Y("pruner:N", sort=None, title=None, axis=alt.Axis(labelLimit=140, grid=False))
     )
-    score = alt.Scale(domainMin=0)
+    score = alt.Scale(zero=True, nice=True)
     tooltip = [alt.Tooltip(name, format=".1f") for name in ("score:Q", "low:Q", "high:Q")]
     bars = base.mark_rule(strokeWidth=2).encode(
         x=alt.X("low:Q", scale=score, title="score"), x2="high:Q", color=look.plain_colour
@@ -102,7 +102,7 @@ def _standings(alt: Any, look: _Look) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(
         x=alt.X("score:Q", scale=score),
         color=look.plain_colour,
-        shape=look.shape,
+        shape=look.plain_shape,
         tooltip=["pruner:N", *tooltip],
     )
     return alt.layer(bars, dots)
@@ -120,7 +120,7 @@ def _curves(alt: Any, look: _Look) -> alt.LayerChart:
         x=density,
         y=alt.Y("low:Q", scale=digits, title="recovered digits"),
         y2="high:Q",
-        color=look.plain_colour,
+        color=look.colour,
     )
     lines = runs.mark_line(strokeWidth=2).encode(
         x=density, y=alt.Y("digits:Q", scale=digits), color=look.colour, strokeDash=look.dash
@@ -128,7 +128,7 @@ def _curves(alt: Any, look: _Look) -> alt.LayerChart:
     dots = runs.mark_point(filled=True, size=45, opacity=1).encode(
         x=density,
         y=alt.Y("digits:Q", scale=digits),
-        color=look.plain_colour,
+        color=look.colour,
         shape=look.shape,
         tooltip=[
             "pruner:N",
@@ -157,7 +157,8 @@ def _heat_map(alt: Any, look: _Look) -> alt.LayerChart:
         y=alt.Y("pruner:N", sort=None, title=None),
     )
     cells = base.mark_rect().encode(
-        color=alt.Color("score:Q", scale=alt.Scale(domain=[0, 100], scheme="blues"), title="score")
+        # No legend: every cell has its number, and Vega numbers gradients anew in each picture.
+        color=alt.Color("score:Q", scale=alt.Scale(domain=[0, 100], scheme="blues"), legend=None)
     )
     numbers = base.mark_text(fontSize=9).encode(
         text=alt.Text("score:Q", format=".0f"),
@@ -172,7 +173,7 @@ def _effort(alt: Any, look: _Look) -> alt.LayerChart:
         scale=alt.Scale(type="log", nice=False, padding=20),
         axis=alt.Axis(format="~g", tickCount=5, title="effort in seconds (log)", grid=False),
     )
-    score = alt.Y("score:Q", scale=alt.Scale(domainMin=0))
+    score = alt.Y("score:Q", scale=alt.Scale(zero=True, nice=True))
     points = alt.Chart(alt.NamedData(name="points"), height=300)
     front = points.transform_filter("datum.front")
     line = front.mark_line(
@@ -228,7 +229,7 @@ def _ranks(alt: Any, look: _Look) -> alt.LayerChart:
             x=alt.X("rank:Q", scale=scale, title="mean rank (1 is the best)"),
             y=names,
             color=look.plain_colour,
-            shape=look.shape,
+            shape=look.plain_shape,
             tooltip=["pruner:N", alt.Tooltip("rank:Q", format=".2f")],
         )
     )

@@ -4,12 +4,14 @@
   const byId = (id) => document.getElementById(id);
 
   // Tables: a button in each head sorts by its column; numbers first fall, words first rise.
-  const number = (text) => (/^-?[\d.]/.test(text) ? parseFloat(text) : NaN);
-  const compare = (a, b) => {
+  const number = (text) => (/^\W?-?[\d.]/.test(text) ? parseFloat(text.replace(/^[^\d.-]/, "")) : NaN);
+  const compare = (a, b, sign) => {
     const x = number(a), y = number(b);
-    if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
-    if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? -1 : 1;
-    return a < b ? -1 : a > b ? 1 : 0;
+    if (Number.isNaN(x) || Number.isNaN(y)) {
+      if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1; // without a number: last
+      return a < b ? -sign : a > b ? sign : 0;
+    }
+    return (x - y) * sign;
   };
   for (const table of document.querySelectorAll("table")) {
     for (const button of table.querySelectorAll("thead button")) {
@@ -22,7 +24,7 @@
         head.setAttribute("aria-sort", falls ? "descending" : "ascending");
         const body = table.tBodies[0];
         const text = (row) => row.cells[head.cellIndex].textContent.trim();
-        const rows = [...body.rows].sort((a, b) => compare(text(a), text(b)) * (falls ? -1 : 1));
+        const rows = [...body.rows].sort((a, b) => compare(text(a), text(b), falls ? -1 : 1));
         body.append(...rows);
       });
     }

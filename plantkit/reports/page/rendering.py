@@ -39,6 +39,7 @@ def render_page(
     figures = figures_of(evaluation)
     drawings = drawings_of(evaluation, tickets)
     has_charts = bool(figures) and can_draw()
+    scripts = _scripts(has_charts)
     return fill_in(
         __package__,
         "page.html.j2",
@@ -50,8 +51,8 @@ def render_page(
         drawings=drawings,
         pruners=_pruners(evaluation),
         style=Markup(_text("page.css")),
-        policy=_policy(has_charts),
-        scripts=[Markup(script) for script in _scripts(has_charts)],
+        policy=_policy(scripts),
+        scripts=[Markup(script) for script in scripts],
         charts=_charts(evaluation, figures) if has_charts else {},
         networks=drawings.value,
     )
@@ -94,6 +95,7 @@ def _charts(evaluation: Evaluation, figures: list[Figure]) -> dict[str, Any]:
     import vl_convert
 
     pruners = [standing.pruner for standing in evaluation.standings]
+    figures = [figure for figure in figures if figure.kind != "heat_map"]  # the page's is a table
     kinds = dict.fromkeys(figure.kind for figure in figures)
     return {
         "specifications": {
@@ -113,9 +115,9 @@ def _scripts(has_charts: bool) -> list[str]:
     return [vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;"), own]
 
 
-def _policy(has_charts: bool) -> str:
+def _policy(scripts: Sequence[str]) -> str:
     """Returns the page's content security policy: these scripts, and nothing from outside."""
-    digests = [hashlib.sha256(script.encode()).digest() for script in _scripts(has_charts)]
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
     allowed = [f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests]
     return (
         f"default-src 'none'; script-src {' '.join(allowed)}; style-src 'unsafe-inline'; "
