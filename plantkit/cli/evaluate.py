@@ -149,6 +149,6 @@ def command(
     if report is not None:
         write_report(result.evaluation, report, option="--report")
     if output is not None:
-        click.echo(f"results written to {output}", err=True)
+        progress.tell(f"results written to {output}")
     if result.failed:
         ctx.exit(1)

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from plantkit.cli.output import say
 from plantkit.evaluation.requests import WHOLE
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two lines where standard error is not a terminal, such as a log of CI.
 LINE_SECONDS = 10.0
+#: Least seconds until bars are drawn anew.
+_DRAWN_SECONDS = 0.1
 #: Columns of a bar, and most of the words after it.
 _BAR, _WORDS = 16, 40
 
@@ -62,6 +63,11 @@ class ProgressBar:
             self._bars.stop()
             self._bars = None
 
+    def tell(self, text: str) -> None:
+        """Prints a line, above the bars, unless it was asked for quiet."""
+        if self._verbosity is not Verbosity.QUIET:
+            say(_printable(text))
+
     def show(self, label: str, done: int, total: int) -> None:
         """Shows that `done` of `total` steps of the phase `label` are done.
 
@@ -77,7 +83,7 @@ class ProgressBar:
         elif self._verbosity is Verbosity.VERBOSE or self._clock() - self._last >= LINE_SECONDS:
             self._last = self._clock()
             with suppress(OSError):  # a full disk must not stop the work
-                click.echo(f"{_printable(label)}: {done} of {total}{self._whole}", err=True)
+                say(f"{_printable(label)}: {done} of {total}{self._whole}")
 
     def _show_bar(self, label: str, done: int, total: int) -> None:
         is_whole = label == WHOLE
@@ -88,9 +94,13 @@ class ProgressBar:
         if is_whole and self._tasks.keys() == {False}:  # the one for all comes first
             self._bars.remove_task(self._tasks.pop(False))
         if is_whole in self._tasks:
-            self._bars.update(self._tasks[is_whole], completed=done, total=total, description=words)
+            task = self._tasks[is_whole]
+            self._bars.update(task, completed=done, total=total, description=words)
         else:
             self._tasks[is_whole] = self._bars.add_task(words, completed=done, total=total)
+        if done in {0, total} or self._clock() - self._last >= _DRAWN_SECONDS:
+            self._last = self._clock()
+            self._bars.refresh()
 
 
 def _bars() -> Progress:
@@ -103,6 +113,7 @@ def _bars() -> Progress:
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.description}", markup=False),
         console=Console(stderr=True),
+        auto_refresh=False,  # by a thread, and this process may fork
         transient=True,
         redirect_stdout=False,
     )

@@ -44,8 +44,8 @@ def command(
     """
     if statistics and output_format != "table":
         raise click.UsageError("--statistics needs --format table")
-    from plantkit.errors import UnknownNameError, UsageError
-    from plantkit.evaluation.run_directory import read_run
+    from plantkit.errors import UnknownNameError
+    from plantkit.evaluation.run_directory import read_runs
     from plantkit.plugins import load_installed
     from plantkit.reports import find_reporters
     from plantkit.reports.comparisons import comparison_tables
@@ -54,11 +54,7 @@ def command(
     reporters = find_reporters(load_installed().reporters())
     if output_format not in reporters:
         raise UnknownNameError("format", output_format, reporters)
-    given: dict[Path, Path] = {}
-    for run in runs:
-        if (known := given.setdefault(run.resolve(), run)) is not run:
-            raise UsageError(f"{run} is given twice (as {known}); give it once")
-    merged = merge({str(run): read_run(run) for run in runs})
+    merged = merge(read_runs(runs))
     if output_format != "table":
         for note in merged.notes:
             warn(note)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from plantkit.errors import MaskError, ResultsError
+from plantkit.errors import MaskError, ResultsError, UsageError
 from plantkit.files import Journal, read_records, write_whole
 from plantkit.networks.masks import Mask
 from plantkit.scoring.evaluation import Evaluation
@@ -125,6 +125,22 @@ def read_run(path: Path) -> Evaluation:
         return Evaluation.from_json(value, records=records, masks=_SavedMasks(path / _MASKS))
     except ResultsError as error:
         raise ResultsError(f"{path}: {error}") from error
+
+
+def read_runs(paths: Sequence[Path]) -> dict[str, Evaluation]:
+    """Returns finished evaluations by their paths, for `scoring.merging.merge`.
+
+    Raises:
+        UsageError: one is given twice.
+        ResultsError: see `read_run`.
+    """
+    given: dict[Path, Path] = {}
+    for path in paths:
+        place = path.resolve()
+        if place in given:
+            raise UsageError(f"{path} is given twice (as {given[place]}); give it once")
+        given[place] = path
+    return {str(path): read_run(path) for path in paths}
 
 
 def save_mask(directory: Path, mask: Mask) -> None:

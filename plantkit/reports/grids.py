@@ -5,6 +5,7 @@ What is styled holds ANSI codes, which `click.echo` leaves out where they are no
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
 #: Columns of a terminal that everybody has.
 WIDTH = 80
 
+#: Columns that parts of a broken word should have.
+_READABLE = 10
+
 #: Only the line below the headings, in ASCII: consoles on Windows may lack other lines.
 _BOX = "    \n    \n -  \n    \n    \n    \n    \n    \n"
+#: What stays together: words, and the parts of options, such as `name:one=1,other=2`.
+_PARTS = re.compile(r"[^\s:,=]*[\s:,=]+|[^\s:,=]+")
 #: Spaces at the end of a line, with the codes between them.
 _TRAILING = re.compile(r"(?:\s|\x1b\[[\d;]*m)+$")
 
@@ -30,9 +36,8 @@ def printable(text: str) -> str:
 
 def shortened(text: str, width: int = WIDTH) -> str:
     """Returns the first line of `text`, printable, cut to `width` characters."""
-    first, *others = text.strip().splitlines() or [""]
-    line = printable(first)
-    return f"{line[: width - 3]}..." if len(line) > width or (others and not line) else line
+    line = printable(next(iter(text.strip().splitlines()), ""))
+    return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
 def grid(
@@ -41,12 +46,15 @@ def grid(
     *,
     left: Collection[str] | None = None,
     width: int = WIDTH,
+    breaks_words: bool = True,
     styles: Mapping[int, str] | None = None,
     styled: bool = False,
 ) -> str:
-    """Returns a table of at most `width` columns, if words and numbers leave that much room.
+    """Returns a table of at most `width` columns, if its numbers leave that much room.
 
-    Columns of words are wrapped where they do not fit, at spaces or else anywhere.
+    Columns of words are wrapped where they do not fit: at spaces and after the signs in a pruner's
+    options. Elsewhere in words only where that is not enough, in the first column last; without
+    `breaks_words` the table is wider then.
 
     Args:
         rows: cells, which may have line breaks.
@@ -59,20 +67,65 @@ def grid(
     from rich.table import Table
     from rich.text import Text
 
+    shown = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in rows]
+    heads = [printable(header) for header in headers]
+    are_words = [left is None or header in left for header in headers]
+    room = width - 2 * (len(headers) - 1)
+    widths = _widths([heads, *shown], are_words, room, breaks_words=breaks_words)
     made = Table(box=Box(_BOX), show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for header in headers:
-        if left is None or header in left:
-            made.add_column(Text(printable(header)), overflow="fold")
-        else:
-            made.add_column(Text(printable(header)), justify="right", no_wrap=True)
-    for number, row in enumerate(rows):
-        cells = [Text("\n".join(map(printable, cell.split("\n")))) for cell in row]
+    for head, is_words, most in zip(heads, are_words, widths, strict=True):
+        made.add_column(
+            Text(head), justify="left" if is_words else "right", width=most, overflow="fold"
+        )
+    for number, row in enumerate(shown):
+        cells = (Text(_wrapped(cell, most)) for cell, most in zip(row, widths, strict=True))
         made.add_row(*cells, style=(styles or {}).get(number))
-    console = _console(width, styled=styled)
-    with console.capture() as capture:
-        console.print(made)
+    text = io.StringIO()
+    _console(text, sum(widths) + 2 * len(widths), styled=styled).print(made)
     end = "\x1b[0m" if styled else ""
-    return "\n".join(_TRAILING.sub(end, line) for line in capture.get().splitlines())
+    return "\n".join(_TRAILING.sub(end, line) for line in text.getvalue().splitlines())
+
+
+def _widths(
+    rows: Sequence[Sequence[str]], are_words: Sequence[bool], most: int, *, breaks_words: bool
+) -> list[int]:
+    """Returns the columns' widths, together at most `most` if the columns of words allow it."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    widths = [max(cell_len(line) for cell in mine for line in cell.split("\n")) for mine in columns]
+    words = [
+        max(cell_len(part.strip()) for cell in mine for part in [*_PARTS.findall(cell), ""])
+        for mine in columns
+    ]
+    able = {place for place, is_words in enumerate(are_words) if is_words}
+    others = able - {0}  # the first is the key, and is broken last
+    steps = [(words, able, widths)]  # floors, columns, and sizes, of which the largest goes down
+    if breaks_words:
+        one = [1] * len(columns)
+        steps.append(([_READABLE] * len(columns), others, words))
+        steps += [(one, others, widths), (one, able, widths)]
+    for floors, places, sizes in steps:
+        while sum(widths) > most:
+            wide = [place for place in sorted(places) if widths[place] > floors[place]]
+            if not wide:
+                break
+            widths[max(wide, key=lambda place, sizes=sizes: sizes[place])] -= 1
+    return widths
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Returns text with line breaks between its parts, so that lines fit if the parts do."""
+    from rich.cells import cell_len
+
+    lines = []
+    for line in text.split("\n"):
+        lines.append("")
+        for part in _PARTS.findall(line):
+            if lines[-1] and cell_len(f"{lines[-1]}{part}".rstrip()) > width:
+                lines.append("")
+            lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def style(text: str, name: str, *, styled: bool) -> str:
@@ -84,11 +137,12 @@ def style(text: str, name: str, *, styled: bool) -> str:
     return Style.parse(name).render(text)
 
 
-def _console(width: int, *, styled: bool) -> Console:
+def _console(file: io.StringIO, width: int, *, styled: bool) -> Console:
     """Returns a console that writes alike on every machine, whatever the environment says."""
     from rich.console import Console
 
     return Console(
+        file=file,
         width=width,
         force_terminal=styled,
         force_jupyter=False,

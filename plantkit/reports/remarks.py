@@ -5,11 +5,12 @@ What is the same of every evaluation is in `plantkit.reports.details` and in the
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from plantkit.reports.grids import shortened
+from plantkit.reports.grids import WIDTH, printable, shortened
 
 if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
@@ -41,7 +42,14 @@ def remark_lines(
     if len(lines) > room:
         left = len(lines) - room + 1
         lines = [*lines[: room - 1], f"... and {left} lines more."]
-    return [shortened(line) for line in [*lines, more] if line]
+    spare = room - len(lines)
+    shown = []
+    for line in lines:  # whole where there is room, as a message may say at its end what to do
+        whole = textwrap.wrap(printable(" ".join(line.split())), WIDTH, subsequent_indent="  ")
+        is_whole = len(whole) - 1 <= spare
+        spare -= len(whole) - 1 if is_whole else 0
+        shown += whole if is_whole else [shortened(line)]
+    return [*shown, more] if more else shown
 
 
 def _of_all(evaluation: Evaluation) -> list[str]:
@@ -97,5 +105,5 @@ def _of_pruners(evaluation: Evaluation) -> list[str]:
             if messages := found.get(entry.label):
                 word = "runs failed" if is_failure else "runs have a note"
                 count = f"{len(messages)} of {runs[entry.label]} {word}"
-                lines.append(f"{shortened(entry.label, 24)}: {count}: {messages[0]}")
+                lines.append(f"{shortened(entry.label, 30)}: {count}: {messages[0]}")
     return lines

@@ -1,6 +1,6 @@
 """Evaluations of different days and machines as one.
 
-Everything that takes several runs reads them with `evaluation.run_directory.read_run` and has
+Everything that takes several runs reads them with `evaluation.run_directory.read_runs` and has
 `merge` put them together: `plantkit rank RUN...` and `plantkit report RUN...` alike.
 """
 
@@ -246,23 +246,24 @@ def _outcome(record: Record) -> Hashable:
 
 def _differences(runs: _Runs) -> list[str]:
     """Returns a note of everything that may change a score a little."""
-    facts: dict[str, Callable[[Evaluation], Any]] = {
+    facts: dict[str, Callable[[Evaluation], str | None]] = {
         "isolation": lambda run: run.settings.isolation,
         "device": lambda run: run.settings.device,
         "plantkit": lambda run: run.provenance.plantkit_version,
-        "commit": lambda run: (run.provenance.git_hash or "none")[:_MOST_DIGITS],
+        "commit": lambda run: (run.provenance.git_hash or "")[:_MOST_DIGITS] or None,
     }
     names = {name: None for run in runs.values() for name in run.provenance.environment}
     for name in names:
-        facts[name] = lambda run, name=name: run.provenance.environment.get(name, "unknown")
+        facts[name] = lambda run, name=name: run.provenance.environment.get(name)
     return [words for what, value in facts.items() if (words := _spread(what, value, runs))]
 
 
 def _spread(what: str, value: Callable[[Evaluation], Any], runs: _Runs) -> str:
-    """Returns which runs have which value, in words; "" if all have the same."""
+    """Returns which runs have which value, in words; "" if all that have one have the same."""
     found: dict[str, list[str]] = {}
     for name, run in runs.items():
-        found.setdefault(str(value(run)), []).append(name)
+        if (one := value(run)) is not None:
+            found.setdefault(str(one), []).append(name)
     return _words(what, found) if len(found) > 1 else ""
 
 

@@ -30,6 +30,8 @@ from plantkit.scoring.ranking import CONFIDENCE, by_kind, challenge_weights
 DRAWS = 4000
 #: Where the middle `CONFIDENCE` of draws begins and ends.
 _MIDDLE = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+#: More than sums of shares are off.
+_TINY = 1e-9
 #: Challenges that Friedman's test needs for its chi-squared approximation.
 LEAST_BLOCKS = 10
 
@@ -150,11 +152,12 @@ def compare(
         mine, its = values[:, None, :], values[None, :, :]
         wins += weight * ((mine > its) + 0.5 * (mine == its)).mean(axis=2)
     wins /= whole or 1.0
-    tosses = int(whole**2 / (weights**2).sum()) if whole else 0
+    tosses = int(whole**2 / (weights**2).sum() + _TINY) if whole else 0
     least = float(binom.ppf(_MIDDLE[0], tosses, 0.5)) / tosses if tosses else 0.0
     return {
         (one, other): Comparison(
-            probability=float(wins[i, j]), is_clear=bool(min(wins[i, j], wins[j, i]) < least)
+            probability=float(wins[i, j]),
+            is_clear=bool(min(wins[i, j], wins[j, i]) < least - _TINY),
         )
         for i, one in enumerate(pruners)
         for j, other in enumerate(pruners)

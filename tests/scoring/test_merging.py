@@ -192,19 +192,22 @@ def test_what_may_change_a_score_a_little_is_told(circle):
         {"yours": 0.5},
         settings=Settings(isolation="watched", jobs=4, speed=2.0),
         provenance=Provenance(
-            plantkit_version="1", environment=here | {"torch": "2.5"}, git_hash=None
+            plantkit_version="1", environment=here | {"torch": "2.5"}, git_hash="b" * 40
         ),
     )
     merged = merge({"a": a, "b": b, "c": b})
     assert merged.notes[1:] == [
         "isolation: full in a; watched in b, c",
-        "commit: aaaaaaaaaaaaaaaa in a; none in b, c",
+        "commit: aaaaaaaaaaaaaaaa in a; bbbbbbbbbbbbbbbb in b, c",
         "torch: 2.4 in a; 2.5 in b, c",
     ]
     assert merged.evaluation.settings == Settings(isolation="watched", jobs=4, speed=None)
     provenance = merged.evaluation.provenance
     assert provenance.environment == here | {"torch": "2.4, 2.5"}
     assert (provenance.plantkit_version, provenance.git_hash) == ("1", None)
+    # A run outside of a repository has no commit that could differ.
+    nowhere = replace(b, provenance=replace(b.provenance, git_hash=None))
+    assert not any("commit" in note for note in merge({"a": a, "b": nowhere}).notes)
 
 
 def test_masks_of_all_runs_are_there(circle):
