@@ -198,13 +198,11 @@ def family(name: str) -> str:
     for path in sorted((ROOT / "challenges").glob(f"{name}-*/challenge.json")):
         found = read(path)
         ticket, figures = found["ticket"], found["reference"]
-        shape = "-".join(map(str, found["network"]["widths"]))
         rows.append(
             (
                 f"`{found['id']}`",
                 found["planting"]["method"],
                 "yes" if found["planting"]["hidden"] else "no",
-                shape,
                 f"{ticket['kept']:,}",
                 f"{ticket['density']:.2g}",
                 f"{figures['ticket']['strong']:.4f}",
@@ -212,8 +210,7 @@ def family(name: str) -> str:
             )
         )
     return table(
-        "challenge | planting | hidden | layers | ticket | density | ticket, untrained"
-        " | dense, trained",
+        "challenge | planting | hidden | ticket | density | ticket, untrained | dense, trained",
         rows,
     )
 

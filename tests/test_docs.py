@@ -14,9 +14,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import plantkit as pk
 from plantkit import SaliencyPruner, hookspecs
 from plantkit.errors import PluginError
+from plantkit.planting import FAMILIES
 from plantkit.plugins import Registry, load_installed, load_submission
+from plantkit.reports.pictures import save_picture
 from plantkit.research.studies import find_study
 from plantkit.scoring.metrics import Evidence
 from plantkit.scoring.ranking import Standing
@@ -173,6 +176,18 @@ def test_names_and_files_exist(page):
 
 def test_what_draws_the_pictures_can_be_imported():
     assert callable(load(ROOT / "docs/pictures.py").main)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_pictures_of_families_are_what_the_kit_draws(family, tmp_path):
+    challenge = pk.load_challenge(f"{family}-5x100")
+    save_picture(pk.draw_challenge(challenge, challenge.truth.ticket), tmp_path / "new.svg")
+    new, stored = (
+        path.read_text(encoding="utf-8")
+        for path in (tmp_path / "new.svg", ROOT / f"docs/images/{family}.svg")
+    )
+    for part in (r"<text[^>]*>([^<]*)</text>", r"<(?:path|line)\b"):
+        assert re.findall(part, new) == re.findall(part, stored)
 
 
 @pytest.mark.parametrize("page", PAGES)

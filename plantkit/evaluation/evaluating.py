@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -184,7 +184,8 @@ def _several(given: Any) -> list[Any]:
     """Returns what was given as a list: nothing for None, one, or several."""
     if given is None:
         return []
-    return list(given) if isinstance(given, list | tuple | set | frozenset) else [given]
+    is_one = isinstance(given, str | Path) or hasattr(given, "prune")
+    return list(given) if isinstance(given, Iterable) and not is_one else [given]
 
 
 def _density(given: DensityLike) -> DensityLike:

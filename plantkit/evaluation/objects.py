@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -138,8 +138,7 @@ def _own_module(pruner: Any) -> ModuleType | None:
     process that is locked away cannot read it."""
     while isinstance(pruner, NamedPruner | FunctionPruner):
         pruner = pruner.pruner if isinstance(pruner, NamedPruner) else pruner.function
-    is_function: Callable[[Any], bool] = lambda one: hasattr(one, "__qualname__")  # noqa: E731
-    name = (pruner if is_function(pruner) else type(pruner)).__module__
+    name = (pruner if hasattr(pruner, "__qualname__") else type(pruner)).__module__
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     if module is None or file is None or name == "__main__":
