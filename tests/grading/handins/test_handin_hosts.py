@@ -12,6 +12,7 @@ import pytest
 from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
 from plantkit.grading.handins import HandIn, HandIns, read_handins
 from plantkit.grading.handins import gradescope as gradescope_module
+from plantkit.grading.handins.found import FIELDS
 from plantkit.grading.handins.ids import IdMaker
 
 CODE = "def prune(problem, density, seed): ...\n"
@@ -50,6 +51,7 @@ def read(tmp_path: Path) -> Read:
 
 
 def by_id(handins: HandIns) -> dict[str, HandIn]:
+    assert all(set(student) <= set(FIELDS) for one in handins.handins for student in one.students)
     return {one.id: one for one in handins.handins}
 
 
