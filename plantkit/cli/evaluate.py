@@ -105,7 +105,7 @@ def command(
     \b
     Examples:
       plantkit evaluate submissions/my_pruner.py
-      plantkit evaluate my_pruner.py --challenge circle-5x100 --density 0.1 --seeds 1
+      plantkit evaluate my_pruner.py --challenge circle-5x100 --density 10x --seeds 1
       plantkit evaluate synflow:iterations=10 synflow --baselines none
       plantkit evaluate my_pruner.py --format json -o results.json
       plantkit evaluate my_pruner.py --fresh 2
