@@ -43,6 +43,13 @@ from plantkit.grading.grade import clean
 )
 @click.option("--due", metavar="TIME", help="Mark what came later, such as 2026-11-27T18:00.")
 @click.option("--assignment", metavar="NAME", help="Which one, where FOLDER holds several.")
+@click.option(
+    "--given",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="Code that was handed out, which is not compared. Repeatable.",
+)
 @click.option("--only", metavar="ID", multiple=True, help="Grade this one anew. Repeatable.")
 @click.option("--anonymise", is_flag=True, help="Print pseudonyms instead of names.")
 @options.jobs
@@ -60,6 +67,7 @@ def command(
     roster: Path | None,
     due: str | None,
     assignment: str | None,
+    given: tuple[Path, ...],
     only: tuple[str, ...],
     *,
     anonymise: bool,
@@ -80,16 +88,20 @@ def command(
       plantkit grade-class export --rubric rubric.toml -o grades --roster class.csv
       plantkit grade-class export --rubric rubric.toml -o grades --only doe-jane
     """
+    from plantkit.files import write_whole
     from plantkit.grading.classes.directory import ClassDirectory
     from plantkit.grading.classes.grading import ClassJob, grade_class
+    from plantkit.grading.classes.likenesses import find_likenesses
     from plantkit.grading.classes.reports import write_reports, write_rows
     from plantkit.grading.classes.secrets import pseudonyms
     from plantkit.grading.classes.shown import lines
+    from plantkit.grading.copies.given import given_code
     from plantkit.grading.handins import read_handins
     from plantkit.grading.rubric import read_rubric
 
     rubric = read_rubric(rubric_path)
     _check_places(folder, out)
+    handed_out = given_code(given)
     with ClassDirectory(out) as directory:
         handins = read_handins(
             folder,
@@ -112,7 +124,9 @@ def command(
                 progress=progress.show,
                 on_graded=lambda some: write_rows(directory, some),
             )
-        figures = write_reports(directory, graded, handins, rubric)
+        findings = find_likenesses(directory, handins.handins, handed_out)
+        write_whole(directory.path / "copies.csv", findings.csv())
+        figures = write_reports(directory, graded, handins, rubric, copies=findings.html())
         shown = pseudonyms([one.handin.id for one in graded], directory.secret)
     for line in lines(
         rubric.title,
@@ -122,6 +136,8 @@ def command(
     ):
         click.echo(line)
     if not anonymise:
+        for line in findings.lines():
+            click.echo(line)
         for note in handins.notes:
             warn(clean(note))
     click.echo(f"\ngradebooks, feedback and summary.html are in {out}", err=True)

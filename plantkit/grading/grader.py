@@ -191,6 +191,10 @@ class Grader:
         """
         return self._workplace.run(pruners, self._graded)
 
+    def run(self, pruners: Sequence[str]) -> Iterator[tuple[int, Trial | Exception]]:
+        """Yields each pruner's position and its runs, without a grade; see `grade`."""
+        return self._workplace.run(pruners, lambda trial, _: trial)
+
     def _graded(self, trial: Trial, slot: Slot) -> Graded:
         """Marks what came of a submission. Called in a slot's thread."""
         if trial.entry is None:

@@ -31,7 +31,8 @@ class ClassDirectory(Journal[Grading]):
 
     `records.jsonl` has a line for every grading that was ever made, `history.csv` the same to be
     read. `runs/<id>.json` has the records of a hand-in's runs, and `runs/<id>.safetensors` the
-    masks on challenges that students do not know. `feedback/` is for students.
+    masks on challenges that students do not know. `references/` has such masks of reference
+    pruners. `feedback/` is for students.
 
     Attributes:
         secret: of the class. is_new_secret: whether it was made just now.
@@ -48,7 +49,7 @@ class ClassDirectory(Journal[Grading]):
         )
         try:
             self.secret, self.is_new_secret = class_secret(path)
-            for name in ("runs", "feedback", "gradebooks"):
+            for name in ("runs", "references", "feedback", "gradebooks"):
                 (path / name).mkdir(exist_ok=True)
         except BaseException:
             self.close()
@@ -113,6 +114,29 @@ class ClassDirectory(Journal[Grading]):
 
         path = self._runs(one, ".safetensors")
         return dict(unpacked(path.read_bytes())) if path.exists() else {}
+
+    def write_reference(self, where: str, name: str, masks: Mapping[str, Mask]) -> None:
+        """Keeps the masks of a reference pruner; `where` stands for the challenges."""
+        from plantkit.grading.classes.masks import packed
+
+        path = self._reference(where, name)
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, packed(masks))
+
+    def has_reference(self, where: str, name: str) -> bool:
+        return self._reference(where, name).exists()
+
+    def reference_masks(self) -> dict[str, dict[Hashable, Mask]]:
+        """Returns the masks of reference pruners, by name and run."""
+        from plantkit.grading.classes.masks import unpacked
+
+        found: dict[str, dict[Hashable, Mask]] = {}
+        for path in sorted((self.path / "references").glob("*/*.safetensors")):
+            found.setdefault(path.stem, {}).update(unpacked(path.read_bytes()))
+        return found
+
+    def _reference(self, where: str, name: str) -> Path:
+        return self.path / "references" / where / f"{name}.safetensors"
 
     def _runs(self, one: str, suffix: str) -> Path:
         return self.path / "runs" / f"{one}{suffix}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plantkit.errors import PlantkitError, PluginError, UnknownNameError
-from plantkit.evaluation.requests import Progress, Request, Warn
+from plantkit.evaluation.requests import DEFAULT_SUITE, Progress, Request, Warn
 from plantkit.grading.classes.directory import ClassDirectory
 from plantkit.grading.classes.graded import ERROR, GRADED, MISSING, Basis, GradedHandIn, Grading
 from plantkit.grading.grade import Grade, clean
@@ -21,7 +21,8 @@ from plantkit.submissions.reading import read_submission
 from plantkit.version import __version__
 
 if TYPE_CHECKING:
-    from plantkit.grading.grader import Graded
+    from plantkit.evaluation.workplace import Trial
+    from plantkit.grading.grader import Graded, Grader
     from plantkit.grading.plan import GradingPlan
     from plantkit.grading.rubric import Rubric
     from plantkit.networks.masks import Mask
@@ -102,6 +103,7 @@ def _grade(
     ) as grader:
         label = "hand-ins graded"
         state.set_challenges(grader.plan)
+        _run_references(grader, state.directory, warn)
         due = state.due()
         progress(label, 0, len(due))
         found = grader.grade([str(one.path) for one in due])
@@ -118,7 +120,31 @@ def _grade(
             progress(label, count, len(due))
 
 
-def unseen_masks(graded: Graded, plan: GradingPlan) -> dict[str, Mask]:
+def _run_references(grader: Grader, directory: ClassDirectory, warn: Warn) -> None:
+    """Keeps the masks of reference pruners on challenges that students do not know.
+
+    They tell what many come to by themselves from what was copied.
+    """
+    unseen = sorted(
+        task.challenge.digest
+        for task in grader.plan.tasks
+        if task.challenge.digest not in grader.plan.visible
+    )
+    if not unseen:
+        return
+    from plantkit.challenges import catalog
+
+    suite = catalog.find().suite(DEFAULT_SUITE)
+    where = _digest(unseen)[:16]
+    names = [name for name in suite.baselines or () if not directory.has_reference(where, name)]
+    for position, trial in grader.run(names):
+        if isinstance(trial, Exception):
+            warn(f"{names[position]}: its masks are not compared with: {trial}")
+        else:
+            directory.write_reference(where, names[position], unseen_masks(trial, grader.plan))
+
+
+def unseen_masks(graded: Graded | Trial, plan: GradingPlan) -> dict[str, Mask]:
     """Returns the masks on challenges that students do not know, by run."""
     return {
         f"{record.bundle_sha256[:16]} {record.target_density!r} {record.seed}": mask

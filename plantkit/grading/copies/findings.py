@@ -1,0 +1,195 @@
+"""What staff should look at, as lines on a terminal, as CSV and as a part of a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from plantkit.grading.copies.memories import Memory
+from plantkit.grading.copies.pairs import LEAST_LIKENESS, LEAST_SHARE, SAME, Copies, Pair, Side
+from plantkit.grading.grade import clean
+from plantkit.grading.gradebooks.rows import harmless
+from plantkit.reports.tables import render_table
+from plantkit.reports.templates import fill_in
+
+#: Most rows of a table on a terminal and on a page; the CSV has all.
+MOST_LINES, MOST_ON_PAGE = 10, 100
+#: Most passages of one hand-in that are named, and names in one cell.
+_MOST_PASSAGES, _MOST_NAMES = 4, 12
+_HEADER = (
+    "what",
+    "first id",
+    "first name",
+    "second id",
+    "second name",
+    "surprise",
+    "first code in second",
+    "second code in first",
+    "first lines",
+    "second lines",
+    "likeness of masks",
+    "runs",
+    "hand-ins with masks as near",
+    "nearest reference pruner",
+    "likeness to it",
+    "why",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What staff should look at in a class. names: of hand-ins, by id."""
+
+    copies: Copies
+    memories: Sequence[Memory]
+    names: Mapping[str, str]
+
+    def name(self, one: str, most: int = 200) -> str:
+        return clean(self.names.get(one, one), most).replace("\n", " ")
+
+    def lines(self) -> Iterator[str]:
+        """Yields lines for a terminal of 80 columns."""
+        pairs = self.copies.pairs
+        if pairs:
+            count = self.copies.count * (self.copies.count - 1) // 2
+            yield f"alike, to be looked at: {len(pairs)} of {count:,} pairs"
+            rows = [
+                [*(self.name(one, 24) for one in pair.ids), *_shares(pair)]
+                for pair in pairs[:MOST_LINES]
+            ]
+            header = ["first", "second", "same code", "same masks"]
+            align = ["left", "left", "right", "left"]
+            yield from render_table(header, rows, align=align).splitlines()
+            yield from _more(len(pairs))
+        if self.memories:
+            yield f"seem to know the answer of a public instance: {len(self.memories)}"
+            table = [
+                [
+                    self.name(one.id, 18),
+                    clean(f"{one.challenge} at {one.multiple:.3g}x", 26),
+                    f"{one.known:.0%}",
+                    f"{one.fresh:.0%}",
+                    one.what,
+                ]
+                for one in self.memories[:MOST_LINES]
+            ]
+            header = ["hand-in", "public instance", "there", "fresh", "of what"]
+            yield from render_table(header, table).splitlines()
+            yield from _more(len(self.memories))
+        if self.copies.unchanged:
+            yield (
+                "added nothing to the code that was handed out: "
+                f"{self._listed(self.copies.unchanged)}"
+            )
+
+    def csv(self) -> str:
+        """Returns all of it as CSV, a row for each pair and for each memory."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_HEADER)
+        for pair in self.copies.pairs:
+            first, second = pair.sides
+            likeness = "" if pair.likeness is None else f"{pair.likeness:.3f}"
+            cells = [
+                *("alike", first.id, self.name(first.id), second.id, self.name(second.id)),
+                *(f"{value:.3f}" for value in (pair.surprise, first.share, second.share)),
+                *("; ".join(map(str, side.passages)) for side in pair.sides),
+                *(likeness, str(pair.runs), str(pair.as_near or ""), pair.nearest),
+                *(f"{pair.nearest_likeness:.3f}" if pair.nearest else "", why(pair)),
+            ]
+            writer.writerow(map(harmless, cells))
+        for memory in self.memories:
+            cells = ["memory", memory.id, self.name(memory.id), *[""] * (len(_HEADER) - 4)]
+            writer.writerow(map(harmless, [*cells, recalled(memory)]))
+        return text.getvalue()
+
+    def html(self) -> str:
+        """Returns it as a part of a page; "" where there is nothing to look at."""
+        copies = self.copies
+        if not (copies.pairs or self.memories or copies.unchanged or copies.same_masks):
+            return ""
+        return fill_in(
+            "plantkit.grading.copies",
+            "findings.html.j2",
+            autoescape=True,
+            pairs=copies.pairs[:MOST_ON_PAGE],
+            left_out=max(0, len(copies.pairs) - MOST_ON_PAGE),
+            count=copies.count * (copies.count - 1) // 2,
+            memories=self.memories,
+            same_masks=[(group, self._listed(group.ids)) for group in copies.same_masks],
+            unchanged=self._listed(copies.unchanged),
+            shown_name=self.name,
+            why=why,
+            passages=_passages,
+            recalled=recalled,
+        )
+
+    def _listed(self, ids: Sequence[str]) -> str:
+        more = f" and {len(ids) - _MOST_NAMES} more" if len(ids) > _MOST_NAMES else ""
+        return "; ".join(self.name(one, 60) for one in ids[:_MOST_NAMES]) + more
+
+
+def why(pair: Pair) -> str:
+    """Returns what is alike, in words."""
+    return "; ".join(filter(None, [_code(pair), _masks(pair)]))
+
+
+def recalled(memory: Memory) -> str:
+    """Returns what a hand-in knows of a public instance, in words."""
+    several = "s" if memory.instances > 1 else ""
+    return clean(
+        f"{memory.what}: {memory.known:.0%} on {memory.challenge} at {memory.multiple:.3g}x, "
+        f"{memory.fresh:.0%} on {memory.instances} fresh instance{several} like it",
+        200,
+    )
+
+
+def _code(pair: Pair) -> str:
+    first, second = (side.share for side in pair.sides)
+    if min(first, second) >= SAME:
+        return "the same code"
+    if max(first, second) < LEAST_SHARE:
+        return ""
+    which = "first" if first >= second else "second"
+    return f"{max(first, second):.0%} of the {which}'s code"
+
+
+def _masks(pair: Pair) -> str:
+    if pair.likeness is None or pair.likeness < LEAST_LIKENESS:
+        return ""
+    is_same = pair.likeness >= SAME
+    text = "the same masks" if is_same else f"masks alike to {_floor(pair.likeness)}"
+    if pair.nearest_likeness >= min(pair.likeness, SAME):
+        return f"{text}, as of {clean(pair.nearest, 40)}"
+    others = pair.as_near - 2
+    if others > 0:
+        return f"{text}, as {others} other{'s have' if others > 1 else ' has'}"
+    return text
+
+
+def _shares(pair: Pair) -> tuple[str, str]:
+    """Returns what share of the code is the same, and of the masks, for a narrow table."""
+    code = f"{max(side.share for side in pair.sides):.0%}"
+    if pair.likeness is None:
+        return code, ""
+    masks = "100%" if pair.likeness >= SAME else f"{min(pair.likeness, 0.99):.0%}"
+    is_known = pair.nearest_likeness >= min(pair.likeness, SAME)
+    return code, f"{masks} (as {clean(pair.nearest, 12)})" if is_known else masks
+
+
+def _floor(likeness: float) -> str:
+    """Returns a likeness below 1 with three digits, and never as 1."""
+    return f"{min(likeness, 0.999):.3f}"
+
+
+def _passages(side: Side) -> str:
+    shown = ", ".join(clean(passage, 100) for passage in side.passages[:_MOST_PASSAGES])
+    left = len(side.passages) - _MOST_PASSAGES
+    return f"{shown} and {left} more" if left > 0 else shown
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > MOST_LINES:
+        yield f"  and {count - MOST_LINES} more, in copies.csv"
