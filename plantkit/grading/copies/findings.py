@@ -56,10 +56,12 @@ class Findings:
             count = self.copies.count * (self.copies.count - 1) // 2
             yield f"alike, to be looked at: {len(pairs)} of {count:,} pairs"
             rows = [
-                [self.name(pair.ids[0], 18), self.name(pair.ids[1], 18), why(pair)]
+                [*(self.name(one, 24) for one in pair.ids), *_shares(pair)]
                 for pair in pairs[:MOST_LINES]
             ]
-            yield from render_table(["first", "second", "what is alike"], rows).splitlines()
+            header = ["first", "second", "same code", "same masks"]
+            align = ["left", "left", "right", "left"]
+            yield from render_table(header, rows, align=align).splitlines()
             yield from _more(len(pairs))
         if self.memories:
             yield f"seem to know the answer of a public instance: {len(self.memories)}"
@@ -165,6 +167,16 @@ def _masks(pair: Pair) -> str:
     if others > 0:
         return f"{text}, as {others} other{'s have' if others > 1 else ' has'}"
     return text
+
+
+def _shares(pair: Pair) -> tuple[str, str]:
+    """Returns what share of the code is the same, and of the masks, for a narrow table."""
+    code = f"{max(side.share for side in pair.sides):.0%}"
+    if pair.likeness is None:
+        return code, ""
+    masks = "100%" if pair.likeness >= SAME else f"{min(pair.likeness, 0.99):.0%}"
+    is_known = pair.nearest_likeness >= min(pair.likeness, SAME)
+    return code, f"{masks} (as {clean(pair.nearest, 12)})" if is_known else masks
 
 
 def _floor(likeness: float) -> str:

@@ -59,7 +59,7 @@ def test_a_mask_that_works_untrained_is_named_without_the_ticket():
 @pytest.mark.parametrize(
     "fresh",
     [
-        record(FRESH, "circle-5x100-fresh1", MOST_FRESH + 0.01),
+        record(FRESH, "circle-5x100-fresh1", MOST_FRESH + 0.01, MOST_FRESH + 0.01),
         record(FRESH, "circle-5x100-fresh1", 0.0, status="timeout"),
         record(FRESH, "circle-5x100-fresh1", 0.0, density_multiple=10.0),
         record(FRESH, "helix-5x100-fresh1", 0.0),
