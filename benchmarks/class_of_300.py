@@ -79,10 +79,12 @@ BAD = {
     "wrong name": "def prune(problem, density, seed):\n    return problem.wieghts\n",
     "syntax": "def prune(problem, density, seed)\n    return None\n",
     "no such package": "import tensorflow\n\n\ndef prune(problem, density, seed):\n    return {}\n",
-    "memory": "def prune(problem, density, seed):\n    return [bytearray(2**28) for _ in range(99)]\n",
+    "memory": "def prune(problem, density, seed):\n"
+    "    return [bytearray(2**28) for _ in range(99)]\n",
     "disk": "def prune(problem, density, seed):\n    for n in range(99):\n"
     "        open(f'{n}', 'wb').write(bytes(2**25))\n",
-    "forks": "import os\n\n\ndef prune(problem, density, seed):\n    while True:\n        os.fork()\n",
+    "forks": "import os\n\n\ndef prune(problem, density, seed):\n"
+    "    while True:\n        os.fork()\n",
     "killed": "import os\n\n\ndef prune(problem, density, seed):\n    os.kill(os.getpid(), 9)\n",
     "over budget": "def prune(problem, density, seed):\n"
     "    return {name: weight * 0 + 1 for name, weight in problem.weights.items()}\n",

@@ -77,6 +77,38 @@ class Trial:
         return time.monotonic() - self.started
 
 
+def check_submitted(pruner: str) -> None:
+    """Checks that a path, as given on the command line, exists.
+
+    Raises:
+        PluginError: it does not.
+    """
+    base, _ = split_options(pruner)
+    if is_path(base) and not Path(base).exists():
+        raise PluginError(Path(base).name, "was not submitted; submit a file of this name")
+
+
+def only_entry(pruner: str, entries: Sequence[Entry]) -> Entry:
+    """Returns the one entry of a submission.
+
+    Raises:
+        PluginError: its file defines several pruners, or one that asks for rewinding.
+    """
+    if len(entries) > 1:
+        labels = ", ".join(entry.label for entry in entries)
+        raise PluginError(
+            pruner, f"defines {len(entries)} pruners, {labels}; a graded file defines one"
+        )
+    (entry,) = entries
+    if entry.rewind:
+        raise PluginError(
+            pruner,
+            f"asks to be trained from step {entry.rewind}; grades are for training from the "
+            "initial weights: leave out 'rewind'",
+        )
+    return entry
+
+
 @dataclass(slots=True, kw_only=True)
 class _Work:
     """A pruner at work. failure: what went wrong that is not the pruner's fault."""
@@ -220,28 +252,14 @@ class Workplace(Generic[PlanType]):
         Raises:
             PluginError: it cannot be loaded, its file defines several, or it asks for rewinding.
         """
-        base, _ = split_options(pruner)
-        if is_path(base) and not Path(base).exists():
-            raise PluginError(Path(base).name, "was not submitted; submit a file of this name")
+        check_submitted(pruner)
         source = parse_pruner(pruner)
         if source.path is None:
             return self._installed.entry(source)
         entries, broken = load_submissions([source], slot.backend, self.resources.limits)
         if broken:
             raise broken[0]
-        if len(entries) > 1:
-            labels = ", ".join(entry.label for entry in entries)
-            raise PluginError(
-                pruner, f"defines {len(entries)} pruners, {labels}; a graded file defines one"
-            )
-        (entry,) = entries
-        if entry.rewind:
-            raise PluginError(
-                pruner,
-                f"asks to be trained from step {entry.rewind}; grades are for training from the "
-                "initial weights: leave out 'rewind'",
-            )
-        return entry
+        return only_entry(pruner, entries)
 
     def _begin(self, work: _Work, events: _Events) -> None:
         assert work.trial.entry is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+import numpy.random  # NumPy would import it in every fork
 import torch
 
 from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError, describe

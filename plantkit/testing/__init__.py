@@ -7,8 +7,8 @@
         check()
 
 `plantkit check PRUNER` runs the same checks. A pruner's code only ever runs in child
-processes. What looks inside such a process (`plantkit.testing.probe`) runs next to the pruner,
-which could lie to it: the checks find mistakes, not cheats. Scores do not rest on them.
+processes. What looks inside such a process (`plantkit.isolation.observing`) runs next to the
+pruner, which could lie to it: the checks find mistakes, not cheats. Scores do not rest on them.
 
 Problems are of both kinds of networks, multilayer perceptrons and convolutions. Another kind adds
 its problems to `plantkit.testing.problems` and its checks to `plantkit.testing.checks`.

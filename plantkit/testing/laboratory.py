@@ -25,6 +25,7 @@ from plantkit.isolation.families import Family
 from plantkit.isolation.jobs import DescribedPruner, Outcome, PruneJob
 from plantkit.isolation.leftovers import make_scratch
 from plantkit.isolation.levels import Isolation, Level, process_level
+from plantkit.isolation.observing import MARK
 from plantkit.isolation.opening import open_backend
 from plantkit.isolation.problems import write_problem
 from plantkit.isolation.scratch import remove_tree
@@ -32,7 +33,6 @@ from plantkit.isolation.servers import START_SECONDS, PrunerServer
 from plantkit.isolation.wire import MARKER, Exit, Limits
 from plantkit.pruners.sources import PrunerSource
 from plantkit.submissions.submission import Submission
-from plantkit.testing.probe import MARK
 
 if TYPE_CHECKING:
     from plantkit.pruners.problem import Problem
@@ -47,7 +47,7 @@ _ORDINARY = (
 #: The main file of a generated submission, which lies among those of the one that it observes.
 _OBSERVING_FILE = "plantkit_observing/main.py"
 _OBSERVING = """\
-from plantkit.testing.probe import observed
+from plantkit.isolation.observing import observed
 def plantkit_pruners():
     return [observed(__file__, **{arguments!r})]
 """
@@ -65,7 +65,7 @@ class Call:
 class Seen:
     """What was observed of one call that returned.
 
-    returned: type, entries and digest of what it returned, see `probe`. process: (what,
+    returned: type, entries and digest of what it returned, see `observing`. process: (what,
     before, after) of everything outside of the pruner that it changed. problem: the names of
     the parts of the problem that it changed.
     """

@@ -499,7 +499,7 @@ def test_an_assignment_installs_the_wheel_of_a_checkout_and_checks_its_skeleton(
     source = tmp_path / "source"
     with zipfile.ZipFile(course / "staff/autograder.zip") as archive:
         archive.extractall(source)
-    setup = {**pinned, "AUTOGRADER_SOURCE": str(source), "AUTOGRADER_PYTHON": sys.executable}
+    setup = {**pinned, "AUTOGRADER_ROOT": str(source.parent), "AUTOGRADER_PYTHON": sys.executable}
     subprocess.run(["bash", source / "setup.sh"], env=setup, check=True, timeout=600)
     borrow(source / ".venv")
     assert f"plantkit, version {__version__}" in run(source / ".venv/bin/plantkit", "--version")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,15 +28,14 @@ from plantkit.grading.criteria import (
 from plantkit.grading.grade import MarkVerdict
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion
-from plantkit.isolation.levels import Isolation, Level
-from plantkit.isolation.wire import Limits
+from plantkit.isolation.jobs import Outcome
+from plantkit.isolation.levels import Isolation, process_level
+from plantkit.isolation.wire import Limits, Status
 from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
-from plantkit.scoring.entries import Entry
-from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import SCORED_OVERLAP, Record, TrackScore
-from plantkit.testing import CHECKS, CheckResult, CheckStatus
+from plantkit.testing import CHECKS, CheckResult, CheckStatus, Laboratory
 
 
 def digits(share: float) -> TrackScore:
@@ -61,24 +58,13 @@ def failed(challenge: Challenge, status: str = "crash", **changes: Any) -> Recor
 
 
 def bench(challenges: Sequence[Challenge], records: Sequence[Record], **changes: Any) -> Bench:
-    protocol = Protocol(densities=("planted", 0.5), seeds=2)
-    entry = Entry(label="mine", source=PrunerSource(name="mine"))
     fields: dict[str, Any] = {
-        "evaluation": Evaluation(
-            entries=[entry],
-            challenges=challenges,
-            suite=None,
-            protocol=protocol,
-            records=records,
-            standings=[],
-            settings=Settings(),
-            started="",
-        ),
+        "mine": [record for record in records if record.pruner == "mine"],
+        "baselines": [record for record in records if record.pruner != "mine"],
         "challenges": challenges,
-        "entry": entry,
-        "protocol": protocol,
-        "limits": Limits(time_seconds=20.0),
-        "isolation": Isolation(level=Level.NONE),
+        "protocol": Protocol(densities=("planted", 0.5), seeds=2),
+        "run_again": None,
+        "examine": None,
     }
     return Bench(**(fields | changes))
 
@@ -114,8 +100,9 @@ def test_runs_at_the_criterions_density_by_seed(circle: Challenge, relu: Challen
     ]
     found = bench([circle, relu], records).records
 
-    def keys(density: Any, pruner: str = "mine") -> list[tuple[int, float]]:
-        runs = found(criterion(density=density), pruner, circle)
+    def keys(density: Any, baseline: str | None = None) -> list[tuple[int, float]]:
+        runs = found(criterion(density=density), circle, baseline=baseline)
+        pruner = baseline or "mine"
         assert all(one.pruner == pruner and one.bundle_sha256 == circle.digest for one in runs)
         return [(one.seed, one.target_density) for one in runs]
 
@@ -136,7 +123,7 @@ def test_runs_of_a_seed_come_by_density(circle: Challenge) -> None:
         for density in (0.5, planted)
         for seed in (1, 0)
     ]
-    found = bench([circle], records).records(criterion(density=None), "mine", circle)
+    found = bench([circle], records).records(criterion(density=None), circle)
     keys = [(one.seed, one.target_density) for one in found]
     assert keys == [(0, planted), (0, 0.5), (1, planted), (1, 0.5)]
 
@@ -476,70 +463,66 @@ def test_what_is_expected_in_words(changes: dict[str, Any], words: str) -> None:
 
 # --- determinism
 
-FIRST = """
-import os, time, torch
-def prune(problem, density, seed):
-    if density > 0.7:
-        raise ValueError(f"not at {density}")
-    if os.getpid() != PID or seed != 0 or problem.density != density:
-        raise ValueError("not as it was asked for")
-    time.sleep(0.03)
-    kept = torch.arange(problem.network.total) < problem.budget
-    masks = {}
-    for name, shape in problem.network.shapes.items():
-        count = torch.Size(shape).numel()
-        masks[name], kept = kept[:count].reshape(shape), kept[count:]
-    return masks
-"""
+
+def first_mask(challenge: Challenge, density: float) -> Mask:
+    """Returns the mask that keeps the first parameters."""
+    total = challenge.network.total
+    return Mask.from_vector(challenge.network, torch.arange(total) < math.floor(density * total))
 
 
 @pytest.fixture
-def repeated(relu: Challenge, write: Callable[..., Path]) -> Callable[[Sequence[Record]], Measured]:
+def repeated(relu: Challenge) -> Callable[..., Measured]:
     """Measures determinism of a pruner that keeps the first parameters, and fails above 0.7.
 
-    It runs in this process, as the bench's level of isolation says.
+    ends: of repeated runs, by density, and how; `asked` gets the densities of all of them.
     """
 
-    def measure(records: Sequence[Record]) -> Measured:
-        entry = Entry(
-            label="mine",
-            source=PrunerSource(path=str(write(FIRST.replace("PID", str(os.getpid()))))),
-        )
-        asked = criterion(kind="determinism", density=None, at_least=None)
+    def measure(
+        records: Sequence[Record],
+        ends: Mapping[float, Status] | None = None,
+        asked: list[float] | None = None,
+    ) -> Measured:
+        def run_again(record: Record) -> Outcome:
+            density = record.target_density
+            if asked is not None:
+                asked.append(density)
+            status = (ends or {}).get(density, Status.OK if density < 0.7 else Status.CRASH)
+            is_ok = status is Status.OK
+            return Outcome(
+                status=status,
+                mask=first_mask(relu, density) if is_ok else None,
+                error="" if is_ok else f"not at {density}",
+                seconds=0.03,
+                peak_rss_mib=None,
+            )
+
+        one = criterion(kind="determinism", density=None, at_least=None)
         protocol = Protocol(densities=(0.25, 0.5, 0.75, 0.8, 0.9, 1.0), seeds=2)
-        return determinism.measure(asked, bench([relu], records, entry=entry, protocol=protocol))
+        tested = bench([relu], records, run_again=run_again, protocol=protocol)
+        return determinism.measure(one, tested)
 
     return measure
 
 
 def first_kept(challenge: Challenge, density: float) -> str:
     """Returns the digest of the mask that keeps the first parameters."""
-    total = challenge.network.total
-    kept = torch.arange(total) < math.floor(density * total)
-    return Mask.from_vector(challenge.network, kept).digest()
+    return first_mask(challenge, density).digest()
 
 
-def test_the_same_masks_again(
-    relu: Challenge, repeated: Callable[[Sequence[Record]], Measured]
-) -> None:
+def test_the_same_masks_again(relu: Challenge, repeated: Callable[..., Measured]) -> None:
     records = [
         run(relu, seed=seed, target_density=density, mask_sha256=first_kept(relu, density))
         for density in (0.25, 0.5)
         for seed in (0, 1)
     ]
-    started = time.monotonic()
     found = repeated(records)
-    elapsed = time.monotonic() - started
     assert found.value == 1.0
     assert found.got == "2 of 2 repeated runs gave the same mask"  # of the first seed
     assert (found.message, found.fault) == ("", None)
-    # Of two runs, three seconds each, and of their repetition, which sleeps for 0.03 s each.
-    assert 6.06 <= found.seconds <= 6.0 + elapsed
+    assert found.seconds == pytest.approx(6.06)  # two runs of three seconds, and their repetition
 
 
-def test_other_masks_and_failures(
-    relu: Challenge, repeated: Callable[[Sequence[Record]], Measured]
-) -> None:
+def test_other_masks_and_failures(relu: Challenge, repeated: Callable[..., Measured]) -> None:
     records = [
         run(relu, target_density=0.25, mask_sha256=first_kept(relu, 0.25)),
         failed(relu, "invalid", target_density=0.5),
@@ -564,7 +547,7 @@ def test_other_masks_and_failures(
 
 
 def test_a_run_that_failed_is_not_repeated(
-    relu: Challenge, repeated: Callable[[Sequence[Record]], Measured]
+    relu: Challenge, repeated: Callable[..., Measured]
 ) -> None:
     records = [
         failed(relu, target_density=0.25, error="no mask", seconds=2.0),
@@ -587,18 +570,21 @@ def test_determinism_in_words() -> None:
     assert determinism.expected(some) == "the same mask again: at least 0.5"
 
 
-def test_a_repeated_run_has_the_rubrics_limits(relu: Challenge, write: Callable[..., Path]) -> None:
-    path = write("import time\ndef prune(problem, density, seed):\n    time.sleep(60)\n")
-    tested = bench(
-        [relu],
-        [run(relu, mask_sha256="0" * 64)],
-        entry=Entry(label="mine", source=PrunerSource(path=str(path))),
-        limits=Limits(time_seconds=0.5),
-        isolation=Isolation(level=Level.PROCESS),
+def test_after_a_repeated_run_that_hangs_its_challenge_is_left(
+    relu: Challenge, repeated: Callable[..., Measured]
+) -> None:
+    records = [
+        run(relu, target_density=density, mask_sha256=first_kept(relu, density))
+        for density in (0.25, 0.5)
+    ]
+    asked: list[float] = []
+    found = repeated(records, {0.25: Status.TIMEOUT}, asked)
+    assert asked == [0.25]
+    assert found.got == "0 of 2 repeated runs gave the same mask"
+    assert found.message == (
+        "relu-3x8 at density 0.25: timeout: not at 0.25\n"
+        "relu-3x8 at density 0.5: not repeated, since a repeated run took too long"
     )
-    found = determinism.measure(criterion(kind="determinism", at_least=None), tested)
-    assert found.value == 0.0
-    assert found.message.startswith("relu-3x8 at density 0.5: timeout: ")
 
 
 # --- conformance
@@ -615,14 +601,7 @@ def test_conformance_counts_its_own_runs_and_the_checks_of_its_bench(
     records = [run(circle), run(relu), failed(relu, pruner="other"), failed(relu, seed=1)]
     records.append(failed(relu, target_density=0.125))  # which no density of the run asks for
     tested = bench([circle, relu], records)
-    examined: list[Bench] = []
-
-    def examine(given: Bench) -> list[CheckResult]:
-        examined.append(given)
-        return checks
-
-    found = conformance.measure(asked, tested, examine=examine)
-    assert examined == [tested]
+    found = conformance.measure(asked, replace(tested, examine=lambda: checks))
     assert found == Measured(
         value=pytest.approx(2 / 3),
         got="2 of 3 checks passed",
@@ -631,7 +610,7 @@ def test_conformance_counts_its_own_runs_and_the_checks_of_its_bench(
         seconds=9.75,
     )
     # The runs of the challenges that the criterion looks at count, and no others.
-    found = conformance.measure(asked, bench([circle], records), examine=lambda _: checks)
+    found = conformance.measure(asked, bench([circle], records, examine=lambda: checks))
     assert (found.value, found.message, found.seconds) == (1.0, "", 3.75)
 
 
@@ -641,7 +620,8 @@ def test_five_missed_checks_are_told_at_most(relu: Challenge) -> None:
         for name in "abcdef"
     ]
     asked = criterion(kind="conformance", at_least=None)
-    found = conformance.measure(asked, bench([relu], [run(relu)]), examine=lambda _: missed)
+    tested = bench([relu], [run(relu)], examine=lambda: missed)
+    found = conformance.measure(asked, tested)
     assert found.message == "\n".join(f"{name}: expected e; got g" for name in "abcde")
 
 
@@ -654,13 +634,14 @@ def test_five_missed_checks_are_told_at_most(relu: Challenge) -> None:
     ],
     ids=["isolation", "limits"],
 )
-def test_checks_are_made_with_the_benchs_limits_and_isolation(
-    relu: Challenge, write: Callable[..., Path], code: str, told: str
+def test_checks_are_made_with_the_laboratorys_limits_and_isolation(
+    write: Callable[..., Path], code: str, told: str
 ) -> None:
     """The submission cannot be loaded, so that one check is made and the others are skipped."""
-    entry = Entry(label="mine", source=PrunerSource(path=str(write(code))))
-    limits = Limits(time_seconds=1.0)
-    results = conformance.examine(bench([relu], [], entry=entry, limits=limits))
+    source = PrunerSource(path=str(write(code)))
+    isolation = Isolation(level=process_level())
+    with Laboratory(limits=Limits(time_seconds=1.0), isolation=isolation) as laboratory:
+        results = conformance.examine(source, laboratory)
     assert [result.check for result in results] == [
         check.name for check in CHECKS if not check.needs_trust
     ]
@@ -668,3 +649,30 @@ def test_checks_are_made_with_the_benchs_limits_and_isolation(
     assert (first.check, first.status) == ("loads", CheckStatus.FAILED)
     assert told in first.got
     assert {result.status for result in others} == {CheckStatus.SKIPPED}
+
+
+def test_a_submission_that_hangs_is_not_checked_on(write: Callable[..., Path]) -> None:
+    """One check takes the whole time limit, the others are not made; where runs hung, none is."""
+    code = "import time\ndef prune(problem, density, seed):\n    time.sleep(60)\n"
+    source = PrunerSource(path=str(write(code)))
+    with Laboratory(limits=Limits(time_seconds=1.0)) as laboratory:
+        first, second, *others = conformance.examine(source, laboratory)
+        assert (first.check, first.status) == ("loads", CheckStatus.OK)
+        assert (second.check, second.status) == ("returns-mask", CheckStatus.FAILED)
+        assert {one.status for one in others} == {CheckStatus.SKIPPED}
+        assert {one.reason for one in others} == {"since 'returns-mask' took the whole time limit"}
+        none = conformance.examine(source, laboratory, hangs=True)
+    assert [one.check for one in none] == [one.check for one in (first, second, *others)]
+    assert {(one.status, one.reason) for one in none} == {
+        (CheckStatus.SKIPPED, "since the rubric's runs reached the time limit")
+    }
+
+
+def test_checks_that_were_not_made_for_one_reason_take_one_line(relu: Challenge) -> None:
+    checks = [
+        CheckResult(check=name, description="", status=CheckStatus.SKIPPED, reason=reason)
+        for name, reason in (("a", "after 'x' failed"), ("b", "since y"), ("c", "since y"))
+    ]
+    tested = bench([relu], [run(relu)], examine=lambda: checks)
+    found = conformance.measure(criterion(kind="conformance", at_least=None), tested)
+    assert found.message == "a: not run, after 'x' failed\nb and 1 more: not run, since y"

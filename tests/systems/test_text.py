@@ -261,6 +261,7 @@ open("a", "rb"); os.open("a", 0); path.read_text("utf-8"); path.open("w", encodi
 #: Devices, pipes between our own processes, and JSON without a line end.
 ALLOWED = {
     "plantkit/cli/__init__.py": 1,
+    "plantkit/grading/handins/zips.py": 1,
     "plantkit/isolation/wire.py": 1,
     "plantkit/submissions/archives.py": 1,
 }

@@ -168,7 +168,7 @@ def test_forged_observations_do_not_hide_a_broken_mask(laboratory, write):
     path = write(
         GOOD
         + """
-import json, plantkit.testing.probe as probe
+import json, plantkit.isolation.observing as probe
 probe._describe = lambda values, problem: {
     "type": "dict", "sha256": "0", "entries": {
         name: {"type": "torch.bool", "shape": list(value.shape), "wrong": 0, "kept": 0}

@@ -16,6 +16,7 @@ from plantkit.challenges import bundles
 from plantkit.challenges.bundles import PublicChallenge
 from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import UsageError
+from plantkit.exports.codabench import receipts
 from plantkit.exports.codabench.plan import KEY_FILE, Plan
 from plantkit.exports.codabench.scoring import columns
 from plantkit.files import about, write_whole
@@ -26,6 +27,9 @@ from plantkit.version import __version__
 
 #: The bundle's own files: pages and settings with blanks to be filled in, and both programs.
 _TEMPLATES = Path(__file__).parent / "templates"
+#: Most characters in Codabench's database.
+_MOST_TITLE = 256
+_MOST_IMAGE = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +58,17 @@ def export(
     """Writes the bundle, all or nothing, and returns the ids of its challenges.
 
     Raises:
-        UsageError: no such suite, a density that cannot be used, or a key and nothing sealed.
+        UsageError: no such suite, a density that cannot be used, a title or image name that is
+            too long for Codabench, or a key and nothing sealed.
         BundleError: a challenge is invalid.
         SealedTruthError: a key was given, and a truth is sealed for another.
     """
+    for what, text, most in (
+        ("title", competition.title or "", _MOST_TITLE),
+        ("docker image", competition.docker_image, _MOST_IMAGE),
+    ):
+        if len(text) > most:
+            raise UsageError(f"the {what} has {len(text)} characters; Codabench takes {most}")
     found = find_challenges(challenge_directories)
     suite = found.suite(competition.suite)
     protocol = Protocol.of(suite)
@@ -99,6 +110,7 @@ def export(
         if competition.key is not None:  # where no submission runs
             path = root / "scoring_program" / KEY_FILE
             write_whole(path, competition.key.to_text() + "\n", mode=0o600)
+        receipts.write_key([root / "ingestion_program", root / "scoring_program"])
         _write_data(root, plan, challenges)
         staged = Path(scratch) / "bundle.zip"
         with zipfile.ZipFile(staged, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:

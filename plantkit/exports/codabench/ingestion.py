@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from plantkit.challenges.bundles import SEALED, TRUTH
 from plantkit.challenges.sealing import KEY_VARIABLE
 from plantkit.errors import PluginError, UsageError
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Plan, PlannedRun
+from plantkit.exports.codabench.receipts import RECEIPT_FILE, read_key, receipt
 from plantkit.files import write_whole
 from plantkit.grading.grade import clean
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.opening import open_backend
 from plantkit.isolation.problems import load_problem
-from plantkit.isolation.wire import MASK_PREFIX, Limits
+from plantkit.isolation.wire import MASK_PREFIX, Limits, Status
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.laboratory import only_pruner
 
@@ -30,16 +32,34 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
 
     Args:
         input_data: public halves of the challenges, as `bundle` wrote them.
-        output: empty; gets `attempts.json` and masks.
+        output: gets `attempts.json` and masks. Codabench's worker begins with a copy of the
+            submission there, which could hold masks of its own: they are removed.
         submission: the unpacked submission.
         program: the ingestion program's directory.
 
     Raises:
         UsageError: a key or a truth lies where the submission runs.
-        PluginError: the submission cannot be loaded, or asks for rewinding.
+        PluginError: the submission cannot be loaded, or asks for rewinding. Since the worker goes
+            on to score, every run is told to have failed for that.
     """
-    _refuse_secrets([input_data, output, program])
     plan = Plan.read(input_data)
+    key = read_key(program)
+    _clear(output, plan)
+    _refuse_secrets([input_data, output, program])
+    try:
+        outcomes = _outcomes(plan, input_data, submission)
+    except PluginError as error:
+        failed = Outcome(
+            status=Status.CRASH, mask=None, error=str(error), seconds=0.0, peak_rss_mib=None
+        )
+        _write(output, plan, [(run, failed) for run in plan.runs()], key)
+        raise
+    # Written when the submission has ended, so that it cannot change these files.
+    return _write(output, plan, outcomes, key)
+
+
+def _outcomes(plan: Plan, input_data: Path, submission: Path) -> list[tuple[PlannedRun, Outcome]]:
+    """Runs the submission on everything that is planned."""
     limits = Limits(time_seconds=plan.time_seconds, memory_mib=plan.memory_mib)
     given = PrunerSource(path=str(submission.resolve())).read()
     outcomes: list[tuple[PlannedRun, Outcome]] = []
@@ -66,8 +86,17 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
                 limits=limits,
             )
             outcomes.append((run, backend.run(job)))
-    # Written when the submission has ended, so that it cannot change these files.
-    return _write(output, outcomes)
+    return outcomes
+
+
+def _clear(output: Path, plan: Plan) -> None:
+    """Removes what lies where results go."""
+    for name in {ATTEMPTS_FILE, RECEIPT_FILE, *plan.densities}:
+        path = output / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _refuse_secrets(directories: list[Path]) -> None:
@@ -86,9 +115,13 @@ def _refuse_secrets(directories: list[Path]) -> None:
         )
 
 
-def _write(output: Path, outcomes: list[tuple[PlannedRun, Outcome]]) -> int:
+def _write(
+    output: Path, plan: Plan, outcomes: list[tuple[PlannedRun, Outcome]], key: bytes | None
+) -> int:
+    """Writes masks and how runs ended, with a receipt if there is a key; returns how many masks."""
+    _clear(output, plan)
     attempts: dict[str, dict[str, Any]] = {}
-    written = 0
+    contents: dict[str, bytes | None] = {}
     for run, outcome in outcomes:
         attempts[run.file] = {
             "status": outcome.status.value,
@@ -96,11 +129,16 @@ def _write(output: Path, outcomes: list[tuple[PlannedRun, Outcome]]) -> int:
             "seconds": outcome.seconds,
             "peak_rss_mib": outcome.peak_rss_mib,
         }
+        contents[run.file] = None
         if outcome.mask is not None:
-            path = output / run.file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({f"{MASK_PREFIX}{name}": one for name, one in outcome.mask.items()}, path)
-            written += 1
-    text = json.dumps(attempts, indent=2) + "\n"
-    write_whole(output / ATTEMPTS_FILE, text)
-    return written
+            tensors = {f"{MASK_PREFIX}{name}": one for name, one in outcome.mask.items()}
+            contents[run.file] = save(tensors)
+    masks = [content for content in contents.values() if content is not None]
+    contents[ATTEMPTS_FILE] = (json.dumps(attempts, indent=2) + "\n").encode()
+    for name, content in contents.items():
+        if content is not None:
+            (output / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(output / name, content)
+    if key is not None:
+        write_whole(output / RECEIPT_FILE, receipt(key, contents) + "\n")
+    return len(masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import math
@@ -16,6 +17,7 @@ from plantkit.challenges.sealing import find_secret_key
 from plantkit.errors import MaskError
 from plantkit.evaluation.measuring import score_all
 from plantkit.exports.codabench.plan import ATTEMPTS_FILE, KEY_FILE, Plan, PlannedRun
+from plantkit.exports.codabench.receipts import is_genuine, read_key
 from plantkit.files import write_whole
 from plantkit.grading.grade import clean
 from plantkit.isolation.answers import read_answer
@@ -33,6 +35,12 @@ from plantkit.scoring.records import Record
 SCORES_FILE = "scores.json"
 DETAILS_FILE = "detailed_results.html"
 _PRUNER = "submission"
+_NOT_GENUINE = (
+    "the results are not those that plantkit wrote; leave metadata.yaml, and files of the names of "
+    "results, out of the submission"
+)
+#: Most characters of a column's title and key in Codabench.
+_MOST_COLUMN = 36
 _MOST_ATTEMPTS_BYTES = 32 * 1024 * 1024
 
 
@@ -52,12 +60,16 @@ def score(inputs: Path, output: Path, program: Path | None = None) -> dict[str, 
     key_file = None if program is None else program / KEY_FILE
     key = find_secret_key(key_file if key_file is not None and key_file.is_file() else None)
     challenges = [bundles.load(inputs / "ref" / name, key=key) for name in plan.densities]
-    reported = _reported(inputs / "res" / ATTEMPTS_FILE)
+    results = inputs / "res"
+    names = [ATTEMPTS_FILE, *(run.file for run in plan.runs())]
+    proof = read_key(program)
+    is_trusted = proof is None or is_genuine(proof, results, names)
+    reported = _reported(results / ATTEMPTS_FILE) if is_trusted else {}
     batches = [
         (
             challenge,
             [
-                _attempt(run, challenge, inputs / "res", reported.get(run.file, {}))
+                _attempt(run, challenge, results, reported.get(run.file, {}), is_trusted)
                 for run in plan.runs()
                 if run.challenge == challenge.id
             ],
@@ -81,7 +93,7 @@ def columns(challenges: Sequence[PublicChallenge]) -> list[dict[str, Any]]:
         ("Weak area", "weak_area", "desc", 4),
         *[("Overlap area", "overlap_area", "desc", 4)]
         * any(one.overlap_scored for one in challenges),
-        *[(one.id, _score_key(one), "desc", 2) for one in challenges],
+        *[(_fitting(one.id), _score_key(one), "desc", 2) for one in challenges],
         ("Failed runs", "failures", "asc", 0),
         ("Seconds per run", "seconds", "asc", 3),
     ]
@@ -92,17 +104,30 @@ def columns(challenges: Sequence[PublicChallenge]) -> list[dict[str, Any]]:
 
 
 def _score_key(challenge: PublicChallenge) -> str:
-    return "score_" + challenge.id.replace("-", "_")
+    return _fitting("score_" + challenge.id.replace("-", "_"))
+
+
+def _fitting(text: str) -> str:
+    """Returns text that Codabench takes for a column; what is cut off makes a difference."""
+    if len(text) <= _MOST_COLUMN:
+        return text
+    return f"{text[: _MOST_COLUMN - 9]}_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _attempt(
-    run: PlannedRun, challenge: Challenge, results: Path, reported: Mapping[str, Any]
+    run: PlannedRun,
+    challenge: Challenge,
+    results: Path,
+    reported: Mapping[str, Any],
+    is_trusted: bool,
 ) -> Attempt:
-    """Returns the attempt of a run. Nothing that ingestion wrote is trusted: its container
-    ran the submission."""
+    """Returns the attempt of a run. Ingestion's container ran the submission, so that what it
+    wrote is checked once more even where its receipt is right."""
     status, mask, error = Status.OK, None, ""
     path = results / run.file
-    if path.exists():
+    if not is_trusted:
+        status, error = Status.CRASH, _NOT_GENUINE
+    elif path.exists():
         try:
             budget = budget_of(run.density, challenge.network.total)
             mask = read_answer(path, challenge.network, budget)

@@ -206,4 +206,4 @@ def _what(words: str, error: str, limits: Limits) -> str:
     kind = _ERROR_NAME.search(error)
     detail = cause or (kind[0] if kind else "")
     is_said = cause in {"", "time", "memory"} and words != "cannot be loaded" and not kind
-    return words if not detail or is_said else f"{words}: {detail}"
+    return words if not detail or is_said else f"{words}, {detail}"

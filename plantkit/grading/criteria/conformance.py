@@ -9,6 +9,7 @@ the same for every submission.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plantkit.grading.criteria import Bench, Measured, expected_share, failures_text, fault_of
@@ -31,7 +32,7 @@ def examine(
 ) -> list[CheckResult]:
     """Returns the results of all checks that need no trust.
 
-    After one that takes the whole time limit the others are not made, nor is any where the
+    After one that fails and took the whole time limit the others are not made, nor is any where the
     submission's runs hang.
     """
     chosen = [check for check in CHECKS if not check.needs_trust]
@@ -50,8 +51,10 @@ def examine(
                 )
             )
             continue
-        results.append(next(made))
-        if results[-1].seconds >= laboratory.limits.time_seconds:
+        result = next(made)
+        results.append(result)
+        took_all = result.seconds >= laboratory.limits.time_seconds
+        if took_all and result.status is CheckStatus.FAILED:
             reason = f"since {check.name!r} took the whole time limit"
     return results
 
@@ -65,7 +68,7 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     missed = [result for result in results if result.status is not CheckStatus.OK]
     fault = fault_of(records)
     passed = len(results) - len(missed) + (fault is None)
-    lines = [*map(_missed_line, missed[:_MOST_TOLD]), failures_text(records)]
+    lines = [*_missed_lines(missed)[:_MOST_TOLD], failures_text(records)]
     return Measured(
         value=passed / (len(results) + 1),
         got=f"{passed} of {len(results) + 1} checks passed",
@@ -76,7 +79,14 @@ def measure(criterion: Criterion, bench: Bench) -> Measured:
     )
 
 
-def _missed_line(result: CheckResult) -> str:
-    if result.status is CheckStatus.SKIPPED:
-        return f"{result.check}: not run, {result.reason}"
-    return f"{result.check}: expected {result.expected}; got {result.got}"
+def _missed_lines(missed: Sequence[CheckResult]) -> list[str]:
+    """Returns a line for every failed check, and one for all that were not made for one reason."""
+    lines: dict[str, str] = {}
+    for result in missed:
+        if result.status is CheckStatus.FAILED:
+            lines[result.check] = f"{result.check}: expected {result.expected}; got {result.got}"
+            continue
+        same = [one.check for one in missed if one.reason == result.reason]
+        more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+        lines.setdefault(f"reason {result.reason}", f"{same[0]}{more}: not run, {result.reason}")
+    return list(lines.values())

@@ -1,6 +1,7 @@
 """The columns of Gradescope's own export of grades, which gradebook tools read.
 
-Gradescope itself imports no scores of a programming assignment: it takes them from the autograder.
+Gradescope's help tells of no import of scores: a programming assignment has them from its
+autograder.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def render(rows: Sequence[Row], title: str) -> Gradebook:
     most = max_points_of(rows)
     lines, strangers = [], []
     for row in rows:
-        number = row.student.get("user_id", "")
+        number = row.student.get("participant", "")
         if not number.isdecimal():
             strangers.append(row.name)
             continue

@@ -13,8 +13,8 @@ from typing import Protocol
 from plantkit.grading.grade import Grade, Mark
 from plantkit.grading.handins.handin import HandIn
 
-#: What tells students apart, the surest first.
-_KEYS = ("user_id", "number", "email", "login")
+#: What tells students apart. All of it must agree: one field can hold the same for many.
+_KEYS = ("user_id", "participant", "number", "email", "login")
 #: What begins a formula in a spreadsheet.
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
@@ -73,7 +73,8 @@ def rows_of(graded: Iterable[Graded], *, missing_points: float | None) -> list[R
     found: dict[object, list[Row]] = {}
     for one in graded:
         for student in one.handin.students:
-            key = next(((key, student[key]) for key in _KEYS if student.get(key)), one.handin.id)
+            ids = [student.get(key, "") for key in _KEYS]
+            key = (*ids, student["name"]) if any(ids) else one.handin.id
             found.setdefault(key, []).append(_row(one, student, missing_points))
     rows = [_counted(some) for some in found.values()]
     return sorted(rows, key=lambda row: (row.name.casefold(), row.handin.id))

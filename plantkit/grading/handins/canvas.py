@@ -48,6 +48,9 @@ def _found(user: str, matches: list[re.Match[str]], place: Place, ids: IdMaker) 
     notes = []
     if all(match["page"] for match in matches):
         notes.append("handed in text or a link, not a file")
+    rows = [row for row in place.rows if row.get("user_id") == user]
+    if rows and _squeezed(rows[0]["name"]) != _squeezed(name):
+        notes.append(f"Canvas names it {name}: if that is a group, give its grade to all members")
     latest: dict[str, re.Match[str]] = {}
     for match in sorted(matches, key=lambda one: int(one["number"] or 0)):
         own = _own_name(match)
@@ -72,3 +75,8 @@ def _found(user: str, matches: list[re.Match[str]], place: Place, ids: IdMaker) 
 
 def _own_name(match: re.Match[str]) -> str:
     return _AGAIN.sub("", match["file"] or match["page"]) or "file"
+
+
+def _squeezed(name: str) -> str:
+    """Returns a name as Canvas has it in the names of files."""
+    return re.sub(r"\W", "", name).lower()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from plantkit.grading.handins.found import Findings, Found, Place, folders
@@ -29,20 +31,20 @@ def read(place: Place) -> Findings:
     repositories = _repositories(place)
     names = {path.name.casefold() for path in repositories}
     found, notes = [], []
-    start = _prefix(place)
+    start = _prefix(place, repositories)
     for path in repositories:
         own = [
             row
             for row in place.rows
             if row.get("repository", "").casefold() == path.name.casefold()
         ]
-        own = own or _by_login(place, path.name)
+        login = path.name.removeprefix(start) if start and path.name.startswith(start) else ""
+        own = own or [row for row in place.rows if login.casefold() in _called(row)]
         students = [dict(row) | {"repository": path.name} for row in own]
         told = []
         again = re.fullmatch(r"(.+)-\d+", path.name)
         if again and again[1].casefold() in names:
             told.append(f"{again[1]} may be of the same student")
-        login = path.name.removeprefix(start) if start and path.name.startswith(start) else ""
         fields = students[0] if len(students) == 1 else {"repository": path.name}
         found.append(
             Found(
@@ -65,19 +67,24 @@ def _repositories(place: Place) -> list[Path]:
     return [Path(one.path) for one in folders(place.folder) if one.name.startswith(start)]
 
 
-def _prefix(place: Place) -> str:
-    """Returns what begins the names of all repositories, or "" where that is not known."""
+def _prefix(place: Place, repositories: Sequence[Path]) -> str:
+    """Returns what begins the names of repositories, before the user or group; "" if not known.
+
+    Where neither staff nor the folder's name says it, it is what most often stands before
+    somebody of the roster: a name that only ends in somebody's may be another's.
+    """
     if place.assignment:
         return f"{place.assignment}-"
-    name = place.folder.name
-    return f"{name.removesuffix(_CLONES)}-" if name.endswith(_CLONES) else ""
+    if place.folder.name.endswith(_CLONES):
+        return f"{place.folder.name.removesuffix(_CLONES)}-"
+    before = Counter(
+        path.name[: -len(who)]
+        for path in repositories
+        for who in {who for row in place.rows for who in _called(row)}
+        if path.name.casefold().endswith(f"-{who}")
+    )
+    return max(before, key=lambda start: (before[start], -len(start)), default="")
 
 
-def _by_login(place: Place, repository: str) -> list[dict[str, str]]:
-    """Returns the rows whose login or group ends the repository's name; the longest counts."""
-    ends: dict[str, list[dict[str, str]]] = {}
-    for row in place.rows:
-        for who in {row.get("login", "").casefold(), row.get("group", "").casefold()} - {""}:
-            if repository.casefold().endswith(f"-{who}"):
-                ends.setdefault(who, []).append(dict(row))
-    return ends[max(ends, key=len)] if ends else []
+def _called(row: Mapping[str, str]) -> set[str]:
+    return {row.get("login", "").casefold(), row.get("group", "").casefold()} - {""}

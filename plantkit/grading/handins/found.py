@@ -12,11 +12,11 @@ from typing import Protocol
 from plantkit.grading.handins.ids import IdMaker
 from plantkit.submissions.trees import is_left_out
 
-#: What hosts know students by. number: a student's at the school. user_id: the host's own.
+#: What hosts know students by. number: at the school. user_id: in Canvas. participant: in Moodle.
 #: graded_at, identifier, max_points: what Moodle's worksheet says.
 FIELDS = (
-    *("name", "first_name", "last_name", "number", "user_id", "login", "email", "section"),
-    *("group", "file", "repository", "submission_id", "submissions"),
+    *("name", "first_name", "last_name", "number", "user_id", "participant", "login"),
+    *("email", "section", "group", "file", "repository", "submission_id", "submissions"),
     *("submitted", "late", "graded_at", "identifier", "max_points"),
 )
 

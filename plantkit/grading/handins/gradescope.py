@@ -49,7 +49,7 @@ def _found(key: str, entry: Mapping[str, Any], folder: Path) -> Found:
     students = []
     for one in submitters:
         says = {"name": ":name", "number": ":sid", "email": ":email"}
-        student = {field: str(one.get(name) or "").strip() for field, name in says.items()}
+        student = {field: _text(one.get(name)) for field, name in says.items()}
         student["name"] = student["name"] or student["email"] or student["number"] or key
         students.append({field: value for field, value in student.items() if value})
     if not students:
@@ -57,10 +57,10 @@ def _found(key: str, entry: Mapping[str, Any], folder: Path) -> Found:
     there = folder.is_dir() and not folder.is_symlink()
     if not there:
         notes.append("its folder is missing from the export")
-    submitted = str(entry.get(":created_at") or "")
+    submitted = _text(entry.get(":created_at"))
     if history:
         notes.append(f"{len(history) + 1} hand-ins; the one active in Gradescope counts")
-        times = [str(one.get(":created_at") or "") for one in history if isinstance(one, dict)]
+        times = [_text(one.get(":created_at")) for one in history if isinstance(one, dict)]
         if any(time > submitted for time in times):  # of one form, so that text compares
             notes.append("a later hand-in is not the active one")
     more = {"submission_id": number, "submissions": str(len(history) + 1)}
@@ -95,6 +95,10 @@ def _metadata(path: Path) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise UsageError(f"{path} holds no submissions; export it again")
     return {str(key): entry for key, entry in value.items()}
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _list(value: Any) -> list[Any]:

@@ -13,9 +13,9 @@ from plantkit.grading.handins.ids import IdMaker
 from plantkit.grading.handins.times import is_late, read_time
 
 #: What tells students apart, the surest first. A name alone may be two students'.
-_SURE = ("repository", "file", "user_id", "number", "email", "login")
+_SURE = ("repository", "file", "user_id", "participant", "number", "email", "login")
 #: What a file may be called after where the host says nothing.
-_CALLED = ("number", "login", "user_id", "email", "name")
+_CALLED = ("number", "login", "email", "name")
 _MOST_NAME = 200
 
 
@@ -78,7 +78,7 @@ class _Index:
                 at for field in _CALLED for at in self._rows.get((field, _folded(one.stem)), [])
             }
             return meant.pop() if len(meant) == 1 else None
-        if not {"user_id", "number", "email"} & set(student):
+        if not {"user_id", "participant", "number", "email"} & set(student):
             return None
         rows = self._rows.get(("name", _folded(student.get("name", ""))), [])
         return rows[0] if len(rows) == 1 and not self._contradicts(rows[0], student) else None
@@ -125,7 +125,7 @@ def _handin(
 
 def _missing(row: Mapping[str, str], ids: IdMaker) -> HandIn:
     key = _sure_key(row) or row["name"]
-    words = [row.get("login") or row.get("number") or row.get("user_id") or row["name"]]
+    words = [row.get("login") or row.get("number") or row["name"]]
     return HandIn(
         id=ids.make(words[0], str(key)),
         name=clean(row["name"], _MOST_NAME),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from plantkit.grading.handins.found import Findings, Found, Place, entries, gather
@@ -44,22 +46,44 @@ def read(place: Place) -> Findings:
         for kind, files in kinds.items():
             if kind not in whole[who]:
                 whole[who][kind] = gather(files, ids, "_".join((*who, kind)), place.work)
-    return Findings(found=[_found(who, kinds) for who, kinds in whole.items()], notes=tuple(notes))
+    found = [_found(who, kinds, place.rows) for who, kinds in whole.items()]
+    return Findings(found=found, notes=tuple(notes))
 
 
-def _found(who: tuple[str, str], kinds: dict[str, Path]) -> Found:
+def _found(
+    who: tuple[str, str], kinds: dict[str, Path], rows: Sequence[Mapping[str, str]]
+) -> Found:
     name, number = who
     notes = []
+    members = [dict(row) for row in rows if _letters(row.get("group", "")) == _letters(name)]
+    others = [row["name"] for row in rows if row.get("participant") == number]
+    if members or (others and not _is_called(others[0], name, number)):
+        number = ""  # a group's, which is not the participant of this number
+    if not number and not members and others:
+        notes.append(
+            f"{who[1]} is {others[0]} in the roster; if {name} is a group, give the worksheet with "
+            "its column Group"
+        )
     if "file" not in kinds:
         notes.append("handed in text on the page, not a file")
     elif len(kinds) > 1:
         notes.append("also wrote text on the page, which is not graded")
-    key = f"{name}_{number}" if number else name
+    key = "_".join(filter(None, who))
     return Found(
         key=key,
         stem=key,
         name=name or number,
         path=kinds.get("file") or next(iter(kinds.values())),
         notes=tuple(notes),
-        fields={"user_id": number} if number else {},
+        fields={"participant": number} if number else {},
+        members=tuple(members),
     )
+
+
+def _is_called(name: str, folder: str, number: str) -> bool:
+    """Whether a student's name is in a folder's; where marking is blind, nobody has one."""
+    return name == number or _letters(name) in _letters(folder)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFC", text))).casefold()

@@ -16,11 +16,12 @@ _HEADERS: Mapping[str, Sequence[str]] = {
     "first_name": ("firstname", "givenname"),
     "last_name": ("lastname", "surname", "familyname"),
     "number": ("sid", "sisuserid", "idnumber", "studentid", "studentnumber", "rosteridentifier"),
-    "user_id": ("userid", "lmsuserid"),
+    "user_id": ("canvasuserid",),
+    "participant": ("participant",),
     "login": ("sisloginid", "loginid", "login", "username", "githubusername"),
     "email": ("email", "emailaddress"),
     "section": ("section", "sections", "sectionname"),
-    "group": ("group", "groupname"),
+    "group": ("group", "groupname"),  # also Moodle's, of assignments for groups
     "file": ("file", "path", "filename", "folder"),
     "repository": ("studentrepositoryname",),
     "submitted": ("submitted", "submissiontimestamp", "lastmodified(submission)", "submissiontime"),
@@ -31,7 +32,7 @@ _HEADERS: Mapping[str, Sequence[str]] = {
 }
 _FIELD_OF = {header: field for field, headers in _HEADERS.items() for header in headers}
 #: One of these must be there, for a row to be somebody's.
-_WHO = ("name", "last_name", "number", "user_id", "login", "email")
+_WHO = ("name", "last_name", "number", "user_id", "participant", "login", "email")
 _MOST_BYTES = 32 * 1024 * 1024
 
 
@@ -84,7 +85,7 @@ def _columns(header: Sequence[str]) -> dict[int, str]:
         if name == "id":  # a host's own number in Canvas' gradebook, else the student's
             field = "user_id" if "student" in names or "sisloginid" in names else "number"
         elif name == "identifier":  # Moodle's participant, or what GitHub Classroom's roster says
-            field = "user_id" if "fullname" in names or "grade" in names else "number"
+            field = "participant" if "fullname" in names or "grade" in names else "number"
         if field and field not in columns.values():
             columns[at] = field
     return columns
@@ -92,12 +93,14 @@ def _columns(header: Sequence[str]) -> dict[int, str]:
 
 def _completed(row: dict[str, str]) -> dict[str, str]:
     """Returns a row with a name, and without what only one host's words say."""
-    participant = re.fullmatch(r"\D*?\s*(\d+)", row.get("user_id", ""))
-    if participant and participant[1] != row["user_id"]:
-        row["identifier"], row["user_id"] = row["user_id"], participant[1]
+    participant = re.fullmatch(r"\D*?\s*(\d+)", row.get("participant", ""))
+    if participant and participant[1] != row["participant"]:
+        row["identifier"], row["participant"] = row["participant"], participant[1]
     if "name" not in row:
         parts = [row.get("first_name", ""), row.get("last_name", "")]
-        whose = [row.get(field, "") for field in ("number", "login", "email", "user_id")]
+        whose = [
+            row.get(field, "") for field in ("number", "login", "email", "user_id", "participant")
+        ]
         row["name"] = " ".join(filter(None, parts)) or next(filter(None, whose))
     status = row.pop("status", "")
     if "late" in row or re.search(r"\blate\b", status):

@@ -7,6 +7,7 @@ import json
 
 from plantkit.grading.grade import Grade, MarkVerdict
 from plantkit.grading.outputs import fitted
+from plantkit.grading.outputs.table import harmless
 
 HELP = "Write what GitHub Classroom's reporter takes from <ID>_RESULTS."
 #: Linux takes no environment variable above 128 KiB.
@@ -15,7 +16,10 @@ _STATUS = {MarkVerdict.PASSED: "pass", MarkVerdict.INVALID: "error", MarkVerdict
 
 
 def render(grade: Grade) -> str:
-    """Returns one line of base64; hidden criteria are folded, since students can read it."""
+    """Returns one line of base64; hidden criteria are folded, since students can read it.
+
+    The reporter prints texts to the log, where a line of `::notice` would count as its own.
+    """
     return fitted(_encoded, grade.for_students(), _MOST_BYTES)
 
 
@@ -23,11 +27,11 @@ def _encoded(grade: Grade) -> str:
     status = "error" if grade.error else "pass" if grade.passed else "fail"
     tests = [
         {
-            "name": mark.name,
+            "name": harmless(mark.name),
             "status": _STATUS.get(mark.verdict, "fail"),
             "score": mark.points,
-            "message": mark.feedback(),
-            "test_code": f"plantkit grade {grade.submission}",
+            "message": harmless(mark.feedback()),
+            "test_code": harmless(f"plantkit grade {grade.submission}"),
             "line_no": grade.error_line or 0,
             "execution_time": f"{mark.seconds:.3f}s",
         }

@@ -1,8 +1,9 @@
-"""The child's side of the suite: calls a pruner several times and reports what it observed.
+"""The child's side of the conformance suite: calls a pruner and reports what it observed.
 
 The suite hands the isolated child a submission that it has generated: the files of the pruner's
 own, if it has any, and one that calls `observed`. What was observed comes back in the captured
-output, on one line that begins with `MARK`.
+output, on one line that begins with `MARK`. Every run imports this module, and so it imports
+little.
 """
 
 from __future__ import annotations
