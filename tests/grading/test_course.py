@@ -56,6 +56,13 @@ def test_the_memory_is_named_and_no_other(graded):
     assert "added nothing to the code that was handed out: Lee, Lena" in printed
 
 
+def test_the_page_for_staff_shows_what_is_printed(graded):
+    page = (ROOT / "docs" / "staff.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```console\n\$ (CLASS_SECRET=an-ex.*?)\n(.*?)```", page, re.DOTALL)
+    assert shown[0] in README
+    assert shown[1] == graded[1]
+
+
 def test_staff_and_students_read_what_they_should(graded):
     out, _ = graded
     summary = (out / "summary.html").read_text(encoding="utf-8")
