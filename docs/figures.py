@@ -411,11 +411,11 @@ def likeness(file: str, *keys: str) -> str:
     """
     value = read(ROOT / f"docs/results/{file}.json")
     for key in keys:
-        value = value[key.replace("_", " ")]
+        value = {name.replace(" ", "_"): inner for name, inner in value.items()}[key]
     if isinstance(value, list):
         return str(len(value))
     if isinstance(value, float) and value < 1:
-        return f"{100 * value:.0f}%"
+        return f"{100 * value:.3g}%"
     return f"{value:,}"
 
 
