@@ -33,9 +33,9 @@ class Passage:
     first: int
     last: int
 
-    def __str__(self) -> str:
-        lines = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{self.file} {lines}"
+    @property
+    def lines(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,8 @@ class Texts:
         before = -1
         for place in np.flatnonzero(is_shared).tolist():
             word, last = words[place], passages[-1] if passages else None
-            if last is not None and before == place - 1 and last.file == word.file:
+            is_next = before == place - 1 or (last is not None and word.line <= last.last + 1)
+            if last is not None and is_next and last.file == word.file:
                 passages[-1] = replace(last, last=word.line)
             else:
                 passages.append(Passage(file=word.file, first=word.line, last=word.line))
