@@ -15,7 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from plantkit.cli.new.scaffolding import new_assignment, new_plugin, new_pruner
+from plantkit.cli.new.scaffolding import (
+    new_assignment,
+    new_leaderboard,
+    new_plugin,
+    new_pruner,
+)
 from plantkit.errors import UsageError
 from plantkit.pruners.sources import PrunerSource
 from plantkit.schemas import violations
@@ -45,6 +50,14 @@ ASSIGNMENT_FILES = [
     "staff/rubric.toml",
     "submissions/my_pruner.py",
 ]
+LEADERBOARD_FILES = [
+    ".gitattributes",
+    ".github/workflows/board.yml",
+    ".gitignore",
+    "README.md",
+    "leaderboard.sqlite",
+    "requirements.txt",
+]
 
 
 def files_in(directory: Path) -> list[str]:
@@ -59,6 +72,7 @@ def made(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("made")
     new_assignment(root / "course", title='Find the "ticket"')
     new_plugin("plantkit-gradient", root)
+    new_leaderboard(root / "board", title="Find the ticket", board=b"a board")
     return root
 
 
@@ -73,10 +87,15 @@ def test_the_files_of_an_assignment(made):
     assert files_in(made / "course") == ASSIGNMENT_FILES
 
 
+def test_the_files_of_a_leaderboard(made):
+    assert files_in(made / "board") == LEADERBOARD_FILES
+    assert (made / "board/leaderboard.sqlite").read_bytes() == b"a board"
+
+
 def test_every_template_is_used_and_filled(made):
     templates = files_in(ROOT / "plantkit/templates")
     assert {name.partition("/")[0] for name in templates} == {
-        "assignment", "plugin", "pruner", "rubric"
+        "assignment", "leaderboard", "plugin", "pruner", "rubric"
     }  # fmt: skip
     assert all(name.endswith(".in") for name in templates)
     for path in made.rglob("*"):
