@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from plantkit.cli.new.scaffolding import (
     new_assignment,
@@ -49,6 +50,10 @@ ASSIGNMENT_FILES = [
     "staff/gradescope/setup.sh",
     "staff/rubric.toml",
     "submissions/my_pruner.py",
+]
+PULL_REQUEST_WORKFLOWS = [
+    "course/.github/workflows/grade.yml",
+    "plantkit-gradient/.github/workflows/tests.yml",
 ]
 LEADERBOARD_FILES = [
     ".gitattributes",
@@ -173,8 +178,9 @@ def test_the_two_rubrics_differ_in_the_hidden_criteria_only(made):
 
 
 def test_workflows_can_only_read_and_know_no_secrets(made):
-    workflows = list(made.glob("*/.github/workflows/*.yml"))
-    assert len(workflows) == 2
+    workflows = [made / name for name in PULL_REQUEST_WORKFLOWS]
+    board = made / "board/.github/workflows/board.yml"
+    assert {*made.glob("*/.github/workflows/*.yml")} == {*workflows, board}
     for path in workflows:
         text = path.read_text()
         assert "\npermissions:\n  contents: read\n" in text
@@ -185,6 +191,18 @@ def test_workflows_can_only_read_and_know_no_secrets(made):
         assert "persist-credentials: false" in text
         assert text.count("uses:") == 2
         assert "timeout-minutes:" in text
+
+
+def test_the_board_is_published_by_a_job_that_runs_nothing_of_the_repository(made):
+    workflow = yaml.safe_load((made / "board/.github/workflows/board.yml").read_text("utf-8"))
+    assert set(workflow[True]) == {"push", "workflow_dispatch"}  # YAML takes `on` for true
+    assert workflow["permissions"] == {"contents": "read"}
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    assert "permissions" not in build
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    assert [list(step) for step in publish["steps"]] == [["id", "uses"]]
+    assert "plantkit leaderboard build site" in [step.get("run") for step in build["steps"]]
+    assert build["steps"][-1]["with"] == {"path": "site"}
 
 
 # --- the autograder
