@@ -260,7 +260,7 @@ class Board:
                 f"submission {place.submission.id} of {place.submission.team.name!r}"
                 for track in places_of(content, Phase.FINAL)
                 for place in track.places
-                if place.standing is None
+                if place.standing is None and not place.team.is_reference
             ]
             if gaps and not with_gaps:
                 raise UsageError(

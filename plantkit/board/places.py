@@ -97,14 +97,18 @@ def _counted(content: Content, mine: Sequence[Submission]) -> Place:
         rank=None,
         submission=chosen,
         standing=None,
-        since=min(one.submitted for one in mine if _is_as_good(content, one, chosen)),
+        since=next(
+            one.submitted
+            for one in sorted(mine, key=lambda one: (one.submitted, one.id))
+            if one is chosen or _is_as_good(content, one, chosen)
+        ),
         tries=len(mine),
     )
 
 
 def _is_as_good(content: Content, one: Submission, other: Submission) -> bool:
     """Returns whether two submissions share a rank when nobody else takes part."""
-    standings = standings_of(content, Phase.PUBLIC, {one.id: one, other.id: other}.values())
+    standings = standings_of(content, Phase.PUBLIC, [one, other])
     return {standing.rank for standing in standings.values()} == {1}
 
 

@@ -107,7 +107,7 @@ class _Site:
             standings=[
                 (_caption(phase, track), _without_authors(tables.track_rows(track)))
                 for phase in reversed(self._shown)
-                for track in places_of(content, phase)
+                for track in (self._tracks if phase is self._phase else places_of(content, phase))
             ],
             rules=tables.rules(content, self._phase, self._tracks),
             teams=content.teams,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -261,3 +262,26 @@ def test_a_copy_has_the_same_bytes_for_the_same_content(board: Path, tmp_path: P
     Board(board).add_team("Bob", [])
     assert copies[0].read_bytes() == copies[1].read_bytes()
     assert read_content(copies[0]).teams == read_content(board).teams[:1]
+
+
+def test_the_page_says_what_the_tables_are(board: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/organisers.md").read_text(encoding="utf-8")
+    section = page.partition("### The file\n")[2].partition("\n## ")[0]
+    told = {
+        cells[1].strip().split("`")[1]: re.findall(r"`([a-z_0-9]+)`", cells[3])
+        for line in section.splitlines()
+        if line.startswith("| `") and (cells := line.split("|"))
+    }
+    with database.reading(board) as connection:
+        tables = [
+            row["name"]
+            for row in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+            )
+        ]
+        there = {
+            name: [row["name"] for row in connection.execute(f"PRAGMA table_info({name})")]
+            for name in tables
+        }
+    there["contest"].remove("id")  # there is one
+    assert told == there

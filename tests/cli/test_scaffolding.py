@@ -14,8 +14,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
-from plantkit.cli.new.scaffolding import new_assignment, new_plugin, new_pruner
+from plantkit.cli.new.scaffolding import (
+    new_assignment,
+    new_leaderboard,
+    new_plugin,
+    new_pruner,
+)
 from plantkit.errors import UsageError
 from plantkit.pruners.sources import PrunerSource
 from plantkit.schemas import violations
@@ -45,6 +51,18 @@ ASSIGNMENT_FILES = [
     "staff/rubric.toml",
     "submissions/my_pruner.py",
 ]
+PULL_REQUEST_WORKFLOWS = [
+    "course/.github/workflows/grade.yml",
+    "plantkit-gradient/.github/workflows/tests.yml",
+]
+LEADERBOARD_FILES = [
+    ".gitattributes",
+    ".github/workflows/board.yml",
+    ".gitignore",
+    "README.md",
+    "leaderboard.sqlite",
+    "requirements.txt",
+]
 
 
 def files_in(directory: Path) -> list[str]:
@@ -59,6 +77,7 @@ def made(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("made")
     new_assignment(root / "course", title='Find the "ticket"')
     new_plugin("plantkit-gradient", root)
+    new_leaderboard(root / "board", title="Find the ticket", board=b"a board")
     return root
 
 
@@ -73,10 +92,15 @@ def test_the_files_of_an_assignment(made):
     assert files_in(made / "course") == ASSIGNMENT_FILES
 
 
+def test_the_files_of_a_leaderboard(made):
+    assert files_in(made / "board") == LEADERBOARD_FILES
+    assert (made / "board/leaderboard.sqlite").read_bytes() == b"a board"
+
+
 def test_every_template_is_used_and_filled(made):
     templates = files_in(ROOT / "plantkit/templates")
     assert {name.partition("/")[0] for name in templates} == {
-        "assignment", "plugin", "pruner", "rubric"
+        "assignment", "leaderboard", "plugin", "pruner", "rubric"
     }  # fmt: skip
     assert all(name.endswith(".in") for name in templates)
     for path in made.rglob("*"):
@@ -154,8 +178,9 @@ def test_the_two_rubrics_differ_in_the_hidden_criteria_only(made):
 
 
 def test_workflows_can_only_read_and_know_no_secrets(made):
-    workflows = list(made.glob("*/.github/workflows/*.yml"))
-    assert len(workflows) == 2
+    workflows = [made / name for name in PULL_REQUEST_WORKFLOWS]
+    board = made / "board/.github/workflows/board.yml"
+    assert {*made.glob("*/.github/workflows/*.yml")} == {*workflows, board}
     for path in workflows:
         text = path.read_text()
         assert "\npermissions:\n  contents: read\n" in text
@@ -166,6 +191,18 @@ def test_workflows_can_only_read_and_know_no_secrets(made):
         assert "persist-credentials: false" in text
         assert text.count("uses:") == 2
         assert "timeout-minutes:" in text
+
+
+def test_the_board_is_published_by_a_job_that_runs_nothing_of_the_repository(made):
+    workflow = yaml.safe_load((made / "board/.github/workflows/board.yml").read_text("utf-8"))
+    assert set(workflow[True]) == {"push", "workflow_dispatch"}  # YAML takes `on` for true
+    assert workflow["permissions"] == {"contents": "read"}
+    build, publish = workflow["jobs"]["build"], workflow["jobs"]["publish"]
+    assert "permissions" not in build
+    assert publish["permissions"] == {"pages": "write", "id-token": "write"}
+    assert [list(step) for step in publish["steps"]] == [["id", "uses"]]
+    assert "plantkit leaderboard build site" in [step.get("run") for step in build["steps"]]
+    assert build["steps"][-1]["with"] == {"path": "site"}
 
 
 # --- the autograder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from plantkit.errors import NothingEvaluatedError, ResultsError, UsageError
 if TYPE_CHECKING:
     from plantkit.board.contest import Submission
 
+#: How wide lines of words are.
+_COLUMNS = 80
 #: Columns of a place on the terminal; other formats have all.
 _SHORT = ("rank", "team", "score", "95% interval", "failures", "entry", "tries", "since (UTC)")
 
@@ -70,7 +73,8 @@ def show(board: Path, output_format: str, *, public: bool, entries: bool, histor
     else:
         parts = [f"{title}\n\n{_table(rows, output_format)}" for title, rows in found if rows]
         parts = parts or ["No submissions yet."]
-        write_output("\n\n".join([*parts, "\n".join(notes)] if notes else parts))
+        parts += ["\n".join(textwrap.fill(note, _COLUMNS) for note in notes)] * bool(notes)
+        write_output("\n\n".join(parts))
     for line in tables.same_files(content):
         warn(line)
 
