@@ -49,7 +49,10 @@ def load_pruner(name: str, **options: Any) -> Pruner:
     known = unique_names(load_installed().pruners())
     if name not in known:
         raise UnknownNameError("pruner", name, known)
-    texts = {key: str(value).lower() for key, value in options.items()}
+    texts = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in options.items()
+    }
     return configure(known[name].pruner, texts)
 
 
