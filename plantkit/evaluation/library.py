@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from plantkit.errors import UnknownNameError, UsageError
+from plantkit.evaluation.evaluating import whole
 from plantkit.evaluation.requests import Progress
 
 if TYPE_CHECKING:
@@ -178,16 +179,17 @@ def plant(
 
     if seed is not None and not (isinstance(seed, bytes) and seed):
         raise UsageError(f"seed is {seed!r}; expected at least one byte, such as b'1'")
+    sizes = {"depth": depth, "width": width}
+    sizes |= {"train_samples": train_samples, "test_samples": test_samples}
+    for name, size in [*sizes.items(), ("jobs", jobs)]:
+        whole(name, size)
     order = Order(
         family=family,
-        depth=depth,
-        width=width,
+        **sizes,
         planting=planting,
         dials={name: str(value) for name, value in (dials or {}).items()},
         variant=variant,
         noise=noise,
-        train_samples=train_samples,
-        test_samples=test_samples,
         recipe=recipe or Recipe(),
     )
     target = None if out is None else Path(out) / order.id
