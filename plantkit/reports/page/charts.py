@@ -90,7 +90,17 @@ class _Look:
         return chart if self.printed else chart.transform_filter("indexof(shown, datum.pruner)>=0")
 
 
-def _standings(alt: Any, look: _Look) -> alt.LayerChart:
+def _extent(alt: Any, source: str, x: str, axis: Any, scale: Any) -> Any:
+    """Returns nothing to see as wide as all rows, so that a pick leaves the axis where it is."""
+    return (
+        alt.Chart(alt.NamedData(name=source))
+        .transform_aggregate(least=f"min({x})", most=f"max({x})")
+        .mark_rule(opacity=0, aria=False)
+        .encode(x=alt.X("least:Q", axis=axis, scale=scale), x2="most:Q", y=alt.YValue(0))
+    )
+
+
+def _standings(alt: Any, look: _Look) -> Any:
     base = alt.Chart(alt.NamedData(name="scores"), height=alt.Step(20)).encode(
         y=alt.Y("pruner:N", sort=None, title=None, axis=alt.Axis(labelLimit=140, grid=False))
     )
@@ -108,12 +118,10 @@ def _standings(alt: Any, look: _Look) -> alt.LayerChart:
     return alt.layer(bars, dots)
 
 
-def _curves(alt: Any, look: _Look) -> alt.LayerChart:
-    density = alt.X(
-        "density:Q",
-        scale=alt.Scale(type="log", nice=False, padding=8),
-        axis=alt.Axis(format="~g", tickCount=5, title="density (log)", grid=False),
-    )
+def _curves(alt: Any, look: _Look) -> Any:
+    scale = alt.Scale(type="log", nice=False, padding=8)
+    axis = alt.Axis(format="~g", tickCount=5, title="density (log)", grid=False)
+    density = alt.X("density:Q", scale=scale, axis=axis)
     digits = alt.Scale(domain=[0, 1])
     runs = look.picked(alt, alt.Chart(alt.NamedData(name="runs"), height=240))
     bands = runs.mark_area(opacity=0.14).encode(
@@ -148,10 +156,11 @@ def _curves(alt: Any, look: _Look) -> alt.LayerChart:
     rule_name = planted.mark_text(
         align="left", baseline="top", dx=3, dy=2, fontSize=10, color=look.ink
     ).encode(x=density, y=alt.YValue(0), text=alt.TextValue("planted"))
-    return alt.layer(bands, rule, level, lines, dots, level_name, rule_name)
+    extent = _extent(alt, "runs", "density", axis, scale)
+    return alt.layer(extent, bands, rule, level, lines, dots, level_name, rule_name)
 
 
-def _heat_map(alt: Any, look: _Look) -> alt.LayerChart:
+def _heat_map(alt: Any, look: _Look) -> Any:
     base = alt.Chart(alt.NamedData(name="cells"), height=alt.Step(18)).encode(
         x=alt.X("challenge:N", sort=None, title=None, axis=alt.Axis(labelAngle=-40)),
         y=alt.Y("pruner:N", sort=None, title=None),
@@ -167,12 +176,10 @@ def _heat_map(alt: Any, look: _Look) -> alt.LayerChart:
     return alt.layer(cells, numbers)
 
 
-def _effort(alt: Any, look: _Look) -> alt.LayerChart:
-    effort = alt.X(
-        "effort:Q",
-        scale=alt.Scale(type="log", nice=False, padding=20),
-        axis=alt.Axis(format="~g", tickCount=5, title="effort in seconds (log)", grid=False),
-    )
+def _effort(alt: Any, look: _Look) -> Any:
+    scale = alt.Scale(type="log", nice=False, padding=20)
+    axis = alt.Axis(format="~g", tickCount=5, title="effort in seconds (log)", grid=False)
+    effort = alt.X("effort:Q", scale=scale, axis=axis)
     score = alt.Y("score:Q", scale=alt.Scale(zero=True, nice=True))
     points = alt.Chart(alt.NamedData(name="points"), height=300)
     front = points.transform_filter("datum.front")
@@ -201,25 +208,26 @@ def _effort(alt: Any, look: _Look) -> alt.LayerChart:
         .encode(x=effort, y=score, text="pruner:N")
         for side in ("left", "right")
     ]
-    return alt.layer(line, dots, *names)
+    return alt.layer(_extent(alt, "points", "effort", axis, scale), line, dots, *names)
 
 
-def _profiles(alt: Any, look: _Look) -> alt.LayerChart:
+def _profiles(alt: Any, look: _Look) -> Any:
+    axis, scale = alt.Axis(title="score of at least"), alt.Scale(zero=True)
     lines = (
         look.picked(alt, alt.Chart(alt.NamedData(name="shares"), height=260))
         .mark_line(strokeWidth=2, interpolate="step-before")
         .encode(
-            x=alt.X("score:Q", title="score of at least"),
+            x=alt.X("score:Q", axis=axis, scale=scale),
             y=alt.Y("share:Q", title="share of runs", axis=alt.Axis(format="%")),
             color=look.colour,
             strokeDash=look.dash,
             tooltip=["pruner:N", "score:Q", alt.Tooltip("share:Q", format=".0%")],
         )
     )
-    return alt.layer(lines)
+    return alt.layer(_extent(alt, "shares", "score", axis, scale), lines)
 
 
-def _ranks(alt: Any, look: _Look) -> alt.LayerChart:
+def _ranks(alt: Any, look: _Look) -> Any:
     names = alt.Y("pruner:N", sort=None, title=None, axis=alt.Axis(labelLimit=140, grid=False))
     scale = alt.Scale(zero=False, nice=False, padding=12)
     dots = (

@@ -40,7 +40,8 @@
     const rows = data.charts.rows[place.dataset.figure];
     for (const source of spec.data) if (Object.hasOwn(rows, source.name)) source.values = rows[source.name];
     // The interpreter evaluates expressions without eval, which the page's policy forbids.
-    const { view } = await vegaEmbed(place, spec, { mode: "vega", ast: true, renderer: "svg", actions: false, defaultStyle: false });
+    // Log level 1 is errors only: where nobody is picked, Vega warns of a chart without rows.
+    const { view } = await vegaEmbed(place, spec, { mode: "vega", ast: true, renderer: "svg", actions: false, defaultStyle: false, logLevel: 1 });
     if (!("shown" in view.getState().signals)) return;
     views.push(view);
     await view.signal("shown", shown()).runAsync();

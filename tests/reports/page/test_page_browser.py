@@ -99,7 +99,7 @@ def test_tables_sort_by_keyboard(open_page):
         tab.keyboard.press("Space")
         assert heads.nth(column).get_attribute("aria-sort") == "ascending"
         assert scores() == sorted(scores())
-        assert len(set(scores())) == 3
+        assert scores()[0] < scores()[-1]
         table.get_by_role("button", name="pruner").click()
         assert heads.nth(column).get_attribute("aria-sort") is None
         names = table.locator("tbody th").all_text_contents()
@@ -112,18 +112,13 @@ def test_the_reader_picks_who_is_drawn(open_page):
         chart = tab.locator("[data-kind=curves]").first
         lines = chart.locator("path[aria-roledescription='line mark']")
         chart.scroll_into_view_if_needed()
-        lines.first.wait_for()
-        assert lines.count() == 3
-        tab.get_by_label("random").first.uncheck()
-        tab.wait_for_function(
-            "document.querySelector('[data-kind=curves]')"
-            ".querySelectorAll(\"path[aria-roledescription='line mark']\").length === 2"
-        )
+        sync_api.expect(lines).to_have_count(3)
+        tab.get_by_label("random", exact=True).uncheck()
+        sync_api.expect(lines).to_have_count(2)
         tab.locator("[data-pick=none]").click()
-        tab.wait_for_function(
-            "!document.querySelector('[data-kind=curves]')"
-            ".querySelector(\"path[aria-roledescription='line mark']\")"
-        )
+        sync_api.expect(lines).to_have_count(0)
+        tab.locator("[data-pick=first]").click()
+        sync_api.expect(lines).to_have_count(3)
 
 
 def test_the_network_counts_what_the_masks_hold(open_page, evaluation, circle):
@@ -156,7 +151,10 @@ def test_the_network_counts_what_the_masks_hold(open_page, evaluation, circle):
 
 PIXELS = """() => {
   const canvas = document.getElementById("network");
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const pen = copy.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(canvas, 0, 0);
+  const pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
   let blue = 0, orange = 0;
   for (let i = 0; i < pixels.length; i += 4) {
     if (pixels[i + 3] < 100) continue;

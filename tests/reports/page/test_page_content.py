@@ -40,6 +40,10 @@ def data_of(page: str):
     return json.loads(text)
 
 
+def digests(tickets):
+    return {digest: ticket.digest() for digest, ticket in tickets.items()}
+
+
 def unpacked(text: str, total: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns which parameters are kept, and which of them are dead."""
     packed = np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=np.uint8)
@@ -120,13 +124,13 @@ def test_nothing_of_a_secret_ticket_is_in_the_page(evaluation, circle, tickets):
 def test_tickets_come_from_open_bundles_in_the_open_only(circle, relu, tiny_challenges, tmp_path):
     assert public_tickets([circle, relu]) == {}
     found = public_tickets([circle, relu], [tiny_challenges])
-    assert found == {one.digest: one.truth.ticket for one in (circle, relu)}
+    assert digests(found) == {one.digest: one.truth.ticket.digest() for one in (circle, relu)}
     other = replace(circle, digest="0" * 64)
     assert public_tickets([other], [tiny_challenges]) == {}
     directory = shipped_directory() / "relu-5x100"
     manifest, digest = read_manifest(directory)
     shipped = ChallengeFacts.of(manifest, digest)
-    assert public_tickets([shipped]) == {digest: load(directory).truth.ticket}
+    assert digests(public_tickets([shipped])) == {digest: load(directory).truth.ticket.digest()}
     assert public_tickets([replace(shipped, digest="0" * 64)]) == {}
 
 
@@ -238,7 +242,7 @@ def test_without_the_extra_all_but_the_charts_is_there(evaluation, tickets, monk
     monkeypatch.setattr(rendering, "can_draw", lambda: False)
     page = render_page(evaluation, tickets)
     assert 'pip install "plantkit[report]"' in Page(page).text
-    assert "vega" not in page
+    assert len(re.findall("<script>", page)) == 1
     assert 'id="viewer"' in page
     assert len(page) < 200_000
 
