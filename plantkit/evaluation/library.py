@@ -179,17 +179,20 @@ def plant(
 
     if seed is not None and not (isinstance(seed, bytes) and seed):
         raise UsageError(f"seed is {seed!r}; expected at least one byte, such as b'1'")
-    sizes = {"depth": depth, "width": width}
+    sizes = {"depth": depth, "width": width, "jobs": jobs}
     sizes |= {"train_samples": train_samples, "test_samples": test_samples}
-    for name, size in [*sizes.items(), ("jobs", jobs)]:
+    for name, size in sizes.items():
         whole(name, size)
     order = Order(
         family=family,
-        **sizes,
+        depth=depth,
+        width=width,
         planting=planting,
         dials={name: str(value) for name, value in (dials or {}).items()},
         variant=variant,
         noise=noise,
+        train_samples=train_samples,
+        test_samples=test_samples,
         recipe=recipe or Recipe(),
     )
     target = None if out is None else Path(out) / order.id
