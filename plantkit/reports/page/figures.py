@@ -94,8 +94,12 @@ def curves(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> list[Figur
                 data={
                     "runs": rows,
                     "levels": [
-                        {"label": "ticket", "digits": 1.0},
-                        {"label": "dense network", "digits": short(dense)},
+                        {"label": "ticket", "digits": 1.0, "name": "above"},
+                        {
+                            "label": "dense network",
+                            "digits": short(dense),
+                            "name": "below" if dense > 0.5 else "above",
+                        },
                     ],
                     "planted": [{"density": short(fmean(one.planted_density for one in kind))}],
                 },
