@@ -7,6 +7,7 @@ They are imported on first use, so that `import plantkit` stays cheap.
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from plantkit.hookspecs import hookimpl
@@ -99,7 +100,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'plantkit' has no attribute {name!r}")
+    # With these, Python's own message suggests the nearest name.
+    message = f"module 'plantkit' has no attribute {name!r}"
+    raise AttributeError(message, name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

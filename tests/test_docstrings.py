@@ -12,6 +12,7 @@ import plantkit
 #: Those whose docstrings have an example; all that notebooks begin with.
 SHOWN = {
     "count_layers",
+    "draw_challenge",
     "draw_network",
     "evaluate",
     "list_challenges",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -100,6 +101,8 @@ def evaluate(
 
     if challenge is not None and suite is not None:
         raise UsageError("challenge and suite exclude each other; give one of them")
+    if not 0 < time_limit < math.inf:
+        raise UsageError(f"time_limit is {time_limit!r}; expected seconds, more than 0")
     if isolation not in {None, *REQUESTS}:
         raise UnknownNameError("isolation", str(isolation), REQUESTS)
     texts, objects = _parted(pruners, isolation)
@@ -115,17 +118,17 @@ def evaluate(
             challenges=[str(o) if isinstance(o, Path) else o for o in _several(challenge)],
             suite=suite,
             densities=[_density(one) for one in _several(density)],
-            seeds=_at_least_one("seeds", seeds),
+            seeds=whole("seeds", seeds),
             baselines=names,
             isolation=level,
             time_seconds=time_limit,
-            memory_mib=memory_limit,
-            jobs=_at_least_one("jobs", jobs),
+            memory_mib=whole("memory_limit", memory_limit) or 0,
+            jobs=whole("jobs", jobs),
             device=device,
             run_directory=None if run_directory is None else Path(run_directory),
             resume=resume,
             cached=cached,
-            fresh=_at_least_one("fresh", fresh),
+            fresh=whole("fresh", fresh),
             fresh_seed_env=fresh_seed_env,
             challenge_directories=[Path(one) for one in directories],
             key_file=None if key is None else Path(key),
@@ -195,7 +198,12 @@ def _density(given: DensityLike) -> DensityLike:
         raise UsageError(str(error)) from None
 
 
-def _at_least_one(name: str, given: int | None) -> int | None:
+def whole(name: str, given: int | None) -> int | None:
+    """Returns an argument that is None or an integer of at least 1.
+
+    Raises:
+        UsageError: it is neither; the message calls it by `name`.
+    """
     if given is not None and (not isinstance(given, int) or given < 1):
         raise UsageError(f"{name} is {given!r}; expected an integer, at least 1")
     return given

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from plantkit.errors import UnknownNameError, UsageError
+from plantkit.evaluation.evaluating import whole
 from plantkit.evaluation.requests import Progress
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def load_pruner(name: str, **options: Any) -> Pruner:
     known = unique_names(load_installed().pruners())
     if name not in known:
         raise UnknownNameError("pruner", name, known)
-    texts = {key: str(value).lower() for key, value in options.items()}
+    texts = {
+        key: str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in options.items()
+    }
     return configure(known[name].pruner, texts)
 
 
@@ -175,6 +179,10 @@ def plant(
 
     if seed is not None and not (isinstance(seed, bytes) and seed):
         raise UsageError(f"seed is {seed!r}; expected at least one byte, such as b'1'")
+    sizes = {"depth": depth, "width": width, "jobs": jobs}
+    sizes |= {"train_samples": train_samples, "test_samples": test_samples}
+    for name, size in sizes.items():
+        whole(name, size)
     order = Order(
         family=family,
         depth=depth,

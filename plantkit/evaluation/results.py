@@ -123,9 +123,10 @@ class EvaluationResult:
 
         for table in standings_tables(self.evaluation):
             yield paragraphs([table.title])
-            yield render_table(
-                list(table.rows[0]), [list(row.values()) for row in table.rows], form
-            )
+            headers = list(table.rows[0])
+            align = ["left" if name == "pruner" else "right" for name in headers]
+            cells = [list(row.values()) for row in table.rows]
+            yield render_table(headers, cells, form, align=align)
         found = [*error_lines(self.evaluation), *note_lines(self.evaluation), *self.warnings]
         if found:
             yield paragraphs(found)

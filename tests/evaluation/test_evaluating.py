@@ -178,6 +178,8 @@ def test_a_pruner_cannot_alter_the_challenge(relu):
         (prune_largest, {"density": 1.5}, UsageError, "out of range"),
         (prune_largest, {"density": "much"}, UsageError, "not a density"),
         (prune_largest, {"seeds": 0}, UsageError, "seeds is 0; expected an integer, at least 1"),
+        (prune_largest, {"time_limit": -1}, UsageError, "time_limit is -1; expected seconds"),
+        (prune_largest, {"memory_limit": 0}, UsageError, "memory_limit is 0; expected an integer"),
         (prune_largest, {"suite": "starter"}, UsageError, "exclude each other"),
         (prune_largest, {"isolation": "fulll"}, UnknownNameError, "did you mean 'full'"),
         (prune_largest, {"resume": True}, UsageError, "as paths or names"),

@@ -73,6 +73,8 @@ def test_planting_into_a_directory(tmp_path):
         ("relu", {"dials": {"units": 3}}, UsageError, "has no dial 'units'"),
         ("relu", {"depth": 2}, UsageError, "needs a depth of at least 3"),
         ("circle", {}, UsageError, "use a width of at least"),
+        ("relu", {"width": "x"}, UsageError, "width is 'x'; expected an integer, at least 1"),
+        ("relu", {"train_samples": 0}, UsageError, "train_samples is 0"),
         ("relu", {"seed": 7}, UsageError, "seed is 7; expected at least one byte"),
         ("relu", {"seed": b""}, UsageError, "expected at least one byte"),
     ],

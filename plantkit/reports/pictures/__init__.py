@@ -1,7 +1,7 @@
 """Pictures as Vega-Lite charts, made by Altair: one chart is SVG, PNG, PDF and a notebook's output.
 
 vl-convert draws them without a browser, a display or a network, and the same chart gives the same
-bytes. Both are in the extra `report`.
+bytes; only a PDF's dictionaries are written in no fixed order. Both are in the extra `report`.
 """
 
 from __future__ import annotations

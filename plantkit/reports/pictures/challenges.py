@@ -40,8 +40,16 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     One input: a panel for every output, and the curve that two or three outputs make in space. Two
     inputs and classes: the plane. Otherwise a panel for each of the first inputs.
 
+    Args:
+        ticket: drawn over the network's units, as in `challenge.truth.ticket`.
+
     Raises:
         MissingExtraError: Altair is not installed.
+
+    >>> import plantkit as pk
+    >>> circle = pk.load_challenge("circle-5x100", truth=False)
+    >>> chart = pk.draw_challenge(circle)
+    >>> chart.save("circle.svg")  # doctest: +SKIP
     """
     alt = load_altair("a picture of a challenge")
     formula = FORMULAS.get(challenge.family)
@@ -58,13 +66,9 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     if ticket is not None:
         parts.append(draw_network(challenge.network, ticket, title="The planted ticket"))
     join = alt.hconcat if len(panels) == 1 else alt.vconcat
-    target = (
-        "there is no formula: the ticket's outputs are the target"
-        if formula is None
-        else "lines: the target"
-        if challenge.network.inputs == 1
-        else "areas: the target"
-    )
+    target = "no formula is known: the ticket's outputs are the target"
+    if formula is not None:
+        target = f"{'lines' if challenge.network.inputs == 1 else 'areas'}: the target"
     noise = challenge.manifest["data"]["noise"]
     is_classes = challenge.task.kind is TaskKind.CLASSIFICATION
     level = f"{noise:.3g} of the labels moved" if is_classes else f"noise {noise:g}"

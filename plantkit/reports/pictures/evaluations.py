@@ -36,6 +36,7 @@ def draw_evaluation(evaluation: Evaluation, kind: str = "curves") -> ConcatChart
     pruners = [standing.pruner for standing in evaluation.standings]
     spec = specification(kind, pruners, printed=True)
     config = spec.pop("config")
+    config["legend"] = {**config["legend"], "symbolOpacity": 1}  # bands are pale, names are not
     schema = spec.pop("$schema")
     del spec["autosize"]
     chart: ConcatChart = alt.ConcatChart.from_dict(
