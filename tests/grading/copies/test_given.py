@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 from test_copied_texts import BASELINES, ORIGINAL
 
@@ -33,13 +32,14 @@ def test_more_can_be_given(tmp_path: Path):
 
 
 def test_a_path_without_code_is_an_error_before_the_work(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"--given: .*starter.txt holds no Python file"):
-        given_code([tmp_path / "starter.txt"])
+    (tmp_path / "starter.txt").write_text("x = 1", encoding="utf-8")
     (tmp_path / "hand-ins").mkdir()
     rubric = Path(__file__).parents[3] / "examples" / "rubric.toml"
     arguments = [str(tmp_path / "hand-ins"), "--rubric", str(rubric), "-o", str(tmp_path / "out")]
-    arguments += ["--given", str(tmp_path / "none.py")]
+    arguments += ["--given", str(tmp_path / "starter.txt")]
     result = CliRunner().invoke(cli, ["grade-class", *arguments])
-    assert result.exit_code == 2
-    assert "none.py holds no Python file and no notebook" in result.output
+    assert isinstance(result.exception, UsageError)
+    assert "starter.txt holds no Python file and no notebook" in str(result.exception)
+    missing = CliRunner().invoke(cli, ["grade-class", *arguments[:-1], str(tmp_path / "none.py")])
+    assert missing.exit_code == 2
     assert not (tmp_path / "out").exists()
