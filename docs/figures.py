@@ -404,6 +404,22 @@ def existence() -> str:
 
 
 @source
+def likeness(file: str, *keys: str) -> str:
+    """Returns a figure of `copies.json` or `memories.json`; of shares, per cent.
+
+    An underscore in a key stands for a space.
+    """
+    value = read(ROOT / f"docs/results/{file}.json")
+    for key in keys:
+        value = {name.replace(" ", "_"): inner for name, inner in value.items()}[key]
+    if isinstance(value, list):
+        return str(len(value))
+    if isinstance(value, float) and value < 1:
+        return f"{100 * value:.3g}%"
+    return f"{value:,}"
+
+
+@source
 def rubric() -> str:
     """Returns a table of what pruners earn by the example rubric."""
     rows = []

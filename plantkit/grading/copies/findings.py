@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from plantkit.grading.copies.memories import Memory
 from plantkit.grading.copies.pairs import LEAST_LIKENESS, LEAST_SHARE, SAME, Copies, Pair, Side
+from plantkit.grading.copies.texts import Passage
 from plantkit.grading.grade import clean
 from plantkit.grading.gradebooks.rows import harmless
 from plantkit.reports.tables import render_table
@@ -17,7 +18,7 @@ from plantkit.reports.templates import fill_in
 #: Most rows of a table on a terminal and on a page; the CSV has all.
 MOST_LINES, MOST_ON_PAGE = 10, 100
 #: Most passages of one hand-in that are named, and names in one cell.
-_MOST_PASSAGES, _MOST_NAMES = 4, 12
+_MOST_PASSAGES, _MOST_NAMES = 6, 12
 _HEADER = (
     "what",
     "first id",
@@ -91,11 +92,11 @@ class Findings:
         writer.writerow(_HEADER)
         for pair in self.copies.pairs:
             first, second = pair.sides
-            likeness = "" if pair.likeness is None else f"{pair.likeness:.3f}"
+            likeness = "" if pair.likeness is None else _floor(pair.likeness)
             cells = [
                 *("alike", first.id, self.name(first.id), second.id, self.name(second.id)),
                 *(f"{value:.3f}" for value in (pair.surprise, first.share, second.share)),
-                *("; ".join(map(str, side.passages)) for side in pair.sides),
+                *(_places(side.passages) for side in pair.sides),
                 *(likeness, str(pair.runs), str(pair.as_near or ""), pair.nearest),
                 *(f"{pair.nearest_likeness:.3f}" if pair.nearest else "", why(pair)),
             ]
@@ -122,7 +123,7 @@ class Findings:
             unchanged=self._listed(copies.unchanged),
             shown_name=self.name,
             why=why,
-            passages=_passages,
+            places=_some_places,
             recalled=recalled,
         )
 
@@ -180,14 +181,24 @@ def _shares(pair: Pair) -> tuple[str, str]:
 
 
 def _floor(likeness: float) -> str:
-    """Returns a likeness below 1 with three digits, and never as 1."""
-    return f"{min(likeness, 0.999):.3f}"
+    """Returns a likeness with three digits; only that of the same masks becomes 1."""
+    return "1.000" if likeness >= SAME else f"{min(likeness, 0.999):.3f}"
 
 
-def _passages(side: Side) -> str:
-    shown = ", ".join(clean(passage, 100) for passage in side.passages[:_MOST_PASSAGES])
+def _places(passages: Sequence[Passage]) -> str:
+    """Returns passages file by file: `a.py 3-7, 12; b.py 4-9`."""
+    files = dict.fromkeys(passage.file for passage in passages)
+    return "; ".join(
+        f"{clean(file, 100)} "
+        + ", ".join(passage.lines for passage in passages if passage.file == file)
+        for file in files
+    )
+
+
+def _some_places(side: Side) -> str:
     left = len(side.passages) - _MOST_PASSAGES
-    return f"{shown} and {left} more" if left > 0 else shown
+    more = f" and {left} more" if left > 0 else ""
+    return _places(side.passages[:_MOST_PASSAGES]) + more
 
 
 def _more(count: int) -> Iterator[str]:

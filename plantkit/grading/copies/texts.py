@@ -33,9 +33,9 @@ class Passage:
     first: int
     last: int
 
-    def __str__(self) -> str:
-        lines = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{self.file} {lines}"
+    @property
+    def lines(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,8 @@ class Texts:
         before = -1
         for place in np.flatnonzero(is_shared).tolist():
             word, last = words[place], passages[-1] if passages else None
-            if last is not None and before == place - 1 and last.file == word.file:
+            is_next = before == place - 1 or (last is not None and word.line <= last.last + 1)
+            if last is not None and is_next and last.file == word.file:
                 passages[-1] = replace(last, last=word.line)
             else:
                 passages.append(Passage(file=word.file, first=word.line, last=word.line))
@@ -92,12 +93,11 @@ def compare_texts(
     own = {one: np.setdiff1d(runs[one], handed_out) for one in ids}
     # Hand-in by run: 1 where the hand-in has it.
     found, column = np.unique(np.concatenate([*own.values(), _runs([])]), return_inverse=True)
-    row = np.repeat(np.arange(len(ids)), [len(own[one]) for one in ids])
-    has = sparse.csr_array(
-        (np.ones(len(row)), (row, column)), shape=(len(ids), len(found)), dtype=np.float64
-    )
     weights = _weight(np.bincount(column, minlength=len(found)), len(ids))
-    weighted = has.multiply(weights).tocsr()
+    begins = np.cumsum([0, *(len(own[one]) for one in ids)])
+    shape = (len(ids), len(found))
+    has = sparse.csr_array((np.ones(len(column)), column, begins), shape=shape)
+    weighted = sparse.csr_array((weights[column], column, begins), shape=shape)
     shared = (weighted @ has.T).toarray()
     counts = (has @ has.T).toarray()
     both = counts >= FEWEST_RUNS

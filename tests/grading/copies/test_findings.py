@@ -16,9 +16,17 @@ from plantkit.grading.copies.pairs import Copies, Pair, SameMasks, Side
 from plantkit.grading.copies.texts import Passage
 
 HOSTILE = '=HYPERLINK("x")<script>alert(1)</script>\x1b[31m|`'
+A = [Passage(file="a.py", first=3, last=20), Passage(file="a.py", first=25, last=26)]
 PAIR = Pair(
     sides=(
-        Side(id="a", share=0.95, passages=[Passage(file="a.py", first=3, last=20)]),
+        Side(
+            id="a",
+            share=0.95,
+            passages=[
+                Passage(file="a.py", first=3, last=20),
+                Passage(file="a.py", first=25, last=26),
+            ],
+        ),
         Side(id="b", share=0.4, passages=[Passage(file="<b>.py", first=7, last=7)]),
     ),
     surprise=0.875,
@@ -103,7 +111,7 @@ def test_the_csv_has_a_row_for_each():
     pair, memory = rows
     assert (pair["what"], pair["first id"], pair["second name"]) == ("alike", "a", "B")
     assert (pair["surprise"], pair["first code in second"]) == ("0.875", "0.950")
-    assert (pair["first lines"], pair["second lines"]) == ("a.py 3-20", "<b>.py 7")
+    assert (pair["first lines"], pair["second lines"]) == ("a.py 3-20, 25-26", "<b>.py 7")
     assert (pair["likeness of masks"], pair["runs"]) == ("1.000", "4")
     assert (pair["nearest reference pruner"], pair["likeness to it"]) == ("snip", "0.500")
     assert (memory["what"], memory["first name"], memory["second id"]) == ("memory", "C", "")
@@ -140,7 +148,7 @@ def test_the_page_is_whole_and_names_lines():
     tags = _Tags()
     tags.feed(page)
     assert tags.open == []
-    for text in ("a.py 3-20", "&lt;b&gt;.py 7", "0.88", "E; F: those of magnitude"):
+    for text in ("a.py 3-20, 25-26", "&lt;b&gt;.py 7", "0.88", "E; F: those of magnitude"):
         assert text in page
 
 

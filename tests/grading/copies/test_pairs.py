@@ -138,8 +138,9 @@ def test_passages_name_lines_of_both():
     texts = CLASS | {"s00": {"a.py": first}, "s01": {"b.py": "\n" + ORIGINAL}}
     [pair] = find_copies(texts).pairs
     (one,), (other,) = (side.passages for side in pair.sides)
-    assert str(other) == f"b.py 5-{len(ORIGINAL.splitlines()) + 1}"
-    assert str(one) == f"a.py 7-{len(ORIGINAL.splitlines()) + 3}"
+    end = len(ORIGINAL.splitlines())
+    assert (one.file, one.lines) == ("a.py", f"7-{end + 3}")
+    assert (other.file, other.lines) == ("b.py", f"5-{end + 1}")
 
 
 def test_those_who_added_nothing_are_told_apart():
