@@ -98,7 +98,8 @@ def records(work: Path) -> list[dict[str, Any]]:
 
 
 def points(work: Path) -> dict[str, str]:
-    rows = csv.DictReader((work / "out/gradebooks/gradebook.csv").open(encoding="utf-8"))
+    text = (work / "out/gradebooks/gradebook.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(text.splitlines())
     return {row["id"]: row["points"] for row in rows}
 
 
@@ -250,7 +251,7 @@ def test_a_class_that_is_killed_goes_on(tiny_challenges: Path, tmp_path: Path) -
 
 @pytest.fixture
 def given(tmp_path: Path) -> Path:
-    write_class(tmp_path / "class", {"ann": GOOD})
+    write_class(tmp_path / "class", {"ann": GOOD, "bob": GOOD})
     (tmp_path / "rubric.toml").write_text(RUBRIC)
     return tmp_path
 
