@@ -42,10 +42,10 @@ def ingest(input_data: Path, output: Path, submission: Path, program: Path) -> i
         PluginError: the submission cannot be loaded, or asks for rewinding. Since the worker goes
             on to score, every run is told to have failed for that.
     """
+    _refuse_secrets([input_data, output, program])
     plan = Plan.read(input_data)
     key = read_key(program)
     _clear(output, plan)
-    _refuse_secrets([input_data, output, program])
     try:
         outcomes = _outcomes(plan, input_data, submission)
     except PluginError as error:

@@ -43,11 +43,13 @@ def render(rows: Sequence[Row], title: str) -> Gradebook:
             strangers.append(row.name)
             continue
         lines.append([row.name, *ids, shown(row.points)])
-    points = max_points_of(rows)
-    if points is not None and not _KNOWN.fullmatch(title):
-        lines.insert(0, ["    Points Possible", "", "", "", "", shown(points)])
     notes = not_graded(rows)
-    if strangers:
+    if strangers and not lines:
+        notes = ("it is empty: no id of Canvas is known; give Canvas' gradebook as --roster",)
+    elif strangers:
         who = f"{', '.join(strangers[:10])}{' ...' if len(strangers) > 10 else ''}"
         notes = (*notes, f"Canvas knows nobody by name alone; left out, give --roster: {who}")
+    points = max_points_of(rows)
+    if lines and points is not None and not _KNOWN.fullmatch(title):
+        lines.insert(0, ["    Points Possible", "", "", "", "", shown(points)])
     return Gradebook(content=table([*_HEADER, title], lines), notes=notes)

@@ -39,7 +39,9 @@ def render(rows: Sequence[Row], title: str) -> Gradebook:
         email, before = row.student.get("email", ""), row.student.get("graded_at", "")
         lines.append([identifier, row.name, email, shown(row.points), shown(most), before])
     notes = list(not_graded(rows))
-    if strangers:
+    if strangers and not lines:
+        notes = ["it is empty: no number of Moodle is known; give Moodle's worksheet as --roster"]
+    elif strangers:
         who = f"{', '.join(strangers[:10])}{' ...' if len(strangers) > 10 else ''}"
         notes.append(f"not in the worksheet, since Moodle's number is not known: {who}")
     limits = {row.student["max_points"] for row in rows if row.student.get("max_points")}

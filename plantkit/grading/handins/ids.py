@@ -8,7 +8,7 @@ import unicodedata
 
 _MOST = 60
 #: What Windows takes for a device, whatever suffix follows.
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
+DEVICE = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)", re.IGNORECASE)
 
 
 class IdMaker:
@@ -22,13 +22,15 @@ class IdMaker:
         self._taken: set[str] = set()
 
     def make(self, stem: str, key: str) -> str:
-        """Returns an id: letters, digits, `-`, `_` and `.`, not at its start, at most 70.
+        """Returns an id: letters, digits, `-`, `_` and `.`, not at its start, at most 72.
 
         Args:
             stem: what it should say. key: of this hand-in alone.
         """
         plain, is_whole = _plain(stem)
-        if not is_whole or _DEVICE.match(plain):
+        if DEVICE.match(plain):
+            plain = f"x-{plain}"
+        if not is_whole:
             plain = f"{plain}-{_digest(key)}" if plain else _digest(key)
         if plain.casefold() in self._taken:
             plain = f"{plain}-{_digest(key)}"

@@ -34,8 +34,8 @@ def settle(
     whose = [[index.row_of(student, one) for student in _students(one)] for one in found]
     claims: dict[object, list[int]] = defaultdict(list)
     for position, one in enumerate(found):
-        for row, student in zip(whose[position], _students(one), strict=True):
-            claims[row if row is not None else _sure_key(student) or one.key].append(position)
+        for at, student in zip(whose[position], _students(one), strict=True):
+            claims[at if at is not None else _sure_key(student) or one.key].append(position)
     twice: dict[int, list[str]] = defaultdict(list)
     for positions in claims.values():
         for position in set(positions) if len(set(positions)) > 1 else ():
@@ -50,10 +50,8 @@ def settle(
         if rows and None in whose[position]:
             notes.append("not in the roster" if len(whose[position]) == 1 else _strangers(one))
         handins.append(_handin(one, [_row(rows, at) for at in whose[position]], notes, due, ids))
-    claimed = {row for some in whose for row in some}
-    for at, row in enumerate(rows):
-        if at not in claimed:
-            handins.append(_missing(row, ids))
+    claimed = {at for some in whose for at in some}
+    handins += [_missing(one, ids) for at, one in enumerate(rows) if at not in claimed]
     return tuple(sorted(handins, key=lambda one: one.id)), tuple(_notes(handins, due))
 
 

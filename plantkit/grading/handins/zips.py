@@ -13,6 +13,7 @@ import zlib
 from pathlib import Path
 
 from plantkit.errors import UsageError
+from plantkit.grading.handins.ids import DEVICE
 from plantkit.submissions.submission import MOST_BYTES
 from plantkit.submissions.trees import is_left_out, parents
 
@@ -124,6 +125,7 @@ def _safe_part(part: str) -> str:
         letter if letter.isprintable() and letter not in '<>:"|?*' else "_" for letter in part
     )
     plain = plain.rstrip(". ") or "_"
+    plain = f"_{plain}" if DEVICE.match(plain) else plain
     while len(plain.encode("utf-8", "replace")) > _MOST_PART:
         stem, dot, suffix = plain.rpartition(".")
         plain = f"{stem[:-1]}{dot}{suffix}" if stem and len(suffix) < 12 else plain[:-1]

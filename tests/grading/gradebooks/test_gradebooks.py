@@ -118,7 +118,16 @@ def test_moodle_takes_it(graded: Sequence[Graded]) -> None:
         "it to the rubric's",
     )
     group = Graded(handin("Default group"), grade(10))
-    assert "Default group" in render_gradebook("moodle", [group]).notes[0]
+    assert "Default group" in render_gradebook("moodle", [*graded, group]).notes[-1]
+
+
+def test_what_no_host_knows_is_said_once(graded: Sequence[Graded]) -> None:
+    strangers = [Graded(handin(name), grade(10)) for name in "ABC"]
+    for name in ("canvas", "moodle"):
+        book = render_gradebook(name, strangers)
+        assert len(book.notes) == 1
+        assert book.notes[0].startswith("it is empty: no ")
+        assert len(str(book.content).splitlines()) == 1
 
 
 def test_gradescope(graded: Sequence[Graded]) -> None:

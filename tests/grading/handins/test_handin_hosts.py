@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
 from plantkit.grading.handins import HandIn, HandIns, read_handins
 from plantkit.grading.handins import gradescope as gradescope_module
+from plantkit.grading.handins.found import FIELDS
+from plantkit.grading.handins.ids import IdMaker
 
 CODE = "def prune(problem, density, seed): ...\n"
 Lay = Callable[..., Path]
@@ -48,6 +51,7 @@ def read(tmp_path: Path) -> Read:
 
 
 def by_id(handins: HandIns) -> dict[str, HandIn]:
+    assert all(set(student) <= set(FIELDS) for one in handins.handins for student in one.students)
     return {one.id: one for one in handins.handins}
 
 
@@ -363,16 +367,30 @@ def test_a_roster_that_maps_files(lay: Lay, read: Read) -> None:
 
 
 def test_a_plain_folder(lay: Lay, read: Read) -> None:
-    names = ["ann.py", "bob/x.py", "cy.zip", "王伟.py", "李娜.py", "con.py", "notes.txt"]
+    names = ["ann.py", "bob/x.py", "cy.zip", "王伟.py", "李娜.py", "notes.txt"]
     found = read(lay("plain", names))
     assert found.host == "plain"
     ids = [one.id for one in found.handins]
-    assert len({one.casefold() for one in ids}) == 6
-    assert all(one.isascii() and not one.startswith("con.") for one in ids)
+    assert len({one.casefold() for one in ids}) == 5
+    assert all(one.isascii() for one in ids)
     assert {"ann", "bob", "cy"} < set(ids)
     assert found.notes == ("notes.txt is not a hand-in; expected .ipynb, .py, .zip",)
     more = read(lay("plain", ["dee.py"]))
     assert set(ids) < {one.id for one in more.handins}  # that one came changes no other
+
+
+def test_ids_are_names_of_files_everywhere() -> None:
+    ids = IdMaker()
+    stems = ["ann", "Ann", "Zoë", "Zoe", "con", "com1.x", "..", "", "a/b", "a b", "x" * 99, "王"]
+    made = [ids.make(stem, f"{stem}.py") for stem in stems]
+    assert made[0] == "ann"
+    assert made[2] == "Zoe"
+    assert len({one.casefold() for one in made}) == len(stems)
+    for one in made:
+        assert re.fullmatch(r"[A-Za-z0-9][\w.-]{0,71}", one, re.ASCII), one
+        assert one.split(".")[0].lower() not in {"con", "com1"}
+    alone = IdMaker()
+    assert alone.make("Zoë", "Zoë.py") == made[2]  # whoever else there is
 
 
 @pytest.mark.posix
