@@ -45,7 +45,7 @@ from plantkit.grading.grade import clean
 @click.option("--assignment", metavar="NAME", help="Which one, where FOLDER holds several.")
 @click.option(
     "--given",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     multiple=True,
     metavar="PATH",
     help="Code that was handed out, which is not compared. Repeatable.",

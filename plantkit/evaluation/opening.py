@@ -91,8 +91,9 @@ def _open(
     from plantkit.networks.training.executors import LocalExecutor
 
     isolation = Isolation(level=started.level, hidden=tuple(hidden))
+    backends = started.backends(hidden)
     resources = started.resources(
-        started.backends(hidden), device=request.device, cache=cache, speed=machine_speed(cache)
+        backends, device=request.device, cache=cache, speed=machine_speed(cache)
     )
     slots = Slots(
         [
@@ -104,7 +105,7 @@ def _open(
                 other=open_backend(started.scratch / "cells", isolation, other),
             )
             for number, (first, other, backend) in enumerate(
-                zip(started.servers, others, resources.backends, strict=True)
+                zip(started.servers, others, backends, strict=True)
             )
         ]
     )

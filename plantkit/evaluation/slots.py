@@ -6,12 +6,13 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from queue import PriorityQueue
+from queue import Empty, PriorityQueue
 from typing import Any, TypeVar
 
-from plantkit.isolation.backends import Backend
+from plantkit.isolation.backends.local import LocalBackend
 from plantkit.isolation.levels import Isolation
 from plantkit.isolation.servers import PrunerServer
 from plantkit.networks.training.executors import LocalExecutor
@@ -41,8 +42,8 @@ class Slot:
     number: int
     isolation: Isolation
     servers: tuple[PrunerServer, PrunerServer]
-    backend: Backend
-    other: Backend
+    backend: LocalBackend
+    other: LocalBackend
 
 
 Work = Callable[[Slot], Result]
@@ -71,8 +72,9 @@ class Slots:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None:
-            while not self._queue.empty():
-                self._queue.get()[2].cancel()
+            with suppress(Empty):
+                while True:
+                    self._queue.get_nowait()[2].cancel()
             for slot in self._slots:
                 slot.backend.stop()
                 slot.other.stop()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from plantkit.files import Journal, write_whole
 from plantkit.grading.classes.graded import GradedHandIn, Grading
-from plantkit.grading.classes.secrets import class_secret
+from plantkit.grading.classes.secrets import FILE, class_secret
 from plantkit.grading.feedback import FORMATS as FEEDBACK
 from plantkit.grading.feedback import find_feedback, render_feedback
 from plantkit.grading.gradebooks.rows import harmless
@@ -54,6 +54,11 @@ class ClassDirectory(Journal[Grading]):
         except BaseException:
             self.close()
             raise
+
+    @property
+    def secret_file(self) -> Path:
+        """Where the secret is."""
+        return self.path / FILE
 
     @property
     def hand_ins(self) -> Path:
@@ -113,7 +118,10 @@ class ClassDirectory(Journal[Grading]):
         from plantkit.grading.classes.masks import unpacked
 
         path = self._runs(one, ".safetensors")
-        return dict(unpacked(path.read_bytes())) if path.exists() else {}
+        found: dict[Hashable, Mask] = {}
+        if path.exists():
+            found.update(unpacked(path.read_bytes()))
+        return found
 
     def write_reference(self, where: str, name: str, masks: Mapping[str, Mask]) -> None:
         """Keeps the masks of a reference pruner; `where` stands for the challenges."""

@@ -204,6 +204,6 @@ def _what(words: str, error: str, limits: Limits) -> str:
     """Returns what happened in a few words: what, and the cause or the kind of error."""
     cause = cause_in(error, limits).replace("-", " ")
     kind = _ERROR_NAME.search(error)
-    detail = cause or (kind[0] if kind else "")
+    detail = cause.replace("time", "time limit") or (kind[0] if kind else "")
     is_said = cause in {"", "time", "memory"} and words != "cannot be loaded" and not kind
     return words if not detail or is_said else f"{words}, {detail}"

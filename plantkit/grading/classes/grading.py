@@ -59,6 +59,7 @@ def grade_class(
     another rubric, other challenges or another version. Each grade is kept as soon as it is known.
 
     Raises:
+        UsageError: the variable for fresh instances holds no secret.
         RubricError: the rubric lacks the details of hidden criteria.
         UnknownNameError: `only` names nobody.
         PlantkitError: as `open_grader`; nobody can be graded.
@@ -74,6 +75,11 @@ def grade_class(
         if name not in known:
             raise UnknownNameError("hand-in", name, known)
     state = _State(job, handins, directory)
+    if directory.is_new_secret and state.fresh_secret == directory.secret:
+        warn(
+            f"{job.rubric.run.fresh_seed_env} is not set; fresh instances come from "
+            f"{directory.secret_file}, which was made now: keep it, and give it to nobody"
+        )
     for one in state.missing():
         state.keep(one, MISSING, "handed in nothing")
     on_graded(state.all())
@@ -158,7 +164,7 @@ class _State:
 
     def __init__(self, job: ClassJob, handins: HandIns, directory: ClassDirectory) -> None:
         self.directory = directory
-        self.fresh_secret = os.environ.get(job.rubric.run.fresh_seed_env) or directory.secret
+        self.fresh_secret = _fresh_secret(job.rubric, directory)
         self._job = job
         self._handins = handins.handins
         self._digests = {one.id: files_digest(one.path) for one in self._handins}
@@ -258,12 +264,28 @@ def files_digest(path: Path | None) -> str:
         return _digest(["unreadable", str(error)])
 
 
+def _fresh_secret(rubric: Rubric, directory: ClassDirectory) -> str:
+    """Returns what fresh instances are planted from: the rubric's variable, or the class's secret.
+
+    Returns "" where there are no fresh instances.
+
+    Raises:
+        UsageError: the variable is set, and its value is no secret.
+    """
+    if all(criterion.fresh is None for criterion in rubric.criteria):
+        return ""
+    if rubric.run.fresh_seed_env not in os.environ:
+        return directory.secret
+    from plantkit.challenges.fresh import secret_from
+
+    return secret_from(rubric.run.fresh_seed_env, os.environ)
+
+
 def _rubric_digest(rubric: Rubric, secret: str) -> str:
     from plantkit.scoring.score import SCORING_VERSION
 
-    is_fresh = any(criterion.fresh is not None for criterion in rubric.criteria)
     text = rubric.path.read_text(encoding="utf-8")
-    return _digest([text, secret if is_fresh else "", SCORING_VERSION, __version__])
+    return _digest([text, secret, SCORING_VERSION, __version__])
 
 
 def _digest(value: object) -> str:

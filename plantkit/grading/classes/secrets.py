@@ -11,7 +11,7 @@ from pathlib import Path
 from plantkit.errors import ResultsError
 from plantkit.files import write_whole
 
-_FILE = "secret"
+FILE = "secret"
 #: Only the owner can read it.
 _MODE = 0o600
 _LEAST_CHARACTERS = 16
@@ -25,7 +25,7 @@ def class_secret(directory: Path) -> tuple[str, bool]:
     Raises:
         ResultsError: the file does not hold a secret.
     """
-    path = directory / _FILE
+    path = directory / FILE
     if not path.exists():
         write_whole(path, secrets.token_hex(32) + "\n", mode=_MODE)
         return path.read_text(encoding="utf-8").strip(), True

@@ -10,7 +10,9 @@ from plantkit.grading.classes.graded import GradedHandIn
 from plantkit.reports.templates import fill_in
 
 #: Of the picture, in its own units.
-_WIDTH, _HEIGHT, _BAR_TOP, _BASE, _LEFT = 640, 220, 24, 180, 8
+_WIDTH, _HEIGHT, _BAR_TOP, _BASE, _LEFT = 640, 210, 24, 180, 20
+#: Most numbers along the picture, without the last one.
+_MOST_TICKS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,6 @@ class Bar:
     width: float
     height: float
     count: int
-    label: str
     title: str
 
 
@@ -60,6 +61,7 @@ def render_summary(
         title=title,
         figures=figures,
         bars=_bars(figures),
+        ticks=_ticks(figures),
         width=_WIDTH,
         height=_HEIGHT,
         base=_BASE,
@@ -74,7 +76,7 @@ def render_summary(
 
 def _bars(figures: ClassFigures) -> list[Bar]:
     most = max((one.count for one in figures.bins), default=0) or 1
-    step = (_WIDTH - 2 * _LEFT) / max(1, len(figures.bins))
+    step = _step(figures)
     bars = []
     for number, one in enumerate(figures.bins):
         height = (_BASE - _BAR_TOP) * one.count / most
@@ -87,8 +89,22 @@ def _bars(figures: ClassFigures) -> list[Bar]:
                 width=round(step - 2, 2),
                 height=round(height, 2),
                 count=one.count,
-                label=f"{one.low:g}",
                 title=f"{one.low:g} {until} {one.high:g} points: {one.count}",
             )
         )
     return bars
+
+
+def _ticks(figures: ClassFigures) -> list[tuple[float, str]]:
+    """Returns where numbers of points stand, and which."""
+    every = -(-len(figures.bins) // _MOST_TICKS) or 1
+    edges = [one.low for one in figures.bins] + [one.high for one in figures.bins[-1:]]
+    return [
+        (round(_LEFT + number * _step(figures), 2), f"{edge:g}")
+        for number, edge in enumerate(edges)
+        if number % every == 0
+    ]
+
+
+def _step(figures: ClassFigures) -> float:
+    return (_WIDTH - 2 * _LEFT) / max(1, len(figures.bins))

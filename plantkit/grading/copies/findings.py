@@ -92,7 +92,7 @@ class Findings:
         writer.writerow(_HEADER)
         for pair in self.copies.pairs:
             first, second = pair.sides
-            likeness = "" if pair.likeness is None else f"{pair.likeness:.3f}"
+            likeness = "" if pair.likeness is None else _floor(pair.likeness)
             cells = [
                 *("alike", first.id, self.name(first.id), second.id, self.name(second.id)),
                 *(f"{value:.3f}" for value in (pair.surprise, first.share, second.share)),
@@ -181,8 +181,8 @@ def _shares(pair: Pair) -> tuple[str, str]:
 
 
 def _floor(likeness: float) -> str:
-    """Returns a likeness below 1 with three digits, and never as 1."""
-    return f"{min(likeness, 0.999):.3f}"
+    """Returns a likeness with three digits; only that of the same masks becomes 1."""
+    return "1.000" if likeness >= SAME else f"{min(likeness, 0.999):.3f}"
 
 
 def _places(passages: Sequence[Passage]) -> str:

@@ -93,12 +93,11 @@ def compare_texts(
     own = {one: np.setdiff1d(runs[one], handed_out) for one in ids}
     # Hand-in by run: 1 where the hand-in has it.
     found, column = np.unique(np.concatenate([*own.values(), _runs([])]), return_inverse=True)
-    row = np.repeat(np.arange(len(ids)), [len(own[one]) for one in ids])
-    has = sparse.csr_array(
-        (np.ones(len(row)), (row, column)), shape=(len(ids), len(found)), dtype=np.float64
-    )
     weights = _weight(np.bincount(column, minlength=len(found)), len(ids))
-    weighted = has.multiply(weights).tocsr()
+    begins = np.cumsum([0, *(len(own[one]) for one in ids)])
+    shape = (len(ids), len(found))
+    has = sparse.csr_array((np.ones(len(column)), column, begins), shape=shape)
+    weighted = sparse.csr_array((weights[column], column, begins), shape=shape)
     shared = (weighted @ has.T).toarray()
     counts = (has @ has.T).toarray()
     both = counts >= FEWEST_RUNS

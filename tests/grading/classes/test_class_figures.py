@@ -123,11 +123,13 @@ def test_failures_by_cause_each_hand_in_once_for_the_worst() -> None:
         "fine": [run("ok")],
     }
     some = [handed_in(name, grade(0.0)) for name in runs]
+    some.append(handed_in("import", grade(0.0, error=f"mine.py: cannot be loaded: {late}")))
     some.append(handed_in("broken", grade(0.0, error="mine.py, line 1: SyntaxError: no")))
     found = {one.what: [a.handin.name for a in one.handins] for one in figures(some, runs).failing}
     assert found == {
         "reached the time limit": ["hung", "both"],
         "cannot be loaded, SyntaxError": ["broken"],
+        "cannot be loaded, time limit": ["import"],
         "crashed, ZeroDivisionError": ["zero"],
         "crashed, network": ["net"],
         "gave an invalid mask": ["ones"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import random
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import plantkit_baselines
 import pytest
 
 from plantkit.grading.copies.texts import compare_texts
+from plantkit.grading.copies.words import MOST_CHARACTERS, words_of
 
 ROOT = Path(__file__).parents[3]
 STARTER = (ROOT / "submissions" / "my_pruner.py").read_text(encoding="utf-8")
@@ -193,3 +195,42 @@ def test_code_of_different_people_is_not_alike():
         if a != b
     ]
     assert max(off) < 0.35
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(:\n    x = 1\n",
+        "x = '''\n",
+        "a\n  b\n c\n",
+        "((((" * 99,
+        "\x00x = 1",
+        "f'{",
+        "é$?`",
+        "",
+    ],
+)
+def test_what_is_not_python_is_read_too(text):
+    words = words_of({"a.py": text})
+    assert [word.text for word in words if word.text == "("] == ["("] * text.count("(")
+    assert words_of({"a.ipynb": text}) == []
+
+
+def test_no_text_breaks_the_reading_of_it():
+    """Python's tokenizer in C fails on some of these in ways that it does not tell of."""
+    choose = random.Random(0)
+    characters = "()[]{}'\"\\\n\t fb0x1_.:;,=#é\x00\x0c!%@$`~a"
+    for _ in range(500):
+        text = "".join(choose.choices(characters, k=choose.randrange(80)))
+        words_of({"a.py": text})
+
+
+def test_long_texts_are_cut():
+    words = words_of({"a.py": "x = 1\n" * 20_000, "b.py": "y = 2\n"})
+    assert {word.file for word in words} == {"a.py"}
+    assert len(words) <= MOST_CHARACTERS
+
+
+def test_an_f_string_is_one_word_in_every_python():
+    words = words_of({"a.py": "x = f\"{y!r:>{w}} {z}\" 'more'\n"})
+    assert [word.text for word in words] == ["name", "=", "string"]
