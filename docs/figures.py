@@ -355,28 +355,26 @@ def output(*words: str) -> str:
 EVALUATE = "plantkit evaluate submissions/my_pruner.py gates:effort=1 edge-popup"
 
 
+EVALUATE_WHOLE = f"{EVALUATE} --format markdown"
+
+
 @source
 def example() -> str:
-    """Returns the standings, and the first rows of one kind of challenge."""
-    printed = lines(EVALUATE)
-    first, circle = (_title(printed, name) for name in ("relu-5x100", "circle-5x100"))
-    shown = [*printed[:first], "...", "", *printed[circle : circle + 10], "..."]
-    return "\n".join(["```console", f"$ {EVALUATE}", *shown, "```"])
-
-
-def _title(printed: Sequence[str], challenge: str) -> int:
-    """Returns the place of the title of a challenge's table."""
-    return next(place for place, line in enumerate(printed) if line.split(",")[0] == challenge)
+    """Returns the example and what it prints."""
+    return output(*EVALUATE.split())
 
 
 @source
 def evaluated(challenge: str, pruner: str, density: str, column: str) -> str:
-    """Returns a cell of the example's table."""
-    printed = lines(EVALUATE)
-    rows = printed[_title(printed, challenge) + 2 :]
-    names = re.split(r" {2,}", rows[0])
-    cells = (re.split(r" {2,}", row.strip()) for row in rows[2:])
-    found = next(row for row in cells if row[0] == pruner and row[1] == density)
+    """Returns a cell of the example's table of a kind of challenge."""
+    printed = lines(EVALUATE_WHOLE)
+    title = next(n for n, line in enumerate(printed) if line.startswith(f"## {challenge}"))
+    names, _, *rows = (
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in printed[title + 1 :]
+        if line.startswith("|")
+    )
+    found = next(row for row in rows if row[:2] == [pruner, density])
     return found[names.index(column)]
 
 

@@ -10,7 +10,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, warn, write_output
-from plantkit.cli.progress import ProgressBar
+from plantkit.cli.progress import ProgressBar, Verbosity
 from plantkit.files import check_file
 
 
@@ -48,6 +48,7 @@ from plantkit.files import check_file
 @options.jobs
 @options.limits()
 @options.isolation
+@options.progress
 @options.key
 @options.challenges
 def command(
@@ -61,6 +62,7 @@ def command(
     output: Path | None,
     key_file: Path | None,
     challenge_directories: tuple[Path, ...],
+    verbosity: Verbosity,
     **values: Any,
 ) -> None:
     """Say what is known of other tickets of CHALLENGE..., as sparse and as good as the planted one.
@@ -96,7 +98,7 @@ def command(
         options.tried(check_file, challenge.path / ALTERNATIVES, "--write")
     date = datetime.datetime.now(datetime.UTC).date()
     records = []
-    with ProgressBar() as bar:
+    with ProgressBar(verbosity) as bar:
         for challenge in loaded:
             record = inquire(challenge, inquiry, date=date, warn=warn, progress=bar.show)
             records.append(record)

@@ -10,6 +10,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, write_output
+from plantkit.cli.progress import ProgressBar, Verbosity
 
 
 @click.command()
@@ -73,6 +74,7 @@ from plantkit.cli.output import json_text, write_output
 )
 @options.key
 @options.output
+@options.progress
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -83,6 +85,7 @@ def command(
     summary: Path | None,
     key_file: Path | None,
     output: Path | None,
+    verbosity: Verbosity,
     **values: Any,
 ) -> None:
     """Attack a planting with weights alone, and say how much of the ticket that finds.
@@ -107,12 +110,13 @@ def command(
     from plantkit.research.audit.report import report_json, report_markdown
     from plantkit.research.records import summarise
 
-    report = inspect(
-        subject,
-        Inspection(key=find_secret_key(key_file), **values),
-        seed=seed or fresh_seed(),
-        progress=lambda line: click.echo(line, err=True),
-    )
+    with ProgressBar(verbosity) as progress:
+        report = inspect(
+            subject,
+            Inspection(key=find_secret_key(key_file), **values),
+            seed=seed or fresh_seed(),
+            progress=progress.tell,
+        )
     value = report_json(report)
     write_output(json_text(value) if output_format == "json" else report_markdown(report), output)
     if summary is not None:  # last: whatever becomes of it, the report has been written

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, print_tracebacks, table_text, warn, write_output
-from plantkit.cli.progress import ProgressBar
+from plantkit.cli.progress import ProgressBar, Verbosity
 
 if TYPE_CHECKING:
     from plantkit.pruners.sources import PrunerSource
@@ -30,6 +29,7 @@ _TEXT_WIDTH = 76
 @options.limits(seconds=60.0)
 @options.process_isolation
 @options.show_errors
+@options.progress
 @click.option(
     "--trusted",
     "is_trusted",
@@ -47,6 +47,7 @@ def command(
     memory_mib: int,
     isolation: str,
     show_errors: bool,
+    verbosity: Verbosity,
     is_trusted: bool,
     list_checks: bool,
 ) -> None:
@@ -86,14 +87,13 @@ def command(
     with Laboratory(limits=limits, isolation=Isolation(level=level)) as laboratory:
         sources = _pruners_of(laboratory, source)
         laboratory.start()  # the second interpreter gets ready while the first is at work
-        with ProgressBar() as progress:
+        with ProgressBar(verbosity) as progress:
             for one in sources:
                 name = one.name or Path(pruner).stem
                 results = found[name] = []
                 for result in run_checks(one, laboratory, is_trusted=is_trusted):
                     results.append(result)
-                    if sys.stderr is not None and sys.stderr.isatty():  # not worth a log's lines
-                        progress.show(name, len(results), len(CHECKS))
+                    progress.show(name, len(results), len(CHECKS))
     if output_format == "json":
         pruners = [_report(name, pruner, results) for name, results in found.items()]
         value = {"schema_version": 1, "plantkit_version": __version__, "pruners": pruners}

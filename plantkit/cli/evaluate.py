@@ -8,9 +8,14 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import print_tracebacks, warnings, write_output
-from plantkit.cli.progress import ProgressBar
-from plantkit.reports import FORMATS
+from plantkit.cli.output import (
+    evaluation_text,
+    print_tracebacks,
+    warnings,
+    write_output,
+    write_report,
+)
+from plantkit.cli.progress import ProgressBar, Verbosity
 
 
 @click.command()
@@ -32,14 +37,15 @@ from plantkit.reports import FORMATS
     help="Installed pruners to rank with yours, separated by commas; the suite's own list, "
     "all that are installed, or none.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    default="table",
-    metavar="NAME",
-    help=f"One of {', '.join(FORMATS)}, or a plugin's.",
-)
+@options.evaluation_format
+@options.details
 @options.output
+@click.option(
+    "--report",
+    type=options.OutputFile(),
+    help="Write a page with charts, tables and networks to this file as well; see: plantkit "
+    "report.",
+)
 @click.option(
     "--run-dir",
     "run_directory",
@@ -74,6 +80,7 @@ from plantkit.reports import FORMATS
 @options.limits()
 @options.isolation
 @options.show_errors
+@options.progress
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @click.option(
     "--fresh",
@@ -92,7 +99,15 @@ from plantkit.reports import FORMATS
 @options.challenges
 @click.pass_context
 def command(
-    ctx: click.Context, /, output: Path | None, *, show_errors: bool, **values: Any
+    ctx: click.Context,
+    /,
+    output: Path | None,
+    *,
+    details: bool,
+    report: Path | None,
+    show_errors: bool,
+    verbosity: Verbosity,
+    **values: Any,
 ) -> None:
     """Run PRUNER... on planted tickets and rank them.
 
@@ -105,17 +120,23 @@ def command(
     \b
     Examples:
       plantkit evaluate submissions/my_pruner.py
-      plantkit evaluate my_pruner.py --challenge circle-5x100 --density 0.1 --seeds 1
+      plantkit evaluate my_pruner.py --challenge circle-5x100 --density 10x --seeds 1
       plantkit evaluate synflow:iterations=10 synflow --baselines none
       plantkit evaluate my_pruner.py --format json -o results.json
+      plantkit evaluate my_pruner.py --report report.html
       plantkit evaluate my_pruner.py --fresh 2
     """
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
-    with warnings(show_errors=show_errors) as tell, ProgressBar() as progress:
-        result = run_evaluation(Request(**values), warn=tell, progress=progress.show)
-    write_output(result.text, output)
+    is_drawn = report is not None or values["output_format"] == "html"
+    request = Request(keeps_masks=is_drawn, **values)
+    with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as progress:
+        result = run_evaluation(request, warn=tell, progress=progress.show)
+    text = evaluation_text(
+        result.evaluation, result.reporter, details=details, styled=output is None
+    )
+    write_output(text, output)
     if show_errors:
         print_tracebacks(
             (
@@ -125,7 +146,9 @@ def command(
             )
             for one in result.evaluation.records
         )
+    if report is not None:
+        write_report(result.evaluation, report, option="--report")
     if output is not None:
-        click.echo(f"results written to {output}", err=True)
+        progress.tell(f"results written to {output}")
     if result.failed:
         ctx.exit(1)

@@ -11,7 +11,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import print_tracebacks, warn, write_output
-from plantkit.cli.progress import ProgressBar
+from plantkit.cli.progress import ProgressBar, Verbosity
 from plantkit.evaluation.requests import Request
 from plantkit.files import about
 from plantkit.grading.outputs import FORMATS, STAFF_FORMAT, find_output
@@ -56,6 +56,7 @@ def _format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @options.jobs
 @options.isolation
 @options.show_errors
+@options.progress
 @options.key
 @options.challenges
 @click.pass_context
@@ -68,6 +69,7 @@ def command(
     *,
     github: bool,
     show_errors: bool,
+    verbosity: Verbosity,
     **values: Any,
 ) -> None:
     """Mark PRUNER by a rubric: points for every criterion, and what each expected and got.
@@ -108,7 +110,7 @@ def command(
     def show(found: Iterable[tuple[str, str]]) -> None:
         print_tracebacks((where, table.harmless(traceback)) for where, traceback in found)
 
-    with ProgressBar() as progress:
+    with ProgressBar(verbosity) as progress:
         grade = grade_submission(
             read_rubric(rubric_path),
             Request(pruners=[pruner], **values),

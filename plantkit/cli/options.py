@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import click
 
 from plantkit.challenges.densities import parse_density
+from plantkit.cli.progress import Verbosity
 from plantkit.errors import UsageError
 from plantkit.files import check_directory, check_file
 from plantkit.isolation.levels import AUTO, REQUESTS, Level
+from plantkit.reports import FORMATS
 
 #: A directory that is read.
 DIRECTORY = click.Path(file_okay=False, path_type=Path)
@@ -169,6 +172,40 @@ show_errors = click.option(
     "--show-errors",
     is_flag=True,
     help="Print the traceback of what failed, in the submission's own lines.",
+)
+
+
+def progress(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options for how much progress is shown, which a command gets as `verbosity`."""
+
+    @click.option(
+        "-q", "--quiet", is_flag=True, help="No progress: results, warnings and errors only."
+    )
+    @click.option("-v", "--verbose", is_flag=True, help="A line for every step, instead of bars.")
+    @functools.wraps(command)
+    def with_verbosity(*args: Any, quiet: bool, verbose: bool, **values: Any) -> Any:
+        if quiet and verbose:
+            raise UsageError("--quiet and --verbose exclude each other; give one of them")
+        verbosity = Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL
+        return command(*args, verbosity=verbosity, **values)
+
+    return with_verbosity
+
+
+#: How an evaluation is printed; a plugin can add formats.
+evaluation_format = click.option(
+    "--format",
+    "output_format",
+    default="table",
+    metavar="NAME",
+    help=f"One of {', '.join(FORMATS)}, or a plugin's.",
+)
+
+details = click.option(
+    "--details",
+    is_flag=True,
+    help="Before the standings, print a table per kind of challenge, every failure, and what the "
+    "columns mean. Other formats than table have it all.",
 )
 
 output = click.option("-o", "--output", type=OutputFile(), help="Write the results to this file.")

@@ -5,21 +5,42 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plantkit.errors import PluginError, UsageError
 from plantkit.files import write_whole
 
+if TYPE_CHECKING:
+    from plantkit.reports import Reporter
+    from plantkit.reports.tables import Table
+    from plantkit.scoring.evaluation import Evaluation
+
 
 def warn(message: object) -> None:
     """Prints one line of warning on standard error; work goes on where that is broken."""
     with suppress(OSError):
-        click.echo(f"{click.style('warning', fg='yellow')}: {message}", err=True)
+        say(f"{click.style('warning', fg='yellow')}: {message}")
+
+
+def say(text: str) -> None:
+    """Prints text on standard error, above the bars of a progress that is shown there.
+
+    `click.echo(err=True)` would write past what rich put in place of the stream, into the bars.
+    """
+    if sys.stderr is not None:
+        click.echo(text, file=sys.stderr)
+
+
+#: Most lines that rows of a table take on average; else each row becomes a block of lines.
+_MOST_LINES = 5
 
 
 @contextmanager
@@ -36,7 +57,7 @@ def warnings(*, show_errors: bool) -> Iterator[Callable[[object], None]]:
 
     def show(error: object) -> None:
         if show_errors and isinstance(error, PluginError) and error.traceback:
-            click.echo(error.traceback, err=True, nl=False)
+            say(error.traceback.rstrip())
 
     try:
         yield tell
@@ -51,7 +72,7 @@ def print_tracebacks(found: Iterable[tuple[str, str]]) -> None:
     for where, traceback in found:
         if traceback and traceback not in seen:
             seen.add(traceback)
-            click.echo(f"\n{where}:\n{traceback.rstrip()}", err=True)
+            say(f"\n{where}:\n{traceback.rstrip()}")
 
 
 def write_output(text: str, output: Path | None = None, *, option: str = "--output") -> None:
@@ -78,6 +99,52 @@ def write_output(text: str, output: Path | None = None, *, option: str = "--outp
         raise UsageError(f"{where} cannot be written: {error.strerror}") from error
 
 
+def evaluation_text(
+    evaluation: Evaluation,
+    reporter: Reporter,
+    *,
+    details: bool = False,
+    styled: bool = False,
+    tables: Sequence[Table] = (),
+    notes: Sequence[str] = (),
+) -> str:
+    """Returns an evaluation in a format; the rest is for the table only, see its `render`."""
+    if reporter.name != "table":
+        return reporter.render(evaluation)
+    from plantkit.reports import table
+
+    return table.render(evaluation, details=details, tables=tables, notes=notes, styled=styled)
+
+
+def write_report(
+    evaluation: Evaluation,
+    path: Path,
+    *,
+    option: str,
+    notes: Sequence[str] = (),
+    ticket_directories: Sequence[Path] = (),
+) -> None:
+    """Writes the page of an evaluation; `option` is what asked for the file.
+
+    Args:
+        notes: how runs that were merged differ.
+        ticket_directories: hold bundles whose tickets readers may know, too.
+
+    Raises:
+        UsageError: it could not be written.
+        BundleError: a bundle with one of the tickets was altered.
+    """
+    from plantkit.plugins import load_installed
+    from plantkit.reports.page import can_draw, public_tickets, render_page
+
+    if not can_draw():
+        warn('the page has no charts: they need an extra: pip install "plantkit[report]"')
+    directories = [*load_installed().challenge_directories(), *ticket_directories]
+    tickets = public_tickets(evaluation.challenges, directories)
+    write_output(render_page(evaluation, tickets, notes=notes), path, option=option)
+    click.echo(f"report written to {path}", err=True)
+
+
 def json_text(value: Any) -> str:
     """Returns `value` as people and programs read it."""
     return json.dumps(value, indent=2) + "\n"
@@ -94,7 +161,36 @@ def table_text(
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([headers, *rows])
         return text.getvalue()
-    from tabulate import tabulate
+    words = [[str(cell) for cell in row] for row in rows]
+    if output_format == "markdown":
+        from plantkit.reports.tables import render_table
 
-    kind = "github" if output_format == "markdown" else "simple"
-    return tabulate(rows, headers=headers, tablefmt=kind, disable_numparse=True)
+        return render_table(headers, words, "github")
+    from plantkit.reports.grids import grid
+
+    # A pipe gets words whole, so that they can be looked for.
+    text = grid(headers, words, width=_width(), breaks_words=sys.stdout.isatty())
+    if text.count("\n") > _MOST_LINES * (len(rows) + 1):
+        blocks = []
+        for name, *others in words:
+            known = pairs_text(list(zip(headers[1:], others, strict=True)))
+            blocks.append(f"{name}\n{textwrap.indent(known, '  ')}")
+        return "\n\n".join(blocks)
+    return text
+
+
+def pairs_text(pairs: Sequence[tuple[str, str]]) -> str:
+    """Returns names with what is known of each next to it, wrapped between words."""
+    start = max(len(name) for name, _ in pairs) + 2
+    lines = []
+    for name, text in pairs:
+        first, *others = textwrap.wrap(
+            text, max(20, _width() - start - 2), break_long_words=False, break_on_hyphens=False
+        ) or [""]
+        lines += [f"{name:{start}}{first}".rstrip(), *(" " * start + other for other in others)]
+    return "\n".join(lines)
+
+
+def _width() -> int:
+    """Returns the columns of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size().columns

@@ -10,7 +10,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import warn
-from plantkit.cli.progress import ProgressBar
+from plantkit.cli.progress import ProgressBar, Verbosity
 
 
 def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
@@ -78,6 +78,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
 )
 @click.option("--seal", is_flag=True, help="Encrypt the truth; it never lies in the clear.")
 @options.key
+@options.progress
 def command(
     planting: str | None,
     as_published: bool,
@@ -86,6 +87,7 @@ def command(
     seal: bool,
     time_seconds: float,
     key_file: Path | None,
+    verbosity: Verbosity,
     **values: Any,
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
@@ -119,7 +121,7 @@ def command(
     target = out / order.id
     if target.exists():
         raise UsageError(f"{target} exists already; a frozen bundle is never overwritten")
-    with ProgressBar() as progress:
+    with ProgressBar(verbosity) as progress:
         draft, planted = draft_challenge(
             order,
             seed or fresh_seed(),

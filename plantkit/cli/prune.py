@@ -36,7 +36,7 @@ def command(ctx: click.Context, /, *, show_errors: bool, **values: Any) -> None:
 
     \b
     Examples:
-      plantkit prune submissions/my_pruner.py contest/circle-5x100 --density 0.1
+      plantkit prune submissions/my_pruner.py contest/circle-5x100 --density 10x
     """
     from plantkit.evaluation.requests import PruneRequest
     from plantkit.evaluation.run import run_pruning

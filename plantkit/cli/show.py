@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import json_text, write_output
+from plantkit.cli.output import json_text, pairs_text, write_output
 
 
 @click.command()
@@ -32,10 +32,8 @@ def command(challenge: str, output_format: str, challenge_directories: tuple[Pat
     if output_format == "json":
         write_output(json_text(manifest))
         return
-    from tabulate import tabulate
-
-    rows = [row for row in _rows(path, manifest, digest) if row[1] is not None]
-    write_output(tabulate(rows, tablefmt="plain", disable_numparse=True))
+    rows = [(name, text) for name, text in _rows(path, manifest, digest) if text is not None]
+    write_output(pairs_text(rows))
 
 
 def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, str | None]]:

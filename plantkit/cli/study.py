@@ -9,6 +9,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, warn, write_output
+from plantkit.cli.progress import ProgressBar, Verbosity
 from plantkit.files import about
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _study_command(study: Study) -> click.Command:
     )
     @options.formats("markdown", "json")
     @options.output
+    @options.progress
     @click.pass_context
     def run(
         ctx: click.Context,
@@ -82,6 +84,7 @@ def _study_command(study: Study) -> click.Command:
         plots: Path | None,
         output_format: str,
         output: Path | None,
+        verbosity: Verbosity,
         **chosen: tuple[str, ...],
     ) -> None:
         from plantkit.research.studies.plotting import check_extra
@@ -99,20 +102,22 @@ def _study_command(study: Study) -> click.Command:
         if plots is not None:
             check_extra()  # before hours of work, not after
 
-        def show(result: Any, done: int, total: int) -> None:
-            click.echo(f"{done}/{total} {result.unit}: {result.cpu_seconds:.1f} s", err=True)
-            if result.error:
-                warn(result.error)
+        with ProgressBar(verbosity) as progress:
 
-        outcome = run_study(
-            study,
-            selection,
-            directory=run_dir,
-            resume=resume,
-            jobs=jobs,
-            on_cost=lambda stated: click.echo(stated, err=True),
-            on_result=show,
-        )
+            def show(result: Any, done: int, total: int) -> None:
+                progress.show(f"{result.unit} took {result.cpu_seconds:.1f} s", done, total)
+                if result.error:
+                    warn(result.error)
+
+            outcome = run_study(
+                study,
+                selection,
+                directory=run_dir,
+                resume=resume,
+                jobs=jobs,
+                on_cost=lambda stated: progress.tell(str(stated)),
+                on_result=show,
+            )
         drawn = []
         try:
             if plots is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,14 +14,14 @@ from plantkit.evaluation.grid import Cell, cells_of
 from plantkit.evaluation.measuring import score_all
 from plantkit.evaluation.pruning import Pruning
 from plantkit.evaluation.repeats import repeat
-from plantkit.evaluation.requests import Progress
+from plantkit.evaluation.requests import WHOLE, Progress
 from plantkit.evaluation.resources import Resources
 from plantkit.evaluation.run_directory import RunDirectory
 from plantkit.machine import environment
 from plantkit.networks.masks import Mask
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.entries import Entry
-from plantkit.scoring.evaluation import Evaluation
+from plantkit.scoring.evaluation import Evaluation, in_grid_order
 from plantkit.scoring.metrics import Metric
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import load_quantiles
@@ -71,21 +71,31 @@ def evaluate(
     done = {record.key for record in records}
     prunings: dict[str, Pruning] = {}
     repeated = {record.pruner for record in records}
-    for window in _windows(entries, challenges, protocol, done, saved=run_directory is not None):
+    windows = list(_windows(entries, challenges, protocol, done, saved=run_directory is not None))
+    whole = _Whole(progress, sum(len(part.cells) for window in windows for part in window))
+    for window in windows:
         batches = []
         for part in window:
             digest = part.challenge.digest
             if digest not in prunings:
                 prunings[digest] = Pruning.of(part.challenge, resources)
             pruning = prunings[digest]
-            attempts = pruning.attempts(part.cells, label=part.label, progress=progress)
+            attempts = pruning.attempts(
+                part.cells, label=part.challenge.id, progress=whole.phase(len(part.cells))
+            )
             attempts, again = repeat(
-                pruning, part.cells, attempts, done=repeated, label=part.label, progress=progress
+                pruning,
+                part.cells,
+                attempts,
+                done=repeated,
+                label=part.challenge.id,
+                progress=progress,
             )
             repeated |= again
             batches.append((part.challenge, attempts))
         label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
-        scored = _score(batches, label, resources, metrics, progress)
+        size = sum(len(part.cells) for part in window)
+        scored = _score(batches, label, resources, metrics, whole.phase(size))
         for (_, attempts), new in zip(batches, scored, strict=True):
             if run_directory is not None:
                 for attempt, record in zip(attempts, new, strict=True):
@@ -96,7 +106,7 @@ def evaluate(
             elif keeps_masks:
                 masks |= _masks_of(attempts, new)
             records.extend(new)
-    records = _in_order(records, entries, challenges)
+    records = in_grid_order(records, entries, challenges)
     return replace(
         evaluation,
         records=records,
@@ -158,6 +168,27 @@ class _Part:
     challenge: Challenge
     cells: Sequence[Cell]
     label: str
+
+
+class _Whole:
+    """The progress of all phases together: every cell is pruned, then trained."""
+
+    def __init__(self, progress: Progress, cells: int) -> None:
+        self._progress = progress
+        self._total = 2 * cells
+        self._done = 0
+        if cells:
+            progress(WHOLE, 0, self._total)
+
+    def phase(self, cells: int) -> Progress:
+        """Returns the progress of a phase of so many cells; the ones before are done."""
+        before, self._done = self._done, self._done + cells
+
+        def show(label: str, done: int, total: int) -> None:
+            self._progress(WHOLE, before + (cells * done // total if total else 0), self._total)
+            self._progress(label, done, total)
+
+        return show
 
 
 def _windows(
@@ -231,20 +262,3 @@ def _masks_of(attempts: Sequence[Attempt], records: Sequence[Record]) -> dict[st
         for attempt, record in zip(attempts, records, strict=True)
         if attempt.mask is not None and record.mask_sha256 is not None
     }
-
-
-def _in_order(
-    records: Sequence[Record], entries: Sequence[Entry], challenges: Sequence[Challenge]
-) -> list[Record]:
-    """Returns the records in the order of the grid, whatever order they were made in."""
-    entry_order: Mapping[str, int] = {entry.label: i for i, entry in enumerate(entries)}
-    challenge_order = {challenge.digest: i for i, challenge in enumerate(challenges)}
-    return sorted(
-        records,
-        key=lambda record: (
-            challenge_order[record.bundle_sha256],
-            entry_order[record.pruner],
-            record.target_density,
-            record.seed,
-        ),
-    )

@@ -49,10 +49,7 @@ class Pruning:
         """
         runs = [_run_of(cell) for cell in cells]
         distinct = {_key_of(run): run for run in runs}
-        found = self._outcomes(
-            list(distinct.values()),
-            lambda done, total: progress(f"{label}: pruning", done, total),
-        )
+        found = self._outcomes(list(distinct.values()), label, progress)
         outcomes = dict(zip(distinct, found, strict=True))
         total = self.challenge.network.total
         return [
@@ -75,19 +72,21 @@ class Pruning:
 
         return self._run([self._job(_run_of(cell)) for cell in cells], on_result)
 
-    def _outcomes(
-        self, cells: Sequence[Cell], progress: Callable[[int, int], None]
-    ) -> list[Outcome]:
+    def _outcomes(self, cells: Sequence[Cell], label: str, progress: Progress) -> list[Outcome]:
         """Returns what came of `cells`, from the cache or by running them."""
         outcomes = [self._refused(cell) or self._known(cell) for cell in cells]
         missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
-        done = len(cells) - len(missing)
+        waiting = [cells[position].entry.label for position in missing]
+
+        def tell() -> None:
+            under_way = f", {waiting[0]}" if waiting else ""
+            progress(f"{label}: pruning{under_way}", len(cells) - len(waiting), len(cells))
 
         def on_result(_: Outcome) -> None:
-            nonlocal done
-            done += 1
-            progress(done, len(cells))
+            waiting.pop(0)
+            tell()
 
+        tell()
         found = self._run([self._job(cells[position]) for position in missing], on_result)
         for position, outcome in zip(missing, found, strict=True):
             outcomes[position] = outcome

@@ -16,6 +16,8 @@ Warn = Callable[[object], None]
 #: Called with what is going on, how much of it is done, and how much there is:
 #: ("circle-5x100: pruning", 3, 72).
 Progress = Callable[[str, int, int], None]
+#: What `Progress` is called with for all phases together.
+WHOLE = "in all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

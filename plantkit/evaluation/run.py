@@ -48,11 +48,6 @@ class EvaluationOutcome:
     reporter: Reporter
     failed: bool
 
-    @property
-    def text(self) -> str:
-        """The results in the format that was asked for."""
-        return self.reporter.render(self.evaluation)
-
 
 def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> EvaluationOutcome:
     """Returns what came of an evaluation.
@@ -74,7 +69,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         from plantkit.evaluation.preparation import prepare
         from plantkit.evaluation.run_directory import RunDirectory
         from plantkit.plugins import load_installed
-        from plantkit.reports import find_reporters
+        from plantkit.reports import find_reporters, table
 
         registry = load_installed()
         reporters = find_reporters(registry.reporters())
@@ -129,6 +124,8 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
                 progress=progress,
                 keeps_masks=request.keeps_masks,
             )
+            if run_directory is not None:
+                run_directory.save_text(table.render(evaluation, details=True))
         if cache is not None:
             cache.trim()
     mine = {entry.label for entry in entries[: len(given)]}

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from plantkit.errors import MaskError, ResultsError
+from plantkit.errors import MaskError, ResultsError, UsageError
 from plantkit.files import Journal, read_records, write_whole
 from plantkit.networks.masks import Mask
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.records import Record
 
 _EVALUATION_FILE = "evaluation.json"
+_TEXT_FILE = "results.txt"
 _MASKS = "masks"
 #: Most characters of the name of a file with output, before its suffix.
 _MOST_NAME = 120
@@ -47,6 +48,10 @@ class RunDirectory(Journal[Record]):
         """Saves all of an evaluation but its records, which `read_run` finds as they are made."""
         value = replace(evaluation, records=[], standings=[]).to_json()
         write_whole(self.path / _EVALUATION_FILE, json.dumps(value, indent=2) + "\n")
+
+    def save_text(self, text: str) -> None:
+        """Saves the results for people, `results.txt`."""
+        write_whole(self.path / _TEXT_FILE, text)
 
     def save_output(self, record: Record, output: str) -> None:
         """Saves what a run printed, if anything, as `output/<challenge>-<pruner>-...txt`."""
@@ -120,6 +125,22 @@ def read_run(path: Path) -> Evaluation:
         return Evaluation.from_json(value, records=records, masks=_SavedMasks(path / _MASKS))
     except ResultsError as error:
         raise ResultsError(f"{path}: {error}") from error
+
+
+def read_runs(paths: Sequence[Path]) -> dict[str, Evaluation]:
+    """Returns finished evaluations by their paths, for `scoring.merging.merge`.
+
+    Raises:
+        UsageError: one is given twice.
+        ResultsError: see `read_run`.
+    """
+    given: dict[Path, Path] = {}
+    for path in paths:
+        place = path.resolve()
+        if place in given:
+            raise UsageError(f"{path} is given twice (as {given[place]}); give it once")
+        given[place] = path
+    return {str(path): read_run(path) for path in paths}
 
 
 def save_mask(directory: Path, mask: Mask) -> None:

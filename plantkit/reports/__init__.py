@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
 
-_SHARED = {"rendering", "tables", "templates", "tracks"}
+_SHARED = {
+    "comparisons",
+    "details",
+    "grids",
+    "page",
+    "remarks",
+    "rendering",
+    "tables",
+    "templates",
+    "tracks",
+}
 #: Names of the built-in formats: every module here but those that they share.
 FORMATS = tuple(
     module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED

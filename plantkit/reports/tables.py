@@ -41,15 +41,15 @@ class Table:
 def render_table(
     headers: Sequence[str],
     rows: Iterable[Sequence[str]],
-    form: str = "simple",
+    form: str,
     *,
     align: Sequence[str] | None = None,
 ) -> str:
     """Returns a table of text cells.
 
     Args:
-        form: a format of tabulate: "simple" for a terminal, "github" for Markdown (bars and
-            line breaks in cells are escaped), "html" or "latex_booktabs" (tabulate escapes).
+        form: a format of tabulate: "github" for Markdown (bars and line breaks in cells are
+            escaped), "html" or "latex_booktabs" (tabulate escapes). For a terminal: `grids.grid`.
         align: "left" or "right" for every column; all left if None.
     """
     if form == "github":
@@ -59,8 +59,10 @@ def render_table(
 
 def standings_table(evaluation: Evaluation) -> Table:
     """Returns one row per pruner, the best first, and what the ticket itself would score."""
+    from plantkit.scoring.effort import mean_efforts
     from plantkit.scoring.ranking import CONFIDENCE, Coverage, by_kind, coverage
 
+    efforts = mean_efforts(evaluation.records)
     kinds = by_kind(evaluation.challenges)
     names = ", ".join(
         kind[0].id if len(kind) == 1 else f"{len(kind)} x {kind[0].id}" for kind in kinds
@@ -79,7 +81,7 @@ def standings_table(evaluation: Evaluation) -> Table:
             "weak": f"{standing.weak_area:.3f}",
             "overlap": "" if standing.overlap_area is None else f"{standing.overlap_area:.3f}",
             "failures": str(standing.failures),
-            "effort": _effort(evaluation, standing.pruner),
+            "effort": "" if (effort := efforts[standing.pruner]) is None else f"{effort:.2f}",
         }
         for standing in evaluation.standings
     ]
@@ -89,14 +91,6 @@ def standings_table(evaluation: Evaluation) -> Table:
         for row in rows:
             del row[interval]
     return Table(title=f"Standings: {suite}", rows=rows, notes=_standings_notes(evaluation))
-
-
-def _effort(evaluation: Evaluation, pruner: str) -> str:
-    """Returns the mean effort of a pruner's runs, "" where it is not known."""
-    from plantkit.scoring.effort import mean_effort
-
-    effort = mean_effort([record for record in evaluation.records if record.pruner == pruner])
-    return "" if effort is None else f"{effort:.2f}"
 
 
 def _ticket_cells(evaluation: Evaluation) -> dict[str, str]:
@@ -200,7 +194,7 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> Table
     rows = []
     for standing in evaluation.standings:
         mine = [(one, evaluation.records_of(standing.pruner, one)) for one in kind]
-        for density in _ascending(evaluation.protocol.densities, kind):
+        for density in ascending(evaluation.protocol.densities, kind):
             group = [
                 record
                 for challenge, records in mine
@@ -225,7 +219,7 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> Table
     return Table(title=title, rows=rows, notes=notes)
 
 
-def _ascending(
+def ascending(
     densities: Sequence[float | str], kind: Sequence[ChallengeFacts]
 ) -> list[float | str]:
     """Returns the densities that challenges of a kind are run at, the lowest first, each once."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from plantkit.reports.tables import Table, standings_table
-from plantkit.scoring.effort import BUDGETS, mean_effort, scores_at_budgets
+from plantkit.scoring.effort import BUDGETS, mean_efforts, scores_at_budgets
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.starts import Start
 
@@ -47,10 +47,10 @@ def effort_table(evaluation: Evaluation) -> Table:
             evaluation.challenges, evaluation.records, evaluation.protocol
         ).items()
     }
+    efforts = mean_efforts(evaluation.records)
     rows = []
     for standing in evaluation.standings:
-        mine = [record for record in evaluation.records if record.pruner == standing.pruner]
-        effort = mean_effort(mine)
+        effort = efforts[standing.pruner]
         row = {"pruner": standing.pruner, "effort": "" if effort is None else f"{effort:.2f}"}
         for budget, scores in at.items():
             score = scores.get(standing.pruner)

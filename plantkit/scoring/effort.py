@@ -63,6 +63,14 @@ def mean_effort(records: Sequence[Record]) -> float | None:
     return fmean(known) if known and not any(map(is_unknown, records)) else None
 
 
+def mean_efforts(records: Sequence[Record]) -> dict[str, float | None]:
+    """Returns the mean effort of a run of each pruner; see `mean_effort`."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.pruner, []).append(record)
+    return {pruner: mean_effort(mine) for pruner, mine in found.items()}
+
+
 def _failed(challenge: ChallengeFacts, record: Record, budget: float) -> Record:
     """Returns the record that a run would have had if it had been stopped at `budget`."""
     attempt = Attempt(

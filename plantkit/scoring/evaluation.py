@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -164,6 +164,23 @@ class Evaluation:
             for seed in range(self.protocol.seeds)
             if (entry.label, challenge.digest, density, seed) not in made
         ]
+
+
+def in_grid_order(
+    records: Iterable[Record], entries: Sequence[Entry], challenges: Sequence[ChallengeFacts]
+) -> list[Record]:
+    """Returns the records in the order of the grid, whatever order they were made in."""
+    entry_order = {entry.label: place for place, entry in enumerate(entries)}
+    challenge_order = {challenge.digest: place for place, challenge in enumerate(challenges)}
+    return sorted(
+        records,
+        key=lambda record: (
+            challenge_order[record.bundle_sha256],
+            entry_order[record.pruner],
+            record.target_density,
+            record.seed,
+        ),
+    )
 
 
 def _parse(

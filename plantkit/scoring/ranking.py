@@ -105,15 +105,12 @@ def rank(
     interval of their paired differences leaves zero out, or only one of the two has failed runs.
     Where nothing shows the spread, ranks are by score alone.
     """
-    weights = _weights(challenges, protocol)
+    weights = challenge_weights(challenges, protocol)
+    records_of = _by_pruner(records)
     seed_scores = {
-        pruner: _seed_scores(challenges, [r for r in records if r.pruner == pruner])
-        for pruner in sorted({record.pruner for record in records})
+        pruner: _seed_scores(challenges, mine) for pruner, mine in sorted(records_of.items())
     }
-    totals = {
-        pruner: {digest: [seed.total(protocol) for seed in seeds] for digest, seeds in mine.items()}
-        for pruner, mine in seed_scores.items()
-    }
+    totals = _totals(seed_scores, protocol)
     groups = [[challenge.digest for challenge in group] for group in by_kind(challenges)]
     failures = Counter(record.pruner for record in records if record.status != "ok")
     order = sorted(
@@ -126,7 +123,7 @@ def rank(
         is_tied = bool(leader) and _are_tied(totals[leader], totals[pruner], weights, groups)
         if not is_tied:
             leaders[bool(failures[pruner])] = pruner, place
-        mine = [record for record in records if record.pruner == pruner]
+        mine = records_of[pruner]
         margin = _margin(totals[pruner], weights, groups)
         planted = [r.overlap["f1"] for r in mine if r.is_planted_density]
         areas = mean_areas(seed_scores[pruner], challenges, protocol)
@@ -148,13 +145,21 @@ def rank(
     return standings
 
 
+def seed_totals(
+    challenges: Sequence[ChallengeFacts], records: Sequence[Record], protocol: Protocol
+) -> dict[str, dict[str, list[float]]]:
+    """Returns scores in [0, 100] by pruner and challenge digest, each a list over seeds."""
+    found = {pruner: _seed_scores(challenges, mine) for pruner, mine in _by_pruner(records).items()}
+    return _totals(found, protocol)
+
+
 def mean_areas(
     scores: Mapping[str, Sequence[SeedScore]],
     challenges: Sequence[ChallengeFacts],
     protocol: Protocol,
 ) -> Areas:
     """Returns the weighted means of scores by challenge digest, each a list over seeds."""
-    weights = _weights(challenges, protocol)
+    weights = challenge_weights(challenges, protocol)
 
     def mean(value: Callable[[SeedScore], float | None]) -> float | None:
         found = {}
@@ -180,7 +185,7 @@ def by_kind(challenges: Sequence[ChallengeFacts]) -> list[list[ChallengeFacts]]:
     return list(groups.values())
 
 
-def _weights(challenges: Sequence[ChallengeFacts], protocol: Protocol) -> dict[str, float]:
+def challenge_weights(challenges: Sequence[ChallengeFacts], protocol: Protocol) -> dict[str, float]:
     """Returns each challenge's share in the score, by digest: its family's, equally divided."""
     families = Counter(challenge.family for challenge in challenges)
     return {
@@ -190,18 +195,35 @@ def _weights(challenges: Sequence[ChallengeFacts], protocol: Protocol) -> dict[s
     }
 
 
+def _by_pruner(records: Sequence[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.pruner, []).append(record)
+    return found
+
+
 def _seed_scores(
     challenges: Sequence[ChallengeFacts], records: Sequence[Record]
 ) -> dict[str, list[SeedScore]]:
     """Returns the seed scores of one pruner: one list per challenge, in the order of seeds."""
-    found = {}
-    for challenge in challenges:
-        mine = [record for record in records if record.bundle_sha256 == challenge.digest]
-        if seeds := sorted({record.seed for record in mine}):
-            found[challenge.digest] = [
-                seed_score(challenge, [r for r in mine if r.seed == seed]) for seed in seeds
-            ]
-    return found
+    runs: dict[str, dict[int, list[Record]]] = {}
+    for record in records:
+        runs.setdefault(record.bundle_sha256, {}).setdefault(record.seed, []).append(record)
+    return {
+        challenge.digest: [seed_score(challenge, mine) for _, mine in sorted(seeds.items())]
+        for challenge in challenges
+        if (seeds := runs.get(challenge.digest))
+    }
+
+
+def _totals(
+    scores: Mapping[str, Mapping[str, Sequence[SeedScore]]], protocol: Protocol
+) -> dict[str, dict[str, list[float]]]:
+    """Returns the totals of seed scores by pruner and challenge digest."""
+    return {
+        pruner: {digest: [seed.total(protocol) for seed in seeds] for digest, seeds in mine.items()}
+        for pruner, mine in scores.items()
+    }
 
 
 def _mean(values: _Values, weights: Mapping[str, float]) -> float:

@@ -21,7 +21,7 @@ from plantkit.errors import UsageError
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 #: Options and arguments that are read, not written.
-READ = {"bundle", "challenge_directories", "key_file", "reveal", "rubric_path"}
+READ = {"bundle", "challenge_directories", "key_file", "reveal", "rubric_path", "runs"}
 #: What these name is made at once, before any work.
 MADE_AT_ONCE = {("keygen", "out"), ("pruner", "file")}
 
@@ -105,7 +105,7 @@ def test_alternatives_are_not_searched_where_they_cannot_be_kept(
 def test_results_that_standard_output_does_not_take_go_to_standard_error(tmp_path):
     done = shell("plantkit list suites > /dev/full", tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("name ")
+    assert done.stderr.startswith("starter\n  title ")
     assert "error: standard output cannot be written: No space left on device" in done.stderr
 
 
@@ -153,7 +153,7 @@ def test_lower_limits_are_respected(tmp_path, tiny_challenges):
     assert done.returncode == 1, done
     assert "File too large" in done.stdout
     assert "maximum limit" not in done.stdout + done.stderr
-    [row] = [line for line in done.stdout.splitlines() if line.startswith("     1  magnitude")]
+    [row] = [line for line in done.stdout.splitlines() if line.startswith("   1  magnitude")]
     assert row.split()[-2] == "0"  # the others run
 
 

@@ -76,7 +76,7 @@ def test_a_pruner_without_use_for_the_seed_runs_once_a_density(is_seeded, seeds,
         cells, label="circle", progress=lambda _, done, total: progress.append((done, total))
     )
     assert sorted(backend.asked) == [(density, seed) for density in (0.5, 1.0) for seed in seeds]
-    assert progress == [(done + 1, len(backend.asked)) for done in range(len(backend.asked))]
+    assert progress == [(done, len(backend.asked)) for done in range(len(backend.asked) + 1)]
     assert [(attempt.target_density, attempt.seed) for attempt in attempts] == [
         (density, seed) for density in (0.5, 1.0) for seed in range(3)
     ]

@@ -222,7 +222,7 @@ def test_the_table_gives_no_orders_to_a_log_that_obeys_them(grade: Grade) -> Non
     assert "::" not in text
     assert "##[" not in text
     assert "\x1b" not in text
-    assert "not run here" in text
+    assert "Not run here" in text
     assert "the final grade can be lower" in text
 
 

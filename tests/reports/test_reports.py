@@ -15,7 +15,7 @@ from builders import score_attempts
 from plantkit.challenges.bundles import Challenge
 from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
-from plantkit.reports import FORMATS, built_in, find_reporters
+from plantkit.reports import FORMATS, built_in, find_reporters, table
 from plantkit.reports.tables import render_table, standings_table
 from plantkit.schemas import violations
 from plantkit.scoring.attempts import Attempt
@@ -92,12 +92,14 @@ def test_all_formats_are_there():
 def test_notes_are_marked_at_their_rows_and_listed(evaluation):
     first, *others = evaluation.records
     noted = replace(evaluation, records=[replace(first, note=HOSTILE), *others])
-    lines = built_in("table").render(noted).splitlines()
+    lines = built_in("latex").render(noted).splitlines()
     marked = [line for line in lines if "(see Notes)" in line]
     assert [line.split()[0] for line in marked] == [first.pruner]
     assert "ok (see Notes)" in marked[0]
-    assert f"{first.pruner}: in 1 of 8 runs: {HOSTILE}" in lines[lines.index("Notes") :]
-    assert "Notes" not in built_in("table").render(evaluation)
+    text = table.render(noted, details=True)
+    assert f"\nNotes\n\n{first.pruner}: in 1 of 8 runs: {HOSTILE}\n" in text
+    assert f"\n{first.pruner}: 1 of 8 runs have a note: {HOSTILE}\n" in table.render(noted)
+    assert "Notes" not in built_in("markdown").render(evaluation)
     assert HOSTILE not in built_in("html").render(noted).partition("Notes")[2]
     csv_lines = list(csv.DictReader(io.StringIO(built_in("csv").render(noted))))
     assert [line["note"] for line in csv_lines][:2] == [HOSTILE, ""]
@@ -116,17 +118,6 @@ def test_a_plugin_adds_a_format_but_takes_none_over():
     found = find_reporters([Mine(), type("Other", (Mine,), {"name": "json"})()])
     assert found["mine"].render(None) == "mine"
     assert found["json"] is built_in("json")
-
-
-def test_table(evaluation):
-    text = built_in("table").render(evaluation)
-    lines = text.splitlines()
-    assert lines[0] == "Standings: suite tiny (circle-3x60, relu-3x8)"
-    assert lines[4].split()[:2] == ["1", "oracle"]
-    assert lines[5].split()[:2] == ["2", "mixed"]
-    assert lines[6].split()[1] == BAD_LABEL
-    assert f"{BAD_LABEL}: crash in 8 of 8 runs: {HOSTILE}" in lines
-    assert not any(line != line.rstrip() for line in lines if "Standings" in line)
 
 
 def test_json(evaluation):
@@ -199,13 +190,13 @@ def test_a_markdown_cell_stays_in_its_row():
 
 
 def test_cells_agree_with_the_records(evaluation, circle):
-    text = built_in("table").render(evaluation)
-    [row] = [line.split() for line in text.splitlines() if line.startswith("mixed")][:1]
+    text = built_in("markdown").render(evaluation)
+    rows = [line for line in text.splitlines() if line.startswith("| mixed") and "planted" in line]
+    row = [cell.strip() for cell in rows[0].split("|")][1:-1]
     records = [
         record for record in evaluation.records_of("mixed", circle) if record.is_planted_density
     ]
     assert [record.status for record in records] == ["ok", "timeout"]
-    assert row[1] == "planted"
     names = ("strong", "strong digits", "weak", "weak digits", "overlap", "f1")
     cells = dict(zip(names, row[4:10], strict=True))
     found = records[0]

@@ -105,7 +105,7 @@ def test_what_was_not_measured_is_left_empty(evaluation):
     assert "this machine" not in effort_table(unknown).notes[0]
 
 
-@pytest.mark.parametrize("form", ["table", "markdown", "html", "latex"])
+@pytest.mark.parametrize("form", ["markdown", "html", "latex"])
 def test_budgets_are_shown_where_they_matter(evaluation, form):
     title = "Scores at budgets of effort"
     assert exceeds_a_budget(evaluation)

@@ -90,8 +90,10 @@ def test_evaluate_tells_ranks_and_the_level(evaluate, write, tmp_path):
     assert [record["status"] for record in results["records"]] == ["ok"]
     full = expected_level() is Level.FULL
     assert ("isolation is" in done.err) is not full, "a lower level is told"
-    written = [path for path in (tmp_path / "run").rglob("*") if path.suffix.startswith(".json")]
-    assert len(written) == 2
+    texts = {".json", ".jsonl", ".txt"}
+    written = [path for path in (tmp_path / "run").rglob("*") if path.suffix in texts]
+    names = {path.name for path in written}
+    assert names == {"evaluation.json", "records.jsonl", "results.txt", "run.json"}
     assert not any(b"\r" in path.read_bytes() for path in [output, *written])
 
 

@@ -24,7 +24,7 @@ from plantkit.isolation.wire import Status
 from plantkit.machine import available_cores
 from plantkit.networks.masks import budget_of
 from plantkit.networks.training.executors import LocalExecutor
-from plantkit.reports.html import page
+from plantkit.reports.page import plain_page
 from plantkit.reports.tables import render_table
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.ranking import rank
@@ -198,4 +198,4 @@ def _details(challenges: Sequence[Challenge], records: Sequence[Record]) -> str:
         "strong, weak: recovered accuracy untrained and trained, each with recovered digits; "
         "means over seeds."
     )
-    return page("Details", f"<p>{meaning}</p>\n{render_table(headers, rows, 'html')}\n")
+    return plain_page("Details", f"<p>{meaning}</p>\n{render_table(headers, rows, 'html')}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from plantkit.grading.grade import Grade, MarkVerdict
-from plantkit.reports.tables import render_table
+from plantkit.reports.grids import grid
 
 _HEADERS = ("criterion", "expected", "got", "points", "")
 
@@ -22,14 +22,13 @@ def render(grade: Grade) -> str:
             continue
         points = f"{mark.points:.{grade.decimals}f} of {mark.max_points:g}"
         rows.append((mark.name, mark.expected, mark.got, points, mark.verdict.value))
-        if mark.message:
+        if mark.message and not grade.error:  # which says once what all of them say
             notes.append(f"{mark.name}:\n{textwrap.indent(mark.message, '  ')}")
     parts = [f"{grade.title}: {grade.submission}"]
     if grade.error:
         parts.append(grade.error)
     if rows:
-        wrapped = [[*map(_wrapped, row[:3]), *row[3:]] for row in rows]
-        parts.append(render_table(_HEADERS, wrapped))
+        parts.append(grid(_HEADERS, rows))
     parts += notes
     if grade.format_errors and not grade.error:
         errors = "\n".join(grade.format_errors[:3])
@@ -57,7 +56,3 @@ def _totals(grade: Grade) -> list[str]:
             f"{points:g} points, which course staff run; the final grade can be lower."
         )
     return lines
-
-
-def _wrapped(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, 40)) or ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plantkit.reports.grids import grid
 from plantkit.reports.tables import render_table
 
 _NOTES = (
@@ -23,8 +24,12 @@ _NOTES = (
 def render(records: Sequence[Mapping[str, Any]], *, markdown: bool) -> str:
     """Returns the table of records of one tolerance, and what its columns mean."""
     rows = [_row(record) for record in records]
-    form = "github" if markdown else "simple"
-    table = render_table(list(rows[0]), [list(row.values()) for row in rows], form)
+    headers, cells = list(rows[0]), [list(row.values()) for row in rows]
+    table = (
+        render_table(headers, cells, "github")
+        if markdown
+        else grid(headers, cells, breaks_words=False)
+    )
     tolerance = f"{records[0]['tolerance']:.2%}".replace(".00%", "%")
     notes = [note.format(tolerance=tolerance) for note in _NOTES]
     return "\n\n".join([table, *notes]) + "\n"
