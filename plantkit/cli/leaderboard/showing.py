@@ -67,7 +67,12 @@ def show(board: Path, output_format: str, *, public: bool, entries: bool, histor
         ]
         notes = tables.rules(content, phase, tracks)
     if output_format == "json":
-        write_output(json_text(dict(found)))
+        standings = {
+            "title": content.contest.title,
+            "phase": phase.value,
+            "tracks": [tables.track_json(track) for track in tracks],
+        }
+        write_output(json_text(found[0][1] if history or entries else standings))
     elif output_format == "csv":
         write_output("\n".join(_table(rows, "csv") for _, rows in found if rows))
     else:
