@@ -16,6 +16,7 @@ from plantkit.isolation.levels import Level
 from plantkit.networks.masks import Mask
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation
+from plantkit.scoring.merging import contradictions
 
 _MOST_SHOWN = 5
 #: No mask is larger; a board that somebody made to harm could hold one that fills the memory.
@@ -86,29 +87,13 @@ def candidate_of(
 
 def differences(run: Evaluation, phase: Evaluation) -> list[str]:
     """Returns what keeps a run from being compared with those of a phase, a line each."""
-    found = []
-    wanted = {one.id: one.digest for one in phase.challenges}
-    given = {one.id: one.digest for one in run.challenges}
-    for name in sorted(wanted.keys() | given.keys()):
-        if name not in given:
-            found.append(f"{name} was not run")
-        elif name not in wanted:
-            found.append(f"{name} is not part of it")
-        elif given[name] != wanted[name]:
-            found.append(
-                f"{name} is another bundle: {given[name][:12]}..., expected {wanted[name][:12]}..."
-            )
-    one, other = (
-        {**each.to_json()["run"], "densities": sorted(map(str, each.protocol.densities))}
-        for each in (run, phase)
-    )
-    names = ("densities", "seeds", "weights", "family_weights")
-    found += [
-        f"{name.replace('_', ' ')}: {json.dumps(one[name])}, expected {json.dumps(other[name])}"
-        for name in names
-        if one[name] != other[name]
+    wanted = {one.id for one in phase.challenges}
+    given = {one.id for one in run.challenges}
+    return [
+        *(f"{name} was not run" for name in sorted(wanted - given)),
+        *(f"{name} is not part of it" for name in sorted(given - wanted)),
+        *contradictions({"the run": run, "the board": phase}),
     ]
-    return found
 
 
 def read_mask(content: bytes, digest: str) -> Mask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,7 +22,14 @@ from plantkit.scoring.records import Record
 from plantkit.version import __version__
 
 
-def build_site(board: Path, content: Content, directory: Path) -> list[Path]:
+def build_site(
+    board: Path,
+    content: Content,
+    directory: Path,
+    *,
+    all_reports: bool = False,
+    report: Callable[[Evaluation], str] = render,
+) -> list[Path]:
     """Writes the pages of a board into `directory`, and returns their files.
 
     Before the contest is finished they hold nothing of the final phase but the digests of its
@@ -31,8 +38,11 @@ def build_site(board: Path, content: Content, directory: Path) -> list[Path]:
 
     Args:
         board: the file that `content` was read from.
+        all_reports: every submission gets its report; else those that count, since a report takes
+            two seconds and a megabyte.
+        report: makes the report of a run, a page of HTML.
     """
-    site = _Site(content)
+    site = _Site(content, report, all_reports=all_reports)
     files = site.pages()
     written = []
     for name, text in sorted(files.items()):
@@ -49,9 +59,16 @@ def build_site(board: Path, content: Content, directory: Path) -> list[Path]:
 class _Site:
     """The pages of a board. is_open: whether nothing on it is secret any more."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(
+        self, content: Content, report: Callable[[Evaluation], str], *, all_reports: bool
+    ) -> None:
         self._content = content
+        self._report = report
         self._phase, self._tracks = tables.shown_places(content)
+        self._counting = {place.submission.id for track in self._tracks for place in track.places}
+        self._reported = {
+            one.id for one in content.submissions if all_reports or one.id in self._counting
+        }
         is_sealed = any(
             one.is_sealed for phase in content.phases.values() for one in phase.challenges
         )
@@ -72,9 +89,9 @@ class _Site:
         for one in content.submissions:
             found[f"submissions/{one.id}.html"] = self._submission(one)
             for phase in self._shown:
-                if phase in one.runs and self._has_report(phase):
+                if phase in one.runs and one.id in self._reported:
                     evaluation = one.runs[phase].evaluation(content.phases[phase])
-                    found[f"submissions/{_report_page(one, phase)}"] = render(evaluation)
+                    found[f"submissions/{_report_page(one, phase)}"] = self._report(evaluation)
         return found
 
     def _fill(self, name: str, root: str, **values: Any) -> str:
@@ -92,11 +109,6 @@ class _Site:
             },
             **values,
         )
-
-    def _has_report(self, phase: Phase) -> bool:
-        """Returns whether the report of a run may be seen: it tells the overlap by density."""
-        sealed = any(one.is_sealed for one in self._content.phases[phase].challenges)
-        return self.is_open or not sealed
 
     def _index(self) -> str:
         content = self._content
@@ -162,10 +174,7 @@ class _Site:
 
     def _submission(self, one: Submission) -> str:
         content = self._content
-        counts = any(
-            place.submission.id == one.id for track in self._tracks for place in track.places
-        )
-        state = tables.state_of(one, content.shown, counts=counts)
+        state = tables.state_of(one, content.shown, counts=one.id in self._counting)
         facts = [
             ("team", one.team.name),
             ("authors", ", ".join(one.team.authors)),
@@ -183,7 +192,7 @@ class _Site:
             runs=[
                 {
                     "phase": phase.value,
-                    "report": _report_page(one, phase) if self._has_report(phase) else "",
+                    "report": _report_page(one, phase) if one.id in self._reported else "",
                     "rows": _figures(content.phases[phase], one.runs[phase].records),
                     "errors": _errors(one.runs[phase].records),
                 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from plantkit.board.contest import Content, Phase, Rule, Submission, stamp
 from plantkit.board.places import Place, Track, places_of
+from plantkit.scoring.ranking import Standing
 from plantkit.scoring.starts import Start
 
 #: How a track is called after the word standings.
@@ -18,6 +20,32 @@ def track_rows(track: Track) -> list[dict[str, str]]:
     """Returns the places of a track as rows of a table; a shared rank has an equals sign."""
     ranks = Counter(place.rank for place in track.places)
     return [_place_row(place, is_shared=ranks[place.rank] > 1) for place in track.places]
+
+
+def track_json(track: Track) -> dict[str, Any]:
+    """Returns the places of a track for programs; standing is as in the results, or null."""
+    return {
+        "start": track.start.value,
+        "places": [
+            {
+                "rank": place.rank,
+                "team": place.team.name,
+                "authors": list(place.team.authors),
+                "is_reference": place.team.is_reference,
+                "submission": place.submission.id,
+                "tries": place.tries,
+                "since": stamp(place.since),
+                "standing": None if place.standing is None else _without_names(place.standing),
+            }
+            for place in track.places
+        ],
+    }
+
+
+def _without_names(standing: Standing) -> dict[str, Any]:
+    """Returns a standing without the number that it was ranked under, and its rank there."""
+    value = standing.to_json()
+    return {name: value[name] for name in value if name not in {"rank", "pruner"}}
 
 
 def _place_row(place: Place, *, is_shared: bool) -> dict[str, str]:

@@ -99,12 +99,8 @@ def merge(runs: Mapping[str, Evaluation]) -> Merged:
     )
 
 
-def _check_alike(runs: _Runs) -> None:
-    """Checks that scores of the runs mean the same.
-
-    Raises:
-        ResultsError: they don't; the message says which run has what.
-    """
+def contradictions(runs: _Runs) -> list[str]:
+    """Returns why scores of the runs mean different things, a line each: which run has what."""
     protocols: dict[str, Callable[[Evaluation], Any]] = {
         "seeds": lambda run: run.protocol.seeds,
         "densities": lambda run: ", ".join(sorted(map(str, run.protocol.densities))),
@@ -130,7 +126,16 @@ def _check_alike(runs: _Runs) -> None:
     for challenge_id, mine in digests.items():
         if len(mine) > 1:
             found.append(_words(f"the bundle {challenge_id}", mine))
-    if found:
+    return found
+
+
+def _check_alike(runs: _Runs) -> None:
+    """Checks that scores of the runs mean the same.
+
+    Raises:
+        ResultsError: they don't; the message says which run has what.
+    """
+    if found := contradictions(runs):
         raise ResultsError(
             "these runs cannot be ranked together, for their scores mean different things:\n"
             + "\n".join(f"  {line}" for line in found)

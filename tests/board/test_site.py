@@ -19,6 +19,7 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.freezing import seal_bundle
 from plantkit.challenges.sealing import SecretKey
+from plantkit.reports.html import render
 
 HOSTILE = "<script>alert('team')</script> & \"co\""
 ERROR = "ValueError: <img src=x onerror=alert(1)>"
@@ -44,8 +45,10 @@ def board(tmp_path: Path, sealed: Any, relu: Challenge) -> Board:
     return board
 
 
-def built(board: Board, directory: Path) -> dict[str, str]:
-    files = build_site(board.path, read_content(board.path), directory)
+def built(board: Board, directory: Path, **options: Any) -> dict[str, str]:
+    """Builds the pages, with reports that only say whose they are, and returns their text."""
+    options = {"report": lambda run: f"<p>{len(run.records)} runs</p>", **options}
+    files = build_site(board.path, read_content(board.path), directory, **options)
     assert sorted(files) == sorted(path for path in directory.rglob("*") if path.is_file())
     return {
         path.relative_to(directory).as_posix(): path.read_text(encoding="utf-8")
@@ -60,7 +63,8 @@ def test_before_the_end_nothing_final_is_in_the_pages(
     pages = built(board, tmp_path / "site")
     assert set(pages) == {
         "index.html", "history.html", "style.css", "challenges/circle-3x60.html",
-        "submissions/1.html", "submissions/2.html",
+        "submissions/1.html", "submissions/2.html", "submissions/1-public-report.html",
+        "submissions/2-public-report.html",
     }  # fmt: skip
     everything = "".join(pages.values())
     run = read_content(board.path).submissions[0].runs[Phase.FINAL]
@@ -69,8 +73,7 @@ def test_before_the_end_nothing_final_is_in_the_pages(
     for record in run.records:
         assert str(record.mask_sha256) not in everything
     assert relu.digest in pages["index.html"]  # so that nobody can exchange it
-    assert "overlap with the ticket would help" in pages["submissions/1.html"]
-    assert "0.700" not in pages["submissions/1.html"]  # what made-up records overlap
+    assert "overlap" not in pages["submissions/1.html"]  # by density it would help to guess
     assert not list((tmp_path / "site").rglob("*.sqlite"))
 
 
@@ -82,6 +85,18 @@ def test_afterwards_all_of_it_is(board: Board, tmp_path: Path) -> None:
     headings = re.findall(r"<caption>(.*? standings)</caption>", pages["index.html"])
     assert headings == ["Final standings", "Public standings"]
     assert read_content(tmp_path / "site/leaderboard.sqlite") == read_content(board.path)
+
+
+def test_only_what_counts_has_a_report_unless_all_are_asked_for(
+    board: Board, sealed: Any, tmp_path: Path
+) -> None:
+    board.add(made_up(sealed, 0.6, name="better"), team=HOSTILE)
+    reports = {name for name in built(board, tmp_path / "site") if "report" in name}
+    assert reports == {"submissions/2-public-report.html", "submissions/3-public-report.html"}
+    pages = built(board, tmp_path / "all", all_reports=True)
+    assert {name: page for name, page in pages.items() if "report" in name} == {
+        f"submissions/{number}-public-report.html": "<p>6 runs</p>" for number in (1, 2, 3)
+    }
 
 
 def test_names_and_messages_are_text(board: Board, tmp_path: Path) -> None:
@@ -116,11 +131,10 @@ def test_every_link_leads_somewhere(board: Board, tmp_path: Path) -> None:
 
 
 def test_the_same_board_gives_the_same_bytes(board: Board, tmp_path: Path) -> None:
-    board.finish(with_gaps=True)
+    board.retract(2, "one report is enough")
     content = read_content(board.path)
-    for name in ("one", "two"):
+    for name in ("one", "two", "two"):  # the last one over what is there
         build_site(board.path, content, tmp_path / name)
-    build_site(board.path, content, tmp_path / "two")  # over what is there
     one, two = (
         {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
         for root in (tmp_path / "one", tmp_path / "two")
@@ -133,6 +147,7 @@ def test_an_open_challenge_keeps_nothing_back(tmp_path: Path, circle: Challenge)
     board.add_team("Ada", [])
     assert "No team has handed in yet" in built(board, tmp_path / "site")["index.html"]
     board.add(made_up(circle, 0.4), team="Ada")
-    pages = built(board, tmp_path / "site")
-    assert "submissions/1-public-report.html" in pages
+    pages = built(board, tmp_path / "site", report=render)
+    assert "<title>" in pages["submissions/1-public-report.html"]
+    assert "circle-3x60" in pages["submissions/1-public-report.html"]
     assert 'href="leaderboard.sqlite"' in pages["index.html"]

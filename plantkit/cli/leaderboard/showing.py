@@ -67,7 +67,12 @@ def show(board: Path, output_format: str, *, public: bool, entries: bool, histor
         ]
         notes = tables.rules(content, phase, tracks)
     if output_format == "json":
-        write_output(json_text(dict(found)))
+        standings = {
+            "title": content.contest.title,
+            "phase": phase.value,
+            "tracks": [tables.track_json(track) for track in tracks],
+        }
+        write_output(json_text(found[0][1] if history or entries else standings))
     elif output_format == "csv":
         write_output("\n".join(_table(rows, "csv") for _, rows in found if rows))
     else:
@@ -91,8 +96,13 @@ def _table(rows: Sequence[dict[str, str]], output_format: str) -> str:
 
 @click.command()
 @click.argument("directory", type=options.OutputDirectory())
+@click.option(
+    "--all-reports",
+    is_flag=True,
+    help="A report of every submission, not only of those that count; each takes 1 MB.",
+)
 @board_option
-def build(directory: Path, board: Path) -> None:
+def build(directory: Path, board: Path, *, all_reports: bool) -> None:
     """Write the board as pages into DIRECTORY, ready for any web server.
 
     Nothing of the final scores is in them before the contest is finished.
@@ -100,7 +110,7 @@ def build(directory: Path, board: Path) -> None:
     from plantkit.board.content import read_content
     from plantkit.board.site import build_site
 
-    files = build_site(board, read_content(board), directory)
+    files = build_site(board, read_content(board), directory, all_reports=all_reports)
     click.echo(f"{directory / 'index.html'}: {len(files)} files")
 
 
