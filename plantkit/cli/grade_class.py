@@ -90,7 +90,8 @@ def command(
     """
     from plantkit.files import write_whole
     from plantkit.grading.classes.directory import ClassDirectory
-    from plantkit.grading.classes.grading import ClassJob, grade_class
+    from plantkit.grading.classes.grading import grade_class
+    from plantkit.grading.classes.job import ClassJob
     from plantkit.grading.classes.likenesses import find_likenesses
     from plantkit.grading.classes.reports import write_reports, write_rows
     from plantkit.grading.classes.secrets import pseudonyms
@@ -102,6 +103,12 @@ def command(
     rubric = read_rubric(rubric_path)
     _check_places(folder, out)
     handed_out = given_code(given)
+    job = ClassJob.of(
+        rubric,
+        Request(pruners=[str(folder)], **values),
+        only=only or None,
+        may_lose=host is not None,
+    )
     with ClassDirectory(out) as directory:
         handins = read_handins(
             folder,
@@ -113,18 +120,14 @@ def command(
         )
         with ProgressBar() as progress:
             graded = grade_class(
-                ClassJob(
-                    rubric=rubric,
-                    request=Request(pruners=[str(folder)], **values),
-                    only=only or None,
-                ),
+                job,
                 handins,
                 directory,
                 warn=warn,
                 progress=progress.show,
                 on_graded=lambda some: write_rows(directory, some),
             )
-        findings = find_likenesses(directory, handins.handins, handed_out)
+        findings = find_likenesses(directory, graded, handed_out)
         write_whole(directory.path / "copies.csv", findings.csv())
         figures = write_reports(directory, graded, handins, rubric, copies=findings.html())
         shown = pseudonyms([one.handin.id for one in graded], directory.secret)

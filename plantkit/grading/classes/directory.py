@@ -88,14 +88,16 @@ class ClassDirectory(Journal[Grading]):
             writer.writerow(map(harmless, row))
         write_whole(self.path / _HISTORY, text.getvalue())
 
-    def write_feedback(self, graded: GradedHandIn) -> None:
-        """Writes what the student reads, in every form; removes it where there is no grade."""
+    def write_feedback(self, graded: Sequence[GradedHandIn]) -> None:
+        """Writes what students read, in every form; removes it of whoever has no grade now."""
+        there = {one.handin.id for one in graded if one.grade is not None}
         for name in FEEDBACK:
-            path = self.path / "feedback" / f"{graded.handin.id}{find_feedback(name).SUFFIX}"
-            if graded.grade is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_whole(path, render_feedback(name, graded.handin, graded.grade))
+            for gone in self.last().keys() - there:
+                self._feedback(gone, name).unlink(missing_ok=True)
+            for one in graded:
+                if one.grade is not None:
+                    text = render_feedback(name, one.handin, one.grade)
+                    write_whole(self._feedback(one.handin.id, name), text)
 
     def write_runs(self, one: str, records: Sequence[Record], masks: Mapping[str, Mask]) -> None:
         """Keeps the records of a hand-in's runs, and masks by the keys of runs."""
@@ -142,6 +144,9 @@ class ClassDirectory(Journal[Grading]):
         for path in sorted((self.path / "references").glob("*/*.safetensors")):
             found.setdefault(path.stem, {}).update(unpacked(path.read_bytes()))
         return found
+
+    def _feedback(self, one: str, name: str) -> Path:
+        return self.path / "feedback" / f"{one}{find_feedback(name).SUFFIX}"
 
     def _reference(self, where: str, name: str) -> Path:
         return self.path / "references" / where / f"{name}.safetensors"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,13 @@ _STATUSES = {
     "invalid": "gave an invalid mask",
 }
 _ERROR_NAME = re.compile(r"[A-Za-z_.]*(?:Error|Exception|Exit|Interrupt)\b")
+#: Kinds of errors that are shown to all: a student can call an error of one's own anything.
+_KNOWN_ERRORS = {
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+} | {"OutOfMemoryError", "torch.OutOfMemoryError", "LinAlgError", "JSONDecodeError"}
+_OWN_ERROR = "an error of its own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +212,7 @@ def _what(words: str, error: str, limits: Limits) -> str:
     """Returns what happened in a few words: what, and the cause or the kind of error."""
     cause = cause_in(error, limits).replace("-", " ")
     kind = _ERROR_NAME.search(error)
-    detail = cause.replace("time", "time limit") or (kind[0] if kind else "")
+    shown = "" if kind is None else kind[0] if kind[0] in _KNOWN_ERRORS else _OWN_ERROR
+    detail = cause.replace("time", "time limit") or shown
     is_said = cause in {"", "time", "memory"} and words != "cannot be loaded" and not kind
     return words if not detail or is_said else f"{words}, {detail}"

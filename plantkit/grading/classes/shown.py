@@ -28,7 +28,7 @@ def lines(
         more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
         return ", ".join(shown[:_MOST_NAMES]) + more
 
-    given = len(figures.graded) + len(figures.ungradable) + len(figures.waiting)
+    given = len({one.handin.id for one in (*figures.graded, *figures.ungradable, *figures.waiting)})
     yield f"{clean(title, 200)}: {len(figures.graded)} of {given} hand-ins graded"
     if figures.mean is not None and figures.quartiles is not None:
         low, middle, high = figures.quartiles

@@ -86,9 +86,7 @@ def _own_names(names: Sequence[str]) -> dict[str, str]:
     """
     bare = {name: _AGAIN.sub("", name) or "file" for name in names}
     many = Counter(bare.values())
-    return {
-        name: one if many[one] == 1 or one in bare else name for name, one in bare.items()
-    }
+    return {name: one if many[one] == 1 or one in bare else name for name, one in bare.items()}
 
 
 def _squeezed(name: str) -> str:

@@ -136,6 +136,19 @@ def test_failures_by_cause_each_hand_in_once_for_the_worst() -> None:
     }
 
 
+def test_what_a_student_calls_an_error_is_not_shown() -> None:
+    said = "ProfSmithIsAnIdiotError: ValueError"
+    runs = {"rude": [{"status": "crash", "error": said}]}
+    loud = handed_in("loud", grade(0.0, error=f"mine.py, line 1: {said}"))
+    found = figures([handed_in("rude", grade(0.0)), loud], runs)
+    assert [one.what for one in found.failing] == [
+        "cannot be loaded, an error of its own",
+        "crashed, an error of its own",
+    ]
+    page = render_summary("Tiny", found, {"rude": "1", "loud": "2"}, is_anonymous=True)
+    assert "Smith" not in page
+
+
 def test_a_class_of_nobody_has_no_figures() -> None:
     found = figures([])
     assert (found.mean, found.quartiles, found.bins, found.criteria) == (None, None, [], [])

@@ -429,9 +429,7 @@ def test_an_id_never_comes_to_mean_another_hand_in(
     assert not name_alone.keys() & other_alone.keys()
 
 
-def test_what_one_student_hands_in_does_not_decide_what_the_class_is(
-    lay: Lay, read: Read
-) -> None:
+def test_what_one_student_hands_in_does_not_decide_what_the_class_is(lay: Lay, read: Read) -> None:
     names = [f"s{n}/my_pruner.py" for n in range(5)]
     trap = lay("plain", [*names, "evil/x/timestamp.txt", "evil/x/my_pruner.py"])
     found = read(trap)
