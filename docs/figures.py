@@ -353,9 +353,7 @@ def output(*words: str) -> str:
 
 
 EVALUATE = "plantkit evaluate submissions/my_pruner.py gates:effort=1 edge-popup"
-
-
-EVALUATE_WHOLE = f"{EVALUATE} --format markdown"
+EVALUATE_SYNFLOW = "plantkit evaluate synflow --baselines none --format markdown"
 
 
 @source
@@ -366,8 +364,8 @@ def example() -> str:
 
 @source
 def evaluated(challenge: str, pruner: str, density: str, column: str) -> str:
-    """Returns a cell of the example's table of a kind of challenge."""
-    printed = lines(EVALUATE_WHOLE)
+    """Returns a cell of the table of a kind of challenge."""
+    printed = lines(EVALUATE_SYNFLOW)
     title = next(n for n, line in enumerate(printed) if line.startswith(f"## {challenge}"))
     names, _, *rows = (
         [cell.strip() for cell in line.strip("|").split("|")]

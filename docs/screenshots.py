@@ -8,13 +8,12 @@ It needs the extras `report` and `dev`, and Chromium.
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import ImageFile
 from playwright.sync_api import Page, sync_playwright
 
 from plantkit.evaluation.run_directory import read_run
@@ -50,7 +49,9 @@ def take_network(tab: Page) -> None:
 
 def save(picture: bytes, name: str) -> None:
     """Saves a picture with 64 colours, in a quarter of the bytes."""
-    small = Image.open(io.BytesIO(picture)).convert("RGB").quantize(64)
+    parser = ImageFile.Parser()
+    parser.feed(picture)
+    small = parser.close().convert("RGB").quantize(64)
     small.save(IMAGES / name, optimize=True)
 
 

@@ -158,37 +158,46 @@ def table_text(
         keys = [header.replace(" ", "_") for header in headers]
         return json_text([dict(zip(keys, row, strict=True)) for row in rows])
     if output_format == "csv":
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([headers, *rows])
-        return text.getvalue()
+        file = io.StringIO()
+        csv.writer(file, lineterminator="\n").writerows([headers, *rows])
+        return file.getvalue()
     words = [[str(cell) for cell in row] for row in rows]
     if output_format == "markdown":
         from plantkit.reports.tables import render_table
 
         return render_table(headers, words, "github")
-    from plantkit.reports.grids import grid
+    from plantkit.reports.grids import grid, printable
 
     # A pipe gets words whole, so that they can be looked for.
-    text = grid(headers, words, width=_width(), breaks_words=sys.stdout.isatty())
+    text = grid(headers, words, width=_width(), breaks_words=_is_terminal())
     if text.count("\n") > _MOST_LINES * (len(rows) + 1):
         blocks = []
         for name, *others in words:
             known = pairs_text(list(zip(headers[1:], others, strict=True)))
-            blocks.append(f"{name}\n{textwrap.indent(known, '  ')}")
+            blocks.append(f"{printable(name)}\n{textwrap.indent(known, '  ')}")
         return "\n\n".join(blocks)
     return text
 
 
 def pairs_text(pairs: Sequence[tuple[str, str]]) -> str:
     """Returns names with what is known of each next to it, wrapped between words."""
+    from plantkit.reports.grids import printable
+
     start = max(len(name) for name, _ in pairs) + 2
     lines = []
     for name, text in pairs:
         first, *others = textwrap.wrap(
-            text, max(20, _width() - start - 2), break_long_words=False, break_on_hyphens=False
+            printable(text),
+            max(20, _width() - start - 2),
+            break_long_words=False,
+            break_on_hyphens=False,
         ) or [""]
         lines += [f"{name:{start}}{first}".rstrip(), *(" " * start + other for other in others)]
     return "\n".join(lines)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _width() -> int:

@@ -13,9 +13,7 @@ from plantkit.errors import UsageError
 
 
 @click.command()
-@click.argument(
-    "runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
-)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--output",
@@ -30,7 +28,7 @@ from plantkit.errors import UsageError
 @click.option(
     "--tickets",
     "ticket_directories",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=options.DIRECTORY,
     multiple=True,
     help="Show the tickets of the unsealed bundles in this directory, too, and the masks on "
     "them: for readers who may know them. Repeatable.",
@@ -60,6 +58,9 @@ def command(
 
     if output is None and plots is None:
         raise UsageError("nothing to write; give -o FILE for the page, --plots DIR for the charts")
+    for directory in ticket_directories:
+        if not directory.is_dir():
+            raise UsageError(f"--tickets: {directory} is not a directory; expected one of bundles")
     if plots is not None:
         check_plots()
     merged = merge(read_runs(runs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from string import ascii_lowercase
 
 from plantkit.challenges.facts import ChallengeFacts
@@ -138,7 +139,8 @@ def _friedman_table(test: Friedman | None) -> Table:
             "score the same."
         )
         return Table(title=title, rows=[], notes=[why])
-    letters = dict(zip(ascii_lowercase, test.groups, strict=False))
+    names = (*ascii_lowercase, *map("".join, product(ascii_lowercase, repeat=2)))
+    letters = dict(zip(names, test.groups, strict=False))  # 702 names: more than there are groups
     rows = [
         {
             "pruner": name,

@@ -110,7 +110,7 @@ def _widths(
             wide = [place for place in sorted(places) if widths[place] > floors[place]]
             if not wide:
                 break
-            widths[max(wide, key=lambda place, sizes=sizes: sizes[place])] -= 1
+            widths[max(wide, key=sizes.__getitem__)] -= 1
     return widths
 
 

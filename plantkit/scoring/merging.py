@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Hashable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import PurePath
 from typing import Any, cast
@@ -174,7 +175,7 @@ def _labels(runs: _Runs) -> dict[tuple[str, str], str]:
         for entry in run.entries:
             mine = identities.setdefault(entry.label, {})
             mine.setdefault(_identity(name, entry), []).append(name)
-    labels = {}
+    labels: dict[tuple[str, str], str] = {}
     taken = set(identities)
     for label, groups in identities.items():
         for names in groups.values():
@@ -259,8 +260,12 @@ def _differences(runs: _Runs) -> list[str]:
     }
     names = {name: None for run in runs.values() for name in run.provenance.environment}
     for name in names:
-        facts[name] = lambda run, name=name: run.provenance.environment.get(name)
+        facts[name] = partial(_version, name)
     return [words for what, value in facts.items() if (words := _spread(what, value, runs))]
+
+
+def _version(name: str, run: Evaluation) -> str | None:
+    return run.provenance.environment.get(name)
 
 
 def _spread(what: str, value: Callable[[Evaluation], Any], runs: _Runs) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plantkit.cli.output import json_text, table_text, write_output
+from plantkit.cli.output import json_text, pairs_text, table_text, write_output
 from plantkit.errors import UsageError
 
 HEADERS = ("name", "planted density")
@@ -63,3 +63,25 @@ def test_text_that_cannot_be_written_is_printed(
     with pytest.raises(UsageError, match=r"--summary: .* cannot be written"):
         write_output("precious", tmp_path / "none" / "x.json", option="--summary")
     assert capsys.readouterr().out == "precious\n"
+
+
+def test_a_table_that_would_be_long_becomes_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    many = ", ".join(f"challenge-{number}" for number in range(30))
+    text = table_text(("name", "title", "challenges"), [["a\x1b", "short", many]])
+    assert text.startswith("a\\x1b\n  title       short\n  challenges  challenge-0, challenge-1,\n")
+    assert max(map(len, text.splitlines())) <= 40
+    assert " ".join(text.split()).endswith(many)
+    # In a pipe a word stays whole, whatever the width.
+    whole = table_text(("name", "module"), [["n" * 30, "m" * 30]])
+    assert "m" * 30 in whole
+
+
+def test_pairs_are_wrapped_next_to_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert pairs_text([("id", "x"), ("title", "word " * 8), ("none", "")]).splitlines() == [
+        "id     x",
+        "title  word word word word word word",
+        "       word word",
+        "none",
+    ]

@@ -185,3 +185,37 @@ def test_rewound_pruners_have_statistics_of_their_own(circle: Challenge) -> None
     )
     first, *_ = comparison_tables(single)
     assert "takes two seeds" in first.notes[0]
+
+
+def test_mean_ranks_show_who_is_alike(circle: Challenge) -> None:
+    """Ranks 1, 2, 3 on 10 challenges: neighbours differ by less than 1.05, the ends by more."""
+    from plantkit.reports.comparisons import comparison_tables
+
+    challenges = [replace(circle, digest=f"{number:064}") for number in range(10)]
+    protocol = Protocol(densities=(0.5,), seeds=1)
+    records = [
+        record_of(
+            challenge,
+            pruner=name,
+            weak=TrackScore(performance=0.5, recovered_accuracy=0.5, recovered_digits=value),
+        )
+        for challenge in challenges
+        for name, value in (("low", 0.2), ("high", 0.9), ("middle", 0.5))
+    ]
+    evaluation = Evaluation(
+        entries=[],
+        challenges=challenges,
+        suite=None,
+        protocol=protocol,
+        records=records,
+        standings=[],
+        settings=Settings(),
+        started="2026-01-01T00:00:00+00:00",
+    )
+    *_, ranks = comparison_tables(evaluation)
+    assert [list(row.values()) for row in ranks.rows] == [
+        ["high", "1.00", "a"],
+        ["middle", "2.00", "a b"],
+        ["low", "3.00", "b"],
+    ]
+    assert "critical difference of 1.05" in ranks.notes[0]

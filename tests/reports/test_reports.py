@@ -146,6 +146,10 @@ def test_csv(evaluation):
     assert rows[8]["error"] == HOSTILE
 
 
+#: Elements without an end.
+VOID = {"meta", "input", "path", "line"}
+
+
 class Cells(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -153,10 +157,12 @@ class Cells(HTMLParser):
         self.text: list[str] = []
 
     def handle_starttag(self, tag, attrs):
-        if tag != "meta":
+        if tag not in VOID:
             self.stack.append(tag)
 
     def handle_endtag(self, tag):
+        if tag in VOID:
+            return
         assert self.stack.pop() == tag
 
     def handle_data(self, data):

@@ -26,6 +26,8 @@ DASHES = ((1, 0), (6, 3), (2, 2))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _INK, _FAINT = "#222222", "#dddddd"
 _PRINTED_WIDTH = 420
+#: Most pixels of a name next to its point; a longer one would take the room of the chart.
+_MOST_LABEL = 110
 #: Kinds of figures that show the pruners that the reader picks; the others show all.
 _PICKED = {"curves", "effort", "profiles"}
 
@@ -148,16 +150,19 @@ def _curves(alt: Any, look: _Look) -> Any:
     )
     levels = alt.Chart(alt.NamedData(name="levels"))
     level = levels.mark_rule(strokeDash=[4, 4], color=look.ink, opacity=0.7).encode(y="digits:Q")
-    level_name = levels.mark_text(
-        align="right", baseline="bottom", dy=-2, fontSize=10, color=look.ink
-    ).encode(y="digits:Q", x=alt.XValue("width"), text="label:N")
+    level_names = [
+        levels.transform_filter(f"datum.name == '{place}'")
+        .mark_text(align="right", baseline=baseline, dy=dy, fontSize=10, color=look.ink)
+        .encode(y="digits:Q", x=alt.XValue("width"), text="label:N")
+        for place, baseline, dy in (("above", "bottom", -2), ("below", "top", 3))
+    ]
     planted = alt.Chart(alt.NamedData(name="planted"))
     rule = planted.mark_rule(strokeDash=[1, 3], strokeWidth=1.5, color=look.ink).encode(x=density)
     rule_name = planted.mark_text(
         align="left", baseline="top", dx=3, dy=2, fontSize=10, color=look.ink
     ).encode(x=density, y=alt.YValue(0), text=alt.TextValue("planted"))
     extent = _extent(alt, "runs", "density", axis, scale)
-    return alt.layer(extent, bands, rule, level, lines, dots, level_name, rule_name)
+    return alt.layer(extent, bands, rule, level, lines, dots, *level_names, rule_name)
 
 
 def _heat_map(alt: Any, look: _Look) -> Any:
@@ -204,7 +209,14 @@ def _effort(alt: Any, look: _Look) -> Any:
     names = [
         look.picked(alt, front)
         .transform_filter(f"datum.side == '{side}'")
-        .mark_text(align=side, dx=7 if side == "left" else -7, dy=-8, fontSize=11, color=look.ink)
+        .mark_text(
+            align=side,
+            dx=7 if side == "left" else -7,
+            dy=-8,
+            fontSize=11,
+            limit=_MOST_LABEL,
+            color=look.ink,
+        )
         .encode(x=effort, y=score, text="pruner:N")
         for side in ("left", "right")
     ]
@@ -267,7 +279,7 @@ _KINDS = {
 def _config(printed: bool) -> dict[str, Any]:
     ink = _INK if printed else "currentColor"
     line = _FAINT if printed else "var(--line)"
-    font = "sans-serif" if printed else "inherit"
+    font = "sans-serif" if printed else "system-ui, sans-serif"
     return {
         "background": "white" if printed else None,
         "font": font,

@@ -9,7 +9,7 @@ from statistics import fmean
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.reports.page.comparisons import comparison_figures
 from plantkit.reports.page.figure import Figure, Rows, short
-from plantkit.scoring.effort import mean_effort
+from plantkit.scoring.effort import mean_efforts
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.ranking import by_kind
 from plantkit.scoring.records import Record
@@ -94,8 +94,12 @@ def curves(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> list[Figur
                 data={
                     "runs": rows,
                     "levels": [
-                        {"label": "ticket", "digits": 1.0},
-                        {"label": "dense network", "digits": short(dense)},
+                        {"label": "ticket", "digits": 1.0, "name": "above"},
+                        {
+                            "label": "dense network",
+                            "digits": short(dense),
+                            "name": "below" if dense > 0.5 else "above",
+                        },
                     ],
                     "planted": [{"density": short(fmean(one.planted_density for one in kind))}],
                 },
@@ -137,13 +141,11 @@ def heat_map(evaluation: Evaluation) -> Figure:
 
 def effort_figure(evaluation: Evaluation) -> Figure | None:
     """Returns scores against effort, or None where nobody's effort is known."""
-    mine: dict[str, list[Record]] = defaultdict(list)
-    for record in evaluation.records:
-        mine[record.pruner].append(record)
+    efforts = mean_efforts(evaluation.records)
     known = [
         (standing, max(effort, _LEAST_EFFORT))
         for standing in evaluation.standings
-        if (effort := mean_effort(mine[standing.pruner])) is not None
+        if (effort := efforts[standing.pruner]) is not None
     ]
     if not known:
         return None

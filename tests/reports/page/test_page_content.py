@@ -10,6 +10,7 @@ import shutil
 import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -225,6 +226,12 @@ def test_masks_that_do_not_fit_are_left_out_and_counted(evaluation, tickets, mon
     assert sum(map(len, some.value["masks"])) <= sum(texts) - texts[-1]
     monkeypatch.setattr(rendering, "drawings_of", lambda *_: some)
     assert f"{some.left_out} of 8 masks are left out" in render_page(evaluation, tickets)
+
+
+def test_the_documentation_says_how_many_masks_fit():
+    page = Path(__file__).parents[3] / "docs" / "reports.md"
+    words = " ".join(page.read_text(encoding="utf-8").split())
+    assert f"at most {drawings.MOST_CHARACTERS // 2**20} MiB of masks" in words
 
 
 def test_masks_that_were_not_kept_are_asked_for(evaluation, tickets):

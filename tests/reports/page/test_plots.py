@@ -100,7 +100,7 @@ def test_report_refuses_what_it_cannot_use(run, tmp_path, plantkit_cli):
         ([run, "-o", tmp_path / "no" / "page.html"], "is not a directory"),
         ([tmp_path / "missing", "-o", tmp_path / "p.html"], "does not exist"),
         ([tmp_path / "empty", "-o", tmp_path / "p.html"], "does not exist"),
-        ([run, "-o", tmp_path / "p.html", "--tickets", tmp_path / "none"], "does not exist"),
+        ([run, "-o", tmp_path / "p.html", "--tickets", tmp_path / "none"], "is not a directory"),
     ):
         done = plantkit_cli("report", *arguments)
         assert done.code == 2, done
