@@ -9,7 +9,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import warn
-from plantkit.cli.progress import ProgressBar
+from plantkit.cli.progress import ProgressBar, Verbosity
 from plantkit.errors import UsageError
 from plantkit.evaluation.requests import Request
 from plantkit.grading.grade import clean
@@ -54,6 +54,7 @@ from plantkit.grading.grade import clean
 @click.option("--anonymise", is_flag=True, help="Print pseudonyms instead of names.")
 @options.jobs
 @options.isolation
+@options.progress
 @options.key
 @options.challenges
 @click.pass_context
@@ -71,6 +72,7 @@ def command(
     only: tuple[str, ...],
     *,
     anonymise: bool,
+    verbosity: Verbosity,
     **values: Any,
 ) -> None:
     """Mark all hand-ins in FOLDER, a folder or zip that a course host exported.
@@ -118,7 +120,7 @@ def command(
             due=due,
             assignment=assignment,
         )
-        with ProgressBar() as progress:
+        with ProgressBar(verbosity) as progress:
             graded = grade_class(
                 job,
                 handins,
