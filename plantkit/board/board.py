@@ -18,6 +18,7 @@ from plantkit.board.contest import (
     Phase,
     Team,
     one_line,
+    parse_time,
     reason_of,
     stamp,
 )
@@ -68,8 +69,7 @@ def create(
         raise UsageError(
             f"{', '.join(shared)}: in both phases; the final one needs challenges that nobody saw"
         )
-    database.create(path)
-    with database.writing(path) as connection:
+    with database.creating(path) as connection:
         connection.execute(
             "INSERT INTO contest VALUES (1, ?, ?, ?, ?, ?, NULL, ?, ?)",
             (*_columns(contest), SCORING_VERSION, __version__),
@@ -177,15 +177,19 @@ class Board:
         team: str,
         pruner: str | None = None,
         submitted: datetime | None = None,
+        again: bool = False,
     ) -> Added:
         """Adds a run of a team's submission, to the phase whose challenges it was run on.
 
-        The same submission again changes nothing. A run of the final phase belongs to a
-        submission that is on the public board already.
+        The same submission again changes nothing, also where it is retracted, unless `again`. A
+        run of the final phase belongs to a submission that is on the public board already.
 
         Args:
             pruner: the label of the one that was handed in; None where the run has one submission.
             submitted: when it was handed in; now if None.
+            again: whether a submission that is retracted is entered anew, under another number. It
+                was handed in when that was, if `submitted` is None, and takes none of the team's
+                submissions of a day.
 
         Raises:
             ResultsError: the run cannot be compared with the others of the board.
@@ -198,12 +202,18 @@ class Board:
         with self._changing() as change:
             mine = change.team(team)
             known = change.row(
-                "SELECT id, retracted FROM submissions WHERE team = ? AND identity = ?",
+                "SELECT id, retracted, submitted FROM submissions WHERE team = ? AND identity = ? "
+                "ORDER BY retracted, id DESC",
                 mine.id,
                 candidate.identity,
             )
             notes: list[str] = []
-            if known is not None:
+            is_anew = again and candidate.phase is Phase.PUBLIC
+            if known is not None and known["retracted"] and is_anew:
+                when = parse_time(known["submitted"]) if submitted is None else submitted
+                number = self._enter(change, mine, candidate, when, anew=int(known["id"]))
+                known = None
+            elif known is not None:
                 number = int(known["id"])
             elif candidate.phase is Phase.FINAL:
                 raise UsageError(
@@ -286,6 +296,17 @@ class Board:
             if bool(row["retracted"]) == is_retracted:
                 state = "retracted already" if is_retracted else "not retracted"
                 raise UsageError(f"submission {number} is {state}")
+            other = change.row(
+                "SELECT other.id AS id FROM submissions AS one JOIN submissions AS other "
+                "ON other.team = one.team AND other.identity = one.identity "
+                "WHERE one.id = ? AND other.id != one.id AND NOT other.retracted",
+                number,
+            )
+            if other is not None and not is_retracted:
+                raise UsageError(
+                    f"submission {number} has the same files and options as submission "
+                    f"{other['id']}, which counts; retract that one first"
+                )
             change.execute(
                 "UPDATE submissions SET retracted = ? WHERE id = ?", is_retracted, number
             )
@@ -293,13 +314,20 @@ class Board:
             change.record(kind, team=row["team"], submission=number, reason=reason)
 
     def _enter(
-        self, change: Change, team: Team, candidate: Candidate, submitted: datetime | None
+        self,
+        change: Change,
+        team: Team,
+        candidate: Candidate,
+        submitted: datetime | None,
+        *,
+        anew: int | None = None,
     ) -> int:
-        """Enters a submission and returns its number."""
+        """Enters a submission and returns its number; `anew` is of the one it stands in for."""
         if submitted is None and change.is_late:
             raise UsageError(f"{change.clock_words}; say when it was handed in: --submitted TIME")
         when = change.time if submitted is None else submitted
-        self._check_window(change, team, when)
+        if anew is None:
+            self._check_window(change, team, when)
         number = change.insert(
             "INSERT INTO submissions (team, submitted, label, sha256, identity) "
             "VALUES (?, ?, ?, ?, ?)",
@@ -309,7 +337,8 @@ class Board:
             candidate.sha256,
             candidate.identity,
         )
-        change.record("submitted", team=team.id, submission=number, submitted=stamp(when))
+        detail = {"submitted": stamp(when)} | ({} if anew is None else {"instead_of": anew})
+        change.record("submitted", team=team.id, submission=number, **detail)
         return number
 
     def _check_window(self, change: Change, team: Team, when: datetime) -> None:
@@ -376,7 +405,7 @@ def _already_there(known: Any, change: Change, number: int, candidate: Candidate
     )
     words = f"the same files and options as submission {number} of this team; not counted twice"
     if known["retracted"]:
-        words += ", and that is retracted"
+        words += ", and that is retracted; to enter it anew: plantkit leaderboard add --again"
     if row["masks_sha256"] != candidate.masks_sha256:
         words += "; its masks are not the same this time, and those on the board stay"
     return words

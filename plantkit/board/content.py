@@ -21,6 +21,8 @@ from plantkit.board.contest import (
 )
 from plantkit.board.database import reading
 from plantkit.errors import ResultsError, UsageError
+from plantkit.scoring.completeness import check_records
+from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.records import Record
 from plantkit.scoring.score import SCORING_VERSION
@@ -51,9 +53,15 @@ def contest_of(path: Path, connection: sqlite3.Connection) -> Contest:
     """Returns how the contest goes.
 
     Raises:
-        ResultsError: the board was made for other rules of scoring. path: for the message.
+        ResultsError: the board was made for other rules of scoring, or holds none. path: for the
+            message.
     """
-    (row,) = connection.execute("SELECT * FROM contest")
+    row = connection.execute("SELECT * FROM contest").fetchone()
+    if row is None:
+        raise ResultsError(
+            f"{path} holds no contest: making it was interrupted; delete it, and make it again: "
+            "plantkit leaderboard init"
+        )
     if row["scoring_version"] != SCORING_VERSION:
         raise ResultsError(
             f"{path} is scored by version {row['scoring_version']} of the rules, and this plantkit "
@@ -97,18 +105,25 @@ def teams_of(connection: sqlite3.Connection) -> dict[int, Team]:
 
 
 def _content(path: Path, connection: sqlite3.Connection) -> Content:
-    teams = teams_of(connection)
+    teams, phases = teams_of(connection), phases_of(connection)
     runs: dict[int, dict[Phase, Run]] = {}
     for row in connection.execute("SELECT * FROM runs ORDER BY id"):
-        results = json.loads(row["results"])
-        runs.setdefault(row["submission"], {})[Phase(row["phase"])] = Run(
-            masks_sha256=row["masks_sha256"],
-            results=results,
-            records=[Record.from_json(one) for one in results["records"]],
+        phase, results = Phase(row["phase"]), json.loads(row["results"])
+        records = [Record.from_json(one) for one in results["records"]]
+        (entry,) = map(Entry.from_json, results["pruners"])
+        try:
+            check_records([entry], phases[phase].challenges, phases[phase].protocol, records)
+        except ResultsError as error:
+            raise ResultsError(
+                f"{path} was changed: in the {phase} run of submission {row['submission']}, "
+                f"{error}; or take the board's last good copy, for example from version control"
+            ) from error
+        runs.setdefault(row["submission"], {})[phase] = Run(
+            masks_sha256=row["masks_sha256"], results=results, records=records
         )
     return Content(
         contest=contest_of(path, connection),
-        phases=phases_of(connection),
+        phases=phases,
         teams=list(teams.values()),
         submissions=[
             Submission(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from plantkit.errors import ResultsError, UsageError
@@ -25,8 +25,11 @@ _APPLICATION = 0x506B4C62
 _PATIENCE = 60.0
 
 
-def create(path: Path) -> None:
-    """Makes the empty file of a new board at `path`.
+@contextmanager
+def creating(path: Path) -> Iterator[sqlite3.Connection]:
+    """Makes a new board at `path`, and yields a connection to fill it.
+
+    If the block raises, the file is gone again. If the process is killed, it is empty.
 
     Raises:
         UsageError: something is there already.
@@ -36,14 +39,16 @@ def create(path: Path) -> None:
     except FileExistsError:
         raise UsageError(f"{path} exists already; nothing was written") from None
     schema = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
-    connection = _connected(path)
-    try:
-        connection.executescript(
-            f"BEGIN EXCLUSIVE;\n{schema}\nPRAGMA application_id = {_APPLICATION};\n"
-            f"PRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
-        )
-    finally:
-        connection.close()
+    with ExitStack() as undo:
+        undo.callback(path.unlink)
+        with _explained(path), closing(_connected(path)) as connection:
+            connection.executescript(
+                f"BEGIN EXCLUSIVE;\n{schema}\nPRAGMA application_id = {_APPLICATION};\n"
+                f"PRAGMA user_version = {SCHEMA_VERSION};"
+            )
+            yield connection
+            connection.execute("COMMIT")
+        undo.pop_all()
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from plantkit.isolation.levels import Level
 from plantkit.networks.masks import Mask
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation
-from plantkit.scoring.merging import contradictions
+from plantkit.scoring.merging import contradictions, limits
+from plantkit.scoring.records import Record
 
 _MOST_SHOWN = 5
 #: No mask is larger; a board that somebody made to harm could hold one that fills the memory.
@@ -70,16 +71,13 @@ def candidate_of(
     masks = _masks_of(alone)
     results = alone.to_json()
     del results["challenges"]
-    kept = [
-        (one.bundle_sha256, one.target_density, one.seed, one.mask_sha256) for one in alone.records
-    ]
     origin = entry.sha256 or [entry.plugin, entry.version, source.name or entry.label]
     return Candidate(
         phase=phase,
         label=entry.label,
         sha256=entry.sha256,
         identity=_digest([origin, sorted(source.options.items()), entry.rewind]),
-        masks_sha256=_digest(sorted(kept)) if masks else "",
+        masks_sha256=digest_of_masks(alone.records),
         results=results,
         masks=masks,
     )
@@ -93,6 +91,7 @@ def differences(run: Evaluation, phase: Evaluation) -> list[str]:
         *(f"{name} was not run" for name in sorted(wanted - given)),
         *(f"{name} is not part of it" for name in sorted(given - wanted)),
         *contradictions({"the run": run, "the board": phase}),
+        *limits({"the run": run, "the board": phase}).values(),
     ]
 
 
@@ -112,6 +111,12 @@ def read_mask(content: bytes, digest: str) -> Mask:
     if mask.digest() != digest:
         raise ResultsError(f"the mask {digest} was changed: its digest is {mask.digest()}")
     return mask
+
+
+def digest_of_masks(records: Sequence[Record]) -> str:
+    """Returns what runs with the same masks have alike, "" where there is no mask."""
+    kept = [(one.bundle_sha256, one.target_density, one.seed, one.mask_sha256) for one in records]
+    return _digest(sorted(kept)) if any(one.mask_sha256 for one in records) else ""
 
 
 def _phase_of(run: Evaluation, phases: Mapping[Phase, Evaluation]) -> Phase:

@@ -11,8 +11,12 @@ from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol, resolve_densities
 
 
-def phase_of_suite(found: Catalog, name: str) -> Evaluation:
+def phase_of_suite(
+    found: Catalog, name: str, *, time_seconds: float, memory_mib: int
+) -> Evaluation:
     """Returns an evaluation on a suite in which nobody took part. Only manifests are read.
+
+    time_seconds, memory_mib: what a run may take.
 
     Raises:
         UsageError: no such suite, or a density in it that cannot be used.
@@ -31,6 +35,6 @@ def phase_of_suite(found: Catalog, name: str) -> Evaluation:
         protocol=protocol,
         records=[],
         standings=[],
-        settings=Settings(),
+        settings=Settings(time_seconds=time_seconds, memory_mib=memory_mib),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )

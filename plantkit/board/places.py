@@ -17,7 +17,7 @@ class Place:
 
     rank: None for a reference, for a submission without a valid run, and without a final run.
     standing: in the phase, None without a run of it. since: when the team first handed in one
-    that is as good within chance. tries: how many it has handed in.
+    that scores at least as much in public. tries: how many it has handed in.
     """
 
     rank: int | None
@@ -88,8 +88,9 @@ def _counted(content: Content, mine: Sequence[Submission]) -> Place:
     """Returns the submission of a team that counts, without a place yet. One without a valid run
     never counts where there is another."""
     valid = [one for one in mine if not one.runs[Phase.PUBLIC].has_failed] or mine
+    standings = standings_of(content, Phase.PUBLIC, valid)
     if content.contest.rule is Rule.BEST:
-        best = next(iter(standings_of(content, Phase.PUBLIC, valid)))
+        best = next(iter(standings))
         chosen = next(one for one in valid if one.id == best)
     else:
         chosen = max(valid, key=lambda one: (one.submitted, one.id))
@@ -97,19 +98,11 @@ def _counted(content: Content, mine: Sequence[Submission]) -> Place:
         rank=None,
         submission=chosen,
         standing=None,
-        since=next(
-            one.submitted
-            for one in sorted(mine, key=lambda one: (one.submitted, one.id))
-            if one is chosen or _is_as_good(content, one, chosen)
+        since=min(
+            one.submitted for one in valid if standings[one.id].score >= standings[chosen.id].score
         ),
         tries=len(mine),
     )
-
-
-def _is_as_good(content: Content, one: Submission, other: Submission) -> bool:
-    """Returns whether two submissions share a rank when nobody else takes part."""
-    standings = standings_of(content, Phase.PUBLIC, [one, other])
-    return {standing.rank for standing in standings.values()} == {1}
 
 
 def _placed(content: Content, phase: Phase, counted: Sequence[Place]) -> list[Place]:

@@ -33,7 +33,8 @@ CREATE TABLE authors (
     PRIMARY KEY (team, position)
 );
 
--- identity: the digest of the files, or the plugin, with the options. sha256: of the files alone.
+-- identity: the digest of the files, or the plugin, with the options; of those of a team that are
+-- not retracted, no two have the same. sha256: of the files alone.
 CREATE TABLE submissions (
     id INTEGER PRIMARY KEY,
     team INTEGER NOT NULL REFERENCES teams (id),
@@ -41,8 +42,7 @@ CREATE TABLE submissions (
     label TEXT NOT NULL,
     sha256 TEXT,
     identity TEXT NOT NULL,
-    retracted INTEGER NOT NULL DEFAULT 0 CHECK (retracted IN (0, 1)),
-    UNIQUE (team, identity)
+    retracted INTEGER NOT NULL DEFAULT 0 CHECK (retracted IN (0, 1))
 );
 
 -- What came of a submission in a phase. `results` is as in `phases`, with one pruner and its
@@ -72,6 +72,7 @@ CREATE TABLE events (
     detail TEXT NOT NULL CHECK (json_valid(detail))
 );
 
+CREATE UNIQUE INDEX submissions_once ON submissions (team, identity) WHERE NOT retracted;
 CREATE INDEX submissions_by_sha256 ON submissions (sha256);
 CREATE INDEX runs_by_masks ON runs (masks_sha256);
 

@@ -15,6 +15,7 @@ from plantkit.board.places import Track, places_of, standings_of
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.files import write_whole
 from plantkit.reports.html import render
+from plantkit.reports.telling import OVERLAP_NOTE, is_overlap_telling
 from plantkit.reports.templates import fill_in
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.ranking import rank
@@ -119,11 +120,17 @@ class _Site:
             "index",
             "",
             standings=[
-                (_caption(phase, track), _without_authors(tables.track_rows(track)))
+                (
+                    _caption(phase, track),
+                    _without(tables.track_rows(track), {"authors", *self._telling(phase)}),
+                )
                 for phase in reversed(self._shown)
                 for track in (self._tracks if phase is self._phase else places_of(content, phase))
             ],
-            rules=tables.rules(content, self._phase, self._tracks),
+            rules=[
+                *tables.rules(content, self._phase, self._tracks),
+                *[OVERLAP_NOTE] * any(map(self._telling, self._shown)),
+            ],
             teams=content.teams,
             submissions=tables.submission_rows(content, self._tracks),
             challenges=[
@@ -140,6 +147,11 @@ class _Site:
             else sorted(one.digest for one in final.challenges),
             database=BOARD_FILE if self.is_open else "",
         )
+
+    def _telling(self, phase: Phase) -> set[str]:
+        """Returns the columns that would help to guess sealed tickets."""
+        is_telling = is_overlap_telling(self._content.phases[phase], lambda one: one.is_sealed)
+        return {"overlap"} if is_telling and not self._content.contest.finished else set()
 
     def _history(self) -> str:
         return self._fill("history", "", events=self._events)
@@ -209,8 +221,8 @@ def _caption(phase: Phase, track: Track) -> str:
     return f"{phase.value.capitalize()} standings{tables.TRACKS[track.start]}"
 
 
-def _without_authors(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    return [{name: cell for name, cell in row.items() if name != "authors"} for row in rows]
+def _without(rows: Sequence[dict[str, str]], columns: set[str]) -> list[dict[str, str]]:
+    return [{name: cell for name, cell in row.items() if name not in columns} for row in rows]
 
 
 def _challenge_page(challenge: ChallengeFacts) -> str:

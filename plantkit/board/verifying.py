@@ -7,13 +7,16 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from plantkit.board.contest import Content, Phase, Submission
 from plantkit.board.database import reading
-from plantkit.board.entering import read_mask
+from plantkit.board.entering import differences, digest_of_masks, read_mask
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.catalog import Catalog
+from plantkit.challenges.facts import ChallengeFacts
+from plantkit.challenges.manifests import plain_manifest
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, MaskError, ResultsError
 from plantkit.evaluation.measuring import score_all
@@ -21,6 +24,8 @@ from plantkit.evaluation.requests import Progress
 from plantkit.networks.masks import Mask, budget_of, validate_mask
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.merging import contradictions
+from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import rank
 from plantkit.scoring.records import Record
 
@@ -70,6 +75,62 @@ def published(
     return loaded
 
 
+def problems_of_phase(
+    path: Path,
+    content: Content,
+    phase: Phase,
+    challenges: Mapping[str, Challenge],
+    found: Catalog,
+) -> list[str]:
+    """Returns what is wrong with a phase as the board has it, a line each.
+
+    That is: a manifest that is not the bundle's, a protocol that is not the suite's, where the
+    suite is among `found`, and a mask that no run has.
+
+    Args:
+        path: the board's file.
+        challenges: see `published`.
+    """
+    evaluation = content.phases[phase]
+    lines = [
+        f"what the board states of {facts.id} is not what its bundle states"
+        for facts in evaluation.challenges
+        if _plain(facts) != _plain(challenges[facts.digest])
+    ]
+    if evaluation.suite in found.suites:
+        suite = found.suite(evaluation.suite)
+        stated = replace(evaluation, challenges=[], protocol=Protocol.of(suite))
+        lines += contradictions({f"the suite {suite.name}": stated, "the board": evaluation})
+    named = {
+        record.mask_sha256
+        for one in content.submissions
+        for run in one.runs.values()
+        for record in run.records
+    }
+    with reading(path) as connection:
+        kept = {row["sha256"] for row in connection.execute("SELECT sha256 FROM masks")}
+    lines += [f"no run has the mask {digest}" for digest in sorted(kept - named)]
+    return lines
+
+
+def protocol_words(content: Content, phase: Phase) -> str:
+    """Returns what scores of a phase depend on beside its challenges."""
+    protocol = content.phases[phase].protocol
+    families = {name: weight for name, weight in protocol.family_weights.items() if weight != 1}
+    return (
+        f"suite {content.phases[phase].suite}: densities "
+        f"{', '.join(map(str, protocol.densities))}; seeds {protocol.seeds}; weights strong "
+        f"{protocol.strong_weight:g}, weak {protocol.weak_weight:g}, overlap "
+        f"{protocol.overlap_weight:g}"
+        + "".join(f"; family {name} {weight:g}" for name, weight in sorted(families.items()))
+    )
+
+
+def _plain(challenge: ChallengeFacts) -> Mapping[str, Any]:
+    """Returns the manifest that a challenge has with its truth in the clear."""
+    return plain_manifest(challenge.manifest) if challenge.is_sealed else challenge.manifest
+
+
 def verify(
     path: Path,
     content: Content,
@@ -94,12 +155,20 @@ def verify(
     with reading(path) as connection:
         for one in submissions:
             try:
-                one.runs[phase].evaluation(content.phases[phase])  # complete, and of these bundles
+                run = one.runs[phase].evaluation(content.phases[phase])
             except ResultsError as error:
                 problems[one.id].append(str(error))
                 continue
-            for record in one.runs[phase].records:
+            problems[one.id] += differences(run, content.phases[phase])
+            if digest_of_masks(run.records) != one.runs[phase].masks_sha256:
+                problems[one.id].append("its masks are not those that it was added with")
+            for record in run.records:
                 if record.status != "ok":
+                    if record.mask_sha256 is not None:
+                        problems[one.id].append(
+                            f"{_words(record)}: failed on the board ({record.status}), but it has "
+                            f"the mask {record.mask_sha256}"
+                        )
                     continue
                 try:
                     mask = _mask_of(connection, record, challenges[record.bundle_sha256])
@@ -125,7 +194,15 @@ def verify(
         for (number, before, _), after in zip(found, records, strict=True):
             again[number].append((before, after))
     return [
-        _verified(content, one, phase, again[one.id], problems[one.id], tolerance)
+        _verified(
+            content,
+            one,
+            phase,
+            list(challenges.values()),
+            again[one.id],
+            problems[one.id],
+            tolerance,
+        )
         for one in submissions
     ]
 
@@ -161,6 +238,7 @@ def _verified(
     content: Content,
     one: Submission,
     phase: Phase,
+    challenges: Sequence[Challenge],
     pairs: Sequence[tuple[Record, Record]],
     problems: Sequence[str],
     tolerance: float,
@@ -174,9 +252,19 @@ def _verified(
     new = {after.key: after for _, after in pairs}
     unknown = [replace(one, status="invalid") for one in records]  # what scores nothing
     (stored,), (computed,) = (
-        rank(evaluation.challenges, each, evaluation.protocol)
-        for each in (records, [new.get(record.key, record) for record in unknown])
+        rank(facts, each, evaluation.protocol)
+        for facts, each in (
+            (evaluation.challenges, records),
+            (challenges, [new.get(record.key, record) for record in unknown]),
+        )
     )
+    apart = abs(stored.score - computed.score)
+    most = _most_apart(challenges, evaluation.protocol, len(pairs), tolerance)
+    if not found and apart > most:
+        found.append(
+            f"its score is {stored.score:.4f} on the board, {computed.score:.4f} computed again: "
+            f"{apart:.2g} apart, where chance gives {most:.2g} at most"
+        )
     return Verified(
         submission=one,
         phase=phase,
@@ -187,6 +275,20 @@ def _verified(
         again=computed.score,
         problems=found,
     )
+
+
+def _most_apart(
+    challenges: Sequence[Challenge], protocol: Protocol, runs: int, tolerance: float
+) -> float:
+    """Returns how far scores in [0, 100] may lie apart whose runs differ by `tolerance` at most.
+
+    Rounding goes up as often as down, so that the mean of n runs differs by a root of n less.
+    """
+    parts = protocol.strong_weight + protocol.weak_weight
+    if all(challenge.overlap_scored for challenge in challenges):
+        parts += protocol.overlap_weight
+    share = protocol.weak_weight / parts if parts else 0.0
+    return 100 * tolerance * share / math.sqrt(runs or 1) + _ROUNDING
 
 
 def _compared(before: Record, after: Record, tolerance: float) -> tuple[list[str], float]:

@@ -231,6 +231,8 @@ class Started:
                 device=device,
                 isolation=(Level.NONE if runs_here else self.level).value,
                 speed=speed,
+                time_seconds=self.limits.time_seconds,
+                memory_mib=self.limits.memory_mib,
             ),
             limits=self.limits,
             backends=backends,

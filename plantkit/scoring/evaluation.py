@@ -11,28 +11,34 @@ from plantkit.challenges.facts import ChallengeFacts
 from plantkit.errors import ResultsError
 from plantkit.machine import environment, git_hash
 from plantkit.networks.masks import Mask
+from plantkit.scoring.completeness import check_records
 from plantkit.scoring.entries import Entry
-from plantkit.scoring.protocol import Protocol, resolve_densities
+from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.ranking import Standing, coverage
 from plantkit.scoring.records import RESULTS_VERSION, Record
 from plantkit.scoring.score import SCORING_VERSION
 from plantkit.scoring.starts import rank_by_start
 from plantkit.version import __version__
 
+#: Keys that results of this format have had for a while only, as the arguments of a KeyError.
+_NEW_KEYS = {("manifest",), ("limits",)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How an evaluation ran. Nothing here changes a score.
+    """How an evaluation ran. Nothing here changes a score, but limits may fail a run.
 
     isolation: the level that was applied, "full", "process", "watched" or "none". speed: this
     machine's, against the reference machine's, by which effort is counted; None where it was not
-    measured.
+    measured. time_seconds, memory_mib: the limits of a run; None where runs had different ones.
     """
 
     jobs: int = 1
     device: str = "cpu"
     isolation: str = "process"
     speed: float | None = None
+    time_seconds: float | None = 300.0
+    memory_mib: int | None = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +97,10 @@ class Evaluation:
                 "threads": self.settings.jobs,
                 "isolation": self.settings.isolation,
                 "speed": self.settings.speed,
+                "limits": {
+                    "time_seconds": self.settings.time_seconds,
+                    "memory_mib": self.settings.memory_mib,
+                },
                 "git_hash": self.provenance.git_hash,
             },
             "env": dict(self.provenance.environment),
@@ -128,7 +138,8 @@ class Evaluation:
             records: instead of those in `value`.
 
         Raises:
-            ResultsError: it is not such a value, is of another version, or lacks records.
+            ResultsError: it is not such a value, is of another version, or its records are not
+                those of its runs.
         """
         for key, wanted, word in (
             ("schema_version", RESULTS_VERSION, "written in format"),
@@ -141,29 +152,14 @@ class Evaluation:
         try:
             found = _parse(value, records, masks)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if error.args[:1] in _NEW_KEYS:
+                raise ResultsError("written by an older plantkit: evaluate again") from error
             raise ResultsError(
                 f"these are not the results of an evaluation ({type(error).__name__}: {error})"
             ) from error
-        missing = found.missing()
-        if missing:
-            raise ResultsError(
-                f"{len(missing)} of {len(missing) + len(found.records)} runs are missing, the "
-                f"first of {missing[0]}; end the evaluation with --run-dir and --resume first"
-            )
+        check_records(found.entries, found.challenges, found.protocol, found.records)
         ranked = rank_by_start(found.challenges, found.records, found.protocol)
         return replace(found, standings=ranked)
-
-    def missing(self) -> list[str]:
-        """Returns the runs that have no record, in words."""
-        made = {record.key for record in self.records}
-        return [
-            f"{entry.label} on {challenge.id} at density {density:.4g}, seed {seed}"
-            for challenge in self.challenges
-            for entry in self.entries
-            for density, _ in resolve_densities(challenge, self.protocol)
-            for seed in range(self.protocol.seeds)
-            if (entry.label, challenge.digest, density, seed) not in made
-        ]
 
 
 def in_grid_order(
@@ -192,7 +188,8 @@ def _parse(
     return Evaluation(
         entries=[Entry.from_json(one) for one in value["pruners"]],
         challenges=[
-            ChallengeFacts.of(one["manifest"], one["bundle_sha256"]) for one in value["challenges"]
+            ChallengeFacts.of(digest=one["bundle_sha256"], manifest=one["manifest"])
+            for one in value["challenges"]
         ],
         suite=run["suite"],
         protocol=Protocol(
@@ -208,6 +205,7 @@ def _parse(
             device=run["device"],
             isolation=run["isolation"],
             speed=run["speed"],
+            **run["limits"],
         ),
         started=run["date"],
         provenance=Provenance(

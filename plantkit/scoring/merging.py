@@ -129,6 +129,21 @@ def contradictions(runs: _Runs) -> list[str]:
     return found
 
 
+def limits(runs: _Runs) -> dict[str, str]:
+    """Returns which runs have which limit, in words, where they differ; by the status of a run
+    that the limit ended."""
+    values: dict[str, tuple[str, Callable[[Evaluation], str | None]]] = {
+        "timeout": ("time limit", lambda run: _amount(run.settings.time_seconds, "s")),
+        "oom": ("memory limit", lambda run: _amount(run.settings.memory_mib, "MiB")),
+    }
+    found = {status: _spread(what, value, runs) for status, (what, value) in values.items()}
+    return {status: words for status, words in found.items() if words}
+
+
+def _amount(value: float | None, unit: str) -> str | None:
+    return None if value is None else f"{value:g} {unit}"
+
+
 def _check_alike(runs: _Runs) -> None:
     """Checks that scores of the runs mean the same.
 
@@ -261,7 +276,22 @@ def _differences(runs: _Runs) -> list[str]:
     names = {name: None for run in runs.values() for name in run.provenance.environment}
     for name in names:
         facts[name] = partial(_version, name)
-    return [words for what, value in facts.items() if (words := _spread(what, value, runs))]
+    found = [words for what, value in facts.items() if (words := _spread(what, value, runs))]
+    return [*_limit_notes(runs), *found]
+
+
+def _limit_notes(runs: _Runs) -> list[str]:
+    """Returns notes of limits that differ, and of runs that might have passed under another."""
+    notes = []
+    for status, limit in limits(runs).items():
+        ended = [
+            f"{count} in {name}"
+            for name, run in runs.items()
+            if (count := sum(record.status == status for record in run.records))
+        ]
+        words = f". Runs that it ended, and another might not: {', '.join(ended)}"
+        notes.append(f"{limit}{words * bool(ended)}")
+    return notes
 
 
 def _version(name: str, run: Evaluation) -> str | None:
@@ -283,13 +313,16 @@ def _words(what: str, found: Mapping[str, Sequence[str]]) -> str:
 
 
 def _settings(every: Sequence[Settings]) -> Settings:
-    """Returns the settings of all: the least isolation, and a speed if it is the same."""
+    """Returns the settings of all: the least isolation; a speed and limits if they are the same."""
     speeds = {one.speed for one in every}
+    times, memories = {one.time_seconds for one in every}, {one.memory_mib for one in every}
     return Settings(
         jobs=max(one.jobs for one in every),
         device=_joined(one.device for one in every),
         isolation=min((one.isolation for one in every), key=_LEVELS.index),
         speed=speeds.pop() if len(speeds) == 1 else None,
+        time_seconds=times.pop() if len(times) == 1 else None,
+        memory_mib=memories.pop() if len(memories) == 1 else None,
     )
 
 

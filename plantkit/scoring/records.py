@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -74,7 +75,31 @@ class Record:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Record:
+        """Returns the record that `to_json` made `value` of.
+
+        Raises:
+            ValueError: a figure that no run can have, such as a share above 1.
+            KeyError, TypeError: it is not such a value.
+        """
         fields = dict(value)
         fields["strong"] = TrackScore(**fields["strong"])
         fields["weak"] = TrackScore(**fields["weak"])
-        return cls(**fields)
+        record = cls(**fields)
+        record._check_figures()
+        return record
+
+    def _check_figures(self) -> None:
+        shares = {
+            **{
+                f"{name} {part}": getattr(track, part)
+                for name, track in (("strong", self.strong), ("weak", self.weak))
+                for part in ("recovered_accuracy", "recovered_digits")
+            },
+            "density": self.density,
+            **{f"overlap {name}": found for name, found in self.overlap.items() if name != "lift"},
+        }
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} is {share}; expected 0 to 1")
+        if not 0 <= self.seconds < math.inf:
+            raise ValueError(f"seconds is {self.seconds}; expected 0 or more")

@@ -110,6 +110,52 @@ def test_the_same_submission_again_is_told_and_not_counted(made: Any, circle: An
     assert history(board).count("submitted") == 1
 
 
+def test_one_that_failed_by_our_fault_is_entered_anew(
+    made: Any, circle: Any, relu: Any, clock: Clock
+) -> None:
+    board = made(daily_limit=1)
+    board.add(made_up(circle, None), team="Ada")
+    board.retract(1, "the machine was broken")
+    good = made_up(circle, 0.4)
+    assert "plantkit leaderboard add --again" in board.add(good, team="Ada").notes[0]
+    clock.forward(hours=1)
+    added = board.add(good, team="Ada", again=True)
+    assert (added.submission, added.is_new, added.notes) == (2, True, [])
+    assert not board.add(good, team="Ada", again=True).is_new
+    assert board.add(made_up(relu, 0.4), team="Ada", again=True).submission == 2
+    first, second = read_content(board.path).submissions
+    assert second.submitted == first.submitted
+    assert (first.retracted, second.retracted) == (True, False)
+    assert "instead of: 1" in read_content(board.path).events[-2].words
+    with pytest.raises(UsageError, match="the same files and options as submission 2, which"):
+        board.restore(1, "was not")
+    board.retract(2, "changed our mind")
+    board.restore(1, "it was right")
+    assert [one.retracted for one in read_content(board.path).submissions] == [False, True]
+
+
+def test_a_final_run_alone_enters_nothing_anew(made: Any, circle: Any, relu: Any) -> None:
+    board = made()
+    board.add(made_up(circle, 0.4), team="Ada")
+    board.retract(1, "a mistake")
+    assert board.add(made_up(relu, 0.4), team="Ada", again=True).submission == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"time_seconds": 60.0}, "time limit: 60 s in the run; 300 s in the board"),
+        ({"memory_mib": 99}, "memory limit: 99 MiB in the run; 4096 MiB in the board"),
+    ],
+)
+def test_runs_under_other_limits_are_refused(
+    made: Any, circle: Challenge, limits: dict[str, Any], words: str
+) -> None:
+    run = made_up(circle, 0.4)
+    with pytest.raises(ResultsError, match=words):
+        made().add(replace(run, settings=replace(run.settings, **limits)), team="Ada")
+
+
 def sha_of(board: Board) -> str:
     return str(read_content(board.path).submissions[0].sha256)
 

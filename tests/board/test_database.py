@@ -10,16 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_board import made_up, toy_contest
+from toy_board import made_up, phase, toy_contest
 
 from plantkit.board import database
-from plantkit.board.board import Board
+from plantkit.board.board import Board, create
 from plantkit.board.content import read_content
-from plantkit.board.contest import Phase
+from plantkit.board.contest import Contest, Phase
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import PlantkitError, ResultsError, UsageError
 
@@ -75,6 +76,25 @@ def check_whole(board: Path) -> None:
         kept = {row["sha256"] for row in connection.execute("SELECT sha256 FROM masks")}
     for one in content.submissions:
         assert {record.mask_sha256 for record in one.runs[Phase.PUBLIC].records} <= kept
+
+
+def test_a_board_that_was_not_made_to_its_end_is_told(
+    tmp_path: Path, circle: Challenge, board: Path
+) -> None:
+    def failing() -> datetime:
+        raise RuntimeError("no clock")
+
+    path = tmp_path / "new.sqlite"
+    with pytest.raises(RuntimeError):
+        create(path, Contest(title="Toy"), {Phase.PUBLIC: phase([circle])}, clock=failing)
+    assert list(tmp_path.glob("new*")) == []
+    connection = sqlite3.connect(board, isolation_level=None)
+    connection.execute("DELETE FROM contest")
+    connection.close()
+    with pytest.raises(ResultsError, match="holds no contest: making it was interrupted; delete"):
+        read_content(board)
+    with pytest.raises(ResultsError, match="holds no contest"):
+        Board(board).add_team("Bob", [])
 
 
 def test_two_writers_lose_nothing(board: Path, start: Any) -> None:

@@ -112,16 +112,29 @@ def test_within_chance_a_rank_is_shared_and_the_earlier_is_first(contest: Contes
     assert contest.rows() == [("1=", "Early", 1), ("1=", "Late", 2), ("3", "Far", 3)]
 
 
-def test_who_improves_within_chance_does_not_lose_the_place(contest: Contest) -> None:
-    contest.enter("Early", noisy(0.5))
+def test_an_erratic_early_one_does_not_buy_the_time_of_a_better_one(contest: Contest) -> None:
+    contest.enter("Early", lambda _challenge, _density, seed: 0.9 * (seed == 0))
     contest.enter("Late", noisy(0.52, turn=1))
     contest.enter("Early", noisy(0.51, turn=2))
-    assert contest.rows() == [("1=", "Early", 3), ("1=", "Late", 2)]
+    assert contest.rows() == [("1=", "Late", 2), ("1=", "Early", 3)]
     (track,) = places_of(read_content(contest.board.path), Phase.PUBLIC)
     assert [place.since - NOON for place in track.places] == [
-        timedelta(hours=1), timedelta(hours=2)
+        timedelta(hours=2), timedelta(hours=3)
     ]  # fmt: skip
-    assert [place.tries for place in track.places] == [2, 1]
+    assert [place.tries for place in track.places] == [1, 2]
+
+
+@pytest.mark.parametrize(("first", "hours"), [(0.6, 1), (0.5, 1), (0.4, 3), (None, 3)])
+def test_the_time_is_that_of_the_first_that_scores_as_much_as_the_one_that_counts(
+    contest: Contest, first: float | None, hours: int
+) -> None:
+    contest.board.change_contest(rule="last")
+    contest.enter("Ada", first)
+    contest.enter("Bob", 0.5)
+    contest.enter("Ada", 0.5)
+    (track,) = places_of(read_content(contest.board.path), Phase.PUBLIC)
+    found = {place.team.name: (place.submission.id, place.since - NOON) for place in track.places}
+    assert found["Ada"] == (3, timedelta(hours=hours))
 
 
 def test_who_becomes_better_is_as_good_since_then(contest: Contest) -> None:

@@ -77,6 +77,22 @@ def test_before_the_end_nothing_final_is_in_the_pages(
     assert not list((tmp_path / "site").rglob("*.sqlite"))
 
 
+def test_the_overlap_with_one_sealed_ticket_is_shown_afterwards_only(
+    tmp_path: Path, circle: Challenge, sealed: Any, relu: Challenge
+) -> None:
+    for name, public in (("open", circle), ("sealed", sealed)):
+        board = Board(toy_contest(tmp_path / f"{name}.sqlite", public, relu), clock=lambda: NOON)
+        board.add_team("Ada", [])
+        board.add(made_up(public, 0.4), team="Ada")
+        before = built(board, tmp_path / f"{name} before")["index.html"]
+        board.finish(with_gaps=True)
+        after = built(board, tmp_path / f"{name} after")["index.html"]
+        columns = [re.findall(r"<th[^>]*>overlap", page) != [] for page in (before, after)]
+        assert columns == [name == "open", True]
+        assert ("overlap: not shown" in before) == (name == "sealed")
+        assert "not shown" not in after
+
+
 def test_afterwards_all_of_it_is(board: Board, tmp_path: Path) -> None:
     board.finish(with_gaps=True)
     pages = built(board, tmp_path / "site")

@@ -16,13 +16,14 @@ from toy_board import made_up, toy_contest
 from plantkit.board.board import Board
 from plantkit.challenges.bundles import Challenge
 from plantkit.scoring.attempts import Attempt
+from plantkit.scoring.evaluation import Evaluation
 
 
-@pytest.fixture(scope="module")
-def scored(tiny_challenges: Path, circle: Challenge) -> Any:
-    """A run on circle that was really scored: the ticket, random masks, and one failed run."""
+def really_scored(circle: Challenge, digits: Any, *, ticket_at: float | None = None) -> Evaluation:
+    """Returns a run on circle that was really scored: of random masks, and of the ticket at one
+    density."""
     ticket = circle.truth.ticket
-    run = made_up(circle, lambda _c, density, seed: None if seed == 2 and density < 0.5 else 0.1)
+    run = made_up(circle, digits)
     attempts = [
         Attempt(
             pruner=one.pruner,
@@ -33,7 +34,7 @@ def scored(tiny_challenges: Path, circle: Challenge) -> Any:
             mask=None
             if one.mask_sha256 is None
             else ticket
-            if one.target_density == 0.5
+            if one.target_density == ticket_at
             else run.masks[one.mask_sha256],
             error=one.error,
             seconds=1.0,
@@ -43,6 +44,16 @@ def scored(tiny_challenges: Path, circle: Challenge) -> Any:
     ]
     masks = {**run.masks, ticket.digest(): ticket}
     return replace(run, records=score_attempts(circle, attempts), masks=masks)
+
+
+@pytest.fixture(scope="module")
+def scored(circle: Challenge) -> Evaluation:
+    """The ticket, random masks, and one failed run."""
+    return really_scored(
+        circle,
+        lambda _c, density, seed: None if seed == 2 and density < 0.5 else 0.1,
+        ticket_at=0.5,
+    )
 
 
 @pytest.fixture
@@ -122,7 +133,97 @@ def test_a_failed_run_that_is_called_valid_is_found(verify: Any, board: Path) ->
 def test_a_record_that_was_left_out_is_found(verify: Any, board: Path) -> None:
     changed(board, lambda results: results["records"].pop())
     found = verify()
-    assert (found.code, "1 of 6 runs are missing" in found.err) == (1, True)
+    assert found.code == 2
+    assert "was changed: in the public run of submission 1, 1 of 6 runs are missing" in found.err
+
+
+def test_records_that_were_added_are_found(
+    verify: Any, board: Path, plantkit_cli: Callable[..., Any], circle: Challenge
+) -> None:
+    def change(results: dict[str, Any]) -> None:
+        results["records"] += [results["records"][1] | {"seed": seed} for seed in range(3, 40)]
+
+    changed(board, change)
+    for found in (verify(), plantkit_cli("leaderboard", "show", "--board", board)):
+        assert (found.code, "37 of 43 records are of no run" in found.err) == (2, True)
+
+
+def test_a_valid_run_that_is_called_failed_is_found(verify: Any, board: Path) -> None:
+    def change(results: dict[str, Any]) -> None:
+        results["records"][0]["status"] = "crash"
+
+    changed(board, change)
+    found = verify()
+    assert (found.code, "failed on the board (crash), but it has the mask" in found.err) == (1, 1)
+
+
+def test_a_valid_run_that_lost_its_mask_is_found(verify: Any, board: Path) -> None:
+    def change(results: dict[str, Any]) -> None:
+        results["records"][0] |= {"status": "crash", "mask_sha256": None}
+
+    changed(board, change)
+    found = verify()
+    assert found.code == 1
+    assert "its masks are not those that it was added with" in found.err
+    assert "the public phase: no run has the mask" in found.err
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("run.weights.weak", 0.0, "weights: strong 1, weak 1, overlap 1 in the run; strong 1, "),
+        ("challenges[0].manifest.overlap_scored", 0, "what the board states of circle-3x60 is not"),
+        ("challenges[0].manifest.ticket.kept", 7, None),
+    ],
+)
+def test_another_protocol_or_manifest_is_found(
+    verify: Any, board: Path, path: str, value: float, words: str | None
+) -> None:
+    connection = sqlite3.connect(board, isolation_level=None)
+    connection.execute("DROP TRIGGER phases_stay")
+    connection.execute(
+        f"UPDATE phases SET results = json_set(results, '$.{path}', json(?))", (json.dumps(value),)
+    )
+    connection.close()
+    found = verify()
+    # Another planted density asks for other runs, so that no record is right.
+    assert found.code == (1 if words else 2)
+    assert (words or "records are of no run") in found.err
+
+
+def test_the_protocol_is_told_and_compared_with_the_suite(
+    verify: Any, tmp_path: Path, board: Path, tiny_challenges: Path
+) -> None:
+    said = "suite toy: densities planted, 0.5; seeds 3; weights strong 1, weak 1, overlap 1"
+    assert said in verify().out
+    suites = tmp_path / "suites"
+    suites.mkdir()
+    (suites / "suites.toml").write_text(
+        '[toy]\ntitle = "Toy"\nchallenges = ["circle-3x60"]\ndensities = ["planted", 0.5]\n'
+        "seeds = 3\n[toy.weights]\nstrong = 2\nweak = 1\noverlap = 1\n",
+        encoding="utf-8",
+        newline="\n",
+    )
+    found = verify("--challenges", suites)
+    assert found.code == 1
+    assert "weights: strong 2, weak 1, overlap 1 in the suite toy; strong 1, " in found.err
+
+
+@pytest.mark.parametrize(("signs", "code"), [((1, 1), 1), ((1, -1), 0)])
+def test_small_differences_that_all_favour_one_are_found(
+    signs: tuple[int, int], code: int, verify: Any, tmp_path: Path, circle: Challenge
+) -> None:
+    path = toy_contest(tmp_path / "other.sqlite", circle, None)
+    Board(path).add_team("Ada", [])
+    run = really_scored(circle, 0.1)
+    records = []
+    for number, record in enumerate(run.records):
+        digits = record.weak.recovered_digits + 0.009 * signs[number % 2]
+        assert digits < 1
+        records.append(replace(record, weak=replace(record.weak, recovered_digits=digits)))
+    Board(path).add(replace(run, records=records), team="Ada")
+    found = verify("--board", path)
+    assert (found.code, "its score is" in found.err) == (code, bool(code)), found
 
 
 def test_an_exchanged_mask_is_found(verify: Any, board: Path, circle: Challenge) -> None:

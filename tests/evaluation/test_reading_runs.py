@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,48 @@ def test_a_run_that_did_not_end_is_not_ranked(copied_run: Path) -> None:
     file.write_text("".join(lines[:-1]), encoding="utf-8", newline="\n")
     with pytest.raises(ResultsError, match=r"1 of 8 runs are missing, the first of .* seed 1"):
         read_run(copied_run)
+
+
+def more_seeds(records: list[dict[str, Any]]) -> None:
+    records += [records[0] | {"seed": seed} for seed in range(2, 40)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (more_seeds, r"38 of 46 records are of no run .* of \w+ on \S+ at density 0\.5, seed 2"),
+        (lambda records: records.append(dict(records[0])), "2 of 9 records are of a run that has"),
+        (lambda records: records[0].update(pruner="nobody"), "1 of 8 .* the first of nobody on"),
+        (lambda records: records[0].update(bundle_sha256="0" * 64), "1 of 8 records are of no run"),
+        (lambda records: records[0].update(challenge="another"), "of no run .* on another at"),
+        (lambda records: records[0].update(target_density=0.4), "of no run .* at density 0.4"),
+        (lambda records: records[0].update(is_planted_density=True), "1 of 8 .* of no run"),
+        (lambda records: records[0].update(rewind_step=7), "1 of 8 records are of no run"),
+        (lambda records: records[0].update(seconds=-1), "seconds is -1; expected 0 or more"),
+    ],
+)
+def test_records_that_are_not_those_of_the_runs_are_refused(
+    copied_run: Path, tmp_path: Path, change: Callable[[list[dict[str, Any]]], None], message: str
+) -> None:
+    value = read_run(copied_run).to_json()
+    change(value["records"])
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(value), encoding="utf-8", newline="\n")
+    lines = "".join(f"{json.dumps(record)}\n" for record in value["records"])
+    (copied_run / "records.jsonl").write_text(lines, encoding="utf-8", newline="\n")
+    for path in (file, copied_run):
+        with pytest.raises(ResultsError, match=message):
+            read_run(path)
+
+
+@pytest.mark.parametrize("key", ["manifest", "limits"])
+def test_results_of_an_older_plantkit_are_told(copied_run: Path, tmp_path: Path, key: str) -> None:
+    value = read_run(copied_run).to_json()
+    del (value["challenges"][0] if key == "manifest" else value["run"])[key]
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(value), encoding="utf-8", newline="\n")
+    with pytest.raises(ResultsError, match="written by an older plantkit: evaluate again"):
+        read_run(file)
 
 
 @pytest.mark.parametrize(

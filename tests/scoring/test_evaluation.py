@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -70,7 +72,14 @@ def evaluation(circle: Challenge, relu: Challenge) -> Evaluation:
             record_of(circle, seed=0),
         ],
         standings=[STANDING],
-        settings=Settings(jobs=6, device="cuda", isolation="full", speed=1.25),
+        settings=Settings(
+            jobs=6,
+            device="cuda",
+            isolation="full",
+            speed=1.25,
+            time_seconds=60.0,
+            memory_mib=512,
+        ),
         started="2030-01-02T03:04:05+00:00",
     )
 
@@ -95,6 +104,7 @@ def test_every_field_of_the_json(evaluation: Evaluation, circle: Challenge) -> N
         "threads": 6,
         "isolation": "full",
         "speed": 1.25,
+        "limits": {"time_seconds": 60.0, "memory_mib": 512},
         "git_hash": git_hash(),
     }
     assert found["env"] == environment()
@@ -151,6 +161,28 @@ def test_the_records_of_a_pruner_on_a_challenge(
     assert evaluation.records_of("snip", relu) == []
     # A challenge is known by its digest: another version of it has the same id.
     assert evaluation.records_of("mine", replace(circle, digest="0" * 64)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"strong": {"recovered_digits": 92.5}}, "strong recovered_digits is 92.5"),
+        ({"weak": {"recovered_accuracy": math.nan}}, "weak recovered_accuracy is nan"),
+        ({"weak": {"recovered_digits": -0.1}}, "weak recovered_digits is -0.1"),
+        ({"overlap": {"adjusted_recall": 1.5}}, "overlap adjusted_recall is 1.5"),
+        ({"density": 2.0}, "density is 2.0"),
+        ({"seconds": math.inf}, "seconds is inf"),
+        ({"seconds": -1.0}, "seconds is -1.0"),
+    ],
+)
+def test_a_record_with_a_figure_that_no_run_has_is_refused(
+    circle: Challenge, changes: dict[str, Any], words: str
+) -> None:
+    value = record_of(circle).to_json()
+    for name, change in changes.items():
+        value[name] = value[name] | change if isinstance(change, dict) else change
+    with pytest.raises(ValueError, match=rf"{re.escape(words)}; expected"):
+        Record.from_json(value)
 
 
 @pytest.mark.parametrize(

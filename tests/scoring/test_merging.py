@@ -12,6 +12,7 @@ from plantkit.challenges.facts import ChallengeFacts
 from plantkit.errors import ResultsError, UsageError
 from plantkit.pruners.sources import PrunerSource
 from plantkit.schemas import violations
+from plantkit.scoring.completeness import missing_runs
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation, Provenance, Settings
 from plantkit.scoring.merging import merge
@@ -80,7 +81,7 @@ def test_pruners_of_all_runs_are_ranked_and_the_same_one_counts_once(circle, rel
     merged = merge({"runs/a": a, "runs/b.json": b})
     found = merged.evaluation
     assert [one.pruner for one in found.standings] == ["yours", "mine", "snip"]
-    assert found.missing() == []
+    assert missing_runs(found.entries, found.challenges, found.protocol, found.records) == []
     assert found.standings[2].score == pytest.approx(a.standings[1].score)
     assert found.started == "2025-12-31"
     assert merged.notes == [
@@ -208,6 +209,23 @@ def test_what_may_change_a_score_a_little_is_told(circle):
     # A run outside of a repository has no commit that could differ.
     nowhere = replace(b, provenance=replace(b.provenance, git_hash=None))
     assert not any("commit" in note for note in merge({"a": a, "b": nowhere}).notes)
+
+
+def test_other_limits_are_told_with_the_runs_that_they_ended(circle):
+    a = run([circle], [MINE], {"mine": 0.5}, settings=Settings(time_seconds=60.0))
+    b = run([circle], [YOURS], {"yours": 0.5}, settings=Settings(memory_mib=512))
+    merged = merge({"a": a, "b": b})
+    assert merged.notes == [
+        "time limit: 60 s in a; 300 s in b",
+        "memory limit: 4096 MiB in a; 512 MiB in b",
+    ]
+    assert merged.evaluation.settings == Settings(time_seconds=None, memory_mib=None)
+    assert violations(merged.evaluation.to_json(), "results") == []
+    failed = replace(a, records=[replace(a.records[0], status="timeout"), *a.records[1:]])
+    assert merge({"a": failed, "b": b}).notes == [
+        "time limit: 60 s in a; 300 s in b. Runs that it ended, and another might not: 1 in a",
+        "memory limit: 4096 MiB in a; 512 MiB in b",
+    ]
 
 
 def test_masks_of_all_runs_are_there(circle):

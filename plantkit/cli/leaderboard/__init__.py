@@ -89,6 +89,7 @@ def command() -> None:
     help="What the workflow installs; see plantkit new assignment --help.  "
     "[default: this version from the package index]",
 )
+@options.limits()
 @options.challenges
 def init(
     directory: Path,
@@ -96,12 +97,14 @@ def init(
     final: str | None,
     plantkit_from: str | None,
     challenge_directories: tuple[Path, ...],
+    time_seconds: float,
+    memory_mib: int,
     **settings: Any,
 ) -> None:
     """Make DIRECTORY, a repository with a new board and the workflow that publishes it.
 
     The challenges and the protocol of the suites are copied into the board. Later changes of the
-    suites do not change it.
+    suites do not change it. Submissions must be evaluated with the same limits.
     """
     from plantkit.board.board import create
     from plantkit.board.contest import Contest, Phase
@@ -112,9 +115,11 @@ def init(
     from plantkit.plugins import find_challenges
 
     found = find_challenges(challenge_directories)
-    phases = {Phase.PUBLIC: phase_of_suite(found, public)}
-    if final is not None:
-        phases[Phase.FINAL] = phase_of_suite(found, final)
+    phases = {
+        phase: phase_of_suite(found, suite, time_seconds=time_seconds, memory_mib=memory_mib)
+        for phase, suite in ((Phase.PUBLIC, public), (Phase.FINAL, final))
+        if suite is not None
+    }
     title = settings["title"] or found.suite(public).title
     contest = _changed(Contest(title=title), settings | {"title": title})
     with scratch_directory() as scratch:
@@ -194,6 +199,11 @@ def change(board: Path, **settings: Any) -> None:
 @click.option("--team", "team_name", required=True, metavar="NAME", help="Who handed it in.")
 @click.option("--pruner", metavar="LABEL", help="Which pruner of the run; needed for several.")
 @click.option("--submitted", type=_time, metavar="TIME", help="When, in UTC.  [default: now]")
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Enter one anew that was retracted, for example since its run failed by our fault.",
+)
 @board_option
 def add(
     runs: tuple[Path, ...],
@@ -201,6 +211,8 @@ def add(
     pruner: str | None,
     submitted: datetime | None,
     board: Path,
+    *,
+    again: bool,
 ) -> None:
     """Add RUN..., directories of plantkit evaluate --run-dir.
 
@@ -217,7 +229,9 @@ def add(
     opened = _opened(board)
     evaluations = [read_run(run) for run in runs]
     for evaluation in evaluations:
-        done = opened.add(evaluation, team=team_name, pruner=pruner, submitted=submitted)
+        done = opened.add(
+            evaluation, team=team_name, pruner=pruner, submitted=submitted, again=again
+        )
         if done.is_new:
             click.echo(f"submission {done.submission} of {done.team}: {done.phase} run added")
         for note in done.notes:

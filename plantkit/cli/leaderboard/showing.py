@@ -152,7 +152,7 @@ def verify(
     from plantkit.board import tables
     from plantkit.board.content import read_content
     from plantkit.board.database import broken_parts
-    from plantkit.board.verifying import published
+    from plantkit.board.verifying import problems_of_phase, protocol_words, published
     from plantkit.board.verifying import verify as verify_entries
     from plantkit.challenges.sealing import find_secret_key
     from plantkit.machine import available_cores
@@ -169,9 +169,9 @@ def verify(
     chosen = [one for one in chosen if phase in one.runs]
     if not chosen:
         raise NothingEvaluatedError(f"no submission has a run of the {phase} phase")
-    challenges = published(
-        content, phase, find_challenges(challenge_directories), find_secret_key(key_file)
-    )
+    catalog = find_challenges(challenge_directories)
+    challenges = published(content, phase, catalog, find_secret_key(key_file))
+    wrong = problems_of_phase(board, content, phase, challenges, catalog)
     with ProgressBar() as progress:
         found = verify_entries(
             board,
@@ -201,11 +201,14 @@ def verify(
         f"{phase} scores, computed again\n\n{table_text(headers, rows)}\n\n"
         "runs: those with a mask. failed: those without, which score nothing.\n"
         "largest: largest difference of a figure of a trained network.\n"
+        f"{textwrap.fill(protocol_words(content, phase), _COLUMNS)}\n"
     )
+    for line in wrong:
+        click.echo(f"the {phase} phase: {line}", err=True)
     for one in found:
         for line in one.problems:
             click.echo(f"submission {one.submission.id}: {line}", err=True)
-    if any(one.problems for one in found):
+    if wrong or any(one.problems for one in found):
         ctx.exit(1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 
@@ -13,8 +13,9 @@ from plantkit.reports.comparisons import comparison_tables
 from plantkit.reports.page.figure import Figure
 from plantkit.reports.page.figures import name_of
 from plantkit.reports.tables import Table, challenge_tables, error_lines, note_lines
+from plantkit.reports.telling import OVERLAP_NOTE, is_overlap_telling
 from plantkit.reports.tracks import effort_table, exceeds_a_budget, standings_tables
-from plantkit.scoring.evaluation import Evaluation
+from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.ranking import by_kind
 from plantkit.scoring.score import SCORING_VERSION
 
@@ -68,7 +69,12 @@ class Sections:
 
     @property
     def standings(self) -> list[Table]:
-        return standings_tables(self._evaluation)
+        secret = set(self.secret)
+        is_secret = is_overlap_telling(self._evaluation, lambda one: one.id in secret)
+        return [
+            _without(table, _TELLING if is_secret else set(), [OVERLAP_NOTE] * is_secret)
+            for table in standings_tables(self._evaluation)
+        ]
 
     @property
     def kinds(self) -> list[Kind]:
@@ -86,10 +92,7 @@ class Sections:
     def _without_telling(self, kind: Sequence[ChallengeFacts], table: Table) -> Table:
         if all(one.digest in self._tickets for one in kind):
             return table
-        rows = [
-            {name: cell for name, cell in row.items() if name not in _TELLING} for row in table.rows
-        ]
-        return Table(title=table.title, rows=rows, notes=table.notes)
+        return _without(table, _TELLING)
 
     @property
     def secret(self) -> list[str]:
@@ -211,9 +214,20 @@ class Sections:
         for density in evaluation.protocol.densities:
             words += ["--density", str(density)]
         words += ["--seeds", str(evaluation.protocol.seeds), "--baselines", "none"]
+        usual, used = Settings(), evaluation.settings
+        if used.time_seconds not in {None, usual.time_seconds}:
+            words += ["--time-limit", f"{used.time_seconds:g}"]
+        if used.memory_mib not in {None, usual.memory_mib}:
+            words += ["--memory-limit", str(used.memory_mib)]
         return shlex.join(words)
 
 
 def _file_name(path: str) -> str:
     """Returns the name of a file; the folders that it lay in are nobody's business."""
     return PureWindowsPath(path).name
+
+
+def _without(table: Table, columns: Container[str], notes: Sequence[str] = ()) -> Table:
+    """Returns a table without columns, with notes that say so."""
+    rows = [{name: cell for name, cell in row.items() if name not in columns} for row in table.rows]
+    return Table(title=table.title, rows=rows, notes=[*table.notes, *notes])

@@ -24,6 +24,7 @@ from plantkit.networks.network import flatten
 from plantkit.reports.html import render
 from plantkit.reports.page import drawings, public_tickets, render_page, rendering
 from plantkit.reports.page.figures import figures_of
+from plantkit.reports.page.sections import Sections
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,31 @@ def test_nothing_of_a_secret_ticket_is_in_the_page(evaluation, circle, tickets):
     # The overlap by density would help to guess it.
     assert re.findall(r'<button type="button">F1</button>', page) == []
     assert re.findall(r'<button type="button">F1</button>', render_page(evaluation, tickets))
+
+
+def test_one_overlap_of_a_secret_ticket_is_not_in_the_standings(evaluation, circle, relu, tickets):
+    def heads(challenges, tickets=(), densities=evaluation.protocol.densities):
+        some = replace(
+            evaluation,
+            challenges=challenges,
+            protocol=replace(evaluation.protocol, densities=densities),
+        )
+        (table,) = Sections(some, [], dict(tickets), []).standings
+        return "overlap" in table.rows[0], any("not shown" in note for note in table.notes)
+
+    circle, relu = (replace(one, overlap_scored=True) for one in (circle, relu))
+    assert heads([circle]) == (False, True)
+    assert heads([circle, relu], densities=(0.5,)) == (False, True)
+    assert heads([circle, relu], densities=("planted", 0.5)) == (True, False)
+    assert heads([circle, replace(relu, overlap_scored=False)]) == (False, True)
+    assert heads([circle], {circle.digest: circle.truth.ticket}) == (True, False)
+
+
+def test_the_command_says_limits_that_are_not_the_usual_ones(evaluation):
+    assert "-limit" not in Sections(evaluation, [], {}, []).command
+    settings = replace(evaluation.settings, time_seconds=1.5, memory_mib=512)
+    command = Sections(replace(evaluation, settings=settings), [], {}, []).command
+    assert command.endswith("--time-limit 1.5 --memory-limit 512")
 
 
 def test_tickets_come_from_open_bundles_in_the_open_only(circle, relu, tiny_challenges, tmp_path):
