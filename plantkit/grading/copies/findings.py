@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +9,8 @@ from plantkit.grading.copies.memories import Memory
 from plantkit.grading.copies.pairs import LEAST_LIKENESS, LEAST_SHARE, SAME, Copies, Pair, Side
 from plantkit.grading.copies.texts import Passage
 from plantkit.grading.grade import clean
-from plantkit.grading.gradebooks.rows import harmless
-from plantkit.reports.tables import render_table
+from plantkit.reports.grids import grid
+from plantkit.reports.spreadsheets import csv_text
 from plantkit.reports.templates import fill_in
 
 #: Most rows of a table on a terminal and on a page; the CSV has all.
@@ -61,8 +59,8 @@ class Findings:
                 for pair in pairs[:MOST_LINES]
             ]
             header = ["first", "second", "same code", "same masks"]
-            align = ["left", "left", "right", "left"]
-            yield from render_table(header, rows, align=align).splitlines()
+            left = ["first", "second", "same masks"]
+            yield from grid(header, rows, left=left).splitlines()
             yield from _more(len(pairs))
         if self.memories:
             yield f"seem to know the answer of a public instance: {len(self.memories)}"
@@ -77,7 +75,7 @@ class Findings:
                 for one in self.memories[:MOST_LINES]
             ]
             header = ["hand-in", "public instance", "there", "fresh", "of what"]
-            yield from render_table(header, table).splitlines()
+            yield from grid(header, table).splitlines()
             yield from _more(len(self.memories))
         if self.copies.unchanged:
             yield (
@@ -87,9 +85,7 @@ class Findings:
 
     def csv(self) -> str:
         """Returns all of it as CSV, a row for each pair and for each memory."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_HEADER)
+        rows = []
         for pair in self.copies.pairs:
             first, second = pair.sides
             likeness = "" if pair.likeness is None else _floor(pair.likeness)
@@ -100,11 +96,11 @@ class Findings:
                 *(likeness, str(pair.runs), str(pair.as_near or ""), pair.nearest),
                 *(f"{pair.nearest_likeness:.3f}" if pair.nearest else "", why(pair)),
             ]
-            writer.writerow(map(harmless, cells))
+            rows.append(cells)
         for memory in self.memories:
             cells = ["memory", memory.id, self.name(memory.id), *[""] * (len(_HEADER) - 4)]
-            writer.writerow(map(harmless, [*cells, recalled(memory)]))
-        return text.getvalue()
+            rows.append([*cells, recalled(memory)])
+        return csv_text(_HEADER, rows)
 
     def html(self) -> str:
         """Returns it as a part of a page; "" where there is nothing to look at."""
