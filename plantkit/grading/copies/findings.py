@@ -17,6 +17,7 @@ from plantkit.reports.templates import fill_in
 MOST_LINES, MOST_ON_PAGE = 10, 100
 #: Most passages of one hand-in that are named, and names in one cell.
 _MOST_PASSAGES, _MOST_NAMES = 6, 12
+_CUT = "too long, so that only a part of the code was compared"
 _HEADER = (
     "what",
     "first id",
@@ -82,9 +83,11 @@ class Findings:
                 "added nothing to the code that was handed out: "
                 f"{self._listed(self.copies.unchanged)}"
             )
+        if self.copies.cut:
+            yield f"{_CUT}: {self._listed(self.copies.cut)}"
 
     def csv(self) -> str:
-        """Returns all of it as CSV, a row for each pair and for each memory."""
+        """Returns all of it as CSV, a row for each pair, each memory and each that was cut."""
         rows = []
         for pair in self.copies.pairs:
             first, second = pair.sides
@@ -97,15 +100,19 @@ class Findings:
                 *(f"{pair.nearest_likeness:.3f}" if pair.nearest else "", why(pair)),
             ]
             rows.append(cells)
+        empty = [""] * (len(_HEADER) - 4)
         for memory in self.memories:
-            cells = ["memory", memory.id, self.name(memory.id), *[""] * (len(_HEADER) - 4)]
-            rows.append([*cells, recalled(memory)])
+            cells = ["memory", memory.id, self.name(memory.id), *empty, recalled(memory)]
+            rows.append(cells)
+        rows += [["cut", one, self.name(one), *empty, _CUT] for one in self.copies.cut]
         return csv_text(_HEADER, rows)
 
     def html(self) -> str:
         """Returns it as a part of a page; "" where there is nothing to look at."""
         copies = self.copies
-        if not (copies.pairs or self.memories or copies.unchanged or copies.same_masks):
+        if not (
+            copies.pairs or self.memories or copies.unchanged or copies.cut or copies.same_masks
+        ):
             return ""
         return fill_in(
             "plantkit.grading.copies",
@@ -117,6 +124,8 @@ class Findings:
             memories=self.memories,
             same_masks=[(group, self._listed(group.ids)) for group in copies.same_masks],
             unchanged=self._listed(copies.unchanged),
+            cut=self._listed(copies.cut),
+            cut_why=_CUT,
             shown_name=self.name,
             why=why,
             places=_some_places,
