@@ -70,13 +70,14 @@ class Findings:
                     self.name(one.id, 18),
                     clean(f"{one.challenge} at {one.multiple:.3g}x", 26),
                     f"{one.known:.0%}",
-                    f"{one.fresh:.0%}",
+                    "failed" if one.fresh is None else f"{one.fresh:.0%}",
                     one.what,
                 ]
                 for one in self.memories[:MOST_LINES]
             ]
             header = ["hand-in", "public instance", "there", "fresh", "of what"]
-            yield from grid(header, table).splitlines()
+            left = ["hand-in", "public instance", "of what"]
+            yield from grid(header, table, left=left).splitlines()
             yield from _more(len(self.memories))
         if self.copies.unchanged:
             yield (
@@ -145,9 +146,10 @@ def why(pair: Pair) -> str:
 def recalled(memory: Memory) -> str:
     """Returns what a hand-in knows of a public instance, in words."""
     several = "s" if memory.instances > 1 else ""
+    there = "all runs failed" if memory.fresh is None else f"{memory.fresh:.0%}"
     return clean(
         f"{memory.what}: {memory.known:.0%} on {memory.challenge} at {memory.multiple:.3g}x, "
-        f"{memory.fresh:.0%} on {memory.instances} fresh instance{several} like it",
+        f"{there} on {memory.instances} fresh instance{several} like it",
         200,
     )
 

@@ -119,6 +119,14 @@ def test_the_csv_has_a_row_for_each():
     assert "100% on circle-5x100 at 3x, 2% on 2 fresh instances like it" in memory["why"]
 
 
+def test_a_hand_in_that_fails_on_fresh_instances_is_said_to():
+    failed = findings(memories=[replace(MEMORY, fresh=None)])
+    assert re.search(r"circle-5x100 at 3x +100% +failed +the ticket", "\n".join(failed.lines()))
+    words = "100% on circle-5x100 at 3x, all runs failed on 2 fresh instances like it"
+    assert words in failed.csv()
+    assert words in failed.html()
+
+
 def test_those_whose_code_was_cut_are_named():
     cut = findings(pairs=[], memories=[], unchanged=[], cut=["e"], e=HOSTILE)
     [line] = cut.lines()
