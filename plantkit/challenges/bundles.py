@@ -22,11 +22,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plantkit.challenges import sealing
+from plantkit.challenges import densities, sealing
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.files import MOST_HEADER_BYTES, parse_tensors, read_digested
 from plantkit.challenges.manifests import MANIFEST, SEALED, TRAIN, TRUTH, WEIGHTS, read_manifest
-from plantkit.errors import BundleError, SealedTruthError
+from plantkit.errors import BundleError, SealedTruthError, UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task, TaskKind
@@ -57,15 +57,32 @@ class PublicChallenge(ChallengeFacts):
     weights: Mapping[str, Tensor] = field(repr=False)
     train: Samples = field(repr=False)
 
-    def problem(self, *, density: float, seed: int) -> Problem:
-        """Returns what a pruner may see of this challenge."""
+    def problem(self, *, density: float | str, seed: int) -> Problem:
+        """Returns what a pruner may see of this challenge.
+
+        Args:
+            density: in (0, 1], or a multiple of the planted density such as "3x".
+
+        Raises:
+            UsageError: it is neither, or the multiple is above 1.
+        """
+        try:
+            asked = densities.parse_density(str(density))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        found = self.density_of(asked)
+        if found is None:
+            raise UsageError(
+                f"density {density} is above 1 on {self.id}, whose planted density is "
+                f"{self.planted_density:.4g}"
+            )
         return Problem(
             name=self.id,
             network=self.network,
             task=self.task,
             weights=self.weights,
             train=self.train,
-            density=density,
+            density=found,
             seed=seed,
             recipe=self.recipe,
         )

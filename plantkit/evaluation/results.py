@@ -108,8 +108,10 @@ class EvaluationResult:
         return self.evaluation.to_json()
 
     def __repr__(self) -> str:
-        """The standings, and what went wrong, as text."""
-        return "\n\n".join(self._parts("simple", "\n".join))
+        """The standings, and what went wrong, as the command line prints them."""
+        from plantkit.reports import table
+
+        return table.render(self.evaluation).rstrip()
 
     def _repr_html_(self) -> str:
         """The standings, and what went wrong, as HTML; Jupyter calls this."""
@@ -199,11 +201,14 @@ class EvaluationResult:
         """Writes one HTML page with everything, as `plantkit report` does, and returns its path.
 
         Raises:
-            OSError: it cannot be written.
+            UsageError: it cannot be written.
         """
         from plantkit.reports import html
 
-        write_whole(Path(path), html.render(self.evaluation))
+        try:
+            write_whole(Path(path), html.render(self.evaluation))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from error
         return Path(path)
 
     def __getitem__(self, name: str) -> PrunerFigures:

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import PurePath
 from typing import Any, cast
 
+from plantkit.challenges.densities import multiple_of
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.errors import ResultsError, UsageError
 from plantkit.networks.masks import Mask
@@ -103,7 +104,7 @@ def contradictions(runs: _Runs) -> list[str]:
     """Returns why scores of the runs mean different things, a line each: which run has what."""
     protocols: dict[str, Callable[[Evaluation], Any]] = {
         "seeds": lambda run: run.protocol.seeds,
-        "densities": lambda run: ", ".join(sorted(map(str, run.protocol.densities))),
+        "densities": lambda run: ", ".join(_in_order(run.protocol.densities)),
         "weights": lambda run: (
             f"strong {run.protocol.strong_weight:g}, weak {run.protocol.weak_weight:g}, "
             f"overlap {run.protocol.overlap_weight:g}"
@@ -341,3 +342,8 @@ def _provenance(every: Sequence[Provenance]) -> Provenance:
 def _joined(values: Iterable[str]) -> str:
     """Returns different values in their order, separated by commas."""
     return ", ".join(dict.fromkeys(values))
+
+
+def _in_order(densities: Sequence[float | str]) -> list[str]:
+    """Returns densities as they are written, numbers and multiples each from the lowest."""
+    return [str(one) for one in sorted(densities, key=lambda one: (multiple_of(one) or 0, one))]

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from plantkit.challenges import bundles, freezing
+from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.drafting import Order, draft_challenge
 from plantkit.challenges.manifests import read_manifest
 from plantkit.challenges.verification import verify_bundle
@@ -269,3 +270,18 @@ def test_the_digest_covers_everything(tiny_challenges, copied_bundle):
 def test_bundles_can_be_moved(copied_bundle, tmp_path):
     moved = shutil.move(copied_bundle, tmp_path / "elsewhere")
     assert bundles.load(Path(moved)).id == "circle-3x60"
+
+
+@pytest.mark.parametrize(
+    ("density", "message"),
+    [("1y", "not a density"), (5, "out of range"), ("9999x", "is above 1 on circle-3x60")],
+)
+def test_a_problem_of_no_density_is_an_error(
+    circle: Challenge, density: float | str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        circle.problem(density=density, seed=0)
+
+
+def test_a_problem_may_be_asked_for_by_a_multiple(circle: Challenge) -> None:
+    assert circle.problem(density="2x", seed=0).budget == 2 * circle.ticket_kept

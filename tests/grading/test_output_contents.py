@@ -391,7 +391,7 @@ def test_summary() -> None:
 
 def test_summary_without_marks_and_on_lines_of_their_own() -> None:
     assert github.summary(BROKEN) == (
-        "## Pruning\n\n**0 of 0 points**, not passed: mine.py\n\nno prune&#40;&#41;\n"
+        "## Pruning\n\n**0 of 0 points**, not passed: mine.py\n\nno prune()\n"
     )
     passed = replace(GRADE, marks=[replace(PASSED, description="a\nb")])
     text = github.summary(passed)

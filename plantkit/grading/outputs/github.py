@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from plantkit.grading.grade import Grade, Mark, MarkVerdict
 from plantkit.grading.outputs import fitted
 from plantkit.reports.tables import render_table
@@ -17,8 +19,11 @@ _SIGNS = {
     MarkVerdict.ERROR: "💥",
     MarkVerdict.NOT_RUN: "not run",
 }
-#: Characters that Markdown, HTML or GitHub's own links give a meaning to.
-_SPECIAL = frozenset("\\`*_{}[]()<>#+-!|~@:&\"'$^=")
+#: What Markdown, HTML or GitHub's own links give a meaning to: some characters everywhere, colons
+#: of addresses and of emoji, dots of addresses, and what begins a list or a heading.
+_SPECIAL = re.compile(
+    r"[\\`*_\[\]<>#|~@&$]|:(?=\S)|(?<=www)\.|^\s*[-+=]|^\s*\d+[.)](?=\s|$)", re.I | re.M
+)
 
 
 def summary(grade: Grade) -> str:
@@ -78,8 +83,11 @@ def _row(mark: Mark) -> tuple[str, ...]:
 
 def escaped(text: str) -> str:
     """Returns text that Markdown shows as it is, on one line."""
-    entities = "".join(f"&#{ord(c)};" if c in _SPECIAL else c for c in text)
-    return entities.replace("\n", "<br>")
+
+    def entities(found: re.Match[str]) -> str:
+        return "".join(c if c.isalnum() or c.isspace() else f"&#{ord(c)};" for c in found[0])
+
+    return _SPECIAL.sub(entities, text).replace("\n", "<br>")
 
 
 def _command(kind: str, file: str, line: int, title: str, message: str) -> str:
