@@ -23,6 +23,7 @@ _SHARED = {
     "remarks",
     "rendering",
     "tables",
+    "telling",
     "templates",
     "tracks",
 }
