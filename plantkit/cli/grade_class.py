@@ -9,7 +9,7 @@ import click
 
 from plantkit.cli import options
 from plantkit.cli.output import warn
-from plantkit.cli.progress import ProgressBar
+from plantkit.cli.progress import ProgressBar, Verbosity
 from plantkit.errors import UsageError
 from plantkit.evaluation.requests import Request
 from plantkit.grading.grade import clean
@@ -54,6 +54,7 @@ from plantkit.grading.grade import clean
 @click.option("--anonymise", is_flag=True, help="Print pseudonyms instead of names.")
 @options.jobs
 @options.isolation
+@options.progress
 @options.key
 @options.challenges
 @click.pass_context
@@ -71,6 +72,7 @@ def command(
     only: tuple[str, ...],
     *,
     anonymise: bool,
+    verbosity: Verbosity,
     **values: Any,
 ) -> None:
     """Mark all hand-ins in FOLDER, a folder or zip that a course host exported.
@@ -90,7 +92,8 @@ def command(
     """
     from plantkit.files import write_whole
     from plantkit.grading.classes.directory import ClassDirectory
-    from plantkit.grading.classes.grading import ClassJob, grade_class
+    from plantkit.grading.classes.grading import grade_class
+    from plantkit.grading.classes.job import ClassJob
     from plantkit.grading.classes.likenesses import find_likenesses
     from plantkit.grading.classes.reports import write_reports, write_rows
     from plantkit.grading.classes.secrets import pseudonyms
@@ -102,6 +105,12 @@ def command(
     rubric = read_rubric(rubric_path)
     _check_places(folder, out)
     handed_out = given_code(given)
+    job = ClassJob.of(
+        rubric,
+        Request(pruners=[str(folder)], **values),
+        only=only or None,
+        may_lose=host is not None,
+    )
     with ClassDirectory(out) as directory:
         handins = read_handins(
             folder,
@@ -111,20 +120,16 @@ def command(
             due=due,
             assignment=assignment,
         )
-        with ProgressBar() as progress:
+        with ProgressBar(verbosity) as progress:
             graded = grade_class(
-                ClassJob(
-                    rubric=rubric,
-                    request=Request(pruners=[str(folder)], **values),
-                    only=only or None,
-                ),
+                job,
                 handins,
                 directory,
                 warn=warn,
                 progress=progress.show,
                 on_graded=lambda some: write_rows(directory, some),
             )
-        findings = find_likenesses(directory, handins.handins, handed_out)
+        findings = find_likenesses(directory, graded, handed_out)
         write_whole(directory.path / "copies.csv", findings.csv())
         figures = write_reports(directory, graded, handins, rubric, copies=findings.html())
         shown = pseudonyms([one.handin.id for one in graded], directory.secret)

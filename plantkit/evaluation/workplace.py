@@ -59,12 +59,14 @@ class Plan(Protocol):
 class Trial:
     """What came of one pruner on all tasks.
 
-    pruner: as given. entry: None if it cannot be loaded; error says why. records: in the order of
-    the tasks, densities and seeds. masks: those of the records, None where a run failed.
-    hangs: whether nothing more of it should be run. seconds: how long it has been at work.
+    pruner: as given. sha256: of the files that were read, None if they cannot be. entry: None if it
+    cannot be loaded; error says why. records: in the order of the tasks, densities and seeds.
+    masks: those of the records, None where a run failed. hangs: whether nothing more of it should
+    be run. seconds: how long it has been at work.
     """
 
     pruner: str
+    sha256: str | None = None
     entry: Entry | None = None
     error: PluginError | None = None
     records: list[Record] = field(default_factory=list)
@@ -237,7 +239,7 @@ class Workplace(Generic[PlanType]):
         trial = work.trial
         trial.started = time.monotonic()
         try:
-            trial.entry = self._entry(trial.pruner, slot)
+            trial.entry = self._entry(trial, slot)
             self._begin(work, events)
         except PluginError as error:
             trial.error = error
@@ -246,20 +248,21 @@ class Workplace(Generic[PlanType]):
             work.failure = error
             events.put(work)
 
-    def _entry(self, pruner: str, slot: Slot) -> Entry:
-        """Returns the entry of a pruner, as given on the command line.
+    def _entry(self, trial: Trial, slot: Slot) -> Entry:
+        """Returns the entry of a trial's pruner; the trial learns which files that is.
 
         Raises:
             PluginError: it cannot be loaded, its file defines several, or it asks for rewinding.
         """
-        check_submitted(pruner)
-        source = parse_pruner(pruner)
-        if source.path is None:
+        check_submitted(trial.pruner)
+        source = parse_pruner(trial.pruner).read()
+        if source.submission is None:
             return self._installed.entry(source)
+        trial.sha256 = source.submission.digest
         entries, broken = load_submissions([source], slot.backend, self.resources.limits)
         if broken:
             raise broken[0]
-        return only_entry(pruner, entries)
+        return only_entry(trial.pruner, entries)
 
     def _begin(self, work: _Work, events: _Events) -> None:
         assert work.trial.entry is not None

@@ -44,12 +44,13 @@ _RUNS_AGAIN = {"conformance", "determinism"}
 class Graded:
     """A submission's grade, and what it comes from.
 
-    records: of all its runs. masks: of the records, None where a run failed. tracebacks: what
-    failed, and the traceback in the submission's own lines, of runs on challenges that students
-    know.
+    sha256: of the files that were graded, None if they cannot be read. records: of all its runs.
+    masks: of the records, None where a run failed. tracebacks: what failed, and the traceback in
+    the submission's own lines, of runs on challenges that students know.
     """
 
     grade: Grade
+    sha256: str | None = None
     records: Sequence[Record] = ()
     masks: Sequence[Mask | None] = ()
     tracebacks: Sequence[tuple[str, str]] = ()
@@ -212,6 +213,7 @@ class Grader:
                 ),
                 seconds=lambda: trial.seconds,
             ),
+            sha256=trial.sha256,
             records=trial.records,
             masks=trial.masks,
             tracebacks=[
@@ -257,7 +259,11 @@ class Grader:
             error_line=line or (int(named[1]) if named else None),
             format_errors=[message],
         )
-        return Graded(grade=grade, tracebacks=[(Path(trial.pruner).name, error.traceback)])
+        return Graded(
+            grade=grade,
+            sha256=trial.sha256,
+            tracebacks=[(Path(trial.pruner).name, error.traceback)],
+        )
 
     def _measured(self, criterion: Criterion, trial: Trial, slot: Slot) -> Measured:
         entry = trial.entry

@@ -43,6 +43,71 @@ class GradingPlan:
     hidden: tuple[Path, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedBundles:
+    """The bundles that a rubric names, found and not yet loaded.
+
+    paths: by digest, so that no bundle is run twice. run: digests of the run's challenges, and
+    its protocol. looked_at: digests of what a criterion looks at, by its position. models: digests
+    of what fresh instances are like, and how many. directories: plugins' of challenges.
+    """
+
+    paths: Mapping[str, Path]
+    run: Sequence[str]
+    protocol: Protocol
+    looked_at: Mapping[int, Sequence[str]]
+    models: Mapping[str, int]
+    directories: Sequence[Path]
+
+
+def find_bundles(
+    rubric: Rubric, active: Sequence[Criterion], request: Request, *, warn: Warn
+) -> NamedBundles:
+    """Returns the bundles that the active criteria are about.
+
+    Args:
+        request: where challenges are found.
+
+    Raises:
+        RubricError: the rubric asks for something that does not exist.
+        BundleError: a manifest is invalid.
+    """
+    registry = load_installed()
+    directories = registry.challenge_directories()
+    found = catalog.find(request.challenge_directories, plugins=directories)
+    for used, other in found.shadowed:
+        warn(f"{other} is another bundle than {used}, which is used for {used.name!r}")
+    _check_names(rubric, active, registry)
+    names, protocol = _run_of(rubric, found)
+    paths: dict[str, Path] = {}
+
+    def add(name: str, *where: str | int) -> str:
+        path = _bundle(rubric, found, name, *where)
+        digest = bundles.read_manifest(path)[1]
+        paths.setdefault(digest, path)
+        return digest
+
+    run = [add(name, "run", "challenges", position) for position, name in enumerate(names)]
+    looked_at: dict[int, list[str]] = {}
+    models: dict[str, int] = {}
+    for criterion in active:
+        digests = run
+        if criterion.challenge is not None:
+            digests = [add(criterion.challenge, "criteria", criterion.position, "challenge")]
+        _check_density(rubric, criterion, [paths[digest] for digest in digests])
+        looked_at[criterion.position] = digests
+        if criterion.fresh is not None:
+            models[digests[0]] = max(models.get(digests[0], 0), criterion.fresh)
+    return NamedBundles(
+        paths=paths,
+        run=run,
+        protocol=protocol,
+        looked_at=looked_at,
+        models=models,
+        directories=directories,
+    )
+
+
 def make_plan(
     rubric: Rubric,
     active: Sequence[Criterion],
@@ -65,63 +130,40 @@ def make_plan(
         BundleError: a challenge is invalid.
         SealedTruthError: a challenge is sealed, and its key was not given.
     """
-    registry = load_installed()
-    plugin_directories = registry.challenge_directories()
-    found = catalog.find(request.challenge_directories, plugins=plugin_directories)
-    for used, other in found.shadowed:
-        warn(f"{other} is another bundle than {used}, which is used for {used.name!r}")
-    _check_names(rubric, active, registry)
-    names, protocol = _run_of(rubric, found)
-    paths: dict[str, Path] = {}  # by digest, so that no bundle is run twice
-
-    def add(name: str, *where: str | int) -> str:
-        path = _bundle(rubric, found, name, *where)
-        digest = bundles.read_manifest(path)[1]
-        paths.setdefault(digest, path)
-        return digest
-
-    run = [add(name, "run", "challenges", position) for position, name in enumerate(names)]
-    public: dict[int, list[str]] = {}  # digests of what a criterion looks at, by its position
-    models: dict[str, int] = {}  # digests of what fresh instances are like, and how many
-    for criterion in active:
-        digests = run
-        if criterion.challenge is not None:
-            digests = [add(criterion.challenge, "criteria", criterion.position, "challenge")]
-        _check_density(rubric, criterion, [paths[digest] for digest in digests])
-        public[criterion.position] = digests
-        if criterion.fresh is not None:
-            models[digests[0]] = max(models.get(digests[0], 0), criterion.fresh)
+    named = find_bundles(rubric, active, request, warn=warn)
     # Fresh ones are planted in memory: their truth lies on no disk that a submission might read.
     fresh = {
         digest: fresh_challenges(
-            [bundles.read_manifest(paths[digest])[0]],
+            [bundles.read_manifest(named.paths[digest])[0]],
             count,
             secret(),
             jobs=jobs,
             progress=progress,
         )
-        for digest, count in models.items()
+        for digest, count in named.models.items()
     }
     key = find_secret_key(request.key_file)
     loaded: dict[str, Challenge] = {}
     looked_at: dict[int, Sequence[Challenge]] = {}
     for criterion in active:
-        digests = public[criterion.position]
+        digests = named.looked_at[criterion.position]
         if criterion.fresh is not None:
             looked_at[criterion.position] = fresh[digests[0]][: criterion.fresh]
             continue
         for digest in digests:
             if digest not in loaded:
-                loaded[digest] = bundles.load(paths[digest], key=key)
+                loaded[digest] = bundles.load(named.paths[digest], key=key)
         looked_at[criterion.position] = [loaded[digest] for digest in digests]
     shown = [c for c in active if not c.hidden and c.fresh is None]
     return GradingPlan(
-        tasks=_tasks(active, looked_at, protocol),
+        tasks=_tasks(active, looked_at, named.protocol),
         looked_at=looked_at,
-        visible=frozenset(run).union(*(public[criterion.position] for criterion in shown)),
+        visible=frozenset(named.run).union(
+            *(named.looked_at[criterion.position] for criterion in shown)
+        ),
         fresh=frozenset(one.digest for made in fresh.values() for one in made),
-        protocol=protocol,
-        hidden=(*request.challenge_directories, *plugin_directories, *paths.values()),
+        protocol=named.protocol,
+        hidden=(*request.challenge_directories, *named.directories, *named.paths.values()),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_LINES = 10
 MORE = "--details explains the columns and has tables per challenge and all messages."
 
+_MEANING = "strong, weak: digits recovered untrained and trained; overlap: ticket found."
 #: Where an interval tells less than it seems to.
 _WEAK_COVERAGE = {
     "some instances": "Intervals are over seeds only for kinds with one instance.",
@@ -60,7 +61,8 @@ def _of_all(evaluation: Evaluation) -> list[str]:
     covered = coverage(challenges, protocol)
     densities = ", ".join(map(str, protocol.densities))
     lines = [
-        f"At densities {densities} (1x is the planted one), {seeds}; {_interval_words(covered)}"
+        _MEANING,
+        f"At densities {densities} (1x is the planted one), {seeds}; {_interval_words(covered)}",
     ]
     if covered.value in _WEAK_COVERAGE:
         lines.append(_WEAK_COVERAGE[covered.value])

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from plantkit.reports.details import detail_tables
-from plantkit.reports.grids import WIDTH, grid, printable, shortened, style
+from plantkit.reports.grids import WIDTH, grid, printable, style
 from plantkit.reports.remarks import MORE, remark_lines
 from plantkit.reports.tables import Table
 from plantkit.reports.tracks import standings_tables
@@ -61,7 +61,8 @@ def _standings(table: Table) -> Table:
 
 
 def _text(table: Table, *, styled: bool, ranked: bool = False) -> str:
-    lines = [style(shortened(table.title), "bold", styled=styled), ""]
+    title = textwrap.wrap(printable(table.title), WIDTH, subsequent_indent="  ")
+    lines = [*(style(line, "bold", styled=styled) for line in title), ""]
     if table.rows:
         headings = list(table.rows[0])
         styles = {

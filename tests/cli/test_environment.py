@@ -21,7 +21,10 @@ from plantkit.errors import UsageError
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 
 #: Options and arguments that are read, not written.
-READ = {"bundle", "challenge_directories", "key_file", "reveal", "rubric_path", "runs"}
+READ = {
+    *("board", "bundle", "challenge_directories", "folder", "given", "key_file", "reveal"),
+    *("roster", "rubric_path", "runs", "ticket_directories"),
+}
 #: What these name is made at once, before any work.
 MADE_AT_ONCE = {("keygen", "out"), ("pruner", "file")}
 

@@ -66,7 +66,8 @@ def test_a_record_stands_next_to_a_bundle_and_leaves_its_digest_alone(
 ):
     _, digest = read_manifest(copied_bundle)
     assert read_alternatives(copied_bundle, digest) is None
-    assert "none was searched for" in plantkit_cli("show", copied_bundle).out
+    shown = " ".join(plantkit_cli("show", copied_bundle).out.split())
+    assert "none was searched for" in shown
     (copied_bundle / ALTERNATIVES).write_text(json.dumps(record))
     assert read_alternatives(copied_bundle, digest) == record
     assert load(copied_bundle).digest == digest

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from plantkit.grading.classes.graded import GradedHandIn, Grading
 from plantkit.grading.classes.secrets import FILE, class_secret
 from plantkit.grading.feedback import FORMATS as FEEDBACK
 from plantkit.grading.feedback import find_feedback, render_feedback
-from plantkit.grading.gradebooks.rows import harmless
+from plantkit.reports.spreadsheets import csv_text
 
 if TYPE_CHECKING:
     from plantkit.networks.masks import Mask
@@ -75,9 +73,7 @@ class ClassDirectory(Journal[Grading]):
 
     def write_history(self) -> None:
         """Writes who got what when, the first grading first."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_HEADER)
+        rows = []
         for one in self.records:
             grade = one.grade or {}
             row = [
@@ -85,17 +81,19 @@ class ClassDirectory(Journal[Grading]):
                 *(str(grade.get(key, "")) for key in ("points", "max_points", "passed")),
                 *(one.why, one.digest[:_DIGITS]),
             ]
-            writer.writerow(map(harmless, row))
-        write_whole(self.path / _HISTORY, text.getvalue())
+            rows.append(row)
+        write_whole(self.path / _HISTORY, csv_text(_HEADER, rows))
 
-    def write_feedback(self, graded: GradedHandIn) -> None:
-        """Writes what the student reads, in every form; removes it where there is no grade."""
+    def write_feedback(self, graded: Sequence[GradedHandIn]) -> None:
+        """Writes what students read, in every form; removes it of whoever has no grade now."""
+        there = {one.handin.id for one in graded if one.grade is not None}
         for name in FEEDBACK:
-            path = self.path / "feedback" / f"{graded.handin.id}{find_feedback(name).SUFFIX}"
-            if graded.grade is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_whole(path, render_feedback(name, graded.handin, graded.grade))
+            for gone in self.last().keys() - there:
+                self._feedback(gone, name).unlink(missing_ok=True)
+            for one in graded:
+                if one.grade is not None:
+                    text = render_feedback(name, one.handin, one.grade)
+                    write_whole(self._feedback(one.handin.id, name), text)
 
     def write_runs(self, one: str, records: Sequence[Record], masks: Mapping[str, Mask]) -> None:
         """Keeps the records of a hand-in's runs, and masks by the keys of runs."""
@@ -142,6 +140,9 @@ class ClassDirectory(Journal[Grading]):
         for path in sorted((self.path / "references").glob("*/*.safetensors")):
             found.setdefault(path.stem, {}).update(unpacked(path.read_bytes()))
         return found
+
+    def _feedback(self, one: str, name: str) -> Path:
+        return self.path / "feedback" / f"{one}{find_feedback(name).SUFFIX}"
 
     def _reference(self, where: str, name: str) -> Path:
         return self.path / "references" / where / f"{name}.safetensors"

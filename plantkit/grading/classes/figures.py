@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import itertools
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,34 @@ _STATUSES = {
     "crash": "crashed",
     "invalid": "gave an invalid mask",
 }
+#: Causes whose names say little by themselves. Of others, the kind of error is told.
+_CAUSES = {
+    "time": "time limit",
+    "memory": "memory",
+    "disk": "disk space",
+    "file-size": "a file too large",
+    "threads": "too many threads",
+    "children": "too many processes",
+    "processes": "it starts processes",
+    "programs": "it starts programs",
+    "compilers": "it compiles",
+    "network": "it wants the network",
+    "reading": "it reads other files",
+    "writing": "it writes elsewhere",
+    "directory": "a file that is not there",
+    "packages": "a package that is not there",
+    "own-files": "a file of its own is missing",
+    "device": "it wants a GPU",
+    "killed": "killed",
+}
 _ERROR_NAME = re.compile(r"[A-Za-z_.]*(?:Error|Exception|Exit|Interrupt)\b")
+#: Kinds of errors that are shown to all: a student can call an error of one's own anything.
+_KNOWN_ERRORS = {
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+} | {"OutOfMemoryError", "torch.OutOfMemoryError", "LinAlgError", "JSONDecodeError"}
+_OWN_ERROR = "an error of its own"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +230,9 @@ def _failing(
 
 def _what(words: str, error: str, limits: Limits) -> str:
     """Returns what happened in a few words: what, and the cause or the kind of error."""
-    cause = cause_in(error, limits).replace("-", " ")
+    cause = cause_in(error, limits)
     kind = _ERROR_NAME.search(error)
-    detail = cause.replace("time", "time limit") or (kind[0] if kind else "")
-    is_said = cause in {"", "time", "memory"} and words != "cannot be loaded" and not kind
+    shown = "" if kind is None else kind[0] if kind[0] in _KNOWN_ERRORS else _OWN_ERROR
+    detail = _CAUSES.get(cause) or shown
+    is_said = cause in {"time", "memory"} and words != "cannot be loaded"
     return words if not detail or is_said else f"{words}, {detail}"

@@ -18,11 +18,11 @@ class Basis:
     """What a grade depends on besides the hand-in, by digests.
 
     rubric: of the rubric's text, the versions and the secret of fresh instances. challenges: of
-    all that is run on.
+    the bundles that it names, and how they are run on.
     """
 
     rubric: str
-    challenges: str = ""
+    challenges: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,10 @@ class Grading:
 class GradedHandIn:
     """A hand-in and its last grade.
 
-    status: `GRADED`, `MISSING`, `ERROR`, or "" where it was not its turn yet. graded: when, ISO
-    8601. digest: of its files. message: why it could not be graded.
+    status: `GRADED`, `MISSING`, `ERROR`, or "" where it was not its turn yet. Where it is `ERROR`,
+    an earlier grade stays. graded: when that grade was made, ISO 8601. digest: of the files that
+    it is of. is_current: whether these are the files as they are now. message: why it could not be
+    graded.
     """
 
     handin: HandIn
@@ -64,4 +66,5 @@ class GradedHandIn:
     status: str = ""
     graded: str = ""
     digest: str = ""
+    is_current: bool = False
     message: str = ""

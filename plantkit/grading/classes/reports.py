@@ -1,4 +1,4 @@
-"""Writes what staff read of a class: gradebooks, the pages and the history."""
+"""Writes what is read of a class: gradebooks, feedback, the pages and the history."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_reports(
     *,
     copies: str = "",
 ) -> ClassFigures:
-    """Writes all gradebooks, the pages and the history, and returns the figures in them.
+    """Writes all gradebooks, feedback, the pages and the history, and returns the figures.
 
     A gradebook whose extra is not installed is left out.
 
@@ -47,6 +47,7 @@ def write_reports(
         except MissingExtraError as error:
             notes.append(f"{find_gradebook(name).FILE} was not written: {error}")
     directory.write_history()
+    directory.write_feedback(graded)
     figures = class_figures(
         graded,
         {one.handin.id: directory.records_of(one.handin.id) for one in graded},

@@ -28,7 +28,7 @@ def lines(
         more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
         return ", ".join(shown[:_MOST_NAMES]) + more
 
-    given = len(figures.graded) + len(figures.ungradable) + len(figures.waiting)
+    given = len({one.handin.id for one in (*figures.graded, *figures.ungradable, *figures.waiting)})
     yield f"{clean(title, 200)}: {len(figures.graded)} of {given} hand-ins graded"
     if figures.mean is not None and figures.quartiles is not None:
         low, middle, high = figures.quartiles
@@ -47,7 +47,7 @@ def lines(
         yield f"{failing.what}: {len(failing.handins)} ({names(failing.handins)})"
     left_out = len(figures.failing) - _MOST_CAUSES
     if left_out > 0:
-        yield f"and {left_out} other causes"
+        yield f"and {left_out} other cause{'s' if left_out > 1 else ''}, in summary.html"
     for one in figures.ungradable:
         reason = "" if is_anonymous else f": {one.message}"
         yield f"could not be graded: {clean(name(one), 60)}{reason}"

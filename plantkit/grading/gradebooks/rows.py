@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from plantkit.grading.grade import Grade, Mark
 from plantkit.grading.handins.handin import HandIn
 
-#: What tells students apart. All of it must agree: one field can hold the same for many.
-_KEYS = ("user_id", "participant", "number", "email", "login")
-#: What begins a formula in a spreadsheet.
-_FORMULA = tuple("=+-@\t\r＝＋－＠")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+#: What tells students apart by itself: the line of the roster, and hosts' own numbers.
+_SURE = ("row", "user_id", "participant")
+#: Of what people type all must agree: one field can hold the same for many.
+_KEYS = ("number", "email", "login")
 
 
 class Graded(Protocol):
@@ -73,11 +69,17 @@ def rows_of(graded: Iterable[Graded], *, missing_points: float | None) -> list[R
     found: dict[object, list[Row]] = {}
     for one in graded:
         for student in one.handin.students:
-            ids = [student.get(key, "") for key in _KEYS]
-            key = (*ids, student["name"]) if any(ids) else one.handin.id
+            key = _key(student) or one.handin.id
             found.setdefault(key, []).append(_row(one, student, missing_points))
     rows = [_counted(some) for some in found.values()]
     return sorted(rows, key=lambda row: (row.name.casefold(), row.handin.id))
+
+
+def _key(student: Mapping[str, str]) -> object:
+    """Returns what tells a student apart, or None where nothing is known."""
+    sure = next(((field, student[field]) for field in _SURE if student.get(field)), None)
+    ids = [student.get(field, "") for field in _KEYS]
+    return sure or ((*ids, student["name"]) if any(ids) else None)
 
 
 def _row(one: Graded, student: Mapping[str, str], missing_points: float | None) -> Row:
@@ -98,9 +100,23 @@ def _counted(rows: Sequence[Row]) -> Row:
     there = [row for row in rows if row.handin.path is not None] or list(rows)
     if len(there) == 1:
         return there[0]
-    if all(row.handin.submitted for row in there):
-        return max(there, key=lambda row: _instant(row.handin.submitted))
-    return max(there, key=lambda row: -1.0 if row.points is None else row.points)
+    is_timed = all(row.handin.submitted for row in there)
+    if is_timed:
+        counted = max(there, key=lambda row: _instant(row.handin.submitted))
+    else:
+        counted = max(there, key=lambda row: -1.0 if row.points is None else row.points)
+    others = [row for row in there if row is not counted]
+    note = f"{counted.handin.id} counts, the {'later' if is_timed else 'better'} one; "
+    note += f"also handed in: {', '.join(map(_told, others))}"
+    if counted.handin.late and not all(row.handin.late for row in others):
+        note += "; the one that counts is late"
+    return replace(counted, notes=(*counted.notes, note))
+
+
+def _told(row: Row) -> str:
+    """Returns what staff should know of a hand-in that does not count."""
+    points = f"{shown(row.points)} points" if row.points is not None else "no points"
+    return f"{row.handin.id} ({points}, {'late' if row.handin.late else 'not late'})"
 
 
 def _instant(submitted: str) -> datetime:
@@ -121,21 +137,6 @@ def max_points_of(rows: Iterable[Row]) -> float | None:
 def shown(points: float | None) -> str:
     """Returns points as text; "" for none at all."""
     return "" if points is None else f"{round(points, 6):.12g}"
-
-
-def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Returns a CSV file in which no cell is a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(harmless, header))
-    writer.writerows([harmless(cell) for cell in line] for line in lines)
-    return text.getvalue()
-
-
-def harmless(cell: str) -> str:
-    """Returns a cell that spreadsheets take for text, or for a number."""
-    text = cell.replace("\r", " ")
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def not_graded(rows: Iterable[Row]) -> tuple[str, ...]:

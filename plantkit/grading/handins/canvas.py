@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
-from plantkit.grading.handins.found import Findings, Found, Place, entries, gather
+from plantkit.grading.handins.found import Findings, Found, Place, entries, gather, share
 from plantkit.grading.handins.ids import IdMaker
 
 TITLE = "Canvas' zip of submissions (lastnamefirst_123_456_my_pruner.py)"
@@ -15,13 +16,15 @@ _NAME = re.compile(
     r"(?:(?P<number>\d+)_(?P<file>.+)|(?P<page>(?:text|link)\.html))",
     re.DOTALL,
 )
-#: What Canvas adds to the name of a file that a student uploads again.
+#: What Canvas adds to the name of a file that a student uploads again, and students may, too.
 _AGAIN = re.compile(r"-(\d{1,3})(?=(?:\.\w+)*$)")
 
 
-def recognises(place: Place) -> bool:
-    names = [entry.name for entry in entries(place.folder) if entry.is_file()]
-    return bool(names) and sum(map(bool, map(_NAME.fullmatch, names))) > len(names) / 2
+def likeness(place: Place) -> float:
+    return share(
+        entry.is_file() and _NAME.fullmatch(entry.name) is not None
+        for entry in entries(place.folder)
+    )
 
 
 def read(place: Place) -> Findings:
@@ -52,12 +55,13 @@ def _found(user: str, matches: list[re.Match[str]], place: Place, ids: IdMaker) 
     if rows and _squeezed(rows[0]["name"]) != _squeezed(name):
         notes.append(f"Canvas names it {name}: if that is a group, give its grade to all members")
     latest: dict[str, re.Match[str]] = {}
+    own_names = _own_names([match["file"] or match["page"] for match in matches])
     for match in sorted(matches, key=lambda one: int(one["number"] or 0)):
-        own = _own_name(match)
+        own = own_names[match["file"] or match["page"]]
         if own in latest:
             notes.append(f"handed in {own} twice; the later one counts")
         latest[own] = match
-    again = [match["file"] for match in matches if _AGAIN.search(match["file"] or "")]
+    again = [name for name, own in own_names.items() if name != own]
     if again:
         notes.append(f"Canvas names it {again[0]}, as it does when a file is handed in again")
     gathered = [(own, place.folder / match.string) for own, match in latest.items()]
@@ -65,6 +69,7 @@ def _found(user: str, matches: list[re.Match[str]], place: Place, ids: IdMaker) 
     return Found(
         key=key,
         stem=key,
+        is_numbered=True,
         name=name,
         path=gather(gathered, ids, key, place.work),
         late=any(match["late"] or match["hidden"] for match in matches),
@@ -73,8 +78,15 @@ def _found(user: str, matches: list[re.Match[str]], place: Place, ids: IdMaker) 
     )
 
 
-def _own_name(match: re.Match[str]) -> str:
-    return _AGAIN.sub("", match["file"] or match["page"]) or "file"
+def _own_names(names: Sequence[str]) -> dict[str, str]:
+    """Returns what a student called each file.
+
+    Several that are one without their numbers are parts that the student numbered, unless that
+    one is there, too.
+    """
+    bare = {name: _AGAIN.sub("", name) or "file" for name in names}
+    many = Counter(bare.values())
+    return {name: one if many[one] == 1 or one in bare else name for name, one in bare.items()}
 
 
 def _squeezed(name: str) -> str:

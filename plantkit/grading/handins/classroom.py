@@ -7,17 +7,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from plantkit.grading.handins.found import Findings, Found, Place, folders
+from plantkit.grading.handins.found import Findings, Found, Place, folders, share
 
 TITLE = "GitHub Classroom's clones (a repository a student: ASSIGNMENT-USER)"
 _CLONES = "-submissions"
 
 
-def recognises(place: Place) -> bool:
-    repositories = _repositories(place)
+def likeness(place: Place) -> float:
     named = {row.get("repository", "").casefold() for row in place.rows}
-    return bool(repositories) and all(
-        (path / ".git").exists() or path.name.casefold() in named for path in repositories
+    return share(
+        (path / ".git").exists() or path.name.casefold() in named for path in _repositories(place)
     )
 
 

@@ -14,10 +14,11 @@ from plantkit.submissions.trees import is_left_out
 
 #: What hosts know students by. number: at the school. user_id: in Canvas. participant: in Moodle.
 #: graded_at, identifier, max_points: what Moodle's worksheet says.
+#: row: where the student stands in the roster.
 FIELDS = (
     *("name", "first_name", "last_name", "number", "user_id", "participant", "login"),
     *("email", "section", "group", "file", "repository", "submission_id", "submissions"),
-    *("submitted", "late", "graded_at", "identifier", "max_points"),
+    *("submitted", "late", "graded_at", "identifier", "max_points", "row"),
 )
 
 
@@ -25,12 +26,14 @@ FIELDS = (
 class Found:
     """A hand-in in the folder.
 
-    key: what it is called in the folder, of one hand-in alone. stem: begins its id. For the rest
-    see `HandIn`.
+    key: what it is called in the folder, of one hand-in alone; its id comes from it. stem: what may
+    say whose it is. is_numbered: whether the key ends with a number of the host's own, which no
+    other has. For the rest see `HandIn`.
     """
 
     key: str
     stem: str
+    is_numbered: bool = False
     name: str
     path: Path | None
     submitted: str = ""
@@ -65,13 +68,20 @@ class Findings:
 class Host(Protocol):
     """A module of this package.
 
-    TITLE: what it reads, in words. recognises: whether a folder looks like it.
+    TITLE: what it reads, in words. likeness: how much of a folder looks like it, in [0, 1]: what
+    one student handed in must not decide what the whole is.
     """
 
     TITLE: str
 
-    def recognises(self, place: Place) -> bool: ...
+    def likeness(self, place: Place) -> float: ...
     def read(self, place: Place) -> Findings: ...
+
+
+def share(answers: Iterable[bool]) -> float:
+    """Returns how many of the answers are yes, in [0, 1]; 0 where there are none."""
+    given = list(answers)
+    return sum(given) / len(given) if given else 0.0
 
 
 def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -93,7 +103,7 @@ def gather(files: Iterable[tuple[str, Path]], ids: IdMaker, key: str, work: Path
     Args:
         files: name and path; a name that comes twice is kept apart by a number.
     """
-    folder = work / ids.make(key, key)
+    folder = work / ids.make(key)
     folder.mkdir()
     for name, path in files:
         target, number = folder / name, 2

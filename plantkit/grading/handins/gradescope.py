@@ -16,8 +16,8 @@ _METADATA = "submission_metadata.yml"
 _MOST_BYTES = 256 * 1024 * 1024
 
 
-def recognises(place: Place) -> bool:
-    return (place.folder / _METADATA).is_file()
+def likeness(place: Place) -> float:
+    return float((place.folder / _METADATA).is_file())
 
 
 def read(place: Place) -> Findings:

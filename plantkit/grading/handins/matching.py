@@ -40,7 +40,9 @@ def settle(
     for positions in claims.values():
         for position in set(positions) if len(set(positions)) > 1 else ():
             twice[position] += [found[other].key for other in positions if other != position]
-    ids = IdMaker()
+    claimed = {at for some in whose for at in some}
+    missing = [one for at, one in enumerate(rows) if at not in claimed]
+    ids = IdMaker([*(one.key for one in found), *map(_words_of, missing)])
     handins = []
     for position, one in enumerate(found):
         notes = list(one.notes)
@@ -50,8 +52,7 @@ def settle(
         if rows and None in whose[position]:
             notes.append("not in the roster" if len(whose[position]) == 1 else _strangers(one))
         handins.append(_handin(one, [_row(rows, at) for at in whose[position]], notes, due, ids))
-    claimed = {at for some in whose for at in some}
-    handins += [_missing(one, ids) for at, one in enumerate(rows) if at not in claimed]
+    handins += [_missing(one, ids) for one in missing]
     return tuple(sorted(handins, key=lambda one: one.id)), tuple(_notes(handins, due))
 
 
@@ -110,7 +111,7 @@ def _handin(
     name = students[0]["name"] if len(students) == 1 else one.name
     fields = students[0] if len(students) == 1 else dict(one.fields)
     return HandIn(
-        id=ids.make(one.stem, one.key),
+        id=ids.make(one.key, is_numbered=one.is_numbered),
         name=clean(name, _MOST_NAME),
         path=one.path,
         submitted=time.isoformat() if time else "",
@@ -123,14 +124,17 @@ def _handin(
 
 def _missing(row: Mapping[str, str], ids: IdMaker) -> HandIn:
     key = _sure_key(row) or row["name"]
-    words = [row.get("login") or row.get("number") or row["name"]]
     return HandIn(
-        id=ids.make(words[0], str(key)),
+        id=ids.make(_words_of(row), key),
         name=clean(row["name"], _MOST_NAME),
         path=None,
         notes=("handed in nothing",),
         fields={field: value for field, value in row.items() if field != "name"},
     )
+
+
+def _words_of(row: Mapping[str, str]) -> str:
+    return row.get("login") or row.get("number") or row["name"]
 
 
 def _notes(handins: Iterable[HandIn], due: datetime | None) -> Iterable[str]:
@@ -154,7 +158,7 @@ def _students(one: Found) -> Sequence[Mapping[str, str]]:
 
 
 def _row(rows: Sequence[Mapping[str, str]], at: int | None) -> Mapping[str, str]:
-    return {} if at is None else rows[at]
+    return {} if at is None else {**rows[at], "row": str(at)}
 
 
 def _sure_key(student: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from plantkit.grading.handins.found import Findings, Found, Place, entries, gather
+from plantkit.grading.handins.found import Findings, Found, Place, entries, gather, share
 from plantkit.grading.handins.ids import IdMaker
 
 TITLE = "Moodle's zip of submissions (Full Name_123_assignsubmission_file...)"
@@ -18,8 +18,8 @@ _NAME = re.compile(
 )
 
 
-def recognises(place: Place) -> bool:
-    return any(_NAME.fullmatch(entry.name) for entry in entries(place.folder))
+def likeness(place: Place) -> float:
+    return share(_NAME.fullmatch(entry.name) is not None for entry in entries(place.folder))
 
 
 def read(place: Place) -> Findings:
@@ -72,6 +72,7 @@ def _found(
     return Found(
         key=key,
         stem=key,
+        is_numbered=bool(who[1]),
         name=name or number,
         path=kinds.get("file") or next(iter(kinds.values())),
         notes=tuple(notes),

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from plantkit.errors import UnknownNameError, UsageError
-from plantkit.grading.handins.found import Findings, Found, Place, entries, folders
+from plantkit.grading.handins.found import Findings, Found, Place, entries, folders, share
 
 TITLE = "nbgrader's submitted/ (a folder a student, a folder an assignment in it)"
 _SUBMITTED, _TIMESTAMP = "submitted", "timestamp.txt"
 
 
-def recognises(place: Place) -> bool:
-    if (place.folder / _SUBMITTED).is_dir() or place.folder.name == _SUBMITTED:
-        return True
-    return any(
-        (Path(inner.path) / _TIMESTAMP).is_file()
-        for student in folders(place.folder)
-        for inner in folders(Path(student.path))
+def likeness(place: Place) -> float:
+    """By times; what is called as nbgrader calls it needs none, only folders in folders."""
+    folder = _root(place)
+    return share(
+        entry.is_dir(follow_symlinks=False)
+        and _is_students(Path(entry.path), is_named=folder.name == _SUBMITTED)
+        for entry in entries(folder)
     )
 
 
@@ -28,8 +28,7 @@ def read(place: Place) -> Findings:
         UsageError: there are several assignments, and `place` does not say which.
         UnknownNameError: nobody handed in the one that it names.
     """
-    folder = place.folder / _SUBMITTED
-    folder = folder if folder.is_dir() else place.folder
+    folder = _root(place)
     students = list(folders(folder))
     names = sorted({one.name for student in students for one in folders(Path(student.path))})
     name = place.assignment
@@ -58,6 +57,18 @@ def read(place: Place) -> Findings:
             )
         )
     return Findings(found=found, notes=tuple(notes))
+
+
+def _root(place: Place) -> Path:
+    folder = place.folder / _SUBMITTED
+    return folder if folder.is_dir() else place.folder
+
+
+def _is_students(folder: Path, *, is_named: bool) -> bool:
+    inside = list(entries(folder))
+    if is_named and inside and all(entry.is_dir(follow_symlinks=False) for entry in inside):
+        return True
+    return any((Path(inner.path) / _TIMESTAMP).is_file() for inner in folders(folder))
 
 
 def _timestamp(path: Path) -> str:

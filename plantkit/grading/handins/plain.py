@@ -11,11 +11,11 @@ TITLE = "a folder with a file (.py, .ipynb, .zip) or folder of each student"
 _FILES = {*CODE, ".zip"}
 
 
-def recognises(place: Place) -> bool:
+def likeness(place: Place) -> float:
     """Several, or files: a folder alone may wrap what matters."""
     there = list(entries(place.folder))
     files = any(Path(entry.name).suffix.lower() in _FILES for entry in there if entry.is_file())
-    return files or (len(there) > 1 and any(entry.is_dir() for entry in there))
+    return float(files or (len(there) > 1 and any(entry.is_dir() for entry in there)))
 
 
 def read(place: Place) -> Findings:

@@ -15,8 +15,12 @@ from plantkit.grading.handins.rosters import read_roster
 from plantkit.grading.handins.times import read_due
 from plantkit.grading.handins.zips import REFUSED, unpack
 
-#: Modules of this package, in the order in which they are asked whether they recognise a folder.
-HOSTS = ("roster", "gradescope", "classroom", "nbgrader", "moodle", "canvas", "plain")
+#: Modules of this package, in the order in which they are asked whether a folder is theirs: first
+#: those that go by the names that hosts give, then those that look at what students handed in.
+HOSTS = ("roster", "gradescope", "moodle", "canvas", "classroom", "nbgrader", "plain")
+_PLAIN = "plain"
+#: More of a folder than this must look like a host's, for it to be found out.
+_MINORITY = 0.5
 #: Folders that hosts and people put around the one that matters.
 _MOST_WRAPPINGS = 3
 _UNPACKED, _GATHERED = "unpacked", "gathered"
@@ -45,7 +49,7 @@ def read_handins(
         folder: what the host exported: a folder, or the zip of it.
         work: a directory of the caller's own, in which zips are unpacked and files gathered; what
             an earlier call left there is replaced.
-        host: one of `HOSTS`; found out if None.
+        host: one of `HOSTS`; found out if None: the one that most of the folder looks like.
         roster: a CSV with a row per student, which says who is missing. With a column `file`, it
             says whose each file is.
         due: until when hand-ins are in time; None marks those late that the host marks.
@@ -65,7 +69,10 @@ def read_handins(
     notes: tuple[str, ...] = ()
     if not folder.is_dir():
         notes = unpack(folder, work / _UNPACKED)
+        own = work / _UNPACKED / folder.stem  # as a folder that is compressed is called
         folder = work / _UNPACKED
+        if own.is_dir() and len(list(entries(folder))) == 1:
+            folder = own
     name, findings = _findings(folder, work / _GATHERED, rows, host, assignment)
     if not findings.found and not rows:
         raise UsageError(f"{folder} holds no hand-ins, read as {find_host(name).TITLE}")
@@ -87,13 +94,19 @@ def _with_refusals(handin: HandIn) -> HandIn:
 def _findings(
     folder: Path, work: Path, rows: list[dict[str, str]], host: str | None, assignment: str | None
 ) -> tuple[str, Findings]:
-    """Returns the host that reads `folder`, or a folder that it wraps, and what it finds."""
-    for _ in range(_MOST_WRAPPINGS):
+    """Returns the host that reads `folder`, or a folder that it wraps, and what it finds.
+
+    Of a host that staff name, some of the folder must look like it; a plain one is read as it is.
+    """
+    for depth in range(_MOST_WRAPPINGS):
         place = Place(folder=folder, work=work, rows=rows, assignment=assignment)
         for name in HOSTS if host is None else (host,):
             module = find_host(name)
-            if module.recognises(place):
-                return name, module.read(place)
+            if host == _PLAIN or module.likeness(place) > (_MINORITY if host is None else 0):
+                findings = module.read(place)
+                if depth and name == _PLAIN:
+                    findings = replace(findings, notes=(*findings.notes, _unwrapped(folder)))
+                return name, findings
         inside = list(entries(folder))
         if len(inside) != 1 or not inside[0].is_dir(follow_symlinks=False):
             break
@@ -105,4 +118,11 @@ def _findings(
     raise UsageError(
         f"{folder} does not look like hand-ins; found {seen} ({many} folders in all); expected "
         f"one of\n{titles}\nSay which with --host"
+    )
+
+
+def _unwrapped(folder: Path) -> str:
+    return (
+        f"{folder.name} is the only folder, so that what is in it was taken for hand-ins; if it is "
+        "one student's, give --host plain"
     )

@@ -177,6 +177,27 @@ def test_of_two_hand_ins_the_later_counts_and_else_the_better() -> None:
     assert twice("", "2026-01-02T00:00:00") == "50.33"
 
 
+def test_a_student_of_the_roster_has_one_row_whatever_the_host_calls_them() -> None:
+    """Two hand-ins at Gradescope, under two addresses."""
+    who = {"row": "4", "user_id": "7", "number": "1"}
+    some = [
+        Graded(
+            handin("Ann", id=f"s{n}", submitted=f"2026-01-0{n}T00:00:00", late=n == 2,
+                   fields={**who, "email": f"a{n}@x"}),
+            grade(points),
+        )
+        for n, points in ((1, 50), (2, 20))
+    ]  # fmt: skip
+    content = str(render_gradebook("canvas", some).content)
+    assert content.count("Ann") == 1
+    (row,) = rows(render_gradebook("plain", some).content)
+    assert (row["id"], row["points"]) == ("s2", "20.33")
+    assert row["notes"] == (
+        "s2 counts, the later one; also handed in: s1 (50.33 points, not late); "
+        "the one that counts is late"
+    )
+
+
 def test_two_students_of_one_name_stay_two() -> None:
     some = [Graded(handin("Jane Smith", id=f"j{n}", fields=ids(n)), grade(n)) for n in (11, 12)]
     content = render_gradebook("canvas", some).content

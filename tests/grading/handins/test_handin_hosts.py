@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,14 @@ def test_canvas(lay: Lay, read: Read) -> None:
     )
 
 
+def test_numbers_that_students_gave_stay(lay: Lay, read: Read) -> None:
+    """Canvas numbers what is handed in again; what it then exports is the last alone."""
+    own = ["part-1.py", "part-2.py", "helper-3.py", "a-1-1.py", "a-2-1.py", "b.py", "b-1.py"]
+    names = [f"ann_1_{number}_{name}" for number, name in enumerate(own)]
+    one = by_id(read(lay("canvas", names)))["ann_1"]
+    assert names_in(one) == ["a-1.py", "a-2.py", "b.py", "helper.py", "part-1.py", "part-2.py"]
+
+
 def test_canvas_of_anonymous_students_and_other_alphabets(lay: Lay, read: Read) -> None:
     names = ["anon_Ab3x_7_x.py", "LATE_anon_Zz_8_x.py", "王伟_5_6_a.ipynb", "007_1_2_3_4.py"]
     one = by_id(read(lay("canvas", names)))
@@ -233,7 +242,8 @@ def test_moodle(lay: Lay, read: Read) -> None:
     assert second.path == folder / "Jane Smith_12_assignsubmission_file_"
     assert names_in(one["Zoe-Zak_13"]) == ["a_b.py"]
     assert one["Zoe-Zak_13"].notes == ("not in the roster",)
-    assert "text on the page, not a file" in one["Default-group"].notes[0]
+    (group,) = [handin for handin in one.values() if handin.name == "Default group"]
+    assert "text on the page, not a file" in group.notes[0]
     assert [handin.name for handin in found.missing] == ["Nobody"]
     assert "2 of 4 hand-ins have no time here, so that --due says nothing about them" in found.notes
 
@@ -355,8 +365,8 @@ def test_a_roster_that_maps_files(lay: Lay, read: Read) -> None:
     assert found.host == "roster"
     one = by_id(found)
     assert (one["a"].name, one["a"].fields["number"], one["a"].late) == ("Ann", "1", False)
-    assert [student["name"] for student in one["b"].students] == ["Bo", "Cy"]
-    assert one["b"].late
+    assert [student["name"] for student in one["b.py"].students] == ["Bo", "Cy"]
+    assert one["b.py"].late
     assert one["no.py"].path is None
     assert one["no.py"].notes == ("handed in nothing: there is no no.py",)
     assert "c.py is in no row of the roster" in found.notes
@@ -373,24 +383,86 @@ def test_a_plain_folder(lay: Lay, read: Read) -> None:
     ids = [one.id for one in found.handins]
     assert len({one.casefold() for one in ids}) == 5
     assert all(one.isascii() for one in ids)
-    assert {"ann", "bob", "cy"} < set(ids)
+    assert {"ann.py", "bob", "cy.zip"} < set(ids)
     assert found.notes == ("notes.txt is not a hand-in; expected .ipynb, .py, .zip",)
     more = read(lay("plain", ["dee.py"]))
     assert set(ids) < {one.id for one in more.handins}  # that one came changes no other
 
 
 def test_ids_are_names_of_files_everywhere() -> None:
-    ids = IdMaker()
-    stems = ["ann", "Ann", "Zoë", "Zoe", "con", "com1.x", "..", "", "a/b", "a b", "x" * 99, "王"]
-    made = [ids.make(stem, f"{stem}.py") for stem in stems]
-    assert made[0] == "ann"
-    assert made[2] == "Zoe"
-    assert len({one.casefold() for one in made}) == len(stems)
+    words = ["ann", "Ann", "Zoë", "Zoe", "con", "com1.x", "..", "", "a/b", "a b", "x" * 99, "王"]
+    words += ["a-b", "Bo"]
+    ids = IdMaker(words)
+    made = [ids.make(one) for one in words]
+    assert made[-1] == "Bo"
+    assert len({one.casefold() for one in made}) == len(words)
     for one in made:
         assert re.fullmatch(r"[A-Za-z0-9][\w.-]{0,71}", one, re.ASCII), one
         assert one.split(".")[0].lower() not in {"con", "com1"}
-    alone = IdMaker()
-    assert alone.make("Zoë", "Zoë.py") == made[2]  # whoever else there is
+    assert [IdMaker([one]).make(one) for one in words[4:9]] == made[4:9]  # whoever else there is
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("smith.py", "smith.ipynb"),
+        ("smith.py", "smith/x.py"),
+        ("smith.py", "Smith.py"),
+        ("a b.py", "a-b.py"),
+        ("Zoë.py", "Zoe.py"),
+    ],
+)
+def test_an_id_never_comes_to_mean_another_hand_in(
+    lay: Lay, read: Read, name: str, other: str
+) -> None:
+    def paths(folder: str, files: list[str]) -> dict[str, str]:
+        found = read(lay(folder, files), host="plain").handins
+        return {one.id: one.path.name for one in found if one.path is not None}
+
+    name_alone, other_alone = paths("one", [name]), paths("other", [other])
+    together = paths("both", [name, other])
+    assert len(together) == 2
+    for before, after in ((name_alone, together), (together, other_alone)):
+        assert {one: before[one] for one in before.keys() & after.keys()} == {
+            one: after[one] for one in before.keys() & after.keys()
+        }
+    assert not name_alone.keys() & other_alone.keys()
+
+
+def test_what_one_student_hands_in_does_not_decide_what_the_class_is(lay: Lay, read: Read) -> None:
+    names = [f"s{n}/my_pruner.py" for n in range(5)]
+    trap = lay("plain", [*names, "evil/x/timestamp.txt", "evil/x/my_pruner.py"])
+    found = read(trap)
+    assert (found.host, len(found.handins), found.missing) == ("plain", 6, ())
+    moodle = [f"S {n}_{n}_assignsubmission_file/my_pruner.py" for n in range(5)]
+    more = "S 7_7_assignsubmission_file/x/"
+    found = read(lay("moodle", [*moodle, f"{more}timestamp.txt", f"{more}.git/HEAD"]))
+    assert (found.host, len(found.handins)) == ("moodle", 6)
+    folder = lay("folders", [*names, "Evil_1_assignsubmission_file/x.py", "evil_1_2_x.py"])
+    assert read(folder).host == "plain"
+    assert read(folder, host="moodle").host == "moodle"
+    clones = lay("clones", [f"hw-{n}/.git/HEAD" for n in range(4)] + ["hw-5/my_pruner.py"])
+    assert read(clones).host == "classroom"
+
+
+def test_a_folder_called_submitted_may_be_anybodys(lay: Lay, read: Read) -> None:
+    assert read(lay("submitted", ["ann.py", "bo.py"])).host == "plain"
+    course = lay("course", ["submitted/ann/ps1/a.py", "submitted/bo/ps1/a.py", "notes.txt"])
+    assert read(course).host == "nbgrader"
+    lay("more", ["submitted/a.py", *(f"s{n}/a.py" for n in range(3))])
+    assert len(read(lay("more", [])).handins) == 4
+
+
+def test_the_only_folder_is_a_students_if_staff_say_so(
+    lay: Lay, read: Read, tmp_path: Path
+) -> None:
+    folder = lay("class", ["ann/my_pruner.py", "ann/helper.py"])
+    found = read(folder)
+    assert sorted(by_id(found)) == ["helper.py", "my_pruner.py"]
+    assert "ann is the only folder" in found.notes[0]
+    assert list(by_id(read(folder, host="plain"))) == ["ann"]
+    shutil.make_archive(str(tmp_path / "class"), "zip", tmp_path, "class")
+    assert list(by_id(read(tmp_path / "class.zip", host="plain"))) == ["ann"]
 
 
 @pytest.mark.posix
@@ -399,7 +471,7 @@ def test_links_are_not_followed(lay: Lay, read: Read, tmp_path: Path) -> None:
     (tmp_path / "secret.py").write_text(CODE)
     (folder / "bob.py").symlink_to(tmp_path / "secret.py")
     found = read(folder)
-    assert [one.id for one in found.handins] == ["ann"]
+    assert [one.id for one in found.handins] == ["ann.py"]
     assert "bob.py is not a hand-in" in found.notes[0]
 
 
@@ -412,13 +484,14 @@ def test_a_plain_folder_with_a_roster(lay: Lay, read: Read) -> None:
     )
     found = read(folder, roster)
     one = by_id(found)
-    assert [one[name].fields["number"] for name in ("A1", "bo", "cy-x.edu")] == ["a1", "b1", "c1"]
+    assert [one[name].fields["number"] for name in ("A1.py", "bo.py")] == ["a1", "b1"]
+    assert "c1" in {handin.fields.get("number") for handin in one.values() if handin.path}
     twice = [handin for handin in found.handins if handin.name == "Dee Low"]
     assert [handin.notes for handin in twice] == [
         ("also handed in: Dee Low.zip; check which one counts",),
         ("also handed in: Dee Low.py; check which one counts",),
     ]
-    assert one["eve"].notes == ("not in the roster",)  # two are called so
+    assert one["eve.py"].notes == ("not in the roster",)  # two are called so
     assert len(found.missing) == 2
 
 
