@@ -326,6 +326,10 @@ class Board:
         if submitted is None and change.is_late:
             raise UsageError(f"{change.clock_words}; say when it was handed in: --submitted TIME")
         when = change.time if submitted is None else submitted
+        if when > change.latest:
+            raise UsageError(
+                f"--submitted {stamp(when)} is in the future; now it is {stamp(change.latest)}"
+            )
         if anew is None:
             self._check_window(change, team, when)
         number = change.insert(
@@ -344,10 +348,6 @@ class Board:
     def _check_window(self, change: Change, team: Team, when: datetime) -> None:
         """Raises `UsageError` unless `team` may hand in at `when`."""
         contest = contest_of(self.path, change.connection)
-        if when > change.latest:
-            raise UsageError(
-                f"--submitted {stamp(when)} is in the future; now it is {stamp(change.latest)}"
-            )
         if team.is_reference:
             return
         if contest.finished:

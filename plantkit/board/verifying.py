@@ -97,8 +97,7 @@ def problems_of_phase(
         for facts in evaluation.challenges
         if _plain(facts) != _plain(challenges[facts.digest])
     ]
-    if evaluation.suite in found.suites:
-        suite = found.suite(evaluation.suite)
+    if (suite := found.suites.get(evaluation.suite or "")) is not None:
         stated = replace(evaluation, challenges=[], protocol=Protocol.of(suite))
         lines += contradictions({f"the suite {suite.name}": stated, "the board": evaluation})
     named = {

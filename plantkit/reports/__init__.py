@@ -24,6 +24,7 @@ _SHARED = {
     "rendering",
     "spreadsheets",
     "tables",
+    "telling",
     "templates",
     "tracks",
 }
