@@ -3,7 +3,8 @@
     plantkit evaluate random --suite starter --baselines NAMES --run-dir RUN
     python benchmarks/memories.py RUN docs/results/memories.json
 
-Every instance of a kind stands for the public one, and every other for a fresh one.
+Every instance of a kind stands for the public one, and every other for a fresh one, also as if all
+runs on it had failed.
 """
 
 import itertools
@@ -28,11 +29,11 @@ def main(run: Path, out: Path) -> None:
         if (pruner, kind) != (other, like):
             continue
         public, fresh = runs[pruner, kind, one], runs[pruner, kind, new]
-        found = find_memories(
-            {pruner: [record.to_json() for record in (*public, *fresh)]},
-            {fresh[0].bundle_sha256},
-        )
-        named += [memory.id for memory in found]
+        for changed in ({}, {"status": "timeout"}):
+            records = [one.to_json() for one in public]
+            records += [one.to_json() | changed for one in fresh]
+            found = find_memories({pruner: records}, {fresh[0].bundle_sha256})
+            named += [memory.id for memory in found]
         for mine in public:
             for theirs in fresh:
                 if abs(theirs.density_multiple / mine.density_multiple - 1) > 0.05:
@@ -43,12 +44,14 @@ def main(run: Path, out: Path) -> None:
                     STRONG: mine.strong.recovered_digits - theirs.strong.recovered_digits,
                 }
                 most = {what: max(most[what], gains[what]) for what in most}
+    most_found = max(one.overlap[SCORED_OVERLAP] for some in runs.values() for one in some)
     measured = {
         "pruners": sorted({pruner for pruner, _, _ in runs}),
         "challenges": sorted({challenge for _, _, challenge in runs}),
         "comparisons": comparisons,
         "named": len(named),
         "most_gain": {what: round(value, 3) for what, value in most.items()},
+        "most_found": round(most_found, 3),
     }
     out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8", newline="\n")
 

@@ -108,7 +108,7 @@ def command(
     from plantkit.grading.rubric import read_rubric
 
     def show(found: Iterable[tuple[str, str]]) -> None:
-        print_tracebacks((where, table.harmless(traceback)) for where, traceback in found)
+        print_tracebacks((where, table.without_commands(traceback)) for where, traceback in found)
 
     with ProgressBar(verbosity) as progress:
         grade = grade_submission(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import shutil
 import sys
@@ -158,9 +156,9 @@ def table_text(
         keys = [header.replace(" ", "_") for header in headers]
         return json_text([dict(zip(keys, row, strict=True)) for row in rows])
     if output_format == "csv":
-        file = io.StringIO()
-        csv.writer(file, lineterminator="\n").writerows([headers, *rows])
-        return file.getvalue()
+        from plantkit.reports.spreadsheets import csv_text
+
+        return csv_text(headers, rows)
     words = [[str(cell) for cell in row] for row in rows]
     if output_format == "markdown":
         from plantkit.reports.tables import render_table

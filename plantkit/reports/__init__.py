@@ -22,6 +22,7 @@ _SHARED = {
     "pictures",
     "remarks",
     "rendering",
+    "spreadsheets",
     "tables",
     "templates",
     "tracks",

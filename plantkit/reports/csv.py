@@ -1,21 +1,44 @@
 """One line per record, for spreadsheets and data frames."""
 
-import csv
-import io
 from typing import Any
 
+from plantkit.reports.spreadsheets import csv_text
 from plantkit.scoring.evaluation import Evaluation
 
 name = "csv"
-_FIRST_LINE = (
-    "pruner,challenge,target_density,density_multiple,seed,status,density,sparsity,effective_density,"
-    "collapsed_layers,strong_performance,strong_recovered_accuracy,strong_recovered_digits,weak_performance,"
-    "weak_recovered_accuracy,weak_recovered_digits,precision,recall,f1,iou,lift,adjusted_recall,average_precision,"
-    "seconds,cpu_seconds,effort,peak_rss_mib,rewind_step,bundle_sha256,error,note"
+COLUMNS = (
+    "pruner",
+    "challenge",
+    "target_density",
+    "density_multiple",
+    "seed",
+    "status",
+    "density",
+    "sparsity",
+    "effective_density",
+    "collapsed_layers",
+    "strong_performance",
+    "strong_recovered_accuracy",
+    "strong_recovered_digits",
+    "weak_performance",
+    "weak_recovered_accuracy",
+    "weak_recovered_digits",
+    "precision",
+    "recall",
+    "f1",
+    "iou",
+    "lift",
+    "adjusted_recall",
+    "average_precision",
+    "seconds",
+    "cpu_seconds",
+    "effort",
+    "peak_rss_mib",
+    "rewind_step",
+    "bundle_sha256",
+    "error",
+    "note",
 )
-
-
-COLUMNS = _FIRST_LINE.split(",")
 
 
 def rows(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -31,8 +54,5 @@ def rows(evaluation: Evaluation) -> list[dict[str, Any]]:
 
 
 def render(evaluation: Evaluation) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows(evaluation))
-    return text.getvalue()
+    lines = [[row.get(name) for name in COLUMNS] for row in rows(evaluation)]
+    return csv_text(COLUMNS, lines)

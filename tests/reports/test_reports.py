@@ -108,6 +108,15 @@ def test_notes_are_marked_at_their_rows_and_listed(evaluation):
     assert violations(value, "results") == []
 
 
+def test_a_hostile_name_or_error_is_not_a_formula_in_csv(evaluation):
+    first, second = evaluation.records[:2]
+    hostile = replace(evaluation, records=[replace(first, pruner="=cmd()", note="\n@x"), second])
+    line, honest = csv.DictReader(io.StringIO(built_in("csv").render(hostile)))
+    assert (line["pruner"], line["note"]) == ("'=cmd()", "'\n@x")
+    assert honest["pruner"] == second.pruner
+    assert float(line["density"]) == pytest.approx(first.density)
+
+
 def test_a_plugin_adds_a_format_but_takes_none_over():
     class Mine:
         name = "mine"

@@ -89,8 +89,6 @@ def _table(rows: Sequence[dict[str, str]], output_format: str) -> str:
     if output_format == "table" and "rank" in names:
         names = [name for name in _SHORT if any(row[name] for row in rows)]
     cells = [[row[name] for name in names] for row in rows]
-    if output_format == "csv":  # what a spreadsheet would take for a formula
-        cells = [[f"'{cell}" if cell[:1] in {*"=+-@"} else cell for cell in row] for row in cells]
     return table_text(names, cells, output_format)
 
 

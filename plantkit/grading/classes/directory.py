@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from plantkit.grading.classes.graded import GradedHandIn, Grading
 from plantkit.grading.classes.secrets import FILE, class_secret
 from plantkit.grading.feedback import FORMATS as FEEDBACK
 from plantkit.grading.feedback import find_feedback, render_feedback
-from plantkit.grading.gradebooks.rows import harmless
+from plantkit.reports.spreadsheets import csv_text
 
 if TYPE_CHECKING:
     from plantkit.networks.masks import Mask
@@ -75,9 +73,7 @@ class ClassDirectory(Journal[Grading]):
 
     def write_history(self) -> None:
         """Writes who got what when, the first grading first."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_HEADER)
+        rows = []
         for one in self.records:
             grade = one.grade or {}
             row = [
@@ -85,8 +81,8 @@ class ClassDirectory(Journal[Grading]):
                 *(str(grade.get(key, "")) for key in ("points", "max_points", "passed")),
                 *(one.why, one.digest[:_DIGITS]),
             ]
-            writer.writerow(map(harmless, row))
-        write_whole(self.path / _HISTORY, text.getvalue())
+            rows.append(row)
+        write_whole(self.path / _HISTORY, csv_text(_HEADER, rows))
 
     def write_feedback(self, graded: Sequence[GradedHandIn]) -> None:
         """Writes what students read, in every form; removes it of whoever has no grade now."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,14 +9,15 @@ from plantkit.grading.copies.memories import Memory
 from plantkit.grading.copies.pairs import LEAST_LIKENESS, LEAST_SHARE, SAME, Copies, Pair, Side
 from plantkit.grading.copies.texts import Passage
 from plantkit.grading.grade import clean
-from plantkit.grading.gradebooks.rows import harmless
-from plantkit.reports.tables import render_table
+from plantkit.reports.grids import grid
+from plantkit.reports.spreadsheets import csv_text
 from plantkit.reports.templates import fill_in
 
 #: Most rows of a table on a terminal and on a page; the CSV has all.
 MOST_LINES, MOST_ON_PAGE = 10, 100
 #: Most passages of one hand-in that are named, and names in one cell.
 _MOST_PASSAGES, _MOST_NAMES = 6, 12
+_CUT = "too long, so that only a part of the code was compared"
 _HEADER = (
     "what",
     "first id",
@@ -61,8 +60,8 @@ class Findings:
                 for pair in pairs[:MOST_LINES]
             ]
             header = ["first", "second", "same code", "same masks"]
-            align = ["left", "left", "right", "left"]
-            yield from render_table(header, rows, align=align).splitlines()
+            left = ["first", "second", "same masks"]
+            yield from grid(header, rows, left=left).splitlines()
             yield from _more(len(pairs))
         if self.memories:
             yield f"seem to know the answer of a public instance: {len(self.memories)}"
@@ -71,25 +70,26 @@ class Findings:
                     self.name(one.id, 18),
                     clean(f"{one.challenge} at {one.multiple:.3g}x", 26),
                     f"{one.known:.0%}",
-                    f"{one.fresh:.0%}",
+                    "failed" if one.fresh is None else f"{one.fresh:.0%}",
                     one.what,
                 ]
                 for one in self.memories[:MOST_LINES]
             ]
             header = ["hand-in", "public instance", "there", "fresh", "of what"]
-            yield from render_table(header, table).splitlines()
+            left = ["hand-in", "public instance", "of what"]
+            yield from grid(header, table, left=left).splitlines()
             yield from _more(len(self.memories))
         if self.copies.unchanged:
             yield (
                 "added nothing to the code that was handed out: "
                 f"{self._listed(self.copies.unchanged)}"
             )
+        if self.copies.cut:
+            yield f"{_CUT}: {self._listed(self.copies.cut)}"
 
     def csv(self) -> str:
-        """Returns all of it as CSV, a row for each pair and for each memory."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_HEADER)
+        """Returns all of it as CSV, a row for each pair, each memory and each that was cut."""
+        rows = []
         for pair in self.copies.pairs:
             first, second = pair.sides
             likeness = "" if pair.likeness is None else _floor(pair.likeness)
@@ -100,16 +100,20 @@ class Findings:
                 *(likeness, str(pair.runs), str(pair.as_near or ""), pair.nearest),
                 *(f"{pair.nearest_likeness:.3f}" if pair.nearest else "", why(pair)),
             ]
-            writer.writerow(map(harmless, cells))
+            rows.append(cells)
+        empty = [""] * (len(_HEADER) - 4)
         for memory in self.memories:
-            cells = ["memory", memory.id, self.name(memory.id), *[""] * (len(_HEADER) - 4)]
-            writer.writerow(map(harmless, [*cells, recalled(memory)]))
-        return text.getvalue()
+            cells = ["memory", memory.id, self.name(memory.id), *empty, recalled(memory)]
+            rows.append(cells)
+        rows += [["cut", one, self.name(one), *empty, _CUT] for one in self.copies.cut]
+        return csv_text(_HEADER, rows)
 
     def html(self) -> str:
         """Returns it as a part of a page; "" where there is nothing to look at."""
         copies = self.copies
-        if not (copies.pairs or self.memories or copies.unchanged or copies.same_masks):
+        if not (
+            copies.pairs or self.memories or copies.unchanged or copies.cut or copies.same_masks
+        ):
             return ""
         return fill_in(
             "plantkit.grading.copies",
@@ -121,6 +125,8 @@ class Findings:
             memories=self.memories,
             same_masks=[(group, self._listed(group.ids)) for group in copies.same_masks],
             unchanged=self._listed(copies.unchanged),
+            cut=self._listed(copies.cut),
+            cut_why=_CUT,
             shown_name=self.name,
             why=why,
             places=_some_places,
@@ -140,9 +146,10 @@ def why(pair: Pair) -> str:
 def recalled(memory: Memory) -> str:
     """Returns what a hand-in knows of a public instance, in words."""
     several = "s" if memory.instances > 1 else ""
+    there = "all runs failed" if memory.fresh is None else f"{memory.fresh:.0%}"
     return clean(
         f"{memory.what}: {memory.known:.0%} on {memory.challenge} at {memory.multiple:.3g}x, "
-        f"{memory.fresh:.0%} on {memory.instances} fresh instance{several} like it",
+        f"{there} on {memory.instances} fresh instance{several} like it",
         200,
     )
 

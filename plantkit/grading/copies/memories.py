@@ -1,10 +1,11 @@
 """Which hand-ins know the answer of an instance that is public, and have none on a new one.
 
 The masks of an honest pruner differ from instance to instance, and are good on some by chance. So a
-hand-in is only named for what no honest pruner comes near to: its masks hold a large part of the
-ticket where that is public, or work there without training, and are no better than guessing on
-fresh instances of the same kind. Accuracy after training is no evidence: on `relu`, honest pruners
-recover all of it on one instance and nothing on the next. docs/staff.md says what was measured.
+hand-in is only named for what no honest pruner comes near to: its masks hold much more of the
+ticket where that is public than on fresh instances of the same kind, on which its runs may also all
+fail. Or they work there without training, and are no better than guessing on fresh instances.
+Accuracy after training is no evidence: on `relu`, honest pruners recover all of it on one instance
+and nothing on the next, some of them even without training. docs/staff.md says what was measured.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any
 
 from plantkit.scoring.records import SCORED_OVERLAP
 
-#: What is looked at, in words, the surest first: how much better it has to be on what is public,
-#: and how good it may be on fresh instances.
+#: What is looked at, in words, the surest first: how much better it has to be on what is public.
 OVERLAP, STRONG = "the ticket found", "digits without training"
 LEAST_GAIN = {OVERLAP: 0.4, STRONG: 0.6}
+#: How many digits there may be without training on fresh instances.
 MOST_FRESH = 0.1
 #: Fresh instances, and instances of one kind that are told apart by a letter.
 _INSTANCE = re.compile(r"-(?:fresh\d+|[a-z])(?=-|$)")
@@ -34,7 +35,8 @@ class Memory:
 
     id: of the hand-in. challenge: the public one. multiple: the density, over the planted one.
     what: `OVERLAP` or `STRONG`. known: how much of that on the public instance; fresh: on average
-    over fresh instances of its kind; both in [0, 1]. instances: how many of these.
+    over fresh instances of its kind, None if all runs failed there; both in [0, 1]. instances: how
+    many of these.
     """
 
     id: str
@@ -42,8 +44,13 @@ class Memory:
     multiple: float
     what: str
     known: float
-    fresh: float
+    fresh: float | None
     instances: int
+
+    @property
+    def gain(self) -> float:
+        """How much better it is on the public instance."""
+        return self.known - (self.fresh or 0.0)
 
 
 def find_memories(
@@ -59,7 +66,7 @@ def find_memories(
     for one in sorted(records):
         for memory in _memories(one, records[one], tuple(unseen)):
             best = found.get((one, memory.challenge))
-            if best is None or memory.known - memory.fresh > best.known - best.fresh:
+            if best is None or memory.gain > best.gain:
                 found[one, memory.challenge] = memory
     return list(found.values())
 
@@ -77,6 +84,7 @@ def _memories(
             record
             for record in public
             if (record["challenge"], record["density_multiple"]) == (challenge, multiple)
+            and record["status"] == "ok"
         ]
         alike = [
             record
@@ -84,21 +92,23 @@ def _memories(
             if _kind(record["challenge"]) == _kind(challenge)
             and abs(record["density_multiple"] / multiple - 1) <= _NEAR
         ]
-        # A run that failed has no answer, which is not the same as a bad one.
-        if not alike or any(record["status"] != "ok" for record in [*mine, *alike]):
+        if not mine or not alike:
             continue
+        # A run that failed has no answer, and hides none.
+        answered = [record for record in alike if record["status"] == "ok"]
         for what, least in LEAST_GAIN.items():
-            known, new = (fmean(_value(record, what) for record in some) for some in (mine, alike))
-            if known - new >= least and new <= MOST_FRESH:
-                yield Memory(
-                    id=one,
-                    challenge=challenge,
-                    multiple=multiple,
-                    what=what,
-                    known=known,
-                    fresh=new,
-                    instances=len({record["bundle_sha256"] for record in alike}),
-                )
+            memory = Memory(
+                id=one,
+                challenge=challenge,
+                multiple=multiple,
+                what=what,
+                known=fmean(_value(record, what) for record in mine),
+                fresh=fmean(_value(record, what) for record in answered) if answered else None,
+                instances=len({record["bundle_sha256"] for record in answered or alike}),
+            )
+            is_guessing = memory.fresh is not None and memory.fresh <= MOST_FRESH
+            if memory.gain >= least and (what == OVERLAP or is_guessing):
+                yield memory
                 break
 
 

@@ -71,12 +71,14 @@ class Copies:
     """What in a class is alike.
 
     pairs: the most surprising first. same_masks: all groups, the largest first. unchanged: ids
-    of those who add nothing to the code that was handed out. count: of the hand-ins compared.
+    of those who add nothing to the code that was handed out. cut: ids of those whose code is too
+    long to be compared whole. count: of the hand-ins compared.
     """
 
     pairs: Sequence[Pair]
     same_masks: Sequence[SameMasks]
     unchanged: Sequence[str]
+    cut: Sequence[str]
     count: int
 
 
@@ -110,6 +112,7 @@ def find_copies(
         pairs=sorted(pairs, key=lambda pair: (-pair.surprise, pair.ids)),
         same_masks=_same_masks(mask),
         unchanged=text.unchanged,
+        cut=text.cut,
         count=len(text.ids),
     )
 

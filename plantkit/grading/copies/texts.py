@@ -43,13 +43,15 @@ class Texts:
     """What the code of a class has in common.
 
     ids: in the order of rows and columns. unchanged: ids of those that consist of code that was
-    given. shares: (n, n), what share of the row's code is in the column's; 1 on the diagonal, 0
-    where there is too little code to compare. rarity: (n, n), in [0, 1], how rare the shared
-    runs are: 1 if no other hand-in has them.
+    given. cut: ids of those that are too long, of which only a part is compared. shares: (n, n),
+    what share of the row's code is in the column's; 1 on the diagonal, 0 where there is too little
+    code to compare. rarity: (n, n), in [0, 1], how rare the shared runs are: 1 if no other hand-in
+    has them.
     """
 
     ids: Sequence[str]
     unchanged: Sequence[str]
+    cut: Sequence[str]
     shares: Floats
     rarity: Floats
     _words: Mapping[str, Sequence[Word]]
@@ -87,9 +89,10 @@ def compare_texts(
         given: code that was handed out, file name to text.
     """
     ids = sorted(texts)
-    words = {one: words_of(texts[one]) for one in ids}
+    read = {one: words_of(texts[one]) for one in ids}
+    words = {one: found for one, (found, _) in read.items()}
     runs = {one: _runs(words[one]) for one in ids}
-    handed_out = np.unique(np.concatenate([_runs(words_of(one)) for one in given] or [_runs([])]))
+    handed_out = np.unique(np.concatenate([_runs([]), *(_runs(words_of(one)[0]) for one in given)]))
     own = {one: np.setdiff1d(runs[one], handed_out) for one in ids}
     # Hand-in by run: 1 where the hand-in has it.
     found, column = np.unique(np.concatenate([*own.values(), _runs([])]), return_inverse=True)
@@ -108,6 +111,7 @@ def compare_texts(
     return Texts(
         ids=ids,
         unchanged=[one for one in ids if len(runs[one]) and not len(own[one])],
+        cut=[one for one, (_, is_whole) in read.items() if not is_whole],
         shares=shares,
         rarity=np.minimum(rarity, 1.0),
         _words=words,

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 
 from plantkit.submissions.notebooks import NotebookError, code_cells
 
-#: Most characters of one hand-in that are looked at, all files and code cells together.
-MOST_CHARACTERS = 100_000
+#: Most words of one hand-in that are compared: about 5,000 lines of code.
+MOST_WORDS = 50_000
+#: Most characters of one hand-in that are looked at, comments included, all files together.
+MOST_CHARACTERS = 500_000
 #: Largest notebook that is opened, in characters. What it shows counts too, such as pictures.
 MOST_NOTEBOOK = 8_000_000
 
@@ -57,8 +59,8 @@ class _Token:
     line: int
 
 
-def words_of(files: Mapping[str, str]) -> list[Word]:
-    """Returns the words of a hand-in, file by file.
+def words_of(files: Mapping[str, str]) -> tuple[list[Word], bool]:
+    """Returns the words of a hand-in, file by file, and whether these are all of them.
 
     Names that Python and its libraries define stay: keywords, builtins, and attributes such as
     `.topk`, unless the hand-in itself defines one of that name. Other names, strings and numbers
@@ -66,24 +68,34 @@ def words_of(files: Mapping[str, str]) -> list[Word]:
     are left out.
 
     Args:
-        files: name to text. Of notebooks, whose names end in `.ipynb`, the code cells count.
+        files: name to text. Those that come last are cut where there is too much. Of notebooks,
+            whose names end in `.ipynb`, the code cells count.
     """
     read: dict[str, list[_Token]] = {}
-    left = MOST_CHARACTERS
-    for file, text in sorted(files.items()):
-        code = _code_of(file, text)[:left]
-        left -= len(code)
-        read[file] = _statements(code)
+    characters, words, is_whole = MOST_CHARACTERS, MOST_WORDS, True
+    for file, text in files.items():
+        code = _code_of(file, text)
+        tokens = _tokens(code[:characters], words + 1)
+        is_whole &= len(code) <= characters and len(tokens) <= words
+        is_whole &= len(text) <= MOST_NOTEBOOK or not _is_notebook(file)
+        characters -= min(len(code), characters)
+        read[file] = _statements(tokens[:words])
+        words -= len(tokens[:words])
     own = {name for tokens in read.values() for name in _defined(tokens)}
-    return [
+    found = [
         Word(text, file, line)
         for file, tokens in read.items()
         for text, line in _normalised(tokens, own)
     ]
+    return found, is_whole
+
+
+def _is_notebook(file: str) -> bool:
+    return file.lower().endswith(".ipynb")
 
 
 def _code_of(file: str, text: str) -> str:
-    if file.lower().endswith(".ipynb"):
+    if _is_notebook(file):
         try:
             cells = code_cells(text.encode()) if len(text) <= MOST_NOTEBOOK else []
         except NotebookError:
@@ -92,11 +104,11 @@ def _code_of(file: str, text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _statements(code: str) -> list[_Token]:
-    """Returns the tokens of code, without imports and without strings that stand alone."""
+def _statements(tokens: Sequence[_Token]) -> list[_Token]:
+    """Returns tokens without those of imports and without strings that stand alone."""
     statements: list[_Token] = []
     statement: list[_Token] = []
-    for one in [*_tokens(code), _Token(token.NEWLINE, "", 0)]:
+    for one in [*tokens, _Token(token.NEWLINE, "", 0)]:
         if one.kind not in _LAYOUT and one.text != ";":
             statement.append(one)
             continue
@@ -107,12 +119,17 @@ def _statements(code: str) -> list[_Token]:
     return statements
 
 
-def _tokens(code: str) -> list[_Token]:
-    """Returns the tokens that count; an f-string is one. What is not Python is cut up crudely."""
+def _tokens(code: str, most: int) -> list[_Token]:
+    """Returns the first tokens that count, at most so many; an f-string is one.
+
+    What is not Python is cut up crudely.
+    """
     found: list[_Token] = []
     depth = 0
     try:
         for one in tokenize.generate_tokens(io.StringIO(code).readline):
+            if len(found) >= most:
+                break
             if one.type in _OPENS:
                 if not depth:
                     found.append(_Token(token.STRING, "", one.start[0]))
@@ -122,11 +139,12 @@ def _tokens(code: str) -> list[_Token]:
             elif not depth and one.type not in _IGNORED:
                 found.append(_Token(one.type, one.string, one.start[0]))
     except Exception:  # also SystemError and others, of what C makes of hostile text
-        return [
-            _Token(token.NAME if text.isidentifier() else token.OP, text, line)
+        crude = (
+            _Token(token.NAME if word[0].isidentifier() else token.OP, word[0], line)
             for line, written in enumerate(code.split("\n"), start=1)
-            for text in _CRUDE.findall(written)
-        ]
+            for word in _CRUDE.finditer(written)
+        )
+        return list(itertools.islice(crude, most))
     return found
 
 

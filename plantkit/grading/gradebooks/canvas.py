@@ -16,8 +16,8 @@ from plantkit.grading.gradebooks.rows import (
     max_points_of,
     not_graded,
     shown,
-    table,
 )
+from plantkit.reports.spreadsheets import csv_text
 
 HELP = "A CSV that Canvas imports (Grades, Import)."
 FILE = "gradebook-canvas.csv"
@@ -52,4 +52,4 @@ def render(rows: Sequence[Row], title: str) -> Gradebook:
     points = max_points_of(rows)
     if lines and points is not None and not _KNOWN.fullmatch(title):
         lines.insert(0, ["    Points Possible", "", "", "", "", shown(points)])
-    return Gradebook(content=table([*_HEADER, title], lines), notes=notes)
+    return Gradebook(content=csv_text([*_HEADER, title], lines), notes=notes)

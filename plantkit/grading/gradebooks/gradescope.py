@@ -15,8 +15,8 @@ from plantkit.grading.gradebooks.rows import (
     max_points_of,
     not_graded,
     shown,
-    table,
 )
+from plantkit.reports.spreadsheets import csv_text
 
 HELP = "A CSV with the columns of Gradescope's export of grades."
 FILE = "gradebook-gradescope.csv"
@@ -54,4 +54,4 @@ def render(rows: Sequence[Row], title: str) -> Gradebook:
                 *marks,
             ]
         )
-    return Gradebook(content=table([*_HEADER, *header], lines), notes=not_graded(rows))
+    return Gradebook(content=csv_text([*_HEADER, *header], lines), notes=not_graded(rows))

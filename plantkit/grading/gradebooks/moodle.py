@@ -15,8 +15,8 @@ from plantkit.grading.gradebooks.rows import (
     max_points_of,
     not_graded,
     shown,
-    table,
 )
+from plantkit.reports.spreadsheets import csv_text
 
 HELP = "A CSV that Moodle imports (Upload grading worksheet)."
 FILE = "gradebook-moodle.csv"
@@ -50,7 +50,7 @@ def render(rows: Sequence[Row], title: str) -> Gradebook:
             f"Moodle's maximum is {', '.join(sorted(limits))}, the rubric's {shown(most)}: Moodle "
             "skips grades above its own, so set it to the rubric's"
         )
-    return Gradebook(content=table(_HEADER, lines), notes=tuple(notes))
+    return Gradebook(content=csv_text(_HEADER, lines), notes=tuple(notes))
 
 
 def _number(text: str) -> float:

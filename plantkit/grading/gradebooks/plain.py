@@ -10,8 +10,8 @@ from plantkit.grading.gradebooks.rows import (
     criteria_of,
     not_graded,
     shown,
-    table,
 )
+from plantkit.reports.spreadsheets import csv_text
 
 HELP = "A CSV with a column per criterion, for staff."
 FILE = "gradebook.csv"
@@ -21,7 +21,7 @@ _STUDENT = ("name", "number", "login", "email", "section")
 def render(rows: Sequence[Row], title: str) -> Gradebook:
     """Returns the CSV; hidden criteria have their columns, so it is not for students."""
     header, lines = grid(rows)
-    text = table(header, [[_text(cell) for cell in line] for line in lines])
+    text = csv_text(header, [[_text(cell) for cell in line] for line in lines])
     return Gradebook(content=text, notes=not_graded(rows))
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,9 +14,6 @@ from plantkit.grading.handins.handin import HandIn
 _SURE = ("row", "user_id", "participant")
 #: Of what people type all must agree: one field can hold the same for many.
 _KEYS = ("number", "email", "login")
-#: What begins a formula in a spreadsheet.
-_FORMULA = tuple("=+-@\t\r＝＋－＠")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
 
 
 class Graded(Protocol):
@@ -143,21 +137,6 @@ def max_points_of(rows: Iterable[Row]) -> float | None:
 def shown(points: float | None) -> str:
     """Returns points as text; "" for none at all."""
     return "" if points is None else f"{round(points, 6):.12g}"
-
-
-def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """Returns a CSV file in which no cell is a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(harmless, header))
-    writer.writerows([harmless(cell) for cell in line] for line in lines)
-    return text.getvalue()
-
-
-def harmless(cell: str) -> str:
-    """Returns a cell that spreadsheets take for text, or for a number."""
-    text = cell.replace("\r", " ")
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def not_graded(rows: Iterable[Row]) -> tuple[str, ...]:

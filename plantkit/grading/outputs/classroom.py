@@ -7,7 +7,7 @@ import json
 
 from plantkit.grading.grade import Grade, MarkVerdict
 from plantkit.grading.outputs import fitted
-from plantkit.grading.outputs.table import harmless
+from plantkit.grading.outputs.table import without_commands
 
 HELP = "Write what GitHub Classroom's reporter takes from <ID>_RESULTS."
 #: Linux takes no environment variable above 128 KiB.
@@ -27,11 +27,11 @@ def _encoded(grade: Grade) -> str:
     status = "error" if grade.error else "pass" if grade.passed else "fail"
     tests = [
         {
-            "name": harmless(mark.name),
+            "name": without_commands(mark.name),
             "status": _STATUS.get(mark.verdict, "fail"),
             "score": mark.points,
-            "message": harmless(mark.feedback()),
-            "test_code": harmless(f"plantkit grade {grade.submission}"),
+            "message": without_commands(mark.feedback()),
+            "test_code": without_commands(f"plantkit grade {grade.submission}"),
             "line_no": grade.error_line or 0,
             "execution_time": f"{mark.seconds:.3f}s",
         }

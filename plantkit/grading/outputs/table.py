@@ -34,10 +34,10 @@ def render(grade: Grade) -> str:
         errors = "\n".join(grade.format_errors[:3])
         parts.append(f"Invalid masks:\n{textwrap.indent(errors, '  ')}")
     parts.append("\n".join(_totals(grade)))
-    return harmless("\n\n".join(parts)) + "\n"
+    return without_commands("\n\n".join(parts)) + "\n"
 
 
-def harmless(text: str) -> str:
+def without_commands(text: str) -> str:
     """Returns `text` without what a log of GitHub Actions obeys: lines of `::`, and `##[`."""
     return text.replace("::", ": :").replace("##[", "# #[")
 

@@ -12,8 +12,14 @@ from pathlib import Path
 import plantkit_baselines
 import pytest
 
+from plantkit.grading.copies.sources import code_of
 from plantkit.grading.copies.texts import compare_texts
-from plantkit.grading.copies.words import MOST_CHARACTERS, words_of
+from plantkit.grading.copies.words import (
+    MOST_CHARACTERS,
+    MOST_NOTEBOOK,
+    MOST_WORDS,
+    words_of,
+)
 
 ROOT = Path(__file__).parents[3]
 STARTER = (ROOT / "submissions" / "my_pruner.py").read_text(encoding="utf-8")
@@ -211,9 +217,9 @@ def test_code_of_different_people_is_not_alike():
     ],
 )
 def test_what_is_not_python_is_read_too(text):
-    words = words_of({"a.py": text})
+    words, _ = words_of({"a.py": text})
     assert [word.text for word in words if word.text == "("] == ["("] * text.count("(")
-    assert words_of({"a.ipynb": text}) == []
+    assert words_of({"a.ipynb": text}) == ([], True)
 
 
 def test_no_text_breaks_the_reading_of_it():
@@ -226,11 +232,38 @@ def test_no_text_breaks_the_reading_of_it():
 
 
 def test_long_texts_are_cut():
-    words = words_of({"a.py": "x = 1\n" * 20_000, "b.py": "y = 2\n"})
+    words, is_whole = words_of({"a.py": "x = 1\n" * 20_000, "b.py": "y = 2\n"})
     assert {word.file for word in words} == {"a.py"}
-    assert len(words) <= MOST_CHARACTERS
+    assert len(words) <= MOST_WORDS
+    assert not is_whole
+    assert words_of({"a.py": "x = 1\n" * 1_000, "b.py": "y = 2\n"})[1]
+    assert not words_of({"a.py": "#\n" * MOST_CHARACTERS})[1]
+    assert not words_of({"a.ipynb": " " * (MOST_NOTEBOOK + 1)})[1]
+
+
+def test_comments_and_docstrings_hide_no_code():
+    padding = "# nothing to see here\n" * 10_000
+    docstring = f'"""{"nothing to see here " * 10_000}"""\n'
+    for before in (padding, docstring):
+        assert share_of_copy({"b.py": before + renamed(ORIGINAL)})[0] == pytest.approx(1.0)
+    assert share_of_copy({"a.py": padding, "b.py": ORIGINAL})[0] == pytest.approx(1.0)
+
+
+def test_padding_comes_after_the_code_of_the_pruner(tmp_path):
+    for name, text in {
+        "a.py": "junk = [1, 2, 3]\n" * 20_000,
+        "b.py": "rest = 1\n",
+        "my.py": ORIGINAL + "\n\n" + "x = [1]\n" * 200,
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8", newline="\n")
+    code = code_of(tmp_path)
+    assert list(code) == ["my.py", "b.py", "a.py"]
+    texts = compare_texts({**BASELINES, "~a": {"a.py": ORIGINAL}, "~b": code})
+    a, b = texts.ids.index("~a"), texts.ids.index("~b")
+    assert texts.shares[a, b] == pytest.approx(1.0)
+    assert texts.cut == ["~b"]
 
 
 def test_an_f_string_is_one_word_in_every_python():
-    words = words_of({"a.py": "x = f\"{y!r:>{w}} {z}\" 'more'\n"})
+    words, _ = words_of({"a.py": "x = f\"{y!r:>{w}} {z}\" 'more'\n"})
     assert [word.text for word in words] == ["name", "=", "string"]

@@ -47,12 +47,13 @@ MEMORY = Memory(
 )
 
 
-def findings(pairs=(PAIR,), memories=(MEMORY,), unchanged=("d",), **names: str) -> Findings:
+def findings(pairs=(PAIR,), memories=(MEMORY,), unchanged=("d",), cut=(), **names: str) -> Findings:
     return Findings(
         copies=Copies(
             pairs=pairs,
             same_masks=[SameMasks(ids=["e", "f"], reference="magnitude")],
             unchanged=unchanged,
+            cut=cut,
             count=12,
         ),
         memories=memories,
@@ -118,6 +119,24 @@ def test_the_csv_has_a_row_for_each():
     assert "100% on circle-5x100 at 3x, 2% on 2 fresh instances like it" in memory["why"]
 
 
+def test_a_hand_in_that_fails_on_fresh_instances_is_said_to():
+    failed = findings(memories=[replace(MEMORY, fresh=None)])
+    assert re.search(r"circle-5x100 at 3x +100% +failed +the ticket", "\n".join(failed.lines()))
+    words = "100% on circle-5x100 at 3x, all runs failed on 2 fresh instances like it"
+    assert words in failed.csv()
+    assert words in failed.html()
+
+
+def test_those_whose_code_was_cut_are_named():
+    cut = findings(pairs=[], memories=[], unchanged=[], cut=["e"], e=HOSTILE)
+    [line] = cut.lines()
+    assert line.startswith("too long, so that only a part of the code was compared: ")
+    [row] = csv.DictReader(io.StringIO(cut.csv()))
+    assert (row["what"], row["first id"]) == ("cut", "e")
+    assert row["why"] in line
+    assert f"T{row['why'][1:]}: =HYPERLINK(&#34;x&#34;)&lt;script" in cut.html()
+
+
 def test_names_do_no_harm():
     hostile = findings(a=HOSTILE, c=HOSTILE, d=HOSTILE, e=HOSTILE)
     lines = "\n".join(hostile.lines())
@@ -154,7 +173,7 @@ def test_the_page_is_whole_and_names_lines():
 
 def test_nothing_to_look_at_is_nothing():
     none = Findings(
-        copies=Copies(pairs=[], same_masks=[], unchanged=[], count=3), memories=[], names={}
+        copies=Copies(pairs=[], same_masks=[], unchanged=[], cut=[], count=3), memories=[], names={}
     )
     assert list(none.lines()) == []
     assert none.html() == ""
