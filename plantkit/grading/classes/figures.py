@@ -23,6 +23,26 @@ _STATUSES = {
     "crash": "crashed",
     "invalid": "gave an invalid mask",
 }
+#: Causes whose names say little by themselves. Of others, the kind of error is told.
+_CAUSES = {
+    "time": "time limit",
+    "memory": "memory",
+    "disk": "disk space",
+    "file-size": "a file too large",
+    "threads": "too many threads",
+    "children": "too many processes",
+    "processes": "it starts processes",
+    "programs": "it starts programs",
+    "compilers": "it compiles",
+    "network": "it wants the network",
+    "reading": "it reads other files",
+    "writing": "it writes elsewhere",
+    "directory": "a file that is not there",
+    "packages": "a package that is not there",
+    "own-files": "a file of its own is missing",
+    "device": "it wants a GPU",
+    "killed": "killed",
+}
 _ERROR_NAME = re.compile(r"[A-Za-z_.]*(?:Error|Exception|Exit|Interrupt)\b")
 
 
@@ -202,8 +222,8 @@ def _failing(
 
 def _what(words: str, error: str, limits: Limits) -> str:
     """Returns what happened in a few words: what, and the cause or the kind of error."""
-    cause = cause_in(error, limits).replace("-", " ")
+    cause = cause_in(error, limits)
     kind = _ERROR_NAME.search(error)
-    detail = cause.replace("time", "time limit") or (kind[0] if kind else "")
-    is_said = cause in {"", "time", "memory"} and words != "cannot be loaded" and not kind
+    detail = _CAUSES.get(cause) or (kind[0] if kind else "")
+    is_said = cause in {"time", "memory"} and words != "cannot be loaded"
     return words if not detail or is_said else f"{words}, {detail}"

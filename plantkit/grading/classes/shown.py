@@ -47,7 +47,7 @@ def lines(
         yield f"{failing.what}: {len(failing.handins)} ({names(failing.handins)})"
     left_out = len(figures.failing) - _MOST_CAUSES
     if left_out > 0:
-        yield f"and {left_out} other causes"
+        yield f"and {left_out} other cause{'s' if left_out > 1 else ''}, in summary.html"
     for one in figures.ungradable:
         reason = "" if is_anonymous else f": {one.message}"
         yield f"could not be graded: {clean(name(one), 60)}{reason}"

@@ -13,7 +13,7 @@ import torch
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import ResultsError
 from plantkit.grading.classes.directory import ClassDirectory
-from plantkit.grading.classes.figures import ClassFigures, class_figures
+from plantkit.grading.classes.figures import _CAUSES, ClassFigures, class_figures
 from plantkit.grading.classes.graded import ERROR, GRADED, Basis, GradedHandIn, Grading
 from plantkit.grading.classes.masks import packed, unpacked
 from plantkit.grading.classes.secrets import class_secret, pseudonyms
@@ -21,7 +21,7 @@ from plantkit.grading.classes.shown import lines
 from plantkit.grading.classes.summary import render_summary
 from plantkit.grading.grade import Grade, Mark, MarkVerdict
 from plantkit.grading.handins import HandIn
-from plantkit.isolation.causes import advice
+from plantkit.isolation.causes import CAUSES, advice
 from plantkit.isolation.wire import Limits
 from plantkit.networks.masks import Mask
 
@@ -131,9 +131,13 @@ def test_failures_by_cause_each_hand_in_once_for_the_worst() -> None:
         "cannot be loaded, SyntaxError": ["broken"],
         "cannot be loaded, time limit": ["import"],
         "crashed, ZeroDivisionError": ["zero"],
-        "crashed, network": ["net"],
+        "crashed, it wants the network": ["net"],
         "gave an invalid mask": ["ones"],
     }
+
+
+def test_causes_that_are_named_exist() -> None:
+    assert set(_CAUSES) <= {cause.name for cause in CAUSES}
 
 
 def test_a_class_of_nobody_has_no_figures() -> None:

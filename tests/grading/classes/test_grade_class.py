@@ -306,3 +306,50 @@ def test_two_at_once(given: Path, tiny_challenges: Path, plantkit_cli: Callable[
         )  # fmt: skip
     assert done.returncode == 2
     assert "is in use by another run; wait for it, or give another -o" in done.stderr
+
+
+FRESH = (
+    RUBRIC.partition("[[criteria]]")[0]
+    + """
+[[criteria]]
+name = "new network"
+metric = "recall"
+challenge = "relu-3x8"
+density = 0.5
+fresh = 1
+zero_at = -1
+at_least = 1
+points = 1
+"""
+)
+
+
+def test_fresh_instances_of_a_class_come_from_its_secret(
+    given: Path,
+    tiny_challenges: Path,
+    plantkit_cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who grades one by hand with the same secret gets the same grade."""
+    from plantkit.grading.classes.directory import ClassDirectory
+
+    monkeypatch.delenv("PLANTKIT_FRESH_SEED", raising=False)
+    (given / "rubric.toml").write_text(FRESH)
+    outcome = plantkit_cli(*command(tiny_challenges, given))
+    assert outcome.code == 0
+    assert "fresh instances come from" in outcome.err
+    secret = (given / "out/secret").read_text().strip()
+    assert secret not in outcome.out + outcome.err
+    with ClassDirectory(given / "out") as directory:
+        assert len(directory.masks_of("ann")) == 2  # of two seeds
+    monkeypatch.setenv("PLANTKIT_FRESH_SEED", secret)
+    one = ["grade", given / "class/ann", "--rubric", given / "rubric.toml"]
+    one += ["--challenges", tiny_challenges, "--json", given / "staff.json"]
+    plantkit_cli(*one)
+    alone = json.loads((given / "staff.json").read_text())
+    together = next(one["grade"] for one in records(given) if one["id"] == "ann")
+    assert timeless(alone) == timeless(together)
+    monkeypatch.setenv("PLANTKIT_FRESH_SEED", "short")
+    outcome = plantkit_cli(*command(tiny_challenges, given))
+    assert outcome.code == 2
+    assert "PLANTKIT_FRESH_SEED has 5 characters; expected a secret" in outcome.err
