@@ -36,7 +36,6 @@ plantkit leaderboard add runs/monday --board board --team Cleo --pruner cleo_cra
 plantkit leaderboard team random --board board --reference
 plantkit leaderboard add runs/monday --board board --team random --pruner random
 plantkit leaderboard show --board board
-plantkit leaderboard build site --board board
 plantkit evaluate teams/ada_trained.py teams/cleo_copy.py --suite public --baselines none \
     --key contest.key --run-dir runs/tuesday
 plantkit leaderboard add runs/tuesday --board board --team Ada --pruner ada_trained

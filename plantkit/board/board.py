@@ -156,6 +156,11 @@ class Board:
             after = replace(before, **values)
             if after == before:
                 raise UsageError("nothing to change: the contest has these settings already")
+            if before.finished and after.rule is not before.rule:
+                raise UsageError(
+                    f"the contest was finished at {stamp(before.finished)}; which submissions "
+                    "count cannot be changed once the final scores are known"
+                )
             change.execute(
                 "UPDATE contest SET title = ?, rule = ?, daily_limit = ?, opens = ?, closes = ?",
                 *_columns(after),

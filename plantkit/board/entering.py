@@ -136,9 +136,10 @@ def _entry_of(run: Evaluation, pruner: str | None) -> Entry:
         return by_label[pruner]
     handed_in = [entry for entry in run.entries if entry.source.path is not None]
     if len(handed_in) != 1:
+        labels = sorted(one.label for one in handed_in) or sorted(by_label)
         raise UsageError(
             f"the run has {len(handed_in)} submissions; say which pruner it is with --pruner: "
-            f"{', '.join(sorted(one.label for one in handed_in) or sorted(by_label))}"
+            f"{', '.join(map(repr, labels))}"
         )
     return handed_in[0]
 

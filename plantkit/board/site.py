@@ -69,6 +69,11 @@ class _Site:
         self._reported = {
             one.id for one in content.submissions if all_reports or one.id in self._counting
         }
+        self._events = tables.event_rows(content)
+        self._entries = {
+            root: {str(one.id): f"{root}submissions/{one.id}.html" for one in content.submissions}
+            for root in ("", "../")
+        }
         is_sealed = any(
             one.is_sealed for phase in content.phases.values() for one in phase.challenges
         )
@@ -95,18 +100,15 @@ class _Site:
         return found
 
     def _fill(self, name: str, root: str, **values: Any) -> str:
-        events = self._content.events
         return fill_in(
             "plantkit.board",
             f"pages/{name}.html",
             autoescape=True,
             contest=self._content.contest,
             root=root,
-            as_of=tables.minute(events[-1].at),
+            as_of=tables.minute(self._content.events[-1].at),
             version=__version__,
-            entries={
-                str(one.id): f"{root}submissions/{one.id}.html" for one in self._content.submissions
-            },
+            entries=self._entries[root],
             **values,
         )
 
@@ -140,7 +142,7 @@ class _Site:
         )
 
     def _history(self) -> str:
-        return self._fill("history", "", events=tables.event_rows(self._content))
+        return self._fill("history", "", events=self._events)
 
     def _challenge(self, phase: Phase, challenge: ChallengeFacts) -> str:
         content = self._content
@@ -183,7 +185,7 @@ class _Site:
             ("SHA-256", one.sha256 or ""),
             ("state", state or "another submission of the team counts"),
         ]
-        events = [row for row in tables.event_rows(content) if row["entry"] == str(one.id)]
+        events = [row for row in self._events if row["entry"] == str(one.id)]
         return self._fill(
             "submission",
             "../",

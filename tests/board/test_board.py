@@ -13,7 +13,7 @@ from toy_board import NOON, PROTOCOL, made_up, toy_contest
 
 from plantkit.board.board import Board
 from plantkit.board.content import read_content
-from plantkit.board.contest import Phase, parse_time
+from plantkit.board.contest import Phase, Rule, parse_time
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import ResultsError, UsageError
 from plantkit.pruners.sources import PrunerSource
@@ -246,7 +246,7 @@ class TestRefused:
             records=[*one.records, *other.records],
             masks={**one.masks, **other.masks},
         )
-        with pytest.raises(UsageError, match=r"2 submissions; .* --pruner: one, two"):
+        with pytest.raises(UsageError, match=r"2 submissions; .* --pruner: 'one', 'two'"):
             board.add(both, team="Ada")
         with pytest.raises(UsageError, match="no pruner of this run is named 'tw'; did you mean"):
             board.add(both, team="Ada", pruner="tw")
@@ -278,6 +278,8 @@ class TestFinish:
         assert read_content(board.path).shown is Phase.FINAL
         with pytest.raises(UsageError, match="was finished at 2026-03-03T12:00:00Z"):
             board.finish()
+        with pytest.raises(UsageError, match="which submissions count cannot be changed"):
+            board.change_contest(rule=Rule.LAST)
         with pytest.raises(UsageError, match="was finished at"):
             board.add(made_up(circle, 0.4, name="late"), team="Bob", submitted=NOON)
 

@@ -82,7 +82,7 @@ def test_the_page_walks_through_it() -> None:
     page = (ROOT / "docs/organisers.md").read_text(encoding="utf-8")
     script = (ROOT / "examples/contest/run.py").read_text(encoding="utf-8")
     example = {" ".join(line.split()) for line in joined(script) if line.startswith("plantkit ")}
-    walk = page.partition("<!-- contest -->")[2].partition("<!-- / -->")[0]
+    walk = page.partition("### A contest from beginning to end\n")[2].partition("\n### ")[0]
     lines = [" ".join(line.split()) for line in joined(walk) if line.startswith("plantkit ")]
     assert len(lines) >= 10
     assert [line for line in lines if line not in example] == []

@@ -13,7 +13,7 @@ from toy_board import NOON, Digits, made_up, toy_contest
 from plantkit.board import tables
 from plantkit.board.board import Board
 from plantkit.board.content import read_content
-from plantkit.board.contest import Phase
+from plantkit.board.contest import Phase, Rule
 from plantkit.board.places import places_of
 from plantkit.challenges.bundles import Challenge
 from plantkit.scoring.starts import Start
@@ -82,7 +82,7 @@ def test_the_last_counts_where_the_organiser_says_so(contest: Contest) -> None:
     contest.enter("Ada", 0.5)
     contest.enter("Ada", 0.3)
     contest.enter("Bob", 0.4)
-    contest.board.change_contest(rule="last")
+    contest.board.change_contest(rule=Rule.LAST)
     assert contest.rows() == [("1", "Bob", 3), ("2", "Ada", 2)]
 
 
@@ -91,7 +91,7 @@ def test_a_failed_one_never_counts_where_there_is_a_valid_one(contest: Contest, 
     contest.enter("Ada", 0.0)
     contest.enter("Ada", None)
     if rule == "last":
-        contest.board.change_contest(rule=rule)
+        contest.board.change_contest(rule=Rule(rule))
     assert contest.rows() == [("1", "Ada", 1)]
 
 
@@ -186,7 +186,7 @@ def test_the_rules_are_told(contest: Contest) -> None:
     words = " ".join(tables.rules(content, phase, tracks))
     assert "The best submission of a team counts" in words
     assert "The final ones, on 1 other challenges" in words
-    contest.board.change_contest(rule="last", daily_limit=3)
+    contest.board.change_contest(rule=Rule.LAST, daily_limit=3)
     contest.board.finish()
     content = read_content(contest.board.path)
     phase, tracks = tables.shown_places(content)

@@ -26,6 +26,8 @@ DASHES = ((1, 0), (6, 3), (2, 2))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _INK, _FAINT = "#222222", "#dddddd"
 _PRINTED_WIDTH = 420
+#: Most pixels of a name next to its point; a longer one would take the room of the chart.
+_MOST_LABEL = 110
 #: Kinds of figures that show the pruners that the reader picks; the others show all.
 _PICKED = {"curves", "effort", "profiles"}
 
@@ -207,7 +209,14 @@ def _effort(alt: Any, look: _Look) -> Any:
     names = [
         look.picked(alt, front)
         .transform_filter(f"datum.side == '{side}'")
-        .mark_text(align=side, dx=7 if side == "left" else -7, dy=-8, fontSize=11, color=look.ink)
+        .mark_text(
+            align=side,
+            dx=7 if side == "left" else -7,
+            dy=-8,
+            fontSize=11,
+            limit=_MOST_LABEL,
+            color=look.ink,
+        )
         .encode(x=effort, y=score, text="pruner:N")
         for side in ("left", "right")
     ]
