@@ -100,6 +100,7 @@ def command(
     from plantkit.grading.classes.shown import lines
     from plantkit.grading.copies.given import given_code
     from plantkit.grading.handins import read_handins
+    from plantkit.grading.handins.reading import find_host
     from plantkit.grading.rubric import read_rubric
 
     rubric = read_rubric(rubric_path)
@@ -133,6 +134,7 @@ def command(
         write_whole(directory.path / "copies.csv", findings.csv())
         figures = write_reports(directory, graded, handins, rubric, copies=findings.html())
         shown = pseudonyms([one.handin.id for one in graded], directory.secret)
+    click.echo(f"{folder}, read as {find_host(handins.host).TITLE}", err=True)
     for line in lines(
         rubric.title,
         figures,

@@ -43,7 +43,7 @@ def write_reports(
     notes = list(handins.notes)
     for name in FORMATS:
         try:
-            notes += _write_gradebook(directory, name, graded)
+            notes += _write_gradebook(directory, name, graded, told=notes)
         except MissingExtraError as error:
             notes.append(f"{find_gradebook(name).FILE} was not written: {error}")
     directory.write_history()
@@ -68,9 +68,14 @@ def write_reports(
 
 
 def _write_gradebook(
-    directory: ClassDirectory, name: str, graded: Sequence[GradedHandIn]
-) -> Sequence[str]:
+    directory: ClassDirectory,
+    name: str,
+    graded: Sequence[GradedHandIn],
+    *,
+    told: Sequence[str] = (),
+) -> list[str]:
+    """Writes a gradebook, and returns the notes on it that are not yet `told`."""
     book = render_gradebook(name, graded)
     write_whole(directory.path / "gradebooks" / find_gradebook(name).FILE, book.content)
-    notes = book.notes
+    notes = [note for note in book.notes if note not in told]
     return notes if name == _PLAIN else [f"{find_gradebook(name).FILE}: {note}" for note in notes]

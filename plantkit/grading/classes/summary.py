@@ -67,6 +67,8 @@ def render_summary(
         base=_BASE,
         rows=sorted(rows.values(), key=place),
         shown_name=name,
+        causes={one.handin.id: "" for one in everybody}
+        | {one.handin.id: failing.what for failing in figures.failing for one in failing.handins},
         pseudonyms=pseudonyms,
         is_anonymous=is_anonymous,
         notes=[] if is_anonymous else notes,

@@ -53,7 +53,15 @@ def settle(
             notes.append("not in the roster" if len(whose[position]) == 1 else _strangers(one))
         handins.append(_handin(one, [_row(rows, at) for at in whose[position]], notes, due, ids))
     handins += [_missing(one, ids) for one in missing]
-    return tuple(sorted(handins, key=lambda one: one.id)), tuple(_notes(handins, due))
+    strangers = sum(set(some) == {None} for some in whose) if rows else 0
+    notes_on_all = list(_notes(handins, due))
+    if strangers > len(found) / 2:
+        notes_on_all.insert(
+            0,
+            f"{strangers} of {len(found)} hand-ins are of nobody in the roster; is it that of "
+            "another class?",
+        )
+    return tuple(sorted(handins, key=lambda one: one.id)), tuple(notes_on_all)
 
 
 class _Index:

@@ -546,3 +546,12 @@ def test_a_second_reading_replaces_what_the_first_gathered(lay: Lay, read: Read)
     assert [one.id for one in second.handins] == ["b_3"]
     assert first.handins[0].path is not None
     assert not first.handins[0].path.exists()
+
+
+def test_a_roster_of_another_class_is_told(lay: Lay, read: Read) -> None:
+    folder = lay("mixed-up", ["ann.py", "bob.py", "cay.py"])
+    found = read(folder, "name,id\nZed,1\nAnn,ann\n")
+    assert found.notes[0].startswith("2 of 3 hand-ins are of nobody in the roster")
+    assert not any(
+        "of nobody" in note for note in read(folder, "name,id\nAnn,ann\nBob,bob\n").notes
+    )
