@@ -171,6 +171,26 @@ def test_most_of_a_class_does_not_vanish_unseen(some: Class) -> None:
         some.state(directory).check_class()
 
 
+def test_a_wrong_folder_changes_no_file(
+    some: Class, tmp_path: Path, plantkit_cli: Callable[..., Any]
+) -> None:
+    def files() -> dict[str, bytes]:
+        there = [path for path in some.out.rglob("*") if path.is_file()]
+        return {str(path): path.read_bytes() for path in there}
+
+    some.folder = tmp_path / "another"
+    some.hand_in("eve", "fay")
+    before = files()
+    outcome = plantkit_cli(
+        *("grade-class", some.folder, "--rubric", tmp_path / "rubric.toml", "-o", some.out),
+        *("--challenges", some.challenges),
+    )
+    assert outcome.code == 2
+    assert "4 of the 4 hand-ins that have a grade are not there any more" in outcome.err
+    assert "give --host plain if they are to lose their grades" in outcome.err
+    assert files() == before
+
+
 def test_only_one_row_changes(some: Class, tmp_path: Path) -> None:
     (tmp_path / "roster.csv").write_text("id,name\nann,Ann\nbob,Bob\ncy,Cy\ndee,Dee\neve,Eve\n")
     shutil.rmtree(some.folder / "bob")
