@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plantkit.evaluation.participants import Installed
 from plantkit.evaluation.requests import Progress, Request, Warn
-from plantkit.evaluation.run import Started, open_executor, start
-from plantkit.isolation.levels import Isolation, Level
-from plantkit.isolation.servers import PrunerServer, server_pool
+from plantkit.evaluation.run import Started, open_executor, open_servers, start
+from plantkit.isolation.levels import Isolation
+from plantkit.isolation.servers import PrunerServer
 
 if TYPE_CHECKING:
     from plantkit.evaluation.cache import Cache
@@ -44,7 +44,9 @@ def open_workplace(
     """
     with (
         start(request, open_executor(request), warn) as started,
-        _others(started) if runs_again else nullcontext(started.servers) as others,
+        open_servers(len(started.servers), started.level)
+        if runs_again
+        else nullcontext(started.servers) as others,
     ):
         from plantkit.evaluation.cache import Cache
         from plantkit.evaluation.workplace import Workplace
@@ -69,14 +71,6 @@ def open_workplace(
             cache.trim()
 
 
-def _others(started: Started) -> AbstractContextManager[list[PrunerServer]]:
-    """Starts as many other interpreters as run pruners."""
-    if started.level is Level.NONE:
-        return nullcontext([PrunerServer()])
-    level = Level.WATCHED if started.level is Level.WATCHED else None
-    return server_pool(len(started.servers), level)
-
-
 def _open(
     request: Request,
     started: Started,
@@ -87,11 +81,10 @@ def _open(
     """Returns one slot for each server, and what is to be worked with."""
     from plantkit.evaluation.calibration import machine_speed
     from plantkit.evaluation.slots import Slot, SlotExecutor, Slots
-    from plantkit.isolation.opening import open_backend
     from plantkit.networks.training.executors import LocalExecutor
 
     isolation = Isolation(level=started.level, hidden=tuple(hidden))
-    backends = started.backends(hidden)
+    backends, other_backends = started.backends(hidden), started.backends(hidden, others)
     resources = started.resources(
         backends, device=request.device, cache=cache, speed=machine_speed(cache)
     )
@@ -102,10 +95,10 @@ def _open(
                 isolation=isolation,
                 servers=(first, other),
                 backend=backend,
-                other=open_backend(started.scratch / "cells", isolation, other),
+                other=other_backend,
             )
-            for number, (first, other, backend) in enumerate(
-                zip(started.servers, others, backends, strict=True)
+            for number, (first, other, backend, other_backend) in enumerate(
+                zip(started.servers, others, backends, other_backends, strict=True)
             )
         ]
     )

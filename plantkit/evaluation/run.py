@@ -201,10 +201,16 @@ class Started:
     executor: Executor | None
     level: Level
 
-    def backends(self, hidden: Sequence[Path]) -> list[LocalBackend]:
-        """Returns what runs pruners on this machine; they cannot read what is in `hidden`."""
+    def backends(
+        self, hidden: Sequence[Path], servers: Sequence[PrunerServer] | None = None
+    ) -> list[LocalBackend]:
+        """Returns what runs pruners on this machine; they cannot read what is in `hidden`.
+
+        servers: which run them; those that have been started if None.
+        """
         isolation = Isolation(level=self.level, hidden=tuple(hidden))
-        return [open_backend(self.scratch / "cells", isolation, one) for one in self.servers]
+        servers = self.servers if servers is None else servers
+        return [open_backend(self.scratch / "cells", isolation, one) for one in servers]
 
     def resources(
         self,
@@ -262,11 +268,7 @@ def start(
         IsolationError: this machine lacks what the level that was asked for needs.
     """
     jobs = request.jobs or available_cores()
-    if request.isolation == Level.NONE:
-        pool: AbstractContextManager[list[PrunerServer]] = nullcontext([PrunerServer()])
-    else:
-        watched = Level.WATCHED if request.isolation == Level.WATCHED else None
-        pool = server_pool(servers or jobs, watched)
+    pool = open_servers(servers or jobs, request.isolation)
     with scratch_directory() as scratch, pool as started_servers:
         begin_probe()
         with executor as trains:
@@ -281,6 +283,13 @@ def start(
                 executor=trains,
                 level=level,
             )
+
+
+def open_servers(count: int, level: str) -> AbstractContextManager[list[PrunerServer]]:
+    """Starts `count` processes that run pruners at a level; in this process, nothing."""
+    if level == Level.NONE:
+        return nullcontext([PrunerServer()])
+    return server_pool(count, Level.WATCHED if level == Level.WATCHED else None)
 
 
 @contextmanager
