@@ -271,11 +271,21 @@ class Board:
                     f"{stamp(change.time)}; wait, or change it: plantkit leaderboard change "
                     "--closes TIME"
                 )
-            gaps = [
-                f"submission {place.submission.id} of {place.submission.team.name!r}"
+            counted = [
+                place
                 for track in places_of(content, Phase.FINAL)
                 for place in track.places
-                if place.standing is None and not place.team.is_reference
+                if not place.team.is_reference
+            ]
+            if not counted:
+                raise UsageError(
+                    "no submission of a team counts, so there is nothing to finish; add runs, or "
+                    "take back a retraction: plantkit leaderboard retract ID --undo --reason WHY"
+                )
+            gaps = [
+                f"submission {place.submission.id} of {place.submission.team.name!r}"
+                for place in counted
+                if place.standing is None
             ]
             if gaps and not with_gaps:
                 raise UsageError(

@@ -336,6 +336,14 @@ class TestFinish:
         event = read_content(board.path).events[-1]
         assert event.words == "without final run: submission 1 of 'Ada'"
 
+    def test_a_board_where_nothing_counts(self, made: Any, circle: Challenge) -> None:
+        """Nothing leads back from the end: a board with retractions only would be lost."""
+        board = made()
+        board.add(made_up(circle, 0.4), team="Ada")
+        board.retract(1, "by mistake")
+        with pytest.raises(UsageError, match="nothing to finish; add runs"):
+            board.finish(with_gaps=True)
+
     def test_a_board_without_a_final_phase(self, tmp_path: Path, circle: Challenge) -> None:
         board = Board(toy_contest(tmp_path / "b.sqlite", circle, None), clock=lambda: NOON)
         with pytest.raises(UsageError, match="has no final phase"):

@@ -90,7 +90,9 @@ def curves(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> list[Figur
                 title=f"{name_of(kind)}, {words}",
                 caption="",
                 summary=f"{best['pruner']} recovers most: {best['digits']:.3f} of the ticket's "
-                f"digits at density {best['density']:.3g}.",
+                f"digits at density {best['density']:.3g}."
+                if best["digits"]
+                else "No pruner recovers anything.",
                 data={
                     "runs": rows,
                     "levels": [
