@@ -128,7 +128,8 @@ def rules(content: Content, phase: Phase, tracks: Sequence[Track]) -> list[str]:
     found = [f"{which[0].upper()}{which[1:]}. One in which no run was valid has no rank."]
     found.append(
         "Teams share a rank, as in 1=, where the difference of their scores is within chance "
-        "(95%). Of these, the team that reached its score earlier comes first."
+        "(95%). Of these, the team that reached its score earlier comes first, even if another's "
+        "score is a little higher."
     )
     if phase is Phase.FINAL:
         found.append("These are the final scores, on challenges that nobody saw before.")
