@@ -61,8 +61,9 @@ def _standings(table: Table) -> Table:
 
 
 def _text(table: Table, *, styled: bool, ranked: bool = False) -> str:
-    title = textwrap.wrap(printable(table.title), WIDTH, subsequent_indent="  ")
-    lines = [*(style(line, "bold", styled=styled) for line in title), ""]
+    together = printable(table.title).replace(" x ", "\xa0x\xa0")  # "3 x circle-5x100"
+    title = textwrap.fill(together, WIDTH, subsequent_indent="  ").replace("\xa0", " ")
+    lines = [*(style(line, "bold", styled=styled) for line in title.splitlines()), ""]
     if table.rows:
         headings = list(table.rows[0])
         styles = {
