@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -16,6 +17,7 @@ from plantkit.errors import UnknownNameError
 from plantkit.grading.grade import Grade, Mark, MarkVerdict
 from plantkit.grading.handins.handin import HandIn
 
+_OPTION = re.compile(r" \(--(?:time|memory)-limit\)")
 #: Modules of this package.
 FORMATS = ("markdown", "html")
 
@@ -72,16 +74,16 @@ def _scrubbed(handin: HandIn, texts: list[str]) -> list[str]:
 
 
 def _cleaner(handin: HandIn) -> Callable[[str], str]:
-    """Returns what takes the directories that a hand-in lies in out of a text."""
-    if handin.path is None:
-        return lambda text: text
-    paths = {str(path) for path in (handin.path, handin.path.resolve())}
+    """Returns what takes out of a text the directories that a hand-in lies in, and options of
+    plantkit that say how limits are raised: students do not choose the limits."""
+    given = () if handin.path is None else (handin.path, handin.path.resolve())
+    paths = {str(path) for path in given}
     before = [f"{path}{os.sep}" for path in paths]
     before += [f"{os.path.dirname(path)}{os.sep}" for path in paths]  # noqa: PTH120
 
     def clean(text: str) -> str:
         for directory in before:
             text = text.replace(directory, "")
-        return text
+        return _OPTION.sub("", text)
 
     return clean

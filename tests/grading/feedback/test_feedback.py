@@ -123,3 +123,15 @@ def test_the_page_asks_for_nothing(handin: HandIn, grade: Grade) -> None:
 def test_the_form_may_be_misspelt() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'markdown'"):
         find_feedback("markdwn")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_students_are_not_told_of_options_that_they_lack(
+    name: str, handin: HandIn, grade: Grade
+) -> None:
+    message = "ran longer than the time limit of 5 s; do less, or have it raised (--time-limit)"
+    [first, *others] = grade.marks
+    late = replace(grade, marks=[replace(first, message=message), *others])
+    text = render_feedback(name, handin, late)
+    assert "do less, or have it raised" in shown(name, text).text
+    assert "time-limit" not in shown(name, text).text
