@@ -111,7 +111,7 @@ class EvaluationResult:
         """The standings, and what went wrong, as the command line prints them."""
         from plantkit.reports import table
 
-        return table.render(self.evaluation).rstrip()
+        return table.render(self.evaluation, more="").rstrip()
 
     def _repr_html_(self) -> str:
         """The standings, and what went wrong, as HTML; Jupyter calls this."""

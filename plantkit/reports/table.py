@@ -25,6 +25,7 @@ def render(
     tables: Sequence[Table] = (),
     notes: Sequence[str] = (),
     styled: bool = False,
+    more: str = MORE,
 ) -> str:
     """Returns the standings and a few lines of notes.
 
@@ -33,6 +34,7 @@ def render(
         tables: more tables to show before the standings.
         notes: more lines to show under them; in the details they are whole.
         styled: whether bold letters and colours are written.
+        more: the last line, which says where there is more; none with the details.
     """
     above = [*(detail_tables(evaluation) if details else ()), *tables]
     if details and notes:
@@ -40,7 +42,7 @@ def render(
     parts = [_text(table, styled=styled) for table in above]
     standings = [_standings(table) for table in standings_tables(evaluation)]
     parts += [_text(table, styled=styled, ranked=True) for table in standings]
-    lines = remark_lines(evaluation, notes, more="" if details else MORE)
+    lines = remark_lines(evaluation, notes, more="" if details else more)
     return "\n\n".join(parts) + "\n" + "\n".join(lines) + "\n"
 
 

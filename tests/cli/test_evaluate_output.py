@@ -17,7 +17,7 @@ def evaluate(tiny_challenges: Path, tmp_path: Path, plantkit_cli):
         return plantkit_cli(
             *("evaluate", "magnitude", "--baselines", "none", "--suite", "tiny"),
             *("--challenges", tiny_challenges, "--density", "0.5", "--seeds", "1", "--jobs", "1"),
-            *("--isolation", "none", "--run-dir", tmp_path / "run", *options),
+            *("--isolation", "none", "--no-cache", "--run-dir", tmp_path / "run", *options),
         )
 
     return run

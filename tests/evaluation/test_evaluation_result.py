@@ -53,8 +53,11 @@ def test_a_notebook_shows_the_standings_and_what_went_wrong(result):
 
 
 def test_text_shows_the_same(result):
-    assert "crash in 1 of 1 runs" in repr(result)
-    assert "95% interval" not in repr(result)
+    text = repr(result)
+    assert "1 of 1 runs failed: crash: " in text
+    assert "interval" not in next(line for line in text.splitlines() if line.startswith("rank"))
+    assert "--details" not in text  # an option of the command line
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_frame_of_records_is_the_csv_file(result):
