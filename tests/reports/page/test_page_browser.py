@@ -133,10 +133,9 @@ def test_the_network_counts_what_the_masks_hold(open_page, evaluation, circle):
         ]
         mask = evaluation.masks[record.mask_sha256]
         found = overlap(mask, ticket).true_positives
-        tab.wait_for_function(
-            "document.getElementById('net-summary').textContent.includes('random on circle-3x60')"
-            " && document.getElementById('net-summary').textContent.includes('seed 1')"
-        )
+        summary = tab.locator("#net-summary")  # not a script: the page's policy allows none
+        sync_api.expect(summary).to_contain_text("random on circle-3x60")
+        sync_api.expect(summary).to_contain_text("seed 1")
         row = tab.locator("#net-counts tbody tr").last.locator("td").all_text_contents()
         alive = circle.network.connected(mask)
         live = sum(int(value.sum()) for value in alive.values())
