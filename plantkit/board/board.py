@@ -255,7 +255,7 @@ class Board:
             with_gaps: also where a submission that counts has no final run.
 
         Raises:
-            UsageError: there is no final phase, it has not closed yet, or finished before, or
+            UsageError: the board has no final phase, is still open, was finished before, or
                 there are gaps.
         """
         with self._changing() as change:

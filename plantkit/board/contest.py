@@ -175,7 +175,7 @@ def parse_time(text: str) -> datetime:
     """Returns a time in ISO 8601; UTC where it says no zone.
 
     Raises:
-        UsageError: it is no such time.
+        UsageError: it cannot be read as a time.
     """
     try:
         time = datetime.fromisoformat(text)

@@ -114,7 +114,7 @@ def read_mask(content: bytes, digest: str) -> Mask:
 
 
 def digest_of_masks(records: Sequence[Record]) -> str:
-    """Returns what runs with the same masks have alike, "" where there is no mask."""
+    """Returns what runs with the same masks have alike, "" without masks."""
     kept = [(one.bundle_sha256, one.target_density, one.seed, one.mask_sha256) for one in records]
     return _digest(sorted(kept)) if any(one.mask_sha256 for one in records) else ""
 

@@ -147,6 +147,11 @@ def command(
             click.echo(line)
         for note in handins.notes:
             warn(clean(note))
+    if figures.graded and all(one.grade and one.grade.error for one in figures.graded):
+        warn(
+            f"none of the hand-ins can be loaded; is {folder} what the host exported, and read as "
+            "that host's? --host says which it is"
+        )
     click.echo(f"\ngradebooks, feedback and summary.html are in {out}", err=True)
     if figures.ungradable:
         click.echo("run the command again to grade what could not be graded", err=True)

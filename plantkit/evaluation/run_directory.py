@@ -114,8 +114,12 @@ def read_run(path: Path) -> Evaluation:
     except FileNotFoundError:
         what = "a run directory of plantkit evaluate --run-dir, or a file of --format json"
         raise ResultsError(f"{file} does not exist; expected {what}") from None
-    except (OSError, ValueError) as error:
-        raise ResultsError(f"{file} cannot be read: {error}") from error
+    except OSError as error:
+        raise ResultsError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ResultsError(
+            f"{file} is not JSON ({error}); expected a run directory, or a file of --format json"
+        ) from error
     if not isinstance(value, dict):
         raise ResultsError(f"{file} holds a {type(value).__name__}; expected an object")
     try:

@@ -353,3 +353,13 @@ def test_fresh_instances_of_a_class_come_from_its_secret(
     outcome = plantkit_cli(*command(tiny_challenges, given))
     assert outcome.code == 2
     assert "PLANTKIT_FRESH_SEED has 5 characters; expected a secret" in outcome.err
+
+
+def test_a_folder_of_which_nothing_can_be_loaded_is_asked_about(
+    given: Path, tiny_challenges: Path, plantkit_cli: Callable[..., Any]
+) -> None:
+    for file in (given / "class").rglob("*.py"):
+        file.write_text("x = 1\n", encoding="utf-8", newline="\n")
+    outcome = plantkit_cli(*command(tiny_challenges, given))
+    assert outcome.code == 0
+    assert "none of the hand-ins can be loaded; is" in outcome.err
