@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ import torch
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
 from plantkit.isolation.servers import PrunerServer
+from plantkit.planting import initialization
 
 torch.set_num_threads(1)  # test processes run side by side, and share the cores
 
@@ -44,6 +48,17 @@ def cache_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         directory = tmp_path_factory.mktemp("cache")
         patch.setenv("PLANTKIT_CACHE_DIR", str(directory))
         yield directory
+
+
+@pytest.fixture(autouse=True)
+def planting_seeds(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Seeds that are drawn in this process differ, and are the same in each run of a test."""
+    drawn = itertools.count()
+
+    def token_bytes(count: int) -> bytes:
+        return hashlib.shake_256(f"{request.node.nodeid} {next(drawn)}".encode()).digest(count)
+
+    monkeypatch.setattr(initialization, "secrets", SimpleNamespace(token_bytes=token_bytes))
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,10 @@ class TestPlantAndVerify:
             (["relu", "--variant", "é"], "expected letters and digits"),
             (["relu", "--width", "0"], "--width"),
             (["relu", "--noise", "2"], "--noise"),
-            (["relu", "--planting", "anchored", "--depth", "5", "--width", "6"], "larger width"),
+            (
+                ["relu", "--planting", "anchored", "--depth", "5", "--width", "6", "--seed", "00"],
+                "larger width",
+            ),
             (
                 [
                     *("teacher", "--dial", "kind=classification", "--dial", "outputs=64"),
