@@ -172,7 +172,9 @@ def measure_all(
         each = measurements[position]
         masks = [each.masks[run] for run in runs]
         left = each.recipe.steps(len(each.train_data)) - step
-        workloads.append(Workload(spec=each.spec, masks=masks, steps=left))
+        workloads.append(
+            Workload(spec=each.spec, masks=masks, batch_size=each.recipe.batch_size, steps=left)
+        )
     bare = [replace(each, masks=[], seeds=[], rewinds=[]) for each in measurements]
     units: list[_Unit] = []
     measured: list[tuple[int, list[int]]] = []  # by each unit: the measurement and its networks

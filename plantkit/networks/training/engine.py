@@ -74,6 +74,17 @@ def _batches(
             yield from torch.split(order, recipe.batch_size, dim=1)[begin:end]
 
 
+def _laid_out(block: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Returns a view of `block` in `shape`; of a kernel, the channels that it reads lie last.
+
+    So convolutions take it as it is.
+    """
+    if len(shape) != 5:
+        return block.view(shape)
+    runs, made, read, rows, columns = shape
+    return block.view(runs, made, rows, columns, read).permute(0, 1, 4, 2, 3)
+
+
 class _Engine:
     """The parameters, gradients and moments of a group of runs, and its step."""
 
@@ -99,7 +110,7 @@ class _Engine:
         def named(buffer: Tensor) -> dict[str, Tensor]:
             """Returns the parameters' blocks of a buffer, name to (runs, *shape)."""
             return {
-                name: block[: runs * math.prod(shape)].view(runs, *shape)
+                name: _laid_out(block[: runs * math.prod(shape)], (runs, *shape))
                 for (name, shape), block in zip(
                     spec.shapes.items(), torch.split(buffer, padded), strict=True
                 )

@@ -86,7 +86,8 @@ def trace(
             on_done(len(members))
 
     masks = [run.mask for run in runs]
-    groups = plan([Workload(spec=spec, masks=masks)], jobs=jobs, device=device)
+    workload = Workload(spec=spec, masks=masks, batch_size=recipe.batch_size)
+    groups = plan([workload], jobs=jobs, device=device)
     with single_threaded():
         if jobs == 1 or len(groups) <= 1:
             for group in groups:
