@@ -31,10 +31,18 @@ import torch
 from torch import Tensor
 
 from plantkit.networks import channels
+from plantkit.networks.backpropagation import written_out
 from plantkit.networks.execution import ImageModule, Runs, execute
-from plantkit.networks.network import Network, bias_name, unflatten, weight_name
+from plantkit.networks.network import (
+    Backpropagation,
+    Network,
+    bias_name,
+    unflatten,
+    weight_name,
+)
 from plantkit.networks.paths import on_paths
 from plantkit.networks.steps import Placed, Step, placed
+from plantkit.networks.tasks import Task
 
 #: How many samples `settled` takes the statistics of, at most.
 SETTLING_SAMPLES = 2048
@@ -95,6 +103,10 @@ class ImageNetwork(Network):
         return shapes
 
     @property
+    def activations(self) -> int:
+        return sum(math.prod(each.size) for each in self.plan)
+
+    @property
     def work(self) -> float:
         return sum(
             math.prod(each.shape) * (_COST * math.prod(each.size[1:]) if each.size[1:] else 1.0)
@@ -116,6 +128,16 @@ class ImageNetwork(Network):
     def training_forward(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         runs = Runs(parameters, in_training=True)
         return execute(self.plan, runs.image(inputs, self.image), runs)
+
+    def backpropagation(
+        self, task: Task, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
+    ) -> Backpropagation:
+        return written_out(self.plan, task, parameters, gradients)
+
+    @property
+    def least_runs(self) -> int:
+        """2: the library sums in another order if a convolution has a single group."""
+        return 2
 
     def settled(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
         runs = Runs(parameters, in_training=True)
