@@ -26,10 +26,6 @@ from plantkit.networks.training import (
 from plantkit.networks.training.executors import Executor, LocalExecutor
 from plantkit.networks.training.rewinding import DenseTraining, dense_starts
 
-#: Networks evaluated at once on a GPU. On the CPU it is one at a time, so that no result
-#: depends on another to the last bit.
-_EVALUATED_ON_GPU = 128
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracies:
@@ -220,7 +216,9 @@ def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
     train_data, test_data = (
         data.to(unit.device) for data in (unit.bare.train_data, unit.bare.test_data)
     )
-    at_once = 1 if unit.device == Device.CPU else _EVALUATED_ON_GPU
+    at_once = 1
+    if unit.device != Device.CPU:
+        at_once = most_runs(spec, EVALUATION_BATCH, unit.device)
     strong: list[float] = []
     weak: list[float] = []
     with single_threaded():

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from plantkit.networks import Network, flatten, unflatten
 from plantkit.networks.tasks import Task
+from plantkit.networks.training.groups import most_runs
 from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
 
 #: Floats in a cache line; every block begins at one.
@@ -46,7 +47,9 @@ def train_group(
     places = spec.places(masks, small)
     none = masks.new_zeros(len(runs), 1)  # what parameters of `small` without a place hold
     whole, whole_masks = torch.cat([start, none], dim=1), torch.cat([masks, none], dim=1)
-    copies = -(-small.least_runs // len(runs))
+    # Where no two runs train in one batch, each of them trains alone whatever the others are.
+    is_always_alone = most_runs(small, recipe.batch_size, data.inputs.device.type) == 1
+    copies = 1 if is_always_alone else -(-small.least_runs // len(runs))
     seeds = [run.seed for run in runs] * copies
     own, own_masks = (
         torch.gather(rows, 1, places).repeat(copies, 1) for rows in (whole, whole_masks)
