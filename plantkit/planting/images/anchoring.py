@@ -4,8 +4,8 @@ Entries are counted in initial standard deviations of the *wide* network that th
 in. Each is drawn from N(0, 1) and then moved as little as the classes take: the loss is the cross
 entropy plus λ/n times half the squared distance to the values as drawn, n the number of images.
 With λ = 1 and a linear network this would be a draw from the initial law given the classes
-("randomize then optimize", Bardsley et al., SIAM J. Sci. Comput. 36, 2014). No bias takes part, so that
-every set of channels has a scale that is free (`scales`).
+("randomize then optimize", Bardsley et al., SIAM J. Sci. Comput. 36, 2014). No bias takes part, so
+that the scale of every channel is free (`scaled_together`).
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Anchored:
             raise Rejected("training diverged")
 
     def _drop(self, budget: int, least: float) -> None:
-        """Drops the entries that do the least, down to `budget`, and all that do less than `least`."""
+        """Drops the entries that do the least, down to `budget`, and all that do too little."""
         effects = self.effects()
         found = np.concatenate([effects[name][self.kept[name]] for name in self._weights])
         if found.size > budget:

@@ -13,7 +13,6 @@ import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +55,7 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
         UsageError: another format or number of axes, a file cut short, or bytes left over.
     """
     try:
-        opened: IO[bytes] = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(4 + 4 * axes)
             expected = bytes([0, 0, _BYTES, axes])
             if header[:4] != expected:
