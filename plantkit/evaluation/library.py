@@ -188,8 +188,7 @@ def plant(
     sizes = {"depth": depth, "width": width, "jobs": jobs}
     sizes |= {"train_samples": train_samples, "test_samples": test_samples}
     for name, size in sizes.items():
-        if size is not None:
-            whole(name, size)
+        whole(name, size)
     order = Order(
         family=family,
         depth=depth,
