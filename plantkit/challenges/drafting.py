@@ -131,7 +131,8 @@ class Order:
         """Returns the mother network."""
         if isinstance(family, ImageFamily):
             return family.network(self.network)
-        assert self.depth is not None and self.width is not None
+        assert self.depth is not None
+        assert self.width is not None
         return PerceptronSpec.uniform(
             depth=self.depth, width=self.width, inputs=family.inputs, outputs=family.outputs
         )

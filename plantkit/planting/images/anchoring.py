@@ -35,6 +35,8 @@ MEASURED = 256
 LEARNING_RATE = 0.05
 #: Random signs whose gradients tell what an entry does; see `effects`.
 _PROBES = 16
+#: Stands for smaller values where an effect is divided by them.
+_SMALL = 1e-3
 
 Places = NDArray[np.intp]
 
@@ -44,8 +46,9 @@ class Anchoring:
     """How a ticket is trained.
 
     pull: λ. epochs: in all. shift: pixels an image is moved by at most. mirrored: whether half of
-    the images are mirrored. budget: entries that are left after half of the epochs, those with the
-    largest effects. least_effect: what each of them must do; see `Anchored.effects`.
+    the images are mirrored. budget: entries that are left after half of the epochs, those that the
+    outputs are the most sensitive to. least_effect: what each of them must do; see
+    `Anchored.effects`.
     """
 
     pull: float
@@ -169,13 +172,20 @@ class Anchored:
             raise Rejected("training diverged")
 
     def _drop(self, budget: int, least: float) -> None:
-        """Drops the entries that do the least, down to `budget`, and all that do too little."""
+        """Drops entries down to `budget`, and all that do too little.
+
+        What goes by sensitivity says nothing of a value: dropping small effects would leave few
+        small values.
+        """
         effects = self.effects()
-        found = np.concatenate([effects[name][self.kept[name]] for name in self._weights])
-        if found.size > budget:
-            least = max(least, float(np.sort(found)[-budget]))
+        sensitivities = {
+            name: effect / np.maximum(np.abs(self._values[name].numpy()), _SMALL)
+            for name, effect in effects.items()
+        }
+        found = np.concatenate([sensitivities[name][self.kept[name]] for name in self._weights])
+        bar = float(np.sort(found)[-budget]) if found.size > budget else 0.0
         for name, effect in effects.items():
-            self.kept[name] &= effect >= least
+            self.kept[name] &= (effect >= least) & (sensitivities[name] >= bar)
             if not self.kept[name].any():
                 raise Rejected("a layer of the ticket died")
             self._masks[name] = torch.from_numpy(self.kept[name]).float()

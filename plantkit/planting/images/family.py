@@ -67,8 +67,8 @@ class ImageFamily(Family):
 
     directory: Path | None = None
     density: float = 0.02
-    pull: float = 0.3
-    epochs: int = 40
+    pull: float = 0.2
+    epochs: int = 150
     rounds: int = 6
 
     def __post_init__(self) -> None:
@@ -159,7 +159,8 @@ class ImageFamily(Family):
         if test is None:
             train, test = self.divide(train, generator(seed, "split"))
         where = str(directory) if directory is not None else self.name
-        check_classes(train, self.outputs, where)
+        for images in (train, test):
+            check_classes(images, self.outputs, where)
         return self._samples(train), self._samples(test)
 
     def _samples(self, images: Images) -> Samples:

@@ -19,8 +19,8 @@ from plantkit.networks.graph import CutNetwork, ImageNetwork
 from plantkit.networks.steps import Convolution, Linear, Step
 from plantkit.planting.targets import Floats, Ticket
 
-#: Fewest channels of a set in a narrow network.
-LEAST_CHANNELS = 3
+#: Fewest channels of a set in a narrow network, where the wide one has as many.
+LEAST_CHANNELS = 8
 #: Halvings of the interval in which the share of the channels is sought.
 _HALVINGS = 20
 

@@ -52,7 +52,7 @@ SPARE = 1.4
 #: How the narrow network is trained in every round of its pruning.
 RECIPE = Recipe(epochs=4, batch_size=64, learning_rate=0.005)
 #: Least effect of an entry: change of the outputs over their standard deviation, to first order.
-LEAST_EFFECT = 0.001
+LEAST_EFFECT = 0.0001
 #: Trials of the whole, and of the choice of channels and factors, until the gates are passed.
 MOST_ATTEMPTS = 5
 
