@@ -89,9 +89,9 @@ class Order:
         family = find_family(self.family)
         if isinstance(family, ImageFamily):
             useless, kind = _DRAWN, "has images of its own and is planted in networks with names"
-            family.network(self.network)  # raises for an unknown name
+            family.network_name(self.network)  # raises where there is no such network
             defaults: dict[str, Any] = {
-                "network": family.networks[0],
+                "network": family.network_name(None),
                 "densities": IMAGE_DENSITIES,
             }
         else:
@@ -166,12 +166,13 @@ def draft_challenge(
     }
     ticket = Mask({name: _tensor(value) for name, value in planted.ticket.items()})
     task = make_task(family.kind, family.outputs)
-    seeds = list(range(REFERENCE_SEEDS))
+    trainings = data.reference_seeds
+    seeds = list(range(trainings))
     wanted = Measurement(
         spec=network,
         task=task,
         weights=weights,
-        masks=[ticket] * REFERENCE_SEEDS + [Mask.full(network)] * REFERENCE_SEEDS,
+        masks=[ticket] * trainings + [Mask.full(network)] * trainings,
         seeds=seeds * 2,
         recipe=order.recipe,
         train_data=train,
@@ -208,9 +209,9 @@ def draft_challenge(
         "ticket": counts,
         "reference": {
             "trivial": trivial_accuracy(task, train_data=train, test_data=test),
-            "ticket": _means(measured[:REFERENCE_SEEDS]),
-            "dense": _means(measured[REFERENCE_SEEDS:]),
-            "training_seeds": REFERENCE_SEEDS,
+            "ticket": _means(measured[:trainings]),
+            "dense": _means(measured[trainings:]),
+            "training_seeds": trainings,
             "noise_error": data.noise_error,
         },
         "licence": data.licence,
@@ -226,10 +227,14 @@ def draft_challenge(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _DataFacts:
-    """What a manifest says of the data. noise_error: test error that the labels' noise makes."""
+    """What a manifest says of the data, and how many trainings its reference accuracies take.
+
+    noise_error: test error that the noise of the labels makes.
+    """
 
     facts: Mapping[str, Any]
     noise_error: float
+    reference_seeds: int = REFERENCE_SEEDS
     licence: str = "CC0-1.0"
 
 
@@ -240,7 +245,16 @@ def _data_of(
     if isinstance(family, ImageFamily):
         train, test = family.split(seed)
         facts = {"noise": 0.0, **family.facts()}
-        return train, test, _DataFacts(facts=facts, noise_error=0.0, licence=family.licence)
+        return (
+            train,
+            test,
+            _DataFacts(
+                facts=facts,
+                noise_error=0.0,
+                reference_seeds=family.reference_seeds,
+                licence=family.licence,
+            ),
+        )
     noise = family.default_noise if order.noise is None else order.noise
 
     def draw(stream: str, count: int | None, noise: float) -> Samples:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from plantkit.errors import MissingExtraError
+from plantkit.networks.training import Recipe
 from plantkit.planting.images.data import Images, split_evenly
 from plantkit.planting.images.family import ImageFamily
 
@@ -33,6 +34,10 @@ class DigitsFamily(ImageFamily):
     networks: ClassVar[tuple[str, ...]] = ("lenet", "vgg", "resnet")
     needs_files: ClassVar[bool] = False
     shift: ClassVar[int] = 1
+    round_recipe: ClassVar[Recipe] = Recipe(epochs=4, batch_size=64, learning_rate=0.005)
+    reference_seeds: ClassVar[int] = 5
+
+    epochs: int = 150
 
     def read(self, directory: Path | None) -> tuple[Images, Images | None]:
         if find_spec("sklearn") is None:

@@ -19,7 +19,7 @@ from plantkit.networks import Network
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.named import named_network
 from plantkit.networks.tasks import TaskKind
-from plantkit.networks.training import Samples
+from plantkit.networks.training import Recipe, Samples
 from plantkit.planting.family import Dials, Family
 from plantkit.planting.images.data import Images, check_classes
 from plantkit.planting.initialization import generator
@@ -43,6 +43,8 @@ class ImageFamily(Family):
             default first.
         needs_files: whether the data are in files that the user has.
         shift, mirrored: how images are varied while the ticket is trained.
+        round_recipe: how the narrow network is trained in every round of its pruning.
+        reference_seeds: trainings that the reference accuracies are means of.
         directory: the files'; None for the one that `PLANTKIT_DATA` names.
         density: dial: kept entries of the ticket over the mother's parameters, at most.
         pull: dial: how strongly entries are held near their drawn values; more hides better and
@@ -60,6 +62,8 @@ class ImageFamily(Family):
     needs_files: ClassVar[bool] = True
     shift: ClassVar[int] = 2
     mirrored: ClassVar[bool] = False
+    round_recipe: ClassVar[Recipe] = Recipe(epochs=1, batch_size=64, learning_rate=0.005)
+    reference_seeds: ClassVar[int] = 1
     default_noise: ClassVar[float] = 0.0
     overlap_scored: ClassVar[bool] = False
     kind: ClassVar[TaskKind] = TaskKind.CLASSIFICATION
@@ -68,7 +72,7 @@ class ImageFamily(Family):
     directory: Path | None = None
     density: float = 0.02
     pull: float = 0.2
-    epochs: int = 150
+    epochs: int = 20
     rounds: int = 6
 
     def __post_init__(self) -> None:
@@ -120,18 +124,22 @@ class ImageFamily(Family):
             raise UsageError(f"family {self.name!r} needs no files; leave --data out")
         return dataclasses.replace(self, directory=directory) if directory is not None else self
 
-    def network(self, name: str | None) -> Network:
-        """Returns the network called `name`, the default one if None.
+    def network_name(self, name: str | None) -> str:
+        """Returns `name`, or that of the default network if None.
 
         Raises:
             UnknownNameError: it is not one that this family is planted in.
         """
         if name is None:
-            name = self.networks[0]
+            return self.networks[0]
         if name not in self.networks:
             hint = f"networks of {self.name}: {', '.join(self.networks)}"
             raise UnknownNameError("network", name, self.networks, hint=hint)
-        return named_network(name, self.image, self.outputs)
+        return name
+
+    def network(self, name: str | None) -> Network:
+        """Returns the network of this name; see `network_name`."""
+        return named_network(self.network_name(name), self.image, self.outputs)
 
     def name_of(self, network: Network) -> str | None:
         """Returns the name of a network that this family is planted in, if it has one."""

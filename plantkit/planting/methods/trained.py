@@ -49,10 +49,11 @@ NARROW = 4.0
 #: Entries of the pruned network as a multiple of those that are kept of them in the end: of a new
 #: draw some do nothing.
 SPARE = 1.4
-#: How the narrow network is trained in every round of its pruning.
-RECIPE = Recipe(epochs=4, batch_size=64, learning_rate=0.005)
 #: Least effect of an entry: change of the outputs over their standard deviation, to first order.
 LEAST_EFFECT = 0.0001
+#: Training images, besides all test images, on which the planted ticket is compared with the
+#: trained one.
+COMPARED = 2000
 #: Trials of the whole, and of the choice of channels and factors, until the gates are passed.
 MOST_ATTEMPTS = 5
 
@@ -81,6 +82,9 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
         wide = as_image_network(spec, family.name)
         train, test = family.split(seed)
         drawn = draw_parameters(wide, generator(seed, "initialization"))
+        first = slice(COMPARED)
+        some = Samples(inputs=train.inputs[first], targets=train.targets[first])
+        compared = (test, some)
         budget = int(family.density * wide.total)
         reasons: list[str] = []
         for attempt in range(MOST_ATTEMPTS):
@@ -88,7 +92,7 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
             patience.progress("training a ticket", attempt, MOST_ATTEMPTS)
             try:
                 anchored = self._train(family, wide, budget, train, rng)
-                placed = _place(anchored, wide, drawn, (train, test), rng)
+                placed = _place(anchored, wide, drawn, compared, rng)
             except Rejected as rejected:
                 reasons += rejected.args
                 continue
@@ -105,7 +109,7 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
                 alternatives=family.alternatives(wide, placed.parameters),
                 note=f"a narrow network of {anchored.narrow.total} parameters, {kept} of them "
                 f"kept; relative error {placed.error:.1e}, the same class for all "
-                f"{len(train) + len(test)} images",
+                f"{len(test) + len(some)} images",
                 facts={
                     "dials": dict(family.dials),
                     "exactness": {"relative_error": placed.error, "bound": FLOAT32_TOLERANCE},
@@ -131,7 +135,14 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
                 f"a ticket of {budget} entries does not fit into a narrow network of "
                 f"{narrow.total} parameters; use a smaller density"
             )
-        kept = find_structure(narrow, train, round(SPARE * budget), rng, rounds=family.rounds)
+        kept = find_structure(
+            narrow,
+            train,
+            round(SPARE * budget),
+            rng,
+            rounds=family.rounds,
+            recipe=family.round_recipe,
+        )
         anchored = Anchored(narrow, kept, standard_deviations(wide), train, rng)
         anchored.train(
             Anchoring(
@@ -153,8 +164,13 @@ def find_structure(
     rng: np.random.Generator,
     *,
     rounds: int,
+    recipe: Recipe,
 ) -> Ticket:
     """Returns the entries of a weak ticket: multishot pruning by magnitude, biases first.
+
+    Args:
+        budget: how many entries.
+        rounds: of the pruning, each after a training by `recipe`.
 
     Raises:
         Rejected: a layer is left without entries.
@@ -168,7 +184,7 @@ def find_structure(
         train=train,
         density=budget / narrow.total,
         seed=int(rng.integers(2**31)),
-        recipe=RECIPE,
+        recipe=recipe,
     )
 
     def magnitude(scored: Problem) -> dict[str, torch.Tensor]:
@@ -177,7 +193,7 @@ def find_structure(
             for name, value in scored.weights.items()
         }
 
-    mask = follow(Schedule.MULTISHOT, problem, magnitude, rounds=rounds, epochs=RECIPE.epochs)
+    mask = follow(Schedule.MULTISHOT, problem, magnitude, rounds=rounds, epochs=recipe.epochs)
     connected = narrow.connected(mask)
     kept = {name: connected[name].numpy() for name in narrow.shapes}
     if not all(kept[weight_name(layer)].any() for layer in narrow.layers):
