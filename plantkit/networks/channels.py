@@ -14,7 +14,8 @@ from plantkit.networks.network import bias_name, weight_name
 from plantkit.networks.perceptron import alive_first
 from plantkit.networks.steps import Convolution, Linear, Placed, Shortcut, Step
 
-#: The least number of channels that a network is cut to.
+#: The least number of channels that a network is cut to. All are padded to multiples of it: then
+#: many runs are computed as few are, to the last bit.
 _LEAST_CHANNELS = 8
 
 
@@ -118,11 +119,15 @@ def cut_steps(plan: tuple[Placed, ...], alive: Sequence[int]) -> tuple[Step, ...
         step = placed.step
         if placed.layer is not None and found.of_layer[placed.layer][1] not in kept:
             if isinstance(step, Convolution):
-                step = replace(step, channels=min(cap, step.channels))
+                step = replace(step, channels=min(cap, _padded(step.channels)))
             elif isinstance(step, Linear):
-                step = replace(step, units=min(cap, step.units))
+                step = replace(step, units=min(cap, _padded(step.units)))
         steps.append(step)
     return tuple(steps)
+
+
+def _padded(count: int) -> int:
+    return count + -count % _LEAST_CHANNELS
 
 
 def places(

@@ -102,7 +102,8 @@ class Runs(Operations):
         """Returns value 0 of inputs (n, inputs), which the runs share, or (runs, n, inputs)."""
         each = inputs if inputs.dim() == 3 else inputs.expand(self._runs, *inputs.shape)
         channels, *pixels = size
-        return each.transpose(0, 1).reshape(each.shape[1], self._runs * channels, *pixels)
+        value = each.transpose(0, 1).reshape(each.shape[1], self._runs * channels, *pixels)
+        return value.contiguous(memory_format=torch.channels_last)  # see `kernels`
 
     def convolve(self, placed: Placed, value: Tensor) -> Tensor:
         step, layer = placed.step, placed.layer

@@ -222,6 +222,11 @@ class Network(ABC):
         return sum(self.sizes.values())
 
     @property
+    def activations(self) -> int:
+        """About how many numbers the layers make of one sample; training keeps all of them."""
+        return sum(shape[0] for shape in self.shapes.values() if len(shape) > 1)
+
+    @property
     def work(self) -> float:
         """About how long one sample takes, in weights of a perceptron that would take as long."""
         return float(self.total)

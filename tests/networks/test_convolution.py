@@ -67,9 +67,11 @@ def test_shapes_and_total():
     assert SPEC.total == (54 + 3) + (54 + 2) + (72 + 4) + (24 + 6) + (18 + 3)
     assert (SPEC.inputs, SPEC.outputs, SPEC.depth, list(SPEC.layers)) == (40, 3, 6, [0, 1, 2, 3, 4])
     assert SPEC.label == "3-2-p-4-p-6-3"
-    # Five times the multiplications of the convolutions, of 20 pixels and then of 2x2, and those
-    # of the linear layers.
-    assert SPEC.work == 5 * (20 * (54 + 54) + 4 * 72) + 24 + 18
+    # What every step makes, ReLUs and poolings too, with 20 pixels, then 2x2, then 1.
+    assert SPEC.activations == 20 * (3 + 3 + 2 + 2) + 4 * (2 + 4 + 4) + (4 + 4 + 6 + 6 + 3)
+    # A quarter of the multiplications of the convolutions, of 20 pixels and then of 2x2, those
+    # of the linear layers, and what is made.
+    assert SPEC.work == 0.25 * (20 * (54 + 54) + 4 * 72) + 24 + 18 + 18 * SPEC.activations
 
 
 @pytest.mark.parametrize("network", [SPEC, PerceptronSpec(widths=(2, 3, 1))])

@@ -315,21 +315,21 @@ def test_groups_hold_every_run_once_and_are_shared_out_among_jobs():
     spec = PerceptronSpec(widths=(2, 100, 100, 4))
     masks = [Mask.full(spec)] * 10 + [random_mask(spec, 0.001, seed) for seed in range(7)]
     for jobs in (1, 2, 3):
-        work = [Workload(spec=spec, masks=masks)]
+        work = [Workload(spec=spec, masks=masks, batch_size=32)]
         groups = [group.runs for group in plan(work, jobs=jobs)]
         assert sorted(position for group in groups for position in group) == list(range(17))
         dense = [len(group) for group in groups if group[0] < 10]
         assert len(dense) == jobs
         assert max(dense) - min(dense) <= 1
-    assert plan([Workload(spec=spec, masks=[])]) == []
+    assert plan([Workload(spec=spec, masks=[], batch_size=32)]) == []
 
 
 def test_groups_of_several_networks_are_planned_together_the_dearest_first():
     small, large = PerceptronSpec(widths=(2, 16, 4)), PerceptronSpec(widths=(2, 100, 100, 4))
     work = [
-        Workload(spec=small, masks=[Mask.full(small)] * 6, steps=10),
-        Workload(spec=large, masks=[Mask.full(large)] * 8, steps=10),
-        Workload(spec=large, masks=[Mask.full(large)] * 3, steps=40),
+        Workload(spec=small, masks=[Mask.full(small)] * 6, batch_size=32, steps=10),
+        Workload(spec=large, masks=[Mask.full(large)] * 8, batch_size=32, steps=10),
+        Workload(spec=large, masks=[Mask.full(large)] * 3, batch_size=32, steps=40),
     ]
     groups = plan(work, jobs=2)
     assert [group.cost for group in groups] == sorted((g.cost for g in groups), reverse=True)
@@ -349,7 +349,7 @@ def test_groups_of_several_networks_are_planned_together_the_dearest_first():
 
 def test_groups_stay_below_the_batch():
     spec = PerceptronSpec(widths=(2, 100, 100, 4))
-    groups = plan([Workload(spec=spec, masks=[Mask.full(spec)] * 100)])
+    groups = plan([Workload(spec=spec, masks=[Mask.full(spec)] * 100, batch_size=32)])
     most = training.BATCH_PARAMETERS[Device.CPU]
     assert all(len(group.runs) * spec.total <= most for group in groups)
     assert len(groups) <= -(-100 // (most // spec.total))

@@ -3,8 +3,7 @@
 All runs share a leading axis. Masks are enforced in every step: a pruned parameter starts at
 zero, its gradient is set to zero, and so it never moves. Runs are independent: on one machine
 a run's result on the CPU, to the last bit, depends on its own start, mask and seed only, not
-on the runs that train with it. On a GPU, and for convolutional networks anywhere, this holds
-up to rounding: there the runs are the groups of one convolution.
+on the runs that train with it. On a GPU this holds up to rounding.
 
 `recipe` holds what goes in, `groups` says which runs train in one batch, `engine` takes the
 steps, `trainer` does the rest; `accuracy` measures masks, in the processes of `executors`.

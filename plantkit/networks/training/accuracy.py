@@ -24,11 +24,9 @@ from plantkit.networks.training import (
     train_group,
 )
 from plantkit.networks.training.executors import Executor, LocalExecutor
+from plantkit.networks.training.groups import most_runs
 from plantkit.networks.training.rewinding import DenseTraining, dense_starts
-
-#: Networks evaluated at once on a GPU. On the CPU it is one at a time, so that no result
-#: depends on another to the last bit.
-_EVALUATED_ON_GPU = 128
+from plantkit.networks.training.trainer import EVALUATION_BATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +170,9 @@ def measure_all(
         each = measurements[position]
         masks = [each.masks[run] for run in runs]
         left = each.recipe.steps(len(each.train_data)) - step
-        workloads.append(Workload(spec=each.spec, masks=masks, steps=left))
+        workloads.append(
+            Workload(spec=each.spec, masks=masks, batch_size=each.recipe.batch_size, steps=left)
+        )
     bare = [replace(each, masks=[], seeds=[], rewinds=[]) for each in measurements]
     units: list[_Unit] = []
     measured: list[tuple[int, list[int]]] = []  # by each unit: the measurement and its networks
@@ -218,7 +218,9 @@ def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
     train_data, test_data = (
         data.to(unit.device) for data in (unit.bare.train_data, unit.bare.test_data)
     )
-    at_once = 1 if unit.device == Device.CPU else _EVALUATED_ON_GPU
+    # On the CPU one at a time, so that no result depends on another to the last bit.
+    is_on_cpu = unit.device == Device.CPU
+    at_once = 1 if is_on_cpu else most_runs(spec, EVALUATION_BATCH, unit.device)
     strong: list[float] = []
     weak: list[float] = []
     with single_threaded():

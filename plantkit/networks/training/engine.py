@@ -18,6 +18,7 @@ from torch import Tensor
 
 from plantkit.networks import Network, flatten, unflatten
 from plantkit.networks.tasks import Task
+from plantkit.networks.training.groups import most_runs
 from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
 
 #: Floats in a cache line; every block begins at one.
@@ -46,7 +47,9 @@ def train_group(
     places = spec.places(masks, small)
     none = masks.new_zeros(len(runs), 1)  # what parameters of `small` without a place hold
     whole, whole_masks = torch.cat([start, none], dim=1), torch.cat([masks, none], dim=1)
-    copies = -(-small.least_runs // len(runs))
+    # Where no two runs train in one batch, each of them trains alone whatever the others are.
+    is_always_alone = most_runs(small, recipe.batch_size, data.inputs.device.type) == 1
+    copies = 1 if is_always_alone else -(-small.least_runs // len(runs))
     seeds = [run.seed for run in runs] * copies
     own, own_masks = (
         torch.gather(rows, 1, places).repeat(copies, 1) for rows in (whole, whole_masks)
@@ -74,6 +77,17 @@ def _batches(
             yield from torch.split(order, recipe.batch_size, dim=1)[begin:end]
 
 
+def _laid_out(block: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Returns a view of `block` in `shape`; of a kernel, the channels that it reads lie last.
+
+    So convolutions take it as it is.
+    """
+    if len(shape) != 5:
+        return block.view(shape)
+    runs, made, read, rows, columns = shape
+    return block.view(runs, made, rows, columns, read).permute(0, 1, 4, 2, 3)
+
+
 class _Engine:
     """The parameters, gradients and moments of a group of runs, and its step."""
 
@@ -99,7 +113,7 @@ class _Engine:
         def named(buffer: Tensor) -> dict[str, Tensor]:
             """Returns the parameters' blocks of a buffer, name to (runs, *shape)."""
             return {
-                name: block[: runs * math.prod(shape)].view(runs, *shape)
+                name: _laid_out(block[: runs * math.prod(shape)], (runs, *shape))
                 for (name, shape), block in zip(
                     spec.shapes.items(), torch.split(buffer, padded), strict=True
                 )

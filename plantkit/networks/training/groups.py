@@ -51,14 +51,20 @@ class Device(enum.StrEnum):
 #: Most parameters of all runs that train in one batch. On the CPU they should fit into the
 #: caches, on a GPU they should fill only a part of its memory.
 BATCH_PARAMETERS = {Device.CPU: 260_000, Device.CUDA: 1 << 26}
+#: Most numbers that the layers of all these runs make of a batch of samples, for the same reasons.
+BATCH_ACTIVATIONS = {Device.CPU: 5_000_000, Device.CUDA: 1 << 28}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """Runs of one network that are to be trained. steps: how many each run takes."""
+    """Runs of one network that are to be trained.
+
+    steps: how many each run takes. batch_size: how many samples each step takes.
+    """
 
     spec: Network
     masks: Sequence[Mapping[str, Any]]
+    batch_size: int
     steps: int = 1
 
 
@@ -75,6 +81,18 @@ class Group:
     cost: float
 
 
+def most_runs(network: Network, batch_size: int, device: str) -> int:
+    """Returns how many runs of `network` may train in one batch, at least 1.
+
+    On the CPU a parameter counts the less, the more often a sample uses it: where arithmetic
+    takes most of the time, it matters little whether parameters are in the caches.
+    """
+    uses = network.work / network.total if device == Device.CPU else 1.0
+    by_parameters = BATCH_PARAMETERS[Device(device)] * max(1.0, uses) / network.total
+    by_activations = BATCH_ACTIVATIONS[Device(device)] / (batch_size * network.activations)
+    return max(1, int(min(by_parameters, by_activations)))
+
+
 def plan(workloads: Sequence[Workload], *, jobs: int = 1, device: str = Device.CPU) -> list[Group]:
     """Returns the groups of all workloads, the dearest first.
 
@@ -82,30 +100,32 @@ def plan(workloads: Sequence[Workload], *, jobs: int = 1, device: str = Device.C
     one such network are shared out evenly among `jobs`, unless they are too few or a small part
     of all work.
     """
-    most_parameters = BATCH_PARAMETERS[Device(device)]
     batches = [
-        (position, runs, network.total)
+        (position, runs, network)
         for position, workload in enumerate(workloads)
         for network, runs in _by_network(workload).items()
     ]
 
-    def cost(position: int, runs: int, parameters: int, groups: int = 1) -> float:
+    def cost(position: int, runs: int, network: Network, groups: int = 1) -> float:
         steps = workloads[position].steps
-        return float(steps * (groups * _STEP_PARAMETERS + runs * parameters))
+        return steps * (groups * _STEP_PARAMETERS + runs * network.work)
 
-    fewest = [-(-len(runs) // max(1, most_parameters // total)) for _, runs, total in batches]
+    fewest = [
+        -(-len(runs) // most_runs(network, workloads[position].batch_size, device))
+        for position, runs, network in batches
+    ]
     costs = [
-        cost(position, len(runs), total, count)
-        for (position, runs, total), count in zip(batches, fewest, strict=True)
+        cost(position, len(runs), network, count)
+        for (position, runs, network), count in zip(batches, fewest, strict=True)
     ]
     fair = sum(costs) / jobs
     groups: list[Group] = []
-    for (position, runs, total), count, whole_cost in zip(batches, fewest, costs, strict=True):
+    for (position, runs, network), count, whole_cost in zip(batches, fewest, costs, strict=True):
         shared = count + -count % jobs
         is_shared = len(runs) >= shared * _LEAST_RUNS and whole_cost >= _SHARED_FROM * fair
         parts = shared if is_shared else count
         groups += [
-            Group(workload=position, runs=part, cost=cost(position, len(part), total))
+            Group(workload=position, runs=part, cost=cost(position, len(part), network))
             for part in (tuple(runs[first::parts]) for first in range(parts))
         ]
     return sorted(groups, key=lambda group: -group.cost)

@@ -60,6 +60,7 @@ def dense_starts(trainings: Sequence[DenseTraining], executor: Executor) -> list
         Workload(
             spec=training.spec,
             masks=[Mask.full(training.spec)] * len(training.seeds),
+            batch_size=training.recipe.batch_size,
             steps=max(training.steps, default=0),
         )
         for training in trainings

@@ -15,8 +15,10 @@ from plantkit.networks.training.engine import train_group
 from plantkit.networks.training.groups import Device, Group, Workload, plan
 from plantkit.networks.training.recipe import Recipe, Run, Samples
 
-#: Samples evaluated at once. Fixed, so that results do not depend on memory or settings.
+#: Most samples evaluated at once, and most numbers that a network makes of them. Fixed, so that
+#: results do not depend on memory or settings.
 EVALUATION_BATCH = 1000
+_EVALUATION_ACTIVATIONS = 1 << 26
 
 
 def train(
@@ -61,8 +63,7 @@ def trace(
             goes on with the samples that follow in each run's order. Adam's moments start at
             zero all the same.
         jobs: how many groups of runs train side by side, each on one thread of this process.
-            Results do not depend on it, except that those of convolutions may differ by
-            rounding. `accuracy.measure_all` has processes, which scale better.
+            Results do not depend on it. `accuracy.measure_all` has processes, which scale better.
         device: "cpu" or "cuda"; the result is on the CPU in any case.
         on_done: called with the number of runs of each group that has finished.
 
@@ -86,7 +87,8 @@ def trace(
             on_done(len(members))
 
     masks = [run.mask for run in runs]
-    groups = plan([Workload(spec=spec, masks=masks)], jobs=jobs, device=device)
+    workload = Workload(spec=spec, masks=masks, batch_size=recipe.batch_size)
+    groups = plan([workload], jobs=jobs, device=device)
     with single_threaded():
         if jobs == 1 or len(groups) <= 1:
             for group in groups:
@@ -100,14 +102,14 @@ def trace(
 def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:
     """Returns the outputs (runs, n, d_out) of flattened parameters (runs, total).
 
-    Samples go through in fixed batches of `EVALUATION_BATCH`, on one thread. Parameters and
-    inputs are on one device, and so are the outputs.
+    Samples go through in batches of a size that depends on the network alone, on one thread.
+    Parameters and inputs are on one device, and so are the outputs.
     """
     named = unflatten(spec, parameters)
+    batch = min(EVALUATION_BATCH, max(1, _EVALUATION_ACTIVATIONS // spec.activations))
     with torch.no_grad(), single_threaded():
         return torch.cat(
-            [spec.forward_runs(named, batch) for batch in torch.split(inputs, EVALUATION_BATCH)],
-            dim=1,
+            [spec.forward_runs(named, samples) for samples in torch.split(inputs, batch)], dim=1
         )
 
 

@@ -1,0 +1,238 @@
+"""Tests of tickets that are trained on images and planted into wider networks."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_images import FAMILY, NETWORKS
+
+from plantkit.errors import PlantingError, UsageError
+from plantkit.networks import PerceptronSpec, flatten, weight_name
+from plantkit.networks.channels import spaces
+from plantkit.networks.graph import ImageNetwork
+from plantkit.networks.masks import Mask
+from plantkit.networks.training import evaluate
+from plantkit.planting import EntryCount, LabelSource, Planted, default_method, find_method
+from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
+from plantkit.planting.images.anchoring import scaled_together
+from plantkit.planting.images.narrowing import LEAST_CHANNELS, Embedding, narrowed
+from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
+from plantkit.planting.methods import trained
+from plantkit.planting.targets import Floats, Ticket
+
+METHOD = find_method("trained")
+KINDS = sorted(NETWORKS)
+
+
+@functools.cache
+def planting(kind: str, seed: bytes = b"1") -> Planted:
+    return METHOD.plant(FAMILY, NETWORKS[kind], seed=seed)
+
+
+def image_network(kind: str) -> ImageNetwork:
+    network = NETWORKS[kind]
+    assert isinstance(network, ImageNetwork)
+    return network
+
+
+def outputs_of(network: ImageNetwork, values: dict[str, Floats], inputs: torch.Tensor) -> Floats:
+    tensors = {name: torch.from_numpy(values[name]) for name in network.shapes}
+    found: Floats = evaluate(network, flatten(network, tensors)[None], inputs.double())[0].numpy()
+    return found
+
+
+def random_ticket(
+    network: ImageNetwork, rng: np.random.Generator
+) -> tuple[dict[str, Floats], Ticket]:
+    values = {name: rng.standard_normal(shape) for name, shape in network.shapes.items()}
+    kept = {name: rng.random(shape) < 0.4 for name, shape in network.shapes.items()}
+    return {name: np.where(kept[name], value, 0.0) for name, value in values.items()}, kept
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_planted_ticket_classifies_untrained(kind: str) -> None:
+    planted = planting(kind)
+    _, test = FAMILY.split(b"1")
+    outputs = planted.masked_forward(test.inputs.double().numpy())
+    accuracy = float((outputs.argmax(axis=1) == test.targets.numpy()).mean())
+    assert accuracy >= 0.9
+    assert planted.labels is LabelSource.DATA
+    assert planted.count.density(planted.spec) <= FAMILY.density
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_but_the_ticket_is_touched_and_no_bias_is_in_it(kind: str) -> None:
+    planted = planting(kind)
+    drawn = draw_parameters(planted.spec, generator(b"1", "initialization"))
+    for name, mask in planted.ticket.items():
+        as_drawn = drawn[name].astype(np.float32)
+        found = planted.parameters[name].astype(np.float32)
+        np.testing.assert_array_equal(found[~mask], as_drawn[~mask])
+        assert not (found[mask] == as_drawn[mask]).any()
+        if mask.ndim == 1:
+            assert not mask.any()
+    count = EntryCount.of(planted.ticket)
+    assert (count.total, count.biases) == (planted.count.total, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_entry_of_a_ticket_matters(kind: str) -> None:
+    planted = planting(kind)
+    train, _ = FAMILY.split(b"1")
+    kept = {
+        name: torch.from_numpy(np.where(planted.ticket[name], value, 0.0))
+        for name, value in planted.parameters.items()
+    }
+    whole = flatten(planted.spec, kept)
+    places = Mask(planted.ticket).vector(planted.spec).nonzero()[:, 0]
+    inputs = train.inputs.double()
+    expected = evaluate(planted.spec, whole[None], inputs)[0]
+    without = whole.repeat(len(places), 1)
+    without[torch.arange(len(places)), places] = 0
+    for part in torch.split(without, 64):
+        changes = (evaluate(planted.spec, part, inputs) - expected).abs().amax(dim=(1, 2))
+        assert float(changes.min()) > 1e-5 * float(expected.abs().max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_seed_gives_one_planting(kind: str) -> None:
+    again = METHOD.plant(FAMILY, NETWORKS[kind], seed=b"1")
+    for name, value in planting(kind).parameters.items():
+        np.testing.assert_array_equal(again.parameters[name], value)
+        np.testing.assert_array_equal(again.ticket[name], planting(kind).ticket[name])
+
+
+def test_another_seed_gives_other_channels() -> None:
+    first, second = (planting("plain", seed).ticket[weight_name(1)] for seed in (b"1", b"2"))
+    rows, others = (set(np.flatnonzero(mask.any(axis=(1, 2, 3)))) for mask in (first, second))
+    assert rows != others
+    assert len(rows) < len(first)
+    # not copied in place: the ticket's channels are not the first ones
+    assert rows != set(range(len(rows)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_planted_values_are_as_large_as_others(kind: str) -> None:
+    planted = planting(kind)
+    deviations = standard_deviations(planted.spec)
+    values = np.concatenate(
+        [planted.parameters[name][mask] / deviations[name] for name, mask in planted.ticket.items()]
+    )
+    assert 0.8 < np.sqrt(np.square(values).mean()) < 1.25
+    assert np.abs(values).min() < 0.1  # small ones are not dropped for being small
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_an_embedded_network_computes_what_the_narrow_one_does(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    wide = image_network(kind)
+    narrow = narrowed(wide, 600)
+    values, kept = random_ticket(narrow, rng)
+    drawn = draw_parameters(wide, rng)
+    written, ticket = Embedding.draw(narrow, wide, rng).write(values, kept, drawn)
+    masked = {name: np.where(ticket[name], value, 0.0) for name, value in written.items()}
+    inputs = FAMILY.split(b"1")[1].inputs
+    np.testing.assert_allclose(
+        outputs_of(wide, masked, inputs), outputs_of(narrow, values, inputs), rtol=1e-9, atol=1e-9
+    )
+    assert sum(mask.sum() for mask in ticket.values()) == sum(mask.sum() for mask in kept.values())
+
+
+@settings(max_examples=20, deadline=None)
+@given(kind=st.sampled_from(KINDS), seed=st.integers(0, 1000))
+def test_channels_have_free_scales_and_classes_share_one(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    narrow = narrowed(image_network(kind), 500)
+    values, kept = random_ticket(narrow, rng)
+    weights = [weight_name(layer) for layer in narrow.layers]
+    for name in narrow.shapes:
+        if name not in weights:
+            values[name][:] = 0
+    vector = np.concatenate([values[name][kept[name]] for name in weights])
+    groups = scaled_together(narrow, kept)
+    for entering, leaving in groups:
+        factor = np.exp(rng.uniform(-1, 1))
+        vector[entering] *= factor
+        vector[leaving] /= factor
+    scaled = {name: value.copy() for name, value in values.items()}
+    ends = np.cumsum([kept[name].sum() for name in weights])[:-1]
+    for name, piece in zip(weights, np.split(vector, ends), strict=True):
+        scaled[name][kept[name]] = piece
+    inputs = FAMILY.split(b"1")[1].inputs[:20]
+    before, after = (outputs_of(narrow, each, inputs) for each in (values, scaled))
+    ratio = float((before * after).sum() / np.square(before).sum())
+    assert ratio > 0
+    np.testing.assert_allclose(after, ratio * before, rtol=1e-7, atol=1e-9 * np.abs(after).max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_narrow_network_has_the_steps_of_the_wide_one(kind: str) -> None:
+    wide = image_network(kind)
+    for size in (1, 900, wide.total, 10 * wide.total):
+        narrow = narrowed(wide, size)
+        assert [type(step) for step in narrow.steps] == [type(step) for step in wide.steps]
+        widths, whole = spaces(narrow.plan).widths, spaces(wide.plan).widths
+        for few, many in zip(widths[1:-1], whole[1:-1], strict=True):
+            assert min(LEAST_CHANNELS, many) <= few <= many
+        assert (widths[0], widths[-1]) == (whole[0], whole[-1])
+    assert narrowed(wide, wide.total).total == wide.total
+
+
+@pytest.mark.parametrize("damage", ["value", "scale of a class"])
+def test_the_gate_tells_a_function_that_differs(damage: str) -> None:
+    rng = np.random.default_rng(0)
+    wide = image_network("plain")
+    narrow = narrowed(wide, 600)
+    values, kept = random_ticket(narrow, rng)
+    written, ticket = Embedding.draw(narrow, wide, rng).write(
+        values, kept, draw_parameters(wide, rng)
+    )
+    data = FAMILY.split(b"1")
+    found = trained._compare(narrow, values, wide, written, ticket, data)
+    assert found is not None
+    scale, error = found
+    assert scale == pytest.approx(1)
+    assert error <= FLOAT32_TOLERANCE
+    last = written[weight_name(2 + 1)]
+    if damage == "value":
+        entry = np.argwhere(ticket[weight_name(0)])[0]
+        written[weight_name(0)][tuple(entry)] *= 1.01
+    else:
+        last[0] *= 1.01
+    assert trained._compare(narrow, values, wide, written, ticket, data) is None
+
+
+def test_a_ticket_that_never_passes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reject(*_args: object, **_options: object) -> None:
+        raise Rejected("a layer of the ticket is empty")
+
+    monkeypatch.setattr(trained, "find_structure", reject)
+    with pytest.raises(PlantingError, match=r"none of 5 tickets .*a layer of the ticket is empty"):
+        METHOD.plant(FAMILY, NETWORKS["plain"], seed=b"1")
+
+
+def test_a_ticket_that_does_not_fit_is_told_before_training() -> None:
+    family = FAMILY.with_dials({"density": "0.5"})
+    with pytest.raises(UsageError, match="does not fit into a narrow network"):
+        METHOD.plant(family, NETWORKS["plain"], seed=b"1")
+
+
+def test_image_families_are_planted_in_networks_on_images() -> None:
+    assert default_method(FAMILY).name == "trained"
+    perceptron = PerceptronSpec(widths=(64, 10, 4))
+    with pytest.raises(UsageError, match="networks on images; got one of kind 'mlp'"):
+        METHOD.plant(FAMILY, perceptron, seed=b"1")
+
+
+@pytest.mark.parametrize(
+    ("dial", "value"), [("density", "0.9"), ("pull", "-1"), ("epochs", "1"), ("rounds", "0")]
+)
+def test_dials_out_of_range_are_told(dial: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"dial '{dial}' is .*; expected"):
+        FAMILY.with_dials({dial: value})
