@@ -100,7 +100,8 @@ class PhewPruner:
         magnitudes = [kernel.sum(dim=2) for kernel in kernels]
         reverse = [matrix.T for matrix in reversed(magnitudes)]
         # Where in a walk the channels are that a layer makes; None for the inputs.
-        place_of = {None: 0} | {layer: place for place, layer in enumerate(chain, start=1)}
+        place_of: dict[int | None, int] = {None: 0}
+        place_of |= {layer: place for place, layer in enumerate(chain, start=1)}
         shortcuts = [
             (layer, place_of[network.preceding(layer)], place_of[network.main_layer(layer)])
             for layer in network.layers
@@ -116,18 +117,18 @@ class PhewPruner:
             walked = []
             for visited in (forwards, backwards):
                 entries = entries_walked(kernels, visited, generator)
-                steps = list(zip(chain, entries, visited[1:], strict=True))
+                along = list(zip(chain, entries, visited[1:], strict=True))
                 for layer, start, end in shortcuts:
-                    (kernel,) = by_channels([sizes[f"layers.{layer}.weight"].abs()])
-                    ends = [visited[start], visited[end]]
-                    steps.append((layer, *entries_walked([kernel], ends, generator), ends[1]))
-                walked.append(steps)
+                    matrix = by_channels([sizes[f"layers.{layer}.weight"].abs()])
+                    (entry,) = entries_walked(matrix, [visited[start], visited[end]], generator)
+                    along.append((layer, entry, visited[end]))
+                walked.append(along)
             before = left
             for index in range(WALKS):
                 for along in walked:
                     steps = []
-                    for layer, entries, units in along:
-                        steps.append((f"layers.{layer}.weight", int(entries[index])))
+                    for layer, entry, units in along:
+                        steps.append((f"layers.{layer}.weight", int(entry[index])))
                         if self.biases:
                             steps.append((f"layers.{layer}.bias", int(units[index])))
                     new = [(name, place) for name, place in steps if not kept[name].view(-1)[place]]
