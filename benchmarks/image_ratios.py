@@ -1,7 +1,8 @@
 """How much faster the engine trains networks on images than a plain loop, in one run.
 
-    python benchmarks/image_ratios.py            the three networks of 8x8 pixels (2 minutes)
-    python benchmarks/image_ratios.py --sizes    larger images and networks, too (5 minutes)
+    python benchmarks/image_ratios.py            the three networks of 8x8 pixels (a minute)
+    python benchmarks/image_ratios.py --sizes    larger images and networks, too (3 minutes)
+    python benchmarks/image_ratios.py --sizes -o docs/results/image-speed.json
 
 Plain loop: one network, batches that are cut from tensors, torch's module with its masks by
 `torch.nn.utils.prune`, `loss.backward()` and Adam as torch has it. Everything is measured in CPU
@@ -13,13 +14,14 @@ step takes.
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
-from tabulate import tabulate
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
@@ -49,60 +51,57 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--sizes", action="store_true", help="larger images and networks, too")
+    parser.add_argument("-o", "--output", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
-    peak = peak_rate()
-    rows = []
+    found: dict[str, dict[str, float]] = {}
     with single_threaded():
         for name, image in {**DIGITS, **(SIZES if arguments.sizes else {})}.items():
-            rows += network_rows(name, image, peak, arguments.rounds)
-    print(f"matrix products reach {peak / 1e9:.0f} GFLOP/s; load {os.getloadavg()[0]:.1f}")
-    head = ["network", "pixels", "parameters", "mask", "runs", "ms a step", "times faster", "limit"]
-    print(tabulate(rows, head, tablefmt="github", disable_numparse=True))
+            found[name] = measured(name, image, arguments.rounds)
+            print(name, {what: round(value, 2) for what, value in found[name].items()}, flush=True)
+    load = round(os.getloadavg()[0], 1)
+    print(f"load {load}")
+    if arguments.output:
+        text = json.dumps({"load": load, "networks": found}, indent=1)
+        arguments.output.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def network_rows(
-    name: str, image: tuple[int, int, int], peak: float, rounds: int
-) -> list[list[str]]:
-    """Returns the rows of one network: all kept, with several numbers of runs, then sparse.
+def measured(name: str, image: tuple[int, int, int], rounds: int) -> dict[str, float]:
+    """Returns how many times faster a run is than the plain loop, in each case.
 
-    The limit is that of a trainer which does nothing but the multiplications of all that is
-    kept in dense layers, at the rate of matrix products.
+    parameters and pixels say how large the network and a side of its images are; plain_ms is
+    a step of the plain loop. limit is how much faster the multiplications of dense layers
+    would be alone, at the rate of products of large matrices.
     """
     network = named_network(name, image, TASK.outputs)
     assert isinstance(network, ImageNetwork)
     is_small = math.prod(image) == 64
-    steps = 20 if is_small else 2
+    steps = 10 if is_small else 2
     data = random_data(network, 32 * steps)
-    start = he_scaled(network)
-    full = Mask.full(network)
-    cases = [("all kept", full, count) for count in ((1, 2, 4, 8, 24) if is_small else (1, 2))]
+    start, full = he_scaled(network), Mask.full(network)
+    masks = {f"{count} runs": [full] * count for count in ((1, 2, 8, 24) if is_small else (1, 2))}
     if is_small:
         budget = budget_of(0.02, network.total)
         noise = {key: torch.rand(value.shape) for key, value in start.items()}
         sizes = {key: value.abs() for key, value in start.items()}
-        cases += [
-            ("random, 0.02", select(noise, budget), 8),
-            ("magnitude, 0.02", select(sizes, budget), 8),
-        ]
-    groups = [
-        [Run(start=start, mask=mask, seed=seed) for seed in range(count)]
-        for _, mask, count in cases
-    ]
-    plain, engine = math.inf, [math.inf] * len(cases)
+        masks["8 runs, random 0.02"] = [select(noise, budget)] * 8
+        masks["8 runs, magnitude 0.02"] = [select(sizes, budget)] * 8
+    plain, rate, spent = math.inf, 0.0, dict.fromkeys(masks, math.inf)
     for _ in range(rounds):
+        rate = max(rate, product_rate())
         plain = min(plain, seconds(lambda: train_plainly(network, start, full, data)) / steps)
-        for case, runs in enumerate(groups):
-            spent = seconds(
+        for case, kept in masks.items():
+            runs = [Run(start=start, mask=mask, seed=seed) for seed, mask in enumerate(kept)]
+            each = seconds(
                 lambda runs=runs: train_group(network, TASK, data, runs, RECIPE, steps=[steps])
             )
-            engine[case] = min(engine[case], spent / steps / len(runs))
-    pixels = "x".join(map(str, image[1:]))
-    common = [name, pixels, f"{network.total:,}"]
-    limit = plain / (operations(network) / peak)
-    rows = [[*common, "plain loop", "1", f"{1e3 * plain:.2f}", "1", f"{limit:.1f}"]]
-    for (mask, _, count), spent in zip(cases, engine, strict=True):
-        rows.append([*common, mask, str(count), f"{1e3 * spent:.2f}", f"{plain / spent:.1f}", ""])
-    return rows
+            spent[case] = min(spent[case], each / steps / len(runs))
+    return {
+        "parameters": network.total,
+        "pixels": image[1],
+        "plain_ms": 1e3 * plain,
+        "limit": plain * rate / operations(network),
+        **{case: plain / each for case, each in spent.items()},
+    }
 
 
 def operations(network: ImageNetwork, batch: int = 32) -> float:
@@ -118,13 +117,10 @@ def operations(network: ImageNetwork, batch: int = 32) -> float:
     )
 
 
-def peak_rate(size: int = 1024) -> float:
-    """Returns the operations in a second of products of large matrices on one thread."""
+def product_rate(size: int = 512) -> float:
+    """Returns the operations in a second of products of large matrices."""
     one, other = torch.randn(2, size, size)
-    with single_threaded():
-        torch.mm(one, other)
-        spent = min(seconds(lambda: torch.mm(one, other)) for _ in range(20))
-    return 2 * size**3 / spent
+    return 2 * size**3 / min(seconds(lambda: torch.mm(one, other)) for _ in range(10))
 
 
 def train_plainly(
