@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from plantkit.networks.tasks import Task
+from plantkit.networks.wiring import Wiring, chain
 
 #: Computes the gradients of every run's mean loss in place, for inputs (runs, count, inputs) and
 #: targets (runs, count) or (runs, count, outputs).
@@ -170,6 +171,11 @@ class Network(ABC):
             masks: (runs, total) bool, those for which `cut` returned `small`.
         """
         return torch.arange(self.total).expand(len(masks), -1)
+
+    @property
+    def wiring(self) -> Wiring:
+        """Which channels each layer joins. By default each layer reads the one before."""
+        return chain(self.shapes[weight_name(layer)] for layer in self.layers)
 
     @property
     def layers(self) -> range:

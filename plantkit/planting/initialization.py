@@ -8,7 +8,7 @@ import secrets
 
 import numpy as np
 
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import Network, bias_name, weight_name
 from plantkit.planting.targets import Floats
 
 SEED_BYTES = 32
@@ -33,7 +33,7 @@ def generator(seed: bytes, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))
 
 
-def standard_deviations(spec: PerceptronSpec) -> dict[str, float]:
+def standard_deviations(spec: Network) -> dict[str, float]:
     """Returns each parameter's initial standard deviation, by name (arXiv 2111.11153).
 
     Layer l (from 1) with n_{l-1} inputs has weights of variance 2 / n_{l-1} and biases of
@@ -43,14 +43,14 @@ def standard_deviations(spec: PerceptronSpec) -> dict[str, float]:
     deviations: dict[str, float] = {}
     cumulative = 1.0
     for layer in spec.layers:
-        deviation = math.sqrt(2 / spec.widths[layer])
+        deviation = math.sqrt(2 / math.prod(spec.shapes[weight_name(layer)][1:]))
         cumulative *= deviation
         deviations[weight_name(layer)] = deviation
         deviations[bias_name(layer)] = cumulative
     return deviations
 
 
-def draw_parameters(spec: PerceptronSpec, rng: np.random.Generator) -> dict[str, Floats]:
+def draw_parameters(spec: Network, rng: np.random.Generator) -> dict[str, Floats]:
     """Returns one draw of all parameters, by name: weights (out, in), biases (out,), float64."""
     deviations = standard_deviations(spec)
     return {
