@@ -216,6 +216,11 @@ def layer_of(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+def layer_number(name: str) -> int:
+    """Returns the index of the layer that a parameter belongs to: 1 for `layers.1.bias`."""
+    return int(layer_of(name).rpartition(".")[2])
+
+
 def build_module(network: Network, weights: Mapping[str, Tensor]) -> nn.Module:
     """Returns a fresh module of `network` whose parameters are copies of `weights`."""
     with torch.random.fork_rng(devices=[]):  # torch's layers draw from the global generator

@@ -81,7 +81,7 @@ def test_two_identical_units_can_stand_in_for_each_other():
     assert [entry.parameter for entry in found.entries] == ["layers.0.weight"] * 2 + [
         "layers.1.weight"
     ] * 2
-    assert [(e.row, e.column) for e in found.entries] == [(0, 0), (1, 0), (0, 0), (1, 1)]
+    assert [e.index for e in found.entries] == [(0, 0), (1, 0), (0, 0), (1, 1)]
     assert found.droppable(NO_LOSS) == 0
     assert [entry.least <= NO_LOSS for entry in found.entries] == [
         False,  # unit 0 has nothing else to read
@@ -147,9 +147,8 @@ def test_every_exchange_of_a_bundle_is_what_scoring_says(name, request):
     )
     gain = challenge.ticket.strong - challenge.trivial
     for entry in found.entries[:: 1 + len(found.entries) // 4]:
-        size = challenge.network.shapes[entry.parameter][-1]
-        place = offsets[entry.parameter] + entry.row * (1 if entry.column is None else size)
-        place += entry.column or 0
+        shape = challenge.network.shapes[entry.parameter]
+        place = offsets[entry.parameter] + int(np.ravel_multi_index(entry.index, shape))
         assert ticket[place]
         layer = entry.parameter.rpartition(".")[0]
         masks = [ticket.clone()]
@@ -227,13 +226,13 @@ def test_entries_that_stand_in_for_each_other_cannot_be_dropped_together():
         }
     )
     found = explore(two_units(1.0, ticket=ticket))
-    by_place = {(e.parameter, e.row, e.column): e.dropped <= NO_LOSS for e in found.entries}
+    by_place = {(e.parameter, e.index): e.dropped <= NO_LOSS for e in found.entries}
     assert by_place == {
-        ("layers.0.weight", 0, 0): True,  # output 0 then reads unit 1 alone
-        ("layers.0.weight", 1, 0): False,  # output 1 has nothing else
-        ("layers.1.weight", 0, 0): True,
-        ("layers.1.weight", 0, 1): True,
-        ("layers.1.weight", 1, 1): False,
+        ("layers.0.weight", (0, 0)): True,  # output 0 then reads unit 1 alone
+        ("layers.0.weight", (1, 0)): False,  # output 1 has nothing else
+        ("layers.1.weight", (0, 0)): True,
+        ("layers.1.weight", (0, 1)): True,
+        ("layers.1.weight", (1, 1)): False,
     }
     assert found.droppable(NO_LOSS) == 3 / 5
     assert found.spare_without_loss == 2  # unit 0 and what reads it

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks.network import layer_of
+from plantkit.networks.network import layer_number
 from plantkit.research.audit.cases import Case, positives
 from plantkit.research.audit.figures import NOTHING, Floats, Separations, mean_auc, separate
 from plantkit.research.audit.joint import joint_tables, ticket_degrees
@@ -177,8 +177,7 @@ def _position_scores(cases: Sequence[Case]) -> dict[str, Floats]:
     for name, shape in spec.shapes.items():
         counts = np.sum([case.labels[name] for case in cases], axis=0).reshape(shape)
         if len(shape) > 1:
-            layer = int(layer_of(name).rpartition(".")[2])
-            counts = counts.reshape(spec.wiring.grid(layer))
+            counts = counts.reshape(spec.wiring.grid(layer_number(name)))
         axes = range(counts.ndim)
         lines = [counts.sum(axis=tuple({*axes} - {axis}), keepdims=True) for axis in axes]
         scores[name] = math.prod((line + 1.0 for line in lines), start=counts + 1.0).ravel()
