@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         plant,
     )
     from plantkit.evaluation.results import EvaluationResult
-    from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
+    from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec, ResidualSpec
     from plantkit.networks.masks import Mask
     from plantkit.networks.training import Recipe, Samples
     from plantkit.pruners.budgets import Scope
@@ -47,6 +47,7 @@ __all__ = [
     "Problem",
     "Pruner",
     "Recipe",
+    "ResidualSpec",
     "SaliencyPruner",
     "Samples",
     "Schedule",
@@ -78,6 +79,7 @@ _HOMES = {
     "Problem": "plantkit.pruners.problem",
     "Pruner": "plantkit.pruners.pruner",
     "Recipe": "plantkit.networks.training",
+    "ResidualSpec": "plantkit.networks",
     "SaliencyPruner": "plantkit.pruners.pruner",
     "Samples": "plantkit.networks.training",
     "Schedule": "plantkit.pruners.schedules",

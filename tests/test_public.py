@@ -20,6 +20,7 @@ def test_the_names_are_these():
         "Problem",
         "Pruner",
         "Recipe",
+        "ResidualSpec",
         "SaliencyPruner",
         "Samples",
         "Schedule",

@@ -21,6 +21,7 @@ from plantkit.networks.network import (
     weight_name,
 )
 from plantkit.networks.perceptron import Mlp, PerceptronSpec
+from plantkit.networks.residual import ResidualSpec
 
 __all__ = [
     "KINDS",
@@ -29,6 +30,7 @@ __all__ = [
     "Network",
     "NetworkSpec",
     "PerceptronSpec",
+    "ResidualSpec",
     "bias_name",
     "build_module",
     "flatten",
@@ -41,7 +43,11 @@ __all__ = [
 #: What plugins may still call `PerceptronSpec`.
 NetworkSpec = PerceptronSpec
 
-_CLASSES = ("perceptron:PerceptronSpec", "convolution:ConvolutionSpec")
+_CLASSES = (
+    "perceptron:PerceptronSpec",
+    "convolution:ConvolutionSpec",
+    "residual:ResidualSpec",
+)
 
 #: The kinds of networks by their names in JSON.
 KINDS: dict[str, type[Network]] = {

@@ -1,177 +1,137 @@
-"""Convolutional networks after VGG: blocks of 3x3 convolutions, then linear layers.
+"""Convolutional networks: blocks of convolutions, then linear layers.
 
-Every convolution has stride 1, one pixel of zeros around its input and a ReLU after it; every
-block ends with a 2x2 max pooling, which drops an odd last row or column. Linear layers have
-ReLU between them and none after the last. Parameters are `layers.{i}.weight`, (out, in, 3, 3)
-of a convolution and (out, in) of a linear layer, and `layers.{i}.bias` (out).
+Every convolution has a ReLU after it, and every block ends with a pooling. Linear layers have
+ReLU between them and none after the last. Parameters are `layers.{i}.weight`, (out, in, kernel,
+kernel) of a convolution and (out, in) of a linear layer, and `layers.{i}.bias` (out).
+`plantkit.networks.graph` says what batch normalisation does.
 
 References:
+    LeCun et al., "Gradient-Based Learning Applied to Document Recognition" (LeNet-5), 1998.
     Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
     Recognition", arXiv 1409.1556; as small as the Conv-2 to Conv-6 of arXiv 1803.03635.
 """
 
 from __future__ import annotations
 
+import enum
 import itertools
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from plantkit.networks.graph import ImageNetwork
+from plantkit.networks.steps import (
+    Convolution,
+    Flatten,
+    GlobalMean,
+    Linear,
+    Pooling,
+    Rectifier,
+    Step,
+)
 
-from plantkit.networks.network import Network, bias_name, weight_name
-from plantkit.networks.perceptron import linear_layers
 
-#: Height and width of every kernel, and the rows of zeros around its input.
-_KERNEL = 3
-_PADDING = 1
-#: How much longer a multiplication takes in a convolution of a few channels than in a matrix
-#: product: fitted to the stability study, 14 CPU seconds per unit.
-_COST = 5.0
+class BlockEnd(enum.StrEnum):
+    """What ends a block: a 2x2 pooling of stride 2, or nothing.
+
+    A pooling drops an odd last row or column.
+    """
+
+    MAX = "max"
+    AVERAGE = "average"
+    NONE = "none"
+
+    @classmethod
+    def _missing_(cls, value: object) -> None:
+        raise ValueError(f"pooling is {value!r}; expected one of {', '.join(cls)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConvolutionSpec(Network):
+class ConvolutionSpec(ImageNetwork):
     """The shape of a convolutional network on images.
 
     Attributes:
-        image: (channels, height, width) of a sample; samples are given flat, channel by channel
-            and row by row, as (n, channels · height · width). Its module takes images, too.
         blocks: the output channels of every convolution, block by block.
         hidden: widths of the linear layers before the last one; may be empty.
+        kernel: height and width of every kernel.
+        padding: rows and columns of zeros on every side of each convolution's input.
+        stride: of the first convolution of every block; the others have 1.
+        pooling: what ends a block: "max", "average" or "none".
+        global_pooling: whether the linear layers get each channel's mean instead of all its
+            pixels. It takes the place of the last block's pooling.
+        normalised: whether every convolution is batch-normalised.
     """
 
     kind: ClassVar[str] = "convolution"
 
-    image: tuple[int, int, int]
     blocks: tuple[tuple[int, ...], ...]
     hidden: tuple[int, ...] = ()
-    outputs: int
+    kernel: int = 3
+    padding: int = 1
+    stride: int = 1
+    pooling: str = BlockEnd.MAX
+    global_pooling: bool = False
+    normalised: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image", tuple(int(size) for size in self.image))
+        ImageNetwork.__post_init__(self)
         blocks = tuple(tuple(int(size) for size in block) for block in self.blocks)
         object.__setattr__(self, "blocks", blocks)
         object.__setattr__(self, "hidden", tuple(int(size) for size in self.hidden))
-        if len(self.image) != 3 or not blocks or not all(blocks):
+        object.__setattr__(self, "pooling", str(BlockEnd(self.pooling)))
+        if not blocks or not all(blocks):
             raise ValueError(
-                "a convolutional network needs an image (channels, height, width) and blocks of "
-                f"at least one convolution; got image {self.image} and blocks {blocks}"
+                f"blocks are {blocks}; expected one or more, each of at least one convolution"
             )
-        if min(*self.image, *itertools.chain(*blocks), *self.hidden, self.outputs) < 1:
+        sizes = (*itertools.chain(*blocks), *self.hidden, self.kernel, self.stride)
+        if min(sizes) < 1 or self.padding < 0:
             raise ValueError(
-                f"sizes must be positive; got image {self.image}, blocks {blocks}, hidden "
-                f"{self.hidden} and {self.outputs} outputs"
+                f"sizes must be positive; got blocks {blocks}, hidden {self.hidden}, kernel "
+                f"{self.kernel}, stride {self.stride} and padding {self.padding}"
             )
-        if min(self.image[1:]) >> len(blocks) < 1:
-            raise ValueError(
-                f"{len(blocks)} blocks halve an image as often; {self.image[1]}x{self.image[2]} "
-                f"pixels allow {int(math.log2(min(self.image[1:])))}"
-            )
+        _ = self.plan  # raises where the image is too small
 
     @property
-    def inputs(self) -> int:
-        """Numbers in one image: channels x height x width."""
-        return math.prod(self.image)
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(self._steps())
 
-    @property
-    def convolutions(self) -> int:
-        """Number of convolutions: the layers from 0 up to it have kernels."""
-        return sum(len(block) for block in self.blocks)
-
-    @property
-    def pooled(self) -> frozenset[int]:
-        """Indices of the layers that a max pooling follows."""
-        ends = itertools.accumulate(len(block) for block in self.blocks)
-        return frozenset(end - 1 for end in ends)
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        channels = [self.image[0], *itertools.chain(*self.blocks)]
-        rows, columns = (size >> len(self.blocks) for size in self.image[1:])
-        widths = [channels[-1] * rows * columns, *self.hidden, self.outputs]
-        weights = [
-            (fan_out, fan_in, _KERNEL, _KERNEL) for fan_in, fan_out in itertools.pairwise(channels)
-        ] + [(fan_out, fan_in) for fan_in, fan_out in itertools.pairwise(widths)]
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer, shape in enumerate(weights):
-            shapes[weight_name(layer)] = shape
-            shapes[bias_name(layer)] = shape[:1]
-        return shapes
+    def _steps(self) -> Iterator[Step]:
+        for number, block in enumerate(self.blocks, start=1):
+            for position, channels in enumerate(block):
+                yield Convolution(
+                    channels=channels,
+                    kernel=self.kernel,
+                    stride=1 if position else self.stride,
+                    padding=self.padding,
+                    normalised=self.normalised,
+                )
+                yield Rectifier()
+            is_last = number == len(self.blocks)
+            if self.pooling != BlockEnd.NONE and not (is_last and self.global_pooling):
+                yield Pooling(kernel=2, stride=2, takes_mean=self.pooling == BlockEnd.AVERAGE)
+        yield GlobalMean() if self.global_pooling else Flatten()
+        for width in self.hidden:
+            yield Linear(units=width)
+            yield Rectifier()
+        yield Linear(units=self.outputs)
 
     @property
     def label(self) -> str:
-        """Channels, a `p` for every pooling, then linear widths: `8-8-p-16-16-p-32-10`."""
-        blocks = [[*map(str, block), "p"] for block in self.blocks]
-        return "-".join([*itertools.chain(*blocks), *map(str, self.hidden), str(self.outputs)])
+        """Channels, a `p` for every pooling, then linear widths: `8-8-p-16-16-p-32-10`.
 
-    @property
-    def work(self) -> float:
-        pixels, layer, work = math.prod(self.image[1:]), 0, 0.0
+        A mean is an `a`; what else differs from 3x3 kernels, stride 1 and padding 1 follows.
+        """
+        mark = {BlockEnd.MAX: ["p"], BlockEnd.AVERAGE: ["a"], BlockEnd.NONE: []}
+        names: list[str] = []
         for block in self.blocks:
-            for _ in block:
-                work += _COST * pixels * self.sizes[weight_name(layer)]
-                layer += 1
-            pixels //= 4
-        return work
-
-    def empty_module(self) -> ConvolutionNetwork:
-        return ConvolutionNetwork(self)
-
-    def forward_runs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-        """Returns outputs (runs, n, outputs). Every run is a group of each convolution."""
-        runs = parameters[weight_name(0)].shape[0]
-        each = inputs if inputs.dim() == 3 else inputs.expand(runs, *inputs.shape)
-        count = each.shape[1]
-        # (n, runs * channels, height, width)
-        hidden = each.transpose(0, 1).reshape(count, runs * self.image[0], *self.image[1:])
-        for layer in range(self.convolutions):
-            weight = parameters[weight_name(layer)].flatten(0, 1)  # (runs * out, in, 3, 3)
-            bias = parameters[bias_name(layer)].flatten()
-            hidden = functional.conv2d(hidden, weight, bias, padding=_PADDING, groups=runs)
-            hidden = torch.relu(hidden)
-            if layer in self.pooled:
-                hidden = functional.max_pool2d(hidden, 2)
-        hidden = hidden.reshape(count, runs, -1).transpose(0, 1)  # (runs, n, units)
-        return linear_layers(hidden, parameters, self.layers[self.convolutions :])
-
-    def path_module(self) -> ConvolutionNetwork:
-        """Returns the module with mean pooling, through which a path leads from any pixel."""
-        return ConvolutionNetwork(self, pool=functional.avg_pool2d)
-
-
-class ConvolutionNetwork(nn.Module):
-    """The torch module of a `ConvolutionSpec`."""
-
-    def __init__(
-        self, spec: ConvolutionSpec, pool: Callable[[Tensor, int], Tensor] = functional.max_pool2d
-    ) -> None:
-        super().__init__()
-        self._spec = spec
-        self._pool = pool
-        weights = [shape for name, shape in spec.shapes.items() if name.endswith(".weight")]
-        self.layers = nn.ModuleList(
-            nn.Conv2d(shape[1], shape[0], _KERNEL, padding=_PADDING)
-            if len(shape) > 2
-            else nn.Linear(shape[1], shape[0])
-            for shape in weights
-        )
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Returns outputs (batch, outputs) of inputs (batch, inputs), or of images."""
-        spec = self._spec
-        hidden = inputs.reshape(-1, *spec.image)
-        for index, layer in enumerate(self.layers):
-            if index == spec.convolutions:
-                hidden = hidden.flatten(1)
-            elif index > spec.convolutions:
-                hidden = torch.relu(hidden)
-            hidden = layer(hidden)
-            if index < spec.convolutions:
-                hidden = torch.relu(hidden)
-            if index in spec.pooled:
-                hidden = self._pool(hidden, 2)
-        return hidden
+            names += [*map(str, block), *mark[BlockEnd(self.pooling)]]
+        if self.global_pooling:
+            names = [*names[: len(names) - len(mark[BlockEnd(self.pooling)])], "a"]
+        label = "-".join([*names, *map(str, self.hidden), str(self.outputs)])
+        extras = [
+            f"{self.kernel}x{self.kernel}" if self.kernel != 3 else "",
+            f"stride {self.stride}" if self.stride != 1 else "",
+            f"padding {self.padding}" if self.padding != 1 else "",
+            "normalised" if self.normalised else "",
+        ]
+        return " ".join([label, *filter(None, extras)])

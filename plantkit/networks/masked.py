@@ -48,11 +48,9 @@ class MaskedNetwork:
         self._masked = values * kept
         self.entries: list[int] = kept.nonzero().squeeze(1).tolist()
         self._free = ~kept & (values != 0)
-        layers = [
-            torch.full((size,), int(layer_of(name).rpartition(".")[2]))
-            for name, size in small.sizes.items()
-        ]
-        self._layers = torch.cat(layers)
+        sizes = torch.tensor(list(small.sizes.values()))
+        layers = torch.tensor([layer_number(name) for name in small.shapes])
+        self._layers = layers.repeat_interleave(sizes)  # of every parameter
 
     def candidates(self, entry: int, /) -> Tensor:
         """Returns numbers (count,) of the parameters that could take an entry's place.

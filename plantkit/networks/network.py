@@ -11,7 +11,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
 import torch
@@ -72,14 +72,20 @@ class Network(ABC):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Returns the specification that `to_json` wrote.
+        """Returns the specification that `to_json` wrote; what is absent has its default.
 
         Raises:
             ValueError: JSON of another kind, or sizes that do not make a network.
         """
         if value.get("kind") != cls.kind:
             raise ValueError(f"network kind is {value.get('kind')!r}; expected {cls.kind!r}")
-        return cls(**{field.name: value[field.name] for field in fields(cls)})
+        return cls(
+            **{
+                field.name: value[field.name]
+                for field in fields(cls)
+                if field.name in value or field.default is MISSING
+            }
+        )
 
     def forward_runs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Returns the outputs (runs, n, outputs) of many networks of this shape.
@@ -95,6 +101,25 @@ class Network(ABC):
             in_dims=(0, 0 if inputs.dim() == 3 else None),
         )(dict(parameters), inputs)
         return outputs
+
+    def training_forward(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """Returns what `forward_runs` does, as it is in a training step.
+
+        A kind that normalises by the statistics of the batch does so here, and here alone.
+        """
+        return self.forward_runs(parameters, inputs)
+
+    def settled(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
+        """Returns the parameters with which `forward_runs` is the trained network.
+
+        A kind that normalises in training puts the statistics of the training data into its
+        parameters; the others have nothing to do.
+
+        Args:
+            parameters: as they are after training, with an axis of runs before their own.
+            inputs: (n, inputs), of the training data.
+        """
+        return dict(parameters)
 
     def path_module(self) -> nn.Module:
         """Returns the module that `connected` follows paths through.
@@ -133,13 +158,13 @@ class Network(ABC):
 
         Both map names to tensors with an axis of runs before the parameter's own; they keep their
         memory while training moves them.
-        The default is torch's autograd over `forward_runs`.
+        The default is torch's autograd over `training_forward`.
         """
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
 
         def backpropagate(inputs: Tensor, targets: Tensor) -> None:
             with torch.enable_grad():
-                outputs = self.forward_runs(leaves, inputs)  # (runs, count, outputs)
+                outputs = self.training_forward(leaves, inputs)  # (runs, count, outputs)
             found = torch.autograd.grad(
                 outputs, list(leaves.values()), task.loss_gradient(outputs.detach(), targets)
             )
@@ -181,6 +206,10 @@ class Network(ABC):
     def layers(self) -> range:
         """Indices of the layers of parameters."""
         return range(len({layer_of(name) for name in self.shapes}))
+
+    def preceding(self, layer: int) -> int | None:
+        """Returns the layer whose outputs `layer` reads; None for the inputs."""
+        return layer - 1 if layer else None
 
     @property
     def depth(self) -> int:

@@ -169,7 +169,7 @@ class PerceptronSpec(Network):
             torch.ones(runs, self.outputs, dtype=torch.bool),
         ]
         widths = [small.inputs, *(small.shapes[bias_name(layer)][0] for layer in small.layers)]
-        units = [_alive_first(layer, width) for layer, width in zip(alive, widths, strict=True)]
+        units = [alive_first(layer, width) for layer, width in zip(alive, widths, strict=True)]
         everything = unflatten(self, torch.arange(self.total))
         found = []
         for layer, (starts, ends) in enumerate(itertools.pairwise(units)):
@@ -265,7 +265,7 @@ def trainable_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[T
     return [reached[layer] & reaching[layer] for layer in range(1, spec.depth - 1)]
 
 
-def _alive_first(alive: Tensor, width: int) -> Tensor:
+def alive_first(alive: Tensor, width: int) -> Tensor:
     """Returns the indices (runs, width) of the units that are `alive`, in order, then -1."""
     ordered = torch.sort(alive.int(), dim=1, descending=True, stable=True)
     indices = torch.where(ordered.values.bool(), ordered.indices, -1)

@@ -10,8 +10,11 @@ where a linear layer reads images. Columns that a shortcut adds up channel by ch
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from plantkit.networks.steps import Placed, Shortcut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +81,42 @@ def chain(weights: Iterable[tuple[int, ...]]) -> Wiring:
         links.append(Link(source=layer, target=layer + 1, taps=math.prod(shape[1:]) // columns[-1]))
         columns.append(shape[0])
     return Wiring(columns=tuple(columns), links=tuple(links))
+
+
+def of_plan(plan: Sequence[Placed]) -> Wiring:
+    """Returns the wiring of steps: each layer makes a column, and shortcuts add to one.
+
+    Where two layers are added up, both write the same column.
+    """
+    columns = [plan[0].given[0]]
+    column_of = [0]  # by value
+    links: list[Link] = []
+    shortcuts: list[tuple[int, int]] = []
+    reads = Counter(source for placed in plan for source in placed.reads)
+
+    def is_fresh(value: int) -> bool:
+        """Whether a layer makes the value, and nothing but the shortcut reads it."""
+        return value > 0 and plan[value - 1].layer is not None and reads[value] == 1
+
+    for placed in plan:
+        column = column_of[placed.reads[0]]
+        if placed.layer is not None:
+            taps = math.prod(placed.shape[1:]) // columns[column]
+            links.append(Link(source=column, target=len(columns), taps=taps))
+            columns.append(placed.size[0])
+            column = len(columns) - 1
+        elif isinstance(placed.step, Shortcut):
+            early, late = sorted(placed.reads, key=lambda value: column_of[value])
+            start, column = column_of[early], column_of[late]
+            if is_fresh(early) and is_fresh(late) and column == len(columns) - 1:
+                links[-1] = replace(links[-1], target=start)
+                columns.pop()
+                column = start
+            elif is_fresh(late):
+                shortcuts.append((start, column))
+            else:
+                shortcuts += [(start, len(columns)), (column, len(columns))]
+                columns.append(placed.size[0])
+                column = len(columns) - 1
+        column_of.append(column)
+    return Wiring(columns=tuple(columns), links=tuple(links), shortcuts=tuple(shortcuts))

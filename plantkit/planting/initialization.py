@@ -39,19 +39,22 @@ def standard_deviations(spec: Network) -> dict[str, float]:
     Layer l (from 1) with n_{l-1} inputs has weights of variance 2 / n_{l-1} and biases of
     variance prod_{k<=l} 2 / n_{k-1}. Scaling the parameters of every layer accordingly
     scales the outputs by one factor, non-zero biases or not.
+
+    A convolution has n = channels x kernel height x kernel width inputs. The product for a bias
+    follows the main path; with shortcuts there is no such factor of the outputs.
     """
-    deviations: dict[str, float] = {}
-    cumulative = 1.0
+    shapes, deviations = spec.shapes, dict[str, float]()
+    cumulative: dict[int | None, float] = {None: 1.0}
     for layer in spec.layers:
-        deviation = math.sqrt(2 / math.prod(spec.shapes[weight_name(layer)][1:]))
-        cumulative *= deviation
+        deviation = math.sqrt(2 / math.prod(shapes[weight_name(layer)][1:]))
+        cumulative[layer] = cumulative[spec.preceding(layer)] * deviation
         deviations[weight_name(layer)] = deviation
-        deviations[bias_name(layer)] = cumulative
+        deviations[bias_name(layer)] = cumulative[layer]
     return deviations
 
 
 def draw_parameters(spec: Network, rng: np.random.Generator) -> dict[str, Floats]:
-    """Returns one draw of all parameters, by name: weights (out, in), biases (out,), float64."""
+    """Returns one draw of all parameters, by name, in their shapes, float64."""
     deviations = standard_deviations(spec)
     return {
         name: deviations[name] * rng.standard_normal(shape) for name, shape in spec.shapes.items()

@@ -27,6 +27,8 @@ from plantkit.networks.training.accuracy import Measurement, measure_all
 from plantkit.pruners.problem import Problem
 
 SPEC = ConvolutionSpec(image=(2, 5, 4), blocks=((3, 2), (4,)), hidden=(6,), outputs=3)
+#: Its layers with kernels, and those of them that a pooling follows.
+CONVOLUTIONS, POOLED = 3, (1, 2)
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)
 KINDS_OF_TASK = ("classification", "regression")
 
@@ -65,8 +67,9 @@ def test_shapes_and_total():
     assert SPEC.total == (54 + 3) + (54 + 2) + (72 + 4) + (24 + 6) + (18 + 3)
     assert (SPEC.inputs, SPEC.outputs, SPEC.depth, list(SPEC.layers)) == (40, 3, 6, [0, 1, 2, 3, 4])
     assert SPEC.label == "3-2-p-4-p-6-3"
-    # Five times the multiplications of the convolutions: 20 pixels, then a quarter of them.
-    assert SPEC.work == 5 * (20 * (54 + 54) + 5 * 72)
+    # Five times the multiplications of the convolutions, of 20 pixels and then of 2x2, and those
+    # of the linear layers.
+    assert SPEC.work == 5 * (20 * (54 + 54) + 4 * 72) + 24 + 18
 
 
 @pytest.mark.parametrize("network", [SPEC, PerceptronSpec(widths=(2, 3, 1))])
@@ -85,9 +88,12 @@ def test_unknown_and_other_kinds_are_refused():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"blocks": ((2,), (2,), (2,))}, r"3 blocks halve .* 5x4 pixels allow 2"),
-        ({"blocks": ()}, "blocks of at least one convolution"),
-        ({"blocks": ((),)}, "blocks of at least one convolution"),
+        (
+            {"blocks": ((2,), (2,), (2,))},
+            "images of 2 x 5 x 4 .* 2x2 .* does not fit into 1x1",
+        ),
+        ({"blocks": ()}, "each of at least one convolution"),
+        ({"blocks": ((),)}, "each of at least one convolution"),
         ({"image": (5, 4)}, r"\(channels, height, width\)"),
         ({"hidden": (0,)}, "sizes must be positive"),
     ],
@@ -142,16 +148,16 @@ def mean_pooled_flow(mask: Mask) -> float:
     leaves = {name: value.double().requires_grad_() for name, value in mask.items()}
     hidden = torch.ones(1, *SPEC.image, dtype=torch.float64)
     for layer in SPEC.layers:
-        if layer == SPEC.convolutions:
+        if layer == CONVOLUTIONS:
             hidden = hidden.flatten(1)
-        operation = functional.conv2d if layer < SPEC.convolutions else functional.linear
-        options = {"padding": 1} if layer < SPEC.convolutions else {}
+        operation = functional.conv2d if layer < CONVOLUTIONS else functional.linear
+        options = {"padding": 1} if layer < CONVOLUTIONS else {}
         hidden = operation(hidden, leaves[f"layers.{layer}.weight"], **options)
         # A bias counts on the paths of inputs through its unit: it scales them here.
         bias = leaves[f"layers.{layer}.bias"]
         factor = 1 + bias
         hidden = hidden * (factor.view(-1, 1, 1) if hidden.dim() == 4 else factor)
-        if layer in SPEC.pooled:
+        if layer in POOLED:
             hidden = functional.avg_pool2d(hidden, 2)
     gradients = torch.autograd.grad(hidden.sum(), list(leaves.values()))
     used = [

@@ -232,7 +232,9 @@ def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
             small, untrained = _cut(spec, start * kept, kept)
             strong += _strong(small, untrained.to(unit.device), task, train_data, test_data)
             small, whole = _cut(spec, parameters, kept)
-            outputs = evaluate(small, whole.to(unit.device), test_data.inputs)
+            ended = unflatten(small, whole.to(unit.device))
+            settled = flatten(small, small.settled(ended, train_data.inputs))
+            outputs = evaluate(small, settled, test_data.inputs)
             weak += task.accuracy(outputs, test_data.targets).tolist()
     return unit.number, [Accuracies(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
 

@@ -276,10 +276,8 @@ class _Judged:
         accuracies, changes = [], []
         for into in torch.split(candidates, _AT_ONCE):
             outputs = self._ticket.outputs_without(trace, out, into)
-            factors = self._challenge.task.output_factors(outputs, targets)
-            accuracies.append(
-                self._challenge.task.accuracy(outputs * factors.unsqueeze(1), targets)
-            )
+            factors = task.output_factors(outputs, targets)
+            accuracies.append(task.accuracy(outputs * factors.unsqueeze(1), targets))
             changes.append((outputs - trace.outputs).square().sum(dim=(1, 2)))
         nearest = torch.cat(changes).argsort(stable=True)
         reached = torch.cat(accuracies).nan_to_num(nan=-torch.inf)
