@@ -20,11 +20,12 @@ from plantkit.planting.targets import Floats
 class Entering(NamedTuple):
     """What leads into the channels of a stream.
 
-    weights: (channels, entries). bias: (channels,), the sum of the layers' biases.
+    weights: (channels, entries). bias: (channels,), the sum of the biases of so many layers.
     """
 
     weights: Floats
     bias: Floats
+    layers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,7 +87,8 @@ class Lines:
         if not layers:
             return None
         bias: Floats = np.sum([self.biases[layer] for layer in layers], axis=0)
-        return Entering(np.concatenate([self.rows(layer) for layer in layers], axis=1), bias)
+        weights = np.concatenate([self.rows(layer) for layer in layers], axis=1)
+        return Entering(weights, bias, len(layers))
 
     def _leaving(self, stream: int, but: int) -> Floats | None:
         layers = [layer for layer in self.wiring.readers(stream) if layer != but]

@@ -223,7 +223,7 @@ def _look_at_weights(lines: Lines, layer: int) -> Surroundings:
         columns |= {key: values[:, None, None] for key, values in outgoing.items()}
     before = lines.before(layer)
     if before is not None:
-        columns["source_bias"] = before.bias[:, None]
+        columns["source_bias"] = before.bias[:, None] / before.layers**0.5
         columns["source_sum"] = _sums(before.weights)[:, None]
         if before.weights.shape[1] <= FEW:
             columns["reach"] = grid * np.sqrt(np.square(before.weights).mean(axis=1))[:, None]
