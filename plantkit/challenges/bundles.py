@@ -27,7 +27,7 @@ from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.files import MOST_HEADER_BYTES, parse_tensors, read_digested
 from plantkit.challenges.manifests import MANIFEST, SEALED, TRAIN, TRUTH, WEIGHTS, read_manifest
 from plantkit.errors import BundleError, SealedTruthError, UsageError
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network, network_from_json
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task, TaskKind
 from plantkit.networks.training import Samples
@@ -138,7 +138,10 @@ def read_bundle(directory: Path) -> Bundle:
         BundleError: a file is missing or altered; `path` names it.
     """
     manifest, digest = read_manifest(directory)
-    most = most_bytes(manifest)
+    try:
+        most = most_bytes(manifest)
+    except ValueError as error:  # such as images that are too small for the network
+        raise BundleError(directory / MANIFEST, f"network cannot be: {error}") from error
     files = {
         name: read_digested(
             directory / name, sha256=entry["sha256"], size=entry["bytes"], most_bytes=most[name]
@@ -239,7 +242,7 @@ def public_of(bundle: Bundle) -> PublicChallenge:
     network, task = facts.network, facts.task
     if task.outputs != network.outputs or task.metric != manifest["task"]["metric"]:
         raise BundleError(
-            path / MANIFEST, f"task {manifest['task']} does not fit network {network.widths}"
+            path / MANIFEST, f"task {manifest['task']} does not fit network {network.label}"
         )
     weights, _ = parse_tensors(path / WEIGHTS, bundle.files[WEIGHTS])
     _check_tensors(path / WEIGHTS, weights, network.shapes, torch.float32)
@@ -263,7 +266,7 @@ def _fields_of(challenge: ChallengeFacts) -> dict[str, Any]:
 
 def most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
     """Returns the most bytes that each file can need, so that no more is ever read."""
-    network = PerceptronSpec.from_json(manifest["network"])
+    network = network_from_json(manifest["network"])
     classes = manifest["task"]["kind"] == TaskKind.CLASSIFICATION
     sample = 4 * network.inputs + (8 if classes else 4 * network.outputs)
     truth = network.total + manifest["data"]["test"] * sample + MOST_HEADER_BYTES
@@ -300,7 +303,7 @@ def ticket_counts(ticket: Mask) -> dict[str, Any]:
     }
 
 
-def _check_counts(path: Path, ticket: Mapping[str, Any], network: PerceptronSpec) -> None:
+def _check_counts(path: Path, ticket: Mapping[str, Any], network: Network) -> None:
     whole = ticket_counts(Mask.full(network))
     for name in ("total", "total_weights"):
         if ticket[name] != whole[name]:
@@ -344,7 +347,7 @@ def _samples(
     path: Path,
     tensors: Mapping[str, Tensor],
     prefix: str,
-    network: PerceptronSpec,
+    network: Network,
     task: Task,
     count: int,
 ) -> Samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from plantkit.challenges.costs import removal_costs
 from plantkit.challenges.freezing import assemble
 from plantkit.challenges.manifests import SCHEMA_VERSION
 from plantkit.errors import UsageError
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network, PerceptronSpec, network_from_json
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
@@ -26,6 +27,8 @@ from plantkit.networks.training.accuracy import (
     trivial_accuracy,
 )
 from plantkit.planting import (
+    Family,
+    ImageFamily,
     Patience,
     Planted,
     default_method,
@@ -36,40 +39,106 @@ from plantkit.planting import (
 )
 
 DENSITIES: tuple[float | str, ...] = ("1x", "3x", "10x", "30x")
+#: For image families: at 30 times the planted density masks are nearly dense, and trainings long.
+IMAGE_DENSITIES: tuple[float | str, ...] = ("1x", "3x", "10x")
 #: Trainings that the reference accuracies are means of.
 REFERENCE_SEEDS = 5
+#: Layers of neurons, and units of each hidden one, where nobody asks for other.
+DEPTH, WIDTH = 5, 100
+#: The paper draws 10,000 samples and holds out a tenth. Ten times as many for the test give the
+#: ticket's error within a tenth of itself.
+TRAIN_SAMPLES, TEST_SAMPLES = 9000, 10000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """What is to be planted.
 
+    What is None takes the default of the family. Image families have networks with names and
+    images of their own; the others have a depth and a width, and draw as many samples as you like.
+
     variant: added to the id.
-    planting: name of the planting method; None stands for the family's default.
+    depth, width: of a perceptron; 5 and 100 if None.
+    network: name of an image family's network.
+    planting: name of the planting method.
     dials: the family's, name to text; the others keep the family's values.
-    noise: None stands for the family's.
-    overlap_scored: whether the overlap with the ticket counts; None stands for the family's.
-    train_samples, test_samples: the paper draws 10,000 samples and holds out a tenth. Ten times as
-    many for the test give the ticket's error within a tenth of itself.
+    data: directory of an image family's files; that in `PLANTKIT_DATA` if None.
+    overlap_scored: whether the overlap with the ticket counts.
+    train_samples, test_samples: 9,000 and 10,000 if None.
+
+    Raises:
+        UsageError: an unknown family or network, or a value that the family has no use for.
     """
 
     family: str
-    depth: int
-    width: int
+    depth: int | None = None
+    width: int | None = None
+    network: str | None = None
     variant: str = ""
     planting: str | None = None
     dials: Mapping[str, str] = field(default_factory=dict)
+    data: Path | None = None
     noise: float | None = None
     overlap_scored: bool | None = None
-    densities: tuple[float | str, ...] = DENSITIES
+    densities: tuple[float | str, ...] | None = None
     recipe: Recipe = field(default_factory=Recipe)
-    train_samples: int = 9000
-    test_samples: int = 10000
+    train_samples: int | None = None
+    test_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        family = find_family(self.family)
+        if isinstance(family, ImageFamily):
+            useless, kind = _DRAWN, "has images of its own and is planted in networks with names"
+            family.network(self.network)  # raises for an unknown name
+            defaults: dict[str, Any] = {
+                "network": family.networks[0],
+                "densities": IMAGE_DENSITIES,
+            }
+        else:
+            useless, kind = _OF_IMAGES, "draws its data and is planted in a depth and a width"
+            defaults = {
+                "depth": DEPTH,
+                "width": WIDTH,
+                "train_samples": TRAIN_SAMPLES,
+                "test_samples": TEST_SAMPLES,
+                "densities": DENSITIES,
+            }
+        for name in useless:
+            if getattr(self, name) not in (None, 0.0):
+                raise UsageError(
+                    f"family {self.family!r} {kind}; leave {name.replace('_', ' ')} out"
+                )
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
+    @property
+    def size(self) -> str:
+        """The network as ids have it: `5x100`, or its name."""
+        return self.network or f"{self.depth}x{self.width}"
 
     @property
     def id(self) -> str:
-        name = f"{self.family}-{self.depth}x{self.width}"
+        name = f"{self.family}-{self.size}"
         return f"{name}-{self.variant}" if self.variant else name
+
+    def find_family(self) -> Family:
+        """Returns the family, with its dials and its files."""
+        family = find_family(self.family).with_dials(self.dials)
+        return family.with_directory(self.data) if isinstance(family, ImageFamily) else family
+
+    def find_network(self, family: Family) -> Network:
+        """Returns the mother network."""
+        if isinstance(family, ImageFamily):
+            return family.network(self.network)
+        assert self.depth is not None and self.width is not None
+        return PerceptronSpec.uniform(
+            depth=self.depth, width=self.width, inputs=family.inputs, outputs=family.outputs
+        )
+
+
+_DRAWN = ("depth", "width", "noise", "train_samples", "test_samples")
+_OF_IMAGES = ("network", "data")
 
 
 def draft_challenge(
@@ -82,25 +151,15 @@ def draft_challenge(
         patience: with the search for a ticket; `Patience()` if None.
 
     Raises:
-        UsageError: an unknown family, planting or dial, or a network that does not fit.
+        UsageError: an unknown planting or dial, a network that does not fit, or images that
+            cannot be read.
         PlantingError: no ticket passed the gates.
     """
-    family = find_family(order.family).with_dials(order.dials)
+    family = order.find_family()
     method = default_method(family) if order.planting is None else find_method(order.planting)
-    network = PerceptronSpec.uniform(
-        depth=order.depth, width=order.width, inputs=family.inputs, outputs=family.outputs
-    )
+    network = order.find_network(family)
     planted = method.plant(family, network, seed=seed, patience=patience)
-    noise = family.default_noise if order.noise is None else order.noise
-
-    def draw(stream: str, count: int, noise: float) -> Samples:
-        rng = generator(seed, stream)
-        inputs, targets = draw_samples(planted, family, rng, count, noise=noise)
-        return Samples(inputs=_tensor(inputs), targets=_tensor(targets))
-
-    train = draw("data", order.train_samples, noise)
-    test = draw("test data", order.test_samples, noise)
-    clean = draw("test data", order.test_samples, 0.0)
+    train, test, data = _data_of(order, family, planted, seed)
     weights = {
         name: _tensor(value.astype(np.float32)) for name, value in planted.parameters.items()
     }
@@ -118,11 +177,20 @@ def draft_challenge(
         test_data=test,
     )
     [measured] = measure_all([wanted], jobs=jobs)
-    overlap_scored = order.overlap_scored
+    overlap_scored, densities = order.overlap_scored, order.densities
+    assert densities is not None
+    counts: dict[str, Any] = ticket_counts(ticket)
+    if isinstance(network, PerceptronSpec):  # elsewhere a removal takes a whole pass
+        counts["costs"] = removal_costs(network, task, weights, ticket, train).to_json()
     facts = {
         "schema_version": SCHEMA_VERSION,
         "id": order.id,
-        "title": f"{family.title}, {order.depth} layers of neurons, width {order.width}",
+        "title": f"{family.title}, "
+        + (
+            f"{order.depth} layers of neurons, width {order.width}"
+            if order.network is None
+            else f"in {order.network}"
+        ),
         "family": family.name,
         "planting": {
             "method": planted.method,
@@ -133,20 +201,18 @@ def draft_challenge(
         },
         "task": task.to_json(),
         "network": network.to_json(),
-        "data": {"train": len(train), "test": len(test), "noise": noise},
-        "protocol": {"densities": list(order.densities), "training": order.recipe.to_json()},
+        "data": {"train": len(train), "test": len(test), **data.facts},
+        "protocol": {"densities": list(densities), "training": order.recipe.to_json()},
         "overlap_scored": family.overlap_scored if overlap_scored is None else overlap_scored,
-        "ticket": {
-            **ticket_counts(ticket),
-            "costs": removal_costs(network, task, weights, ticket, train).to_json(),
-        },
+        "ticket": counts,
         "reference": {
             "trivial": trivial_accuracy(task, train_data=train, test_data=test),
             "ticket": _means(measured[:REFERENCE_SEEDS]),
             "dense": _means(measured[REFERENCE_SEEDS:]),
             "training_seeds": REFERENCE_SEEDS,
-            "noise_error": 1 - task.accuracy_of_targets(clean.targets, test.targets),
+            "noise_error": data.noise_error,
         },
+        "licence": data.licence,
     }
     truth = Truth(
         ticket=ticket,
@@ -157,37 +223,83 @@ def draft_challenge(
     return assemble(facts, weights=weights, train=train, truth=truth), planted
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DataFacts:
+    """What a manifest says of the data. noise_error: test error that the labels' noise makes."""
+
+    facts: Mapping[str, Any]
+    noise_error: float
+    licence: str = "CC0-1.0"
+
+
+def _data_of(
+    order: Order, family: Family, planted: Planted, seed: bytes
+) -> tuple[Samples, Samples, _DataFacts]:
+    """Returns the data to train on and to test on, and what is known of them."""
+    if isinstance(family, ImageFamily):
+        train, test = family.split(seed)
+        facts = {"noise": 0.0, **family.facts()}
+        return train, test, _DataFacts(facts=facts, noise_error=0.0, licence=family.licence)
+    noise = family.default_noise if order.noise is None else order.noise
+
+    def draw(stream: str, count: int | None, noise: float) -> Samples:
+        assert count is not None
+        rng = generator(seed, stream)
+        inputs, targets = draw_samples(planted, family, rng, count, noise=noise)
+        return Samples(inputs=_tensor(inputs), targets=_tensor(targets))
+
+    train = draw("data", order.train_samples, noise)
+    test = draw("test data", order.test_samples, noise)
+    clean = draw("test data", order.test_samples, 0.0)
+    task = make_task(family.kind, family.outputs)
+    error = 1 - task.accuracy_of_targets(clean.targets, test.targets)
+    return train, test, _DataFacts(facts={"noise": noise}, noise_error=error)
+
+
 def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
     """Returns the order of another challenge like the one that `manifest` describes.
 
-    Family, shape, data and protocol are the same.
+    Family, network, data and protocol are the same.
 
     Raises:
         UnknownNameError: the family is not one that can be planted from a seed.
-        UsageError: the network is not of one width.
+        UsageError: the family is not planted in such a network.
     """
     dials = {name: str(value) for name, value in manifest["planting"].get("dials", {}).items()}
     family = find_family(manifest["family"]).with_dials(dials)
-    network = PerceptronSpec.from_json(manifest["network"])
-    hidden = set(network.widths[1:-1])
-    if len(hidden) != 1 or (network.inputs, network.outputs) != (family.inputs, family.outputs):
-        raise UsageError(
-            f"{manifest['id']} has the layers {network.label}; "
-            f"expected hidden layers of one width, as {family.name!r} is planted in"
-        )
+    network = network_from_json(manifest["network"])
+    size: dict[str, Any]
+    if isinstance(family, ImageFamily):
+        name = family.name_of(network)
+        if name is None:
+            raise UsageError(
+                f"{manifest['id']} has the network {network.label}; expected one that "
+                f"{family.name!r} is planted in: {', '.join(family.networks)}"
+            )
+        size = {"network": name}
+    else:
+        hidden = set(network.widths[1:-1]) if isinstance(network, PerceptronSpec) else set()
+        if len(hidden) != 1 or (network.inputs, network.outputs) != (family.inputs, family.outputs):
+            raise UsageError(
+                f"{manifest['id']} has the layers {network.label}; "
+                f"expected hidden layers of one width, as {family.name!r} is planted in"
+            )
+        size = {
+            "depth": network.depth,
+            "width": hidden.pop(),
+            "noise": manifest["data"]["noise"],
+            "train_samples": manifest["data"]["train"],
+            "test_samples": manifest["data"]["test"],
+        }
     return Order(
         family=family.name,
         planting=manifest["planting"]["method"],
         dials=dials,
-        depth=network.depth,
-        width=hidden.pop(),
         variant=variant,
-        noise=manifest["data"]["noise"],
         overlap_scored=manifest["overlap_scored"],
         densities=tuple(manifest["protocol"]["densities"]),
         recipe=Recipe.from_json(manifest["protocol"]["training"]),
-        train_samples=manifest["data"]["train"],
-        test_samples=manifest["data"]["test"],
+        **size,
     )
 
 

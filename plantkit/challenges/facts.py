@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plantkit.challenges import densities
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network, network_from_json
 from plantkit.networks.tasks import Task, task_from_json
 from plantkit.networks.training import Recipe
 from plantkit.networks.training.accuracy import Accuracies
@@ -27,7 +27,7 @@ class ChallengeFacts:
     family: str
     hidden: bool
     digest: str
-    network: PerceptronSpec
+    network: Network
     task: Task
     recipe: Recipe
     densities: tuple[float | str, ...]
@@ -52,7 +52,7 @@ class ChallengeFacts:
             family=manifest["family"],
             hidden=manifest["planting"]["hidden"],
             digest=digest,
-            network=PerceptronSpec.from_json(manifest["network"]),
+            network=network_from_json(manifest["network"]),
             task=task_from_json(manifest["task"]),
             recipe=Recipe.from_json(manifest["protocol"]["training"]),
             densities=tuple(manifest["protocol"]["densities"]),

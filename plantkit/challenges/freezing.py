@@ -60,12 +60,13 @@ def assemble(
         # One key only: safetensors writes several in no fixed order, and bytes must not vary.
         TRUTH: save_tensors(hidden, metadata={"planting_seed": truth.planting_seed}),
     }
+    licence = facts.get("licence", "CC0-1.0")
     manifest = {
-        **facts,
+        **{name: value for name, value in facts.items() if name != "licence"},
         "files": {name: file_entry(content) for name, content in files.items()},
         "truth": {"storage": "plain", "commitment": commitment_to(files[TRUTH])},
         "planter_version": __version__,
-        "licence": "CC0-1.0",
+        "licence": licence,
     }
     digest = hashlib.sha256(render_manifest(manifest)).hexdigest()
     return Bundle(path=Path(manifest["id"]), manifest=manifest, digest=digest, files=files)

@@ -24,8 +24,8 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
 @click.option(
     "--planting",
     metavar="NAME",
-    help="Planting method: faithful, selected or anchored.  "
-    "[default: selected if it fits the family, else faithful]",
+    help="Planting method: faithful, selected, anchored or trained.  "
+    "[default: the first of selected, faithful and trained that fits the family]",
 )
 @click.option(
     "--as-published",
@@ -33,9 +33,22 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     help="Faithful with the slips of the published implementation, for comparison.",
 )
 @options.dials
-@click.option("--depth", type=click.IntRange(min=2), default=5, help="Layers of neurons.")
 @click.option(
-    "--width", type=click.IntRange(min=1, max=100_000), default=100, help="Units per hidden layer."
+    "--depth", type=click.IntRange(min=2), help="Layers of neurons.  [default: 5; not for images]"
+)
+@click.option(
+    "--width",
+    type=click.IntRange(min=1, max=100_000),
+    help="Units per hidden layer.  [default: 100; not for images]",
+)
+@click.option(
+    "--network", metavar="NAME", help="Of an image family, such as resnet20.  [default: its first]"
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory of an image family's files, for mnist, fashion and cifar10; nothing is "
+    "downloaded.  [default: what PLANTKIT_DATA names]",
 )
 @click.option(
     "--out",
@@ -48,7 +61,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     default="",
     show_default=False,
     callback=_check_variant,
-    help="Added to the id: <family>-<depth>x<width>-<variant>.",
+    help="Added to the id: <family>-<depth>x<width>-<variant>, or <family>-<network>-<variant>.",
 )
 @click.option(
     "--noise",
@@ -92,8 +105,9 @@ def command(
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
-    Families: circle, helix, relu (planted faithfully, or anchored), teacher (selected). The seed
-    comes from the system, unless you give one, and is kept only in the bundle's truth.
+    Families: circle, helix, relu (planted faithfully, or anchored), teacher (selected), and on
+    images digits, mnist, fashion and cifar10 (trained). The seed comes from the system, unless you
+    give one, and is kept only in the bundle's truth.
 
     \b
     Examples:
@@ -102,6 +116,8 @@ def command(
       plantkit plant helix --depth 10 --noise 0
       plantkit plant teacher --planting selected --dial outputs=4 --dial kind=classification
       plantkit plant teacher --seal --key contest.key.pub
+      plantkit plant digits --network resnet
+      plantkit plant cifar10 --network vgg16 --data cifar-10-batches-bin
     """
     from plantkit.challenges.drafting import Order, draft_challenge
     from plantkit.challenges.freezing import freeze

@@ -129,14 +129,16 @@ def load_challenge(
 def plant(
     family: str,
     *,
-    depth: int = 5,
-    width: int = 100,
+    depth: int | None = None,
+    width: int | None = None,
+    network: str | None = None,
     planting: str | None = None,
     dials: Mapping[str, object] | None = None,
     variant: str = "",
     noise: float | None = None,
-    train_samples: int = 9000,
-    test_samples: int = 10000,
+    data: str | Path | None = None,
+    train_samples: int | None = None,
+    test_samples: int | None = None,
     recipe: Recipe | None = None,
     seed: bytes | None = None,
     out: str | Path | None = None,
@@ -146,14 +148,18 @@ def plant(
     """Returns a new challenge: a random network with a ticket planted in it.
 
     Args:
-        family: "circle", "helix", "relu" or "teacher".
-        depth: layers of neurons, input and output included.
-        width: units in each hidden layer.
-        planting: "faithful", "selected" or "anchored"; None for "selected" where it fits the
-            family, else "faithful".
+        family: "circle", "helix", "relu" or "teacher"; or "digits", "mnist", "fashion" or
+            "cifar10", whose data are images.
+        depth: layers of neurons, input and output included; 5 if None. Not for images.
+        width: units in each hidden layer; 100 if None. Not for images.
+        network: name of an image family's network, such as "vgg16"; its first one if None.
+        planting: "faithful", "selected", "anchored" or "trained"; None for the first of
+            "selected", "faithful" and "trained" that fits the family.
         dials: the family's, by name, such as `{"in_degree": 6}`.
         variant: letters and digits, added to the id.
         noise: standard deviation (regression) or share of moved labels; None for the family's.
+        data: directory of the files of "mnist", "fashion" or "cifar10"; nothing is downloaded.
+        train_samples, test_samples: 9,000 and 10,000 if None. Not for images.
         recipe: how masked networks are trained; `Recipe()` if None.
         seed: at least one byte, for a challenge that can be planted again. Leave it out for a
             contest: whoever has the seed has the ticket.
@@ -187,6 +193,8 @@ def plant(
         family=family,
         depth=depth,
         width=width,
+        network=network,
+        data=None if data is None else Path(data),
         planting=planting,
         dials={name: str(value) for name, value in (dials or {}).items()},
         variant=variant,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from plantkit.planting.families import FAMILIES, FORMULAS, find_family
 from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.images.family import ImageFamily
 from plantkit.planting.initialization import fresh_seed, generator
 from plantkit.planting.methods import METHODS, default_method, find_method
 from plantkit.planting.methods.method import Patience, PlantingMethod
@@ -22,6 +23,7 @@ __all__ = [
     "EntryCount",
     "Family",
     "FormulaFamily",
+    "ImageFamily",
     "LabelSource",
     "Patience",
     "Planted",

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network, PerceptronSpec
 from plantkit.planting.family import Alternatives, Family, FormulaFamily, Samples
 from plantkit.planting.targets import EntryCount, Floats, masked
 
@@ -25,12 +26,15 @@ class LabelSource(enum.StrEnum):
     TICKET = "ticket"
     """The ticket's own outputs, so that the ticket is exact up to the stated noise."""
 
+    DATA = "data"
+    """Those of the real data; the ticket was trained on them."""
+
 
 class PlantedNetwork(Protocol):
     """A network, its parameters and its ticket: `Planted`, or anything that has as much."""
 
     @property
-    def spec(self) -> PerceptronSpec: ...
+    def spec(self) -> Network: ...
     @property
     def parameters(self) -> Mapping[str, Any]: ...
     @property
@@ -59,7 +63,7 @@ class Planted:
     family: str
     method: str
     hidden: bool
-    spec: PerceptronSpec
+    spec: Network
     parameters: Mapping[str, Floats]
     ticket: Mapping[str, NDArray[np.bool_]]
     output_scales: Floats
@@ -75,7 +79,15 @@ class Planted:
 
     def masked_forward(self, inputs: Floats) -> Floats:
         """Returns the untrained ticket's outputs (n, d_out) of inputs (n, d_in), in float64."""
-        return masked(self.spec, self.parameters, self.ticket).forward(inputs)
+        if isinstance(self.spec, PerceptronSpec):
+            return masked(self.spec, self.parameters, self.ticket).forward(inputs)
+        kept = {
+            name: torch.from_numpy(np.where(self.ticket[name], value, 0.0)).unsqueeze(0)
+            for name, value in self.parameters.items()
+        }
+        with torch.no_grad():
+            outputs: Floats = self.spec.forward_runs(kept, torch.from_numpy(inputs))[0].numpy()
+        return outputs
 
 
 def draw_samples(

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import Network, PerceptronSpec, bias_name, weight_name
 
 Floats = NDArray[np.float64]
 
@@ -26,21 +26,21 @@ class EntryCount:
 
     @classmethod
     def of(cls, entries: Mapping[str, NDArray[np.bool_]]) -> Self:
-        """Returns the number of True among weights (out, in) and biases (out,), by name."""
-        counts = {1: 0, 2: 0}
-        for mask in entries.values():
-            counts[mask.ndim] += int(mask.sum())
-        return cls(weights=counts[2], biases=counts[1])
+        """Returns the number of True among weights (out, in, ...) and biases (out,), by name."""
+        biases = sum(int(mask.sum()) for mask in entries.values() if mask.ndim == 1)
+        return cls(
+            weights=sum(int(mask.sum()) for mask in entries.values()) - biases, biases=biases
+        )
 
     @property
     def total(self) -> int:
         return self.weights + self.biases
 
-    def weight_density(self, spec: PerceptronSpec) -> float:
+    def weight_density(self, spec: Network) -> float:
         """Returns weights ÷ all weights of `spec`, in [0, 1]: the density that the paper prints."""
         return self.weights / sum(spec.sizes[weight_name(layer)] for layer in spec.layers)
 
-    def density(self, spec: PerceptronSpec) -> float:
+    def density(self, spec: Network) -> float:
         """Returns entries ÷ all parameters of `spec`, weights and biases, in [0, 1]."""
         return self.total / spec.total
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from plantkit.errors import UnknownNameError
 from plantkit.planting.family import Family, FormulaFamily
 
-NAMES = ("circle", "helix", "relu", "teacher")
+NAMES = ("circle", "helix", "relu", "teacher", "digits", "mnist", "fashion", "cifar10")
 
 FAMILIES: Mapping[str, Family] = {
     name: importlib.import_module(f"{__name__}.{name}").FAMILY for name in NAMES

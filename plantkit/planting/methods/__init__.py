@@ -11,12 +11,14 @@ from plantkit.planting.methods.anchored import AnchoredMethod
 from plantkit.planting.methods.faithful import AsPublishedMethod, FaithfulMethod
 from plantkit.planting.methods.method import PlantingMethod
 from plantkit.planting.methods.selected import SelectedMethod
+from plantkit.planting.methods.trained import TrainedMethod
 
 _ALL: tuple[PlantingMethod[Any], ...] = (  # the first one that fits a family is its default
     SelectedMethod(),
     FaithfulMethod(),
     AnchoredMethod(),
     AsPublishedMethod(),
+    TrainedMethod(),
 )
 
 METHODS: Mapping[str, PlantingMethod[Any]] = {method.name: method for method in _ALL}

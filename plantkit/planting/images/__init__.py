@@ -1,0 +1,1 @@
+"""Images that people know, read from the files of their publishers. Nothing is downloaded."""

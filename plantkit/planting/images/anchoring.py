@@ -1,0 +1,291 @@
+"""A sparse network trained on images, with a pull to the values that it was drawn with.
+
+Entries are counted in initial standard deviations of the *wide* network that they will be planted
+in. Each is drawn from N(0, 1) and then moved as little as the classes take: the loss is the cross
+entropy plus λ/n times half the squared distance to the values as drawn, n the number of images.
+With λ = 1 and a linear network this would be a draw from the initial law given the classes
+("randomize then optimize", Bardsley et al., SIAM J. Sci. Comput. 36, 2014). No bias takes part, so
+that the scale of every channel is free (`scaled_together`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from plantkit.networks import bias_name, weight_name
+from plantkit.networks.channels import spaces
+from plantkit.networks.execution import Runs, execute
+from plantkit.networks.graph import ImageNetwork
+from plantkit.networks.steps import Placed
+from plantkit.networks.training import Samples, single_threaded
+from plantkit.planting.gates import Rejected
+from plantkit.planting.targets import Floats, Ticket
+
+#: Images of a step, and of those that scales and effects are measured on.
+BATCH = 128
+MEASURED = 256
+#: Adam's rate at the beginning, in initial standard deviations; it falls to zero as a cosine.
+LEARNING_RATE = 0.05
+#: Random signs whose gradients tell what an entry does; see `effects`.
+_PROBES = 16
+
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchoring:
+    """How a ticket is trained.
+
+    pull: λ. epochs: in all. shift: pixels an image is moved by at most. mirrored: whether half of
+    the images are mirrored. budget: entries that are left after half of the epochs, those with the
+    largest effects. least_effect: what each of them must do; see `Anchored.effects`.
+    """
+
+    pull: float
+    epochs: int
+    shift: int
+    mirrored: bool
+    budget: int
+    least_effect: float
+
+
+class Anchored:
+    """A sparse narrow network on its way from drawn values to a classifier.
+
+    Attributes:
+        narrow: the network.
+        kept: name to bool, True at its entries; no bias is kept.
+    """
+
+    def __init__(
+        self,
+        narrow: ImageNetwork,
+        kept: Ticket,
+        deviations: Mapping[str, float],
+        data: Samples,
+        rng: np.random.Generator,
+    ) -> None:
+        self.narrow = narrow
+        self.kept = {name: mask.copy() for name, mask in kept.items()}
+        self._data = data
+        self._rng = rng
+        self._weights = [weight_name(layer) for layer in narrow.layers]
+        drawn = {name: rng.standard_normal(narrow.shapes[name]) for name in self._weights}
+        self._masks = {name: torch.from_numpy(kept[name]).float() for name in self._weights}
+        self._anchor = {
+            name: torch.from_numpy(drawn[name]).float() * self._masks[name]
+            for name in self._weights
+        }
+        self._biases = {
+            bias_name(layer): torch.zeros(narrow.shapes[bias_name(layer)])
+            for layer in narrow.layers
+        }
+        self._values = {name: value.clone() for name, value in self._anchor.items()}
+        self._deviations = deviations
+        self._gains = self._levelled()
+
+    def train(self, how: Anchoring) -> None:
+        """Moves the values until the network classifies the images.
+
+        Raises:
+            Rejected: a layer, or all signals, died.
+        """
+        first = how.epochs // 2
+        with single_threaded():
+            self._train(how, first, last=False)
+            self._drop(how.budget, how.least_effect)
+            self._train(how, how.epochs - first, last=True)
+            self._drop(how.budget, how.least_effect)
+
+    def values(self) -> dict[str, Floats]:
+        """Returns the entries in initial standard deviations of the wide network, by name."""
+        found = {
+            name: np.where(self.kept[name], value.double().numpy(), 0.0)
+            for name, value in self._values.items()
+        }
+        return found | {name: np.zeros(tuple(value.shape)) for name, value in self._biases.items()}
+
+    def effects(self) -> dict[str, Floats]:
+        """Returns what each entry does to the outputs, over their standard deviation, by name.
+
+        It is the root mean square over images and outputs of entry times gradient, so what
+        dropping the entry changes to first order. It is estimated with random signs (Hutchinson),
+        and zero exactly where the outputs do not depend on the entry.
+        """
+        inputs = self._data.inputs[:MEASURED]
+        leaves = {name: value.clone().requires_grad_() for name, value in self._values.items()}
+        outputs = self._outputs(leaves, inputs)
+        signs = torch.from_numpy(self._rng.choice([-1.0, 1.0], (_PROBES, *outputs.shape))).float()
+        squares = {name: torch.zeros_like(value) for name, value in leaves.items()}
+        for probe in signs:
+            gradients = torch.autograd.grad(
+                (outputs * probe).sum(), list(leaves.values()), retain_graph=True
+            )
+            for (name, value), gradient in zip(self._values.items(), gradients, strict=True):
+                squares[name] += (gradient * value).square() / (_PROBES * outputs.numel())
+        deviation = float(outputs.detach().std())
+        return {
+            name: np.where(self.kept[name], value.sqrt().double().numpy() / deviation, np.inf)
+            for name, value in squares.items()
+        }
+
+    def _train(self, how: Anchoring, epochs: int, *, last: bool) -> None:
+        """Takes a share of the epochs; the rate falls to zero over the last ones."""
+        leaves = {name: value.clone().requires_grad_() for name, value in self._values.items()}
+        sharpness = torch.zeros((), requires_grad=True)  # a log: only the argmax counts
+        optimizer = torch.optim.Adam(
+            [{"params": list(leaves.values())}, {"params": [sharpness]}], lr=LEARNING_RATE
+        )
+        count = len(self._data)
+        steps = max(1, epochs * -(-count // BATCH))
+        rate = torch.optim.lr_scheduler.CosineAnnealingLR(
+            optimizer, steps, eta_min=0.0 if last else LEARNING_RATE / 4
+        )
+        for _ in range(epochs):
+            order = torch.from_numpy(self._rng.permutation(count))
+            for index in torch.split(order, BATCH):
+                inputs = self._moved(self._data.inputs[index], how)
+                outputs = self._outputs(leaves, inputs) * sharpness.exp()
+                loss = functional.cross_entropy(outputs, self._data.targets[index])
+                distance = sum(
+                    (value - self._anchor[name]).square().sum() for name, value in leaves.items()
+                )
+                optimizer.zero_grad()
+                (loss + how.pull / (2 * count) * distance).backward()  # type: ignore[no-untyped-call]
+                for name, value in leaves.items():
+                    assert value.grad is not None
+                    value.grad *= self._masks[name]
+                optimizer.step()
+                rate.step()
+        self._values = {name: value.detach() for name, value in leaves.items()}
+        if not all(bool(torch.isfinite(value).all()) for value in self._values.values()):
+            raise Rejected("training diverged")
+
+    def _drop(self, budget: int, least: float) -> None:
+        """Drops the entries that do the least, down to `budget`, and all that do too little."""
+        effects = self.effects()
+        found = np.concatenate([effects[name][self.kept[name]] for name in self._weights])
+        if found.size > budget:
+            least = max(least, float(np.sort(found)[-budget]))
+        for name, effect in effects.items():
+            self.kept[name] &= effect >= least
+            if not self.kept[name].any():
+                raise Rejected("a layer of the ticket died")
+            self._masks[name] = torch.from_numpy(self.kept[name]).float()
+            self._values[name] = self._values[name] * self._masks[name]
+            self._anchor[name] = self._anchor[name] * self._masks[name]
+
+    def _outputs(self, values: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """Returns the outputs (n, classes) of entries in initial standard deviations."""
+        named = {name: (value * self._gains[name]).unsqueeze(0) for name, value in values.items()}
+        named |= {name: value.unsqueeze(0) for name, value in self._biases.items()}
+        return self.narrow.forward_runs(named, inputs)[0]
+
+    def _levelled(self) -> dict[str, float]:
+        """Returns a factor for each layer, so that what layers make is of order one.
+
+        The factor of a layer is its set of channels' scale over that of the set that it reads: so
+        the network stays the drawn one up to one factor.
+        """
+        plain = {
+            name: (value * self._deviations[name]).unsqueeze(0)
+            for name, value in self._values.items()
+        }
+        runs = _Levelling(self.narrow, plain | {k: v.unsqueeze(0) for k, v in self._biases.items()})
+        with torch.no_grad(), single_threaded():
+            inputs = runs.image(self._data.inputs[:MEASURED], self.narrow.image)
+            execute(self.narrow.plan, inputs, runs)
+        return {
+            weight_name(layer): self._deviations[weight_name(layer)] * gain
+            for layer, gain in runs.gains.items()
+        }
+
+    def _moved(self, inputs: Tensor, how: Anchoring) -> Tensor:
+        """Returns the images moved by up to `shift` pixels, and mirrored if that may be."""
+        if not how.shift and not how.mirrored:
+            return inputs
+        count, (channels, rows, columns) = len(inputs), self.narrow.image
+        images = inputs.reshape(count, channels, rows, columns)
+        if how.mirrored:
+            flipped = torch.from_numpy(self._rng.random(count) < 0.5)
+            images = torch.where(flipped.view(-1, 1, 1, 1), images.flip(3), images)
+        # Half of the images stay where they are.
+        stays = self._rng.random((count, 1)) < 0.5
+        drawn = self._rng.integers(-how.shift, how.shift + 1, (count, 2))
+        down, right = torch.from_numpy(np.where(stays, 0, drawn)).unbind(1)
+        padded = functional.pad(images, (how.shift,) * 4)
+        rows_from = (how.shift + down)[:, None] + torch.arange(rows)  # (n, rows)
+        columns_from = (how.shift + right)[:, None] + torch.arange(columns)
+        each = torch.arange(count)[:, None, None]
+        # (n, rows, columns, channels): indexed axes come first where a slice stands between
+        taken = padded[each, :, rows_from[:, :, None], columns_from[:, None, :]]
+        return taken.permute(0, 3, 1, 2).reshape(count, -1)
+
+
+class _Levelling(Runs):
+    """Divides what the first layer of each set of channels makes by its root mean square."""
+
+    def __init__(self, network: ImageNetwork, parameters: Mapping[str, Tensor]) -> None:
+        super().__init__(parameters, in_training=False)
+        self._layers = spaces(network.plan).of_layer
+        self._scales = {0: 1.0}
+        self.gains: dict[int, float] = {}
+
+    def convolve(self, placed: Placed, value: Tensor) -> Tensor:
+        return self._scaled(placed, super().convolve(placed, value))
+
+    def linear(self, placed: Placed, value: Tensor) -> Tensor:
+        return self._scaled(placed, super().linear(placed, value))
+
+    def _scaled(self, placed: Placed, made: Tensor) -> Tensor:
+        assert placed.layer is not None
+        read, written = self._layers[placed.layer]
+        if written not in self._scales:
+            size = float(made.square().mean().sqrt())
+            if not size > 0:
+                raise Rejected("a layer of the ticket died")
+            self._scales[written] = self._scales[read] / size
+        self.gains[placed.layer] = self._scales[written] / self._scales[read]
+        return made * self.gains[placed.layer]
+
+
+def scaled_together(
+    narrow: ImageNetwork, kept: Ticket
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Returns the places of what enters and what leaves each channel whose scale is free.
+
+    Whole sets of channels come first: layers as a whole settle faster so. Places are in one
+    vector of all kept weights, layer by layer. Classes share one scale; images have none.
+    """
+    found = spaces(narrow.plan)
+    sets: dict[int, tuple[list[Places], list[Places]]] = {}
+    single: dict[tuple[int, int], tuple[list[Places], list[Places]]] = {}
+    start = 0
+    for layer, ends in enumerate(found.of_layer):
+        mask = kept[weight_name(layer)]
+        mask = mask.reshape(len(mask), found.widths[ends[0]], -1)
+        targets, sources, _ = np.nonzero(mask)
+        places = np.arange(start, start + len(targets))
+        start += len(targets)
+        for side, (space, channels) in enumerate(zip(ends, (sources, targets), strict=True)):
+            if space == 0:
+                continue
+            sets.setdefault(space, ([], []))[side].append(places)
+            if space == found.of_value[-1]:
+                continue
+            order = np.argsort(channels, kind="stable")
+            numbers, first = np.unique(channels[order], return_index=True)
+            for number, part in zip(numbers, np.split(places[order], first[1:]), strict=True):
+                single.setdefault((space, int(number)), ([], []))[side].append(part)
+    nothing = np.empty(0, dtype=np.intp)
+    return [
+        (np.concatenate([nothing, *entering]), np.concatenate([nothing, *leaving]))
+        for leaving, entering in [*sets.values(), *single.values()]
+    ]

@@ -1,0 +1,187 @@
+"""Families whose data are real images: their files, their split, and the networks they know."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from plantkit.errors import UnknownNameError, UsageError
+from plantkit.networks import Network
+from plantkit.networks.graph import ImageNetwork
+from plantkit.networks.named import named_network
+from plantkit.networks.tasks import TaskKind
+from plantkit.networks.training import Samples
+from plantkit.planting.family import Dials, Family
+from plantkit.planting.images.data import Images, check_classes
+from plantkit.planting.initialization import generator
+
+#: Where image files are looked for if no directory is given.
+DATA_VARIABLE = "PLANTKIT_DATA"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFamily(Family):
+    """Classes of real images, which a trained ticket tells apart.
+
+    A subclass says where images come from. Labels are the data's own; they have no noise.
+
+    Attributes:
+        image: (channels, height, width).
+        scale, offset: what the network gets of a pixel is pixel / scale - offset.
+        source: one line for people: what data these are, and by whom.
+        licence: of a bundle that holds them.
+        networks: names of the networks that it is planted in (`plantkit.networks.named`), the
+            default first.
+        needs_files: whether the data are in files that the user has.
+        shift, mirrored: how images are varied while the ticket is trained.
+        directory: the files'; None for the one that `PLANTKIT_DATA` names.
+        density: dial: kept entries of the ticket over the mother's parameters, at most.
+        pull: dial: how strongly entries are held near their drawn values; more hides better and
+            classifies worse.
+        epochs: dial: of the ticket's training.
+        rounds: dial: in how many rounds the narrow network is pruned.
+    """
+
+    image: ClassVar[tuple[int, int, int]]
+    scale: ClassVar[float] = 255.0
+    offset: ClassVar[float] = 0.0
+    source: ClassVar[str]
+    licence: ClassVar[str]
+    networks: ClassVar[tuple[str, ...]]
+    needs_files: ClassVar[bool] = True
+    shift: ClassVar[int] = 2
+    mirrored: ClassVar[bool] = False
+    default_noise: ClassVar[float] = 0.0
+    overlap_scored: ClassVar[bool] = False
+    kind: ClassVar[TaskKind] = TaskKind.CLASSIFICATION
+    outputs: ClassVar[int] = 10
+
+    directory: Path | None = None
+    density: float = 0.02
+    pull: float = 0.3
+    epochs: int = 40
+    rounds: int = 6
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("density", 1e-5, 0.5),
+            ("pull", 0.0, 1e6),
+            ("epochs", 3, 10_000),
+            ("rounds", 1, 100),
+        ):
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise UsageError(f"dial {name!r} is {value}; expected {least} to {most}")
+
+    @abstractmethod
+    def read(self, directory: Path | None) -> tuple[Images, Images | None]:
+        """Returns the images to train on and those to test on, or all of them and None.
+
+        Raises:
+            UsageError: files are missing or damaged.
+            MissingExtraError: a package that has the images is not installed.
+        """
+
+    def divide(self, images: Images, rng: np.random.Generator) -> tuple[Images, Images]:
+        """Returns images to train on and to test on, where the data have no split of their own."""
+        raise NotImplementedError
+
+    @property
+    def inputs(self) -> int:
+        channels, rows, columns = self.image
+        return channels * rows * columns
+
+    @property
+    def normalisation(self) -> str:
+        """What the network gets of a pixel, in words."""
+        return f"pixel / {self.scale:g}" + (f" - {self.offset:g}" if self.offset else "")
+
+    @property
+    def dials(self) -> Dials:
+        """The dials; the directory is none, as it is nobody else's business."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "directory"
+        }
+
+    def with_directory(self, directory: Path | None) -> Self:
+        """Returns the family whose files lie in `directory`, unless that is None."""
+        if directory is not None and not self.needs_files:
+            raise UsageError(f"family {self.name!r} needs no files; leave --data out")
+        return dataclasses.replace(self, directory=directory) if directory is not None else self
+
+    def network(self, name: str | None) -> Network:
+        """Returns the network called `name`, the default one if None.
+
+        Raises:
+            UnknownNameError: it is not one that this family is planted in.
+        """
+        if name is None:
+            name = self.networks[0]
+        if name not in self.networks:
+            hint = f"networks of {self.name}: {', '.join(self.networks)}"
+            raise UnknownNameError("network", name, self.networks, hint=hint)
+        return named_network(name, self.image, self.outputs)
+
+    def name_of(self, network: Network) -> str | None:
+        """Returns the name of a network that this family is planted in, if it has one."""
+        return next((name for name in self.networks if self.network(name) == network), None)
+
+    def split(self, seed: bytes) -> tuple[Samples, Samples]:
+        """Returns the data to train on and to test on.
+
+        Args:
+            seed: of the planting; it draws the split, where the data have none.
+
+        Raises:
+            UsageError: files are missing or damaged.
+        """
+        directory = self.directory
+        if directory is None and self.needs_files:
+            named = os.environ.get(DATA_VARIABLE)
+            if not named:
+                raise UsageError(
+                    f"family {self.name!r} needs the files of {self.source}; give their "
+                    f"directory with --data DIR, or in the variable {DATA_VARIABLE}"
+                )
+            directory = Path(named)
+        train, test = self.read(directory)
+        if test is None:
+            train, test = self.divide(train, generator(seed, "split"))
+        where = str(directory) if directory is not None else self.name
+        check_classes(train, self.outputs, where)
+        return self._samples(train), self._samples(test)
+
+    def _samples(self, images: Images) -> Samples:
+        pixels: NDArray[Any] = images.pixels.astype(np.float32) / np.float32(self.scale)
+        return Samples(
+            inputs=torch.from_numpy(pixels - np.float32(self.offset)),
+            targets=torch.from_numpy(images.classes),
+        )
+
+    def facts(self) -> Mapping[str, str]:
+        """Returns what a manifest says of the data."""
+        return {"source": self.source, "normalisation": self.normalisation}
+
+
+def as_image_network(network: Network, family: str) -> ImageNetwork:
+    """Returns the network, which must be one on images.
+
+    Raises:
+        UsageError: it is of another kind.
+    """
+    if not isinstance(network, ImageNetwork):
+        raise UsageError(
+            f"family {family!r} is planted in networks on images; got one of kind {network.kind!r}"
+        )
+    return network

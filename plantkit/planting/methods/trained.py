@@ -1,0 +1,256 @@
+"""`trained`: a sparse network that was trained on real images, in channels of a random wide one.
+
+The paper's fourth task (arXiv 2111.11153), without its copy in place. In a narrow network of the
+same steps, multishot pruning by magnitude finds which entries a weak ticket has; nothing but this
+structure is kept of that training. The entries get values drawn anew from the wide network's
+initial law, and are trained with a pull to them (`plantkit.planting.images.anchoring`). Then
+
+- every set of channels is matched to random channels of the wide network;
+- every channel is rescaled by a factor drawn from what the initial law makes of it given all
+  others (a ReLU network computes the same; a channel of a residual stream has one factor, and the
+  classes share one);
+- the ticket's entries are written into the wide network, and nothing else is touched. No bias is
+  among them.
+
+So the planted ticket classifies as the narrow network does, without any training. That is a gate:
+outputs within 1e-4 of the narrow network's, relative to the largest, in float32, and the same
+class for every image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from plantkit.errors import PlantingError, UsageError
+from plantkit.networks import Network, flatten, weight_name
+from plantkit.networks.graph import ImageNetwork
+from plantkit.networks.masks import Mask
+from plantkit.networks.tasks import make_task
+from plantkit.networks.training import Recipe, Samples, evaluate
+from plantkit.planting.coordinates import draw_factors
+from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
+from plantkit.planting.images.anchoring import Anchored, Anchoring, scaled_together
+from plantkit.planting.images.family import ImageFamily, as_image_network
+from plantkit.planting.images.narrowing import Embedding, narrowed
+from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
+from plantkit.planting.methods.method import Patience, PlantingMethod, as_float32
+from plantkit.planting.planted import LabelSource, Planted
+from plantkit.planting.targets import Floats, Ticket
+from plantkit.pruners.problem import Problem
+from plantkit.pruners.schedules import Schedule, follow
+
+#: The narrow network's parameters, as a multiple of the entries that the ticket keeps of them.
+NARROW = 4.0
+#: Entries of the pruned network as a multiple of those that are kept of them in the end: of a new
+#: draw some do nothing.
+SPARE = 1.4
+#: How the narrow network is trained in every round of its pruning.
+RECIPE = Recipe(epochs=4, batch_size=64, learning_rate=0.005)
+#: Least effect of an entry: change of the outputs over their standard deviation, to first order.
+LEAST_EFFECT = 0.001
+#: Trials of the whole, and of the choice of channels and factors, until the gates are passed.
+MOST_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Placed:
+    """A ticket in its network, and what the gates measured. error: relative, in float32."""
+
+    parameters: Mapping[str, Floats]
+    ticket: Ticket
+    scale: float
+    error: float
+
+
+class TrainedMethod(PlantingMethod[ImageFamily]):
+    """A trained sparse network, hidden in random channels of a wide one."""
+
+    name = "trained"
+    title = "a sparse network that was trained on real images, in random channels"
+    hidden = True
+    families = ImageFamily
+
+    def _plant(
+        self, family: ImageFamily, spec: Network, seed: bytes, patience: Patience
+    ) -> Planted:
+        wide = as_image_network(spec, family.name)
+        train, test = family.split(seed)
+        drawn = draw_parameters(wide, generator(seed, "initialization"))
+        budget = int(family.density * wide.total)
+        reasons: list[str] = []
+        for attempt in range(MOST_ATTEMPTS):
+            rng = generator(seed, f"training {attempt}")
+            patience.progress("training a ticket", attempt, MOST_ATTEMPTS)
+            try:
+                anchored = self._train(family, wide, budget, train, rng)
+                placed = _place(anchored, wide, drawn, (train, test), rng)
+            except Rejected as rejected:
+                reasons += rejected.args
+                continue
+            kept = sum(int(mask.sum()) for mask in placed.ticket.values())
+            return Planted(
+                family=family.name,
+                method=self.name,
+                hidden=family.hides(wide),
+                spec=wide,
+                parameters=placed.parameters,
+                ticket=placed.ticket,
+                output_scales=np.full(wide.outputs, placed.scale),
+                labels=LabelSource.DATA,
+                alternatives=family.alternatives(wide, placed.parameters),
+                note=f"a narrow network of {anchored.narrow.total} parameters, {kept} of them "
+                f"kept; relative error {placed.error:.1e}, the same class for all "
+                f"{len(train) + len(test)} images",
+                facts={
+                    "dials": dict(family.dials),
+                    "exactness": {"relative_error": placed.error, "bound": FLOAT32_TOLERANCE},
+                },
+            )
+        raise PlantingError(
+            f"none of {MOST_ATTEMPTS} tickets trained for {wide.label} passed: "
+            f"{', '.join(reasons)}; use a larger density, or more epochs",
+            reason=reasons[-1],
+        )
+
+    def _train(
+        self,
+        family: ImageFamily,
+        wide: ImageNetwork,
+        budget: int,
+        train: Samples,
+        rng: np.random.Generator,
+    ) -> Anchored:
+        narrow = narrowed(wide, round(NARROW * budget))
+        if narrow.total <= budget:
+            raise UsageError(
+                f"a ticket of {budget} entries does not fit into a narrow network of "
+                f"{narrow.total} parameters; use a smaller density"
+            )
+        kept = find_structure(narrow, train, round(SPARE * budget), rng, rounds=family.rounds)
+        anchored = Anchored(narrow, kept, standard_deviations(wide), train, rng)
+        anchored.train(
+            Anchoring(
+                pull=family.pull,
+                epochs=family.epochs,
+                shift=family.shift,
+                mirrored=family.mirrored,
+                budget=budget,
+                least_effect=LEAST_EFFECT,
+            )
+        )
+        return anchored
+
+
+def find_structure(
+    narrow: ImageNetwork,
+    train: Samples,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    rounds: int,
+) -> Ticket:
+    """Returns the entries of a weak ticket: multishot pruning by magnitude, biases first.
+
+    Raises:
+        Rejected: a layer is left without entries.
+    """
+    drawn = draw_parameters(narrow, rng)
+    problem = Problem(
+        name="narrow",
+        network=narrow,
+        task=make_task("classification", narrow.outputs),
+        weights={name: torch.from_numpy(value).float() for name, value in drawn.items()},
+        train=train,
+        density=budget / narrow.total,
+        seed=int(rng.integers(2**31)),
+        recipe=RECIPE,
+    )
+
+    def magnitude(scored: Problem) -> dict[str, torch.Tensor]:
+        return {
+            name: value.abs() if value.dim() > 1 else torch.full_like(value, -1)
+            for name, value in scored.weights.items()
+        }
+
+    mask = follow(Schedule.MULTISHOT, problem, magnitude, rounds=rounds, epochs=RECIPE.epochs)
+    connected = narrow.connected(mask)
+    kept = {name: connected[name].numpy() for name in narrow.shapes}
+    if not all(kept[weight_name(layer)].any() for layer in narrow.layers):
+        raise Rejected("a layer of the ticket is empty")
+    return kept
+
+
+def _place(
+    anchored: Anchored,
+    wide: ImageNetwork,
+    drawn: Mapping[str, Floats],
+    data: tuple[Samples, ...],
+    rng: np.random.Generator,
+) -> _Placed:
+    """Returns the ticket in random channels of the wide network, past the gates.
+
+    Raises:
+        Rejected: the gates were not passed.
+    """
+    narrow, kept, deviations = anchored.narrow, anchored.kept, standard_deviations(wide)
+    values = anchored.values()
+    reference = {name: deviations[name] * value for name, value in values.items()}
+    weights = [weight_name(layer) for layer in narrow.layers]
+    vector = np.concatenate([values[name][kept[name]] for name in weights])
+    groups = scaled_together(narrow, kept)
+    pieces = np.cumsum([int(kept[name].sum()) for name in weights])[:-1]
+    for _ in range(MOST_ATTEMPTS):
+        scaled = {name: value.copy() for name, value in values.items()}
+        for name, piece in zip(
+            weights, np.split(draw_factors(vector, groups, rng), pieces), strict=True
+        ):
+            scaled[name][kept[name]] = piece
+        planted = {name: deviations[name] * value for name, value in scaled.items()}
+        parameters, ticket = Embedding.draw(narrow, wide, rng).write(planted, kept, drawn)
+        parameters = as_float32(parameters)
+        found = _compare(narrow, reference, wide, parameters, ticket, data)
+        if found is not None:
+            scale, error = found
+            return _Placed(parameters=parameters, ticket=ticket, scale=scale, error=error)
+    raise Rejected("the planted function differs from the trained one")
+
+
+def _compare(
+    narrow: ImageNetwork,
+    reference: Mapping[str, Floats],
+    wide: ImageNetwork,
+    parameters: Mapping[str, Floats],
+    ticket: Ticket,
+    data: tuple[Samples, ...],
+) -> tuple[float, float] | None:
+    """Returns the factor between the two networks' outputs, and the largest relative error.
+
+    The wide, masked network computes in float32 and the narrow one in float64. None if the error
+    is above `FLOAT32_TOLERANCE`, or a class differs.
+    """
+    exact_row = _row(narrow, reference, torch.float64)
+    mask = Mask(ticket).vector(wide)
+    masked = _row(wide, parameters, torch.float32) * mask
+    worst, scale = 0.0, 0.0
+    for samples in data:
+        exact = evaluate(narrow, exact_row, samples.inputs.double())[0]
+        outputs = evaluate(wide, masked, samples.inputs)[0].double()
+        if not scale:
+            scale = float((outputs * exact).sum() / exact.square().sum())
+        error = float((outputs / scale - exact).abs().max() / exact.abs().max())
+        worst = max(worst, error)
+        if not (scale > 0 and worst <= FLOAT32_TOLERANCE):  # also catches NaN
+            return None
+        if not torch.equal(outputs.argmax(dim=1), exact.argmax(dim=1)):
+            return None
+    return scale, worst
+
+
+def _row(network: Network, values: Mapping[str, Any], dtype: torch.dtype) -> torch.Tensor:
+    tensors = {name: torch.from_numpy(np.asarray(values[name])) for name in network.shapes}
+    return flatten(network, tensors).to(dtype).unsqueeze(0)
