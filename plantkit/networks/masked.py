@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from plantkit.networks.masks import Mask
-from plantkit.networks.network import Network, flatten, unflatten
+from plantkit.networks.network import Network, flatten, layer_number, unflatten
 
 #: Numbers that a layer of all runs may make at once, about: they stay in a processor's cache.
 _AT_ONCE = 1 << 20
