@@ -22,7 +22,7 @@ from torch import Tensor
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network, PerceptronSpec
 from plantkit.networks.masked import MaskedNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.subnetwork import Place, Subnetwork
@@ -65,7 +65,15 @@ class Effort:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected 1 or more")
 
 
-_DEFAULT_EFFORT = Effort()
+#: Of networks other than perceptrons, each of whose masks is computed from the inputs on.
+_MODEST = {"entries": 200, "candidates": 64, "measured": 8, "screening": 256}
+
+
+def effort_for(network: Network, tolerance: float, **asked: int | None) -> Effort:
+    """Returns the effort that was asked for; what is None is the default for the network."""
+    usual = {} if isinstance(network, PerceptronSpec) else _MODEST
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    return Effort(tolerance=tolerance, **(usual | chosen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +159,7 @@ class Neighbourhood:
 
 def explore(
     challenge: Challenge,
-    effort: Effort = _DEFAULT_EFFORT,
+    effort: Effort | None = None,
     *,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Neighbourhood:
@@ -159,9 +167,16 @@ def explore(
 
     The same challenge and effort give the same figures.
 
+    Args:
+        challenge: with its truth.
+        effort: that of `effort_for` if None.
+        progress: called with what is done, how many entries of it, of how many.
+
     Raises:
         UsageError: the ticket keeps nothing.
     """
+    if effort is None:
+        effort = effort_for(challenge.network, Effort().tolerance)
     generator = torch.Generator().manual_seed(int(challenge.digest[:12], 16))
     if not challenge.truth.ticket.kept:
         raise UsageError(f"the ticket of {challenge.id!r} keeps nothing; there is no other")
