@@ -78,10 +78,9 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
         target = f"{'lines' if challenge.network.inputs == 1 else 'areas'}: the target"
     elif challenge.manifest["planting"].get("labels") == "data":
         target = "the classes are those of the data"
-    noise = challenge.manifest["data"]["noise"]
-    is_classes = challenge.task.kind is TaskKind.CLASSIFICATION
-    level = f"{noise:.3g} of the labels moved" if is_classes else f"noise {noise:g}"
-    subtitle = f"{len(challenge.train):,} training samples, {shown} drawn, {level}; {target}"
+    subtitle = (
+        f"{len(challenge.train):,} training samples, {shown} drawn{_noise(challenge)}; {target}"
+    )
     chart: TopLevelMixin = (
         join(*parts, spacing=28)
         .resolve_scale(color="independent")
@@ -98,6 +97,16 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
         .configure_view(stroke="#dadce0")
     )
     return chart
+
+
+def _noise(challenge: PublicChallenge) -> str:
+    """Returns what was done to the labels; nothing for those of real data."""
+    noise = challenge.manifest["data"]["noise"]
+    if challenge.manifest["planting"].get("labels") == "data":
+        return ""
+    if challenge.task.kind is TaskKind.CLASSIFICATION:
+        return f", {noise:.3g} of the labels moved"
+    return f", noise {noise:g}"
 
 
 def _drawn(challenge: PublicChallenge) -> _Drawn:
