@@ -33,23 +33,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     help="Faithful with the slips of the published implementation, for comparison.",
 )
 @options.dials
-@click.option(
-    "--depth", type=click.IntRange(min=2), help="Layers of neurons.  [default: 5; not for images]"
-)
-@click.option(
-    "--width",
-    type=click.IntRange(min=1, max=100_000),
-    help="Units per hidden layer.  [default: 100; not for images]",
-)
-@click.option(
-    "--network", metavar="NAME", help="Of an image family, such as resnet20.  [default: its first]"
-)
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory of an image family's files, for mnist, fashion and cifar10; nothing is "
-    "downloaded.  [default: what PLANTKIT_DATA names]",
-)
+@options.mother
 @click.option(
     "--out",
     type=options.OutputDirectory(),
