@@ -217,7 +217,7 @@ def family(name: str) -> str:
 
 @source
 def images(name: str) -> str:
-    """Returns a table of a family of images: its networks, and how exact the planted tickets are."""
+    """Returns a table of a family of images: networks, and how exact planted tickets are."""
     rows = []
     for path in sorted((ROOT / "challenges").glob(f"{name}-*/challenge.json")):
         found = read(path)
