@@ -43,6 +43,7 @@ from plantkit.networks.network import (
 from plantkit.networks.paths import on_paths
 from plantkit.networks.steps import Placed, Step, placed
 from plantkit.networks.tasks import Task
+from plantkit.networks.wiring import Wiring, of_plan
 
 #: How many samples `settled` takes the statistics of, at most.
 SETTLING_SAMPLES = 2048
@@ -115,6 +116,10 @@ class ImageNetwork(Network):
             for each in self.plan
             if each.layer is not None
         )
+
+    @property
+    def wiring(self) -> Wiring:
+        return _wiring(self.plan)
 
     def preceding(self, layer: int) -> int | None:
         """Returns the layer that made what `layer` reads, along the main path."""
@@ -192,6 +197,9 @@ class CutNetwork(ImageNetwork):
     @property
     def label(self) -> str:
         return "cut"
+
+
+_wiring = functools.lru_cache(maxsize=256)(of_plan)
 
 
 @functools.lru_cache(maxsize=256)
