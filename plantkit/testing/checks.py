@@ -366,6 +366,12 @@ _gives_masks(
     "convolution",
     "convolution-regression",
 )
+_gives_masks(
+    "residual",
+    "a residual network with batch normalisation, whose layers are no chain",
+    "residual",
+    "residual-regression",
+)
 _gives_masks("time-limit", "a challenge's size within the time limit", "full-size", density=0.1)
 
 
