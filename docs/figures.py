@@ -438,6 +438,12 @@ def image_speed() -> str:
 
 
 @source
+def image_speed_load() -> str:
+    """Returns the load of the machine at the end of these measurements."""
+    return str(read(IMAGE_SPEED)["load"])
+
+
+@source
 def times_faster(name: str, case: str) -> str:
     """Returns how many times faster a network on images trains; `_` in a case is a space."""
     return f"{read(IMAGE_SPEED)['networks'][name][case.replace('_', ' ')]:.1f}"
