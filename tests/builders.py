@@ -109,7 +109,7 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
         dense=Accuracies(strong=0.2, weak=0.9),
         weights=weights,
         train=data,
-        manifest={"data": {"noise": 0.0}, "planting": {"labels": "data"}},
+        manifest={"data": {"noise": 0.0, "test": 90}, "planting": {"labels": "data"}},
         truth=Truth(ticket=ticket, test=data, planting_seed="", salt="00" * 16),
     )
 
