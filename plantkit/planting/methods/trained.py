@@ -32,9 +32,8 @@ from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples, evaluate
-from plantkit.planting.coordinates import draw_factors
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
-from plantkit.planting.images.anchoring import Anchored, Anchoring, scaled_together
+from plantkit.planting.images.anchoring import Anchored, Anchoring
 from plantkit.planting.images.family import ImageFamily, as_image_network
 from plantkit.planting.images.narrowing import Embedding, narrowed
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
@@ -216,18 +215,8 @@ def _place(
     narrow, kept, deviations = anchored.narrow, anchored.kept, standard_deviations(wide)
     values = anchored.values()
     reference = {name: deviations[name] * value for name, value in values.items()}
-    weights = [weight_name(layer) for layer in narrow.layers]
-    vector = np.concatenate([values[name][kept[name]] for name in weights])
-    groups = scaled_together(narrow, kept)
-    pieces = np.cumsum([int(kept[name].sum()) for name in weights])[:-1]
     for _ in range(MOST_ATTEMPTS):
-        scaled = {name: value.copy() for name, value in values.items()}
-        for name, piece in zip(
-            weights, np.split(draw_factors(vector, groups, rng), pieces), strict=True
-        ):
-            scaled[name][kept[name]] = piece
-        planted = {name: deviations[name] * value for name, value in scaled.items()}
-        parameters, ticket = Embedding.draw(narrow, wide, rng).write(planted, kept, drawn)
+        parameters, ticket = Embedding.draw(narrow, wide, rng).write(reference, kept, drawn)
         parameters = as_float32(parameters)
         found = _compare(narrow, reference, wide, parameters, ticket, data)
         if found is not None:
