@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from plantkit.networks import Network, bias_name, weight_name
+from plantkit.networks.layouts import column_names
 from plantkit.networks.masks import Mask
-from plantkit.reports.layouts import column_names
 from plantkit.reports.pictures import BLUE, GREEN, GREY, INK, ORANGE, load_altair
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from builders import image_challenge
 
+from plantkit.networks.layouts import layer_names
 from plantkit.networks.masks import overlap
-from plantkit.reports.layouts import layer_names
 from plantkit.reports.page import render_page
 from plantkit.scoring.layers import count_layers
 
