@@ -28,11 +28,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plantkit.networks import channels
 from plantkit.networks.backpropagation import written_out
-from plantkit.networks.execution import ImageModule, Runs, execute
+from plantkit.networks.execution import (
+    EPSILON,
+    ImageModule,
+    Normalisation,
+    Runs,
+    execute,
+)
 from plantkit.networks.network import (
     Backpropagation,
     Network,
@@ -147,15 +153,29 @@ class ImageNetwork(Network):
         return 2
 
     def settled(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
-        runs = Runs(parameters, in_training=True)
-        with torch.no_grad():
-            execute(self.plan, runs.image(inputs[:SETTLING_SAMPLES], self.image), runs)
         found = dict(parameters)
-        for layer, (mean, scale) in runs.statistics.items():
+        for layer, (mean, scale) in self._statistics(parameters, inputs).items():
             weight, bias = parameters[weight_name(layer)], parameters[bias_name(layer)]
             found[weight_name(layer)] = weight * scale.view(*scale.shape, 1, 1, 1)
             found[bias_name(layer)] = bias - mean * scale
         return found
+
+    def take_statistics(self, module: nn.Module, inputs: Tensor) -> None:
+        parameters = {name: value.unsqueeze(0) for name, value in module.named_parameters()}
+        for layer, (mean, scale) in self._statistics(parameters, inputs).items():
+            normalisation = module.get_submodule(f"layers.{layer}.normalisation")
+            assert isinstance(normalisation, Normalisation)
+            normalisation.running_mean.copy_(mean[0])
+            normalisation.running_var.copy_((scale[0].pow(-2) - EPSILON).clamp_min(0))
+
+    def _statistics(
+        self, parameters: Mapping[str, Tensor], inputs: Tensor
+    ) -> Mapping[int, tuple[Tensor, Tensor]]:
+        """Returns, by normalised layer, means and 1/sqrt(variance + epsilon), (runs, channels)."""
+        runs = Runs(parameters, in_training=True)
+        with torch.no_grad():
+            execute(self.plan, runs.image(inputs[:SETTLING_SAMPLES], self.image), runs)
+        return runs.statistics
 
     def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
         found = on_paths(self.plan, mask)

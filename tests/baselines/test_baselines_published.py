@@ -1,0 +1,149 @@
+"""The masks of the published Synaptic-Flow code (arXiv 2006.05467) on networks on images.
+
+The rules are written out here in plain torch, after the code: scores of magnitude, SNIP, GraSP
+and SynFlow of a network in evaluation mode, whose batch normalisation has fresh statistics; every
+round drops all scores up to the k-th smallest, k = int((1 - share) n), and share density^(r/n).
+
+The code leaves biases out unless it is told otherwise (`--prune-bias`, `--prune-batchnorm`), and
+normalised convolutions have none. Here every layer has one, the shift of the normalisation where
+there is one, and all of them are scored.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from builders import random_samples, random_weights, task_of
+from plain_images import NETWORKS, Forward
+from plantkit_baselines import grasp, magnitude, snip, synflow
+from torch import Tensor
+
+from plantkit import Mask, Problem
+from plantkit.networks import Network, bias_name
+
+each_network = pytest.mark.parametrize(("spec", "forward"), NETWORKS.values(), ids=NETWORKS)
+
+
+def problem_of(spec: Network, *, seed: int = 0, has_biases: bool = True) -> Problem:
+    weights = random_weights(spec, seed)
+    if not has_biases:
+        for layer in spec.layers:
+            weights[bias_name(layer)].zero_()
+    return Problem(
+        name="published",
+        network=spec,
+        task=task_of(spec, "classification"),
+        weights=weights,
+        train=random_samples(spec, "classification", 40),
+        density=0.3,
+    )
+
+
+class Published:
+    """Scores and masks by the published rules."""
+
+    def __init__(self, problem: Problem, forward: Forward) -> None:
+        self.problem = problem
+        self.forward = forward
+        self.weights = {name: value.double() for name, value in problem.weights.items()}
+        self.mask = {name: torch.ones_like(value) for name, value in self.weights.items()}
+
+    def outputs(self, parameters: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        return self.forward(parameters, inputs, False)
+
+    def loss(self, parameters: dict[str, Tensor], temperature: float = 1.0) -> Tensor:
+        data = self.problem.train
+        outputs = self.outputs(parameters, data.inputs.double())
+        return torch.nn.functional.cross_entropy(outputs / temperature, data.targets)
+
+    def masked(self, signs: bool = True) -> dict[str, Tensor]:
+        """Returns the masked parameters, or their magnitudes, as leaves."""
+        values = {name: value * self.mask[name] for name, value in self.weights.items()}
+        return {
+            name: (value if signs else value.abs()).requires_grad_()
+            for name, value in values.items()
+        }
+
+    def magnitude(self) -> list[Tensor]:
+        return [value.abs().detach() for value in self.masked().values()]
+
+    def snip(self) -> list[Tensor]:
+        leaves = self.masked()
+        gradients = torch.autograd.grad(self.loss(leaves), list(leaves.values()))
+        scores = [(g * value).abs() for g, value in zip(gradients, leaves.values(), strict=True)]
+        total = torch.cat([score.flatten() for score in scores]).sum()
+        return [(score / total).detach() for score in scores]
+
+    def grasp(self) -> list[Tensor]:
+        leaves = self.masked()
+        values = list(leaves.values())
+        first = torch.autograd.grad(self.loss(leaves, 200.0), values)
+        stopped = torch.cat([g.flatten() for g in first]).detach()
+        again = torch.autograd.grad(self.loss(leaves, 200.0), values, create_graph=True)
+        product = (stopped * torch.cat([g.flatten() for g in again])).sum()
+        gradients = torch.autograd.grad(product, values)
+        scores = [g * value for g, value in zip(gradients, values, strict=True)]
+        norm = torch.cat([score.flatten() for score in scores]).sum().abs() + 1e-10
+        return [(score / norm).detach() for score in scores]
+
+    def synflow(self) -> list[Tensor]:
+        leaves = self.masked(signs=False)
+        ones = torch.ones(1, self.problem.network.inputs, dtype=torch.float64)
+        flow = self.outputs(leaves, ones).sum()
+        gradients = torch.autograd.grad(flow, list(leaves.values()))
+        return [(g * v).abs().detach() for g, v in zip(gradients, leaves.values(), strict=True)]
+
+    def prune(self, scores: str, density: float, *, rounds: int = 1, exact: bool = False) -> Mask:
+        """Returns the mask; `exact` keeps int(share n) instead of n - int((1 - share) n)."""
+        for finished in range(1, rounds + 1):
+            share = density ** (finished / rounds)
+            found = torch.cat([score.flatten() for score in getattr(self, scores)()])
+            dropped = int((1.0 - share) * len(found))
+            if exact:
+                dropped = len(found) - math.floor(share * len(found))
+            if dropped < 1:
+                continue
+            threshold = torch.kthvalue(found, dropped).values
+            kept = found > threshold
+            pieces = torch.split(kept, [value.numel() for value in self.weights.values()])
+            self.mask = {
+                name: piece.reshape(value.shape).double()
+                for (name, value), piece in zip(self.weights.items(), pieces, strict=True)
+            }
+        return Mask(self.mask)
+
+
+PRUNERS = {
+    "magnitude": magnitude.MagnitudePruner(),
+    "snip": snip.SnipPruner(),
+    "grasp": grasp.GraspPruner(),
+    "synflow": synflow.SynflowPruner(),
+}
+
+
+@each_network
+@pytest.mark.parametrize("method", ["magnitude", "snip", "grasp"])
+@pytest.mark.parametrize("density", [0.3, 0.1, 0.03])
+def test_single_shot_masks_are_the_published_ones_up_to_one(spec, forward, method, density):
+    problem = problem_of(spec)
+    found = PRUNERS[method].prune(problem, density, seed=0).vector(spec)
+    expected = Published(problem, forward).prune(method, density).vector(spec)
+    assert not (found & ~expected).any()
+    assert int((expected & ~found).sum()) <= 1
+
+
+@each_network
+@pytest.mark.parametrize("density", [0.3, 0.1, 0.03])
+@pytest.mark.parametrize("has_biases", [True, False])
+def test_synflow_masks_are_the_published_ones(spec, forward, density, has_biases):
+    problem = problem_of(spec, has_biases=has_biases)
+    found = PRUNERS["synflow"].prune(problem, density, seed=0).vector(spec)
+    published = Published(problem, forward)
+    expected = published.prune("synflow", density, rounds=100, exact=True).vector(spec)
+    assert torch.equal(found, expected)
+    # With its own rounding every round keeps one more, so that a few may differ at the end.
+    rounded = Published(problem, forward).prune("synflow", density, rounds=100).vector(spec)
+    assert int(rounded.sum()) - int(found.sum()) in (0, 1)
+    assert int((rounded & ~found).sum()) <= 3
