@@ -216,6 +216,29 @@ def family(name: str) -> str:
 
 
 @source
+def images(name: str) -> str:
+    """Returns a table of a family of images: networks, and how exact planted tickets are."""
+    rows = []
+    for path in sorted((ROOT / "challenges").glob(f"{name}-*/challenge.json")):
+        found = read(path)
+        ticket, figures = found["ticket"], found["reference"]
+        rows.append(
+            (
+                f"`{found['id']}`",
+                f"{ticket['total']:,}",
+                f"{ticket['kept']:,}",
+                f"{ticket['density']:.4f}",
+                f"{found['planting']['exactness']['relative_error']:.0e}",
+                f"{figures['ticket']['strong']:.3f} / {figures['ticket']['weak']:.3f}",
+                f"{figures['dense']['weak']:.3f}",
+                "yes" if found["planting"]["hidden"] else "no",
+            )
+        )
+    head = "challenge | parameters | ticket | density | relative error"
+    return table(f"{head} | ticket, untrained / trained | dense, trained | hidden", rows)
+
+
+@source
 def reached(name: str) -> str:
     """Returns a table of what pruners reach on a family; see `benchmarks/families.py`."""
     rows = []

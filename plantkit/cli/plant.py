@@ -104,6 +104,7 @@ def command(
       plantkit plant cifar10 --network vgg16 --data cifar-10-batches-bin
     """
     from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.challenges.forecast import SOON, forecast
     from plantkit.challenges.freezing import freeze
     from plantkit.challenges.sealing import find_key, given
     from plantkit.errors import UsageError
@@ -121,6 +122,9 @@ def command(
     target = out / order.id
     if target.exists():
         raise UsageError(f"{target} exists already; a frozen bundle is never overwritten")
+    expected = forecast(order)
+    if expected is not None and expected.planting + expected.reference > SOON:
+        click.echo(f"planting will take {expected}", err=True)
     with ProgressBar(verbosity) as progress:
         draft, planted = draft_challenge(
             order,
@@ -149,7 +153,7 @@ def command(
     )
     if not planted.hidden:
         reason = (
-            "no audit of this depth and width says that the ticket is hidden"
+            "no audit of such a network says that the ticket is hidden"
             if find_method(planted.method).hidden
             else "this planting can be read off the weights"
         )

@@ -128,8 +128,8 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
         train: Samples,
         rng: np.random.Generator,
     ) -> Anchored:
-        narrow = narrowed(wide, round(NARROW * budget))
-        if narrow.total <= budget:
+        narrow = narrow_network(family, wide)
+        if narrow.total <= budget * SPARE:
             raise UsageError(
                 f"a ticket of {budget} entries does not fit into a narrow network of "
                 f"{narrow.total} parameters; use a smaller density"
@@ -154,6 +154,12 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
             )
         )
         return anchored
+
+
+def narrow_network(family: ImageFamily, wide: Network) -> ImageNetwork:
+    """Returns the network that a ticket for `wide` is trained in."""
+    spec = as_image_network(wide, family.name)
+    return narrowed(spec, round(NARROW * family.density * spec.total))
 
 
 def find_structure(
