@@ -36,6 +36,7 @@ OTHERS = (
     "phew",
     "prospr",
     "reinitialised",
+    "seek",
     "shuffled",
     "supermask",
 )
@@ -57,6 +58,7 @@ QUICK = {
     "imp": {"rounds": 3},
     "iter_snip": {"rounds": 5},
     "ntk_sap": {"iterations": 3, "draws": 2},
+    "seek": {"effort": 0.5},
     "supermask": {"effort": 1.0},
 }
 
