@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
 
-from plantkit.networks import flatten, unflatten
+from plantkit.networks import build_module, flatten, unflatten
 from plantkit.networks.training import Samples
 from plantkit.pruners.problem import Problem
 
@@ -45,6 +46,39 @@ class FrozenNetwork:
         parameters = self.named(self.weights * kept)
         outputs: Tensor = functional_call(self._module, parameters, (inputs,))
         return outputs
+
+    def outputs_of_runs(self, kept: Tensor, inputs: Tensor) -> Tensor:
+        """Returns the outputs (runs, n, d_out) under many masks; `kept` is (runs, total)."""
+        return self.spec.forward_runs(self.named(self.weights * kept), inputs)
+
+    def slopes(self, kept: Tensor, inputs: Tensor, pulls: Tensor) -> Tensor:
+        """Returns the derivative (n, total) of each sample's outputs, times `pulls`, by `kept`.
+
+        pulls: (n, d_out), factors of each sample's outputs, which are then added up.
+        """
+
+        def pulled(kept: Tensor, sample: Tensor, pull: Tensor) -> Tensor:
+            return (self.outputs(kept, sample.unsqueeze(0))[0] * pull).sum()
+
+        slopes: Tensor = vmap(grad(pulled), in_dims=(None, 0, 0))(kept, inputs, pulls)
+        return slopes
+
+    def narrowed(self, mask: Tensor) -> tuple[FrozenNetwork, Tensor]:
+        """Returns the network without what `mask` leaves idle, and where its parameters lie.
+
+        The places are (total of the narrow network,) int64; the wide network's `total` stands
+        for a parameter without a counterpart, which is zero. A mask that keeps nothing but what
+        has a place has the same outputs in both networks.
+
+        mask: (total,) bool.
+        """
+        [spec] = self.spec.cut(mask.unsqueeze(0))
+        [places] = self.spec.places(mask.unsqueeze(0), spec)
+        narrow = copy(self)
+        narrow.spec = spec
+        narrow.weights = torch.cat([self.weights, self.weights.new_zeros(1)])[places]
+        narrow._module = build_module(spec, unflatten(spec, narrow.weights))
+        return narrow, places
 
     def loss(self, kept: Tensor, batch: Samples) -> Tensor:
         """Returns the loss () of the masked network on `batch`; the outputs' scale has no effect.

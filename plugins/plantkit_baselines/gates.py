@@ -53,10 +53,18 @@ def threshold(logits: torch.Tensor, budget: float, sharpness: float, start: floa
     return found
 
 
+def concrete_gates(logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """Returns gates in (0, 1) that are 0 or 1 in the limit of low temperature.
+
+    logits: of the chance of 1 in that limit. noise: uniform in (0, 1).
+    """
+    logistic = noise.log() - (-noise).log1p()
+    return torch.sigmoid((logits + logistic) / TEMPERATURE)
+
+
 def hard_gates(distances: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """Returns gates in [0, 1] of β (s - τ) and uniform noise in (0, 1)."""
-    logistic = noise.log() - (-noise).log1p()
-    concrete = torch.sigmoid((distances + logistic) / TEMPERATURE)
+    concrete = concrete_gates(distances, noise)
     return (concrete * (1 + 2 * STRETCH) - STRETCH).clamp(0, 1)
 
 

@@ -22,10 +22,12 @@ from plantkit.pruners.budgets import apportion, divide
 #: Files of pruners that choose by one saliency of the initial network, and of the others.
 SALIENCY = ("grasp", "magnitude", "random", "snip", "synflow")
 OTHERS = (
+    "concrete_tickets",
     "continuous_sparsification",
     "edge_popup",
     "force",
     "gates",
+    "gem_miner",
     "imp",
     "inverted",
     "iter_snip",
@@ -34,6 +36,7 @@ OTHERS = (
     "phew",
     "prospr",
     "reinitialised",
+    "seek",
     "shuffled",
     "supermask",
 )
@@ -51,9 +54,11 @@ QUICK = {
     "continuous_sparsification": {"effort": 1.0},
     "force": {"iterations": 5},
     "gates": {"effort": 1.0},
+    "gem_miner": {"epochs": 2, "parts": 3},
     "imp": {"rounds": 3},
     "iter_snip": {"rounds": 5},
     "ntk_sap": {"iterations": 3, "draws": 2},
+    "seek": {"effort": 0.5},
     "supermask": {"effort": 1.0},
 }
 

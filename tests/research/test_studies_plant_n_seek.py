@@ -256,7 +256,7 @@ def test_edge_popup_is_judged_by_the_published_rule() -> None:
 @pytest.mark.parametrize("depth", [3, 5])
 def test_the_papers_ticket_densities(depth: int) -> None:
     for task, (kept, total) in zip(("circle", "relu", "helix"), WEIGHTS[depth], strict=True):
-        density = plant_problem(Place(task=task, depth=depth), 0).nominal_weight_density
+        density = Place(task=task, depth=depth).nominal_weight_density
         assert density == pytest.approx(kept / total, rel=1e-12)
 
 

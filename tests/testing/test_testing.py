@@ -225,11 +225,13 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
             pytest.param(name, marks=pytest.mark.slow)
             for name in [
                 *[
+                    "concrete-tickets",
                     "continuous-sparsification",
                     "supermask",
                     "edge-popup",
                     "force",
                     "gates",
+                    "gem-miner",
                     "imp",
                     "inverted",
                     "iter-snip",

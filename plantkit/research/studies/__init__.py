@@ -20,6 +20,7 @@ STUDIES = {
     "plant-n-seek": "plantkit.research.studies.plant_n_seek.study",
     "lottery": "plantkit.research.studies.lottery",
     "stability": "plantkit.research.studies.stability",
+    "seek": "plantkit.research.studies.seek.study",
 }
 
 

@@ -61,6 +61,11 @@ class Place:
             outputs=self.family.outputs,
         )
 
+    @property
+    def nominal_weight_density(self) -> float:
+        """The ticket's density as constructed, weights only: what the paper prints."""
+        return self.family.build(self.depth).count.weight_density(self.network)
+
 
 #: Networks of one kind, pruned by all methods of a schedule, each with so many seeds.
 Experiment = tuple[Place, str, int]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 
-from plantkit.errors import UnknownNameError
-from plantkit.plugins import Registry, configure, load_installed
 from plantkit.pruners.pruner import Pruner
+from plantkit.research.studies.pruners import installed_pruner
 
 #: The schedule of what is not pruned.
 NO_SCHEDULE = "none"
@@ -67,16 +65,5 @@ def find_pruner(name: str, schedule: str) -> tuple[Pruner, str]:
     Raises:
         UnknownNameError: no installed plugin has the pruner.
     """
-    registry, method = _registry(), METHODS[name]
-    found = {registered.name: registered for registered in registry.pruners()}
-    if method.pruner not in found:
-        raise UnknownNameError("pruner", method.pruner, found, hint="see: plantkit list pruners")
-    registered = found[method.pruner]
-    modules = {plugin.name: plugin.module for plugin in registry.plugins}
-    pruner = configure(registered.pruner, method.options_under(schedule))
-    return pruner, modules.get(registered.plugin, "")
-
-
-@cache
-def _registry() -> Registry:
-    return load_installed()
+    method = METHODS[name]
+    return installed_pruner(method.pruner, method.options_under(schedule))

@@ -12,7 +12,8 @@ from plantkit.networks.training import single_threaded
 from plantkit.networks.training.accuracy import Accuracies, Measurement, measure_all
 from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
 from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE, find_pruner
-from plantkit.research.studies.plant_n_seek.networks import PlantedProblem, plant_problem
+from plantkit.research.studies.plant_n_seek.networks import plant_problem
+from plantkit.research.studies.planted import PlantedProblem
 from plantkit.research.studies.records import Coordinates, StudyRecord
 
 
@@ -126,6 +127,6 @@ def _record(
         "f1": overlap(mask, planted.ticket).f1,
     }
     if coordinates["pruner"] == REFERENCE:
-        values["nominal_weight_density"] = planted.nominal_weight_density
+        values["nominal_weight_density"] = Place.of(coordinates).nominal_weight_density
     at = {"density": density, "is_planted": density == planted.ticket.density}
     return StudyRecord(coordinates={**coordinates, **at}, values=values)
