@@ -1,5 +1,6 @@
 """Swaps of many parameters of a mask at once, chosen by a Gauss-Newton model: see `seek`."""
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -19,8 +20,8 @@ ADDS, DROPS = 300, 600
 NOISE = 0.3
 #: Exponent of the bounded loss of classes: 0 is the cross entropy, 1 the chance of an error.
 BOUND = 0.3
-#: Idle units that a step offers for each layer, and the most inputs of one.
-IDLE, INPUTS = 16, 3
+#: The fewest idle units that a step offers in each layer, and the most inputs of one.
+IDLE, INPUTS = 4, 3
 #: Seconds that a step takes, and more of them for each weight of the window (`Network.work`).
 STEP_SECONDS, WORK_SECONDS = 0.027, 1.0e-5
 
@@ -181,29 +182,34 @@ class Search:
         """Returns the units that are alive and, where layers follow each other, some idle ones."""
         around, offered, readers = self.mask.clone(), torch.zeros_like(self.mask), []
         layers = [self.places[name].flatten(1) for name in self.weights]
-        biases = [self.places.get(name.replace("weight", "bias")) for name in self.weights]
+        biases = [self.places[name.replace("weight", "bias")] for name in self.weights]
+        read, outs = [], []  # of each layer's units, the columns and the parameters that read them
+        for places, above in itertools.pairwise(layers):
+            columns = torch.arange(above.shape[1])
+            if len(columns) % len(places):  # the next layer reads something else
+                columns = columns[:0]
+            read.append(columns.reshape(len(places), -1) if len(columns) else columns.view(0, 1))
+            outs.append(above[:, read[-1]].transpose(0, 1).flatten(1))
+        alive = [
+            (self.mask[places].any(1) | self.mask[bias])[: len(out)] & self.mask[out].any(1)
+            for places, bias, out in zip(layers, biases, outs, strict=False)
+        ]
+        # Networks are cut to 16, 32, 64, ... units: idle ones fill up what there is.
+        room = 1 << (max([int(each.sum()) for each in alive], default=0) + IDLE - 1).bit_length()
         sources = torch.arange(layers[0].shape[1])
-        for places, bias, above in zip(layers, biases, layers[1:], strict=False):
-            units = len(places)
-            if above.shape[1] % units:
-                continue
-            outs = above.view(len(above), units, -1).transpose(0, 1).flatten(1)  # (units, readers)
-            alive = self.mask[places].any(1) & self.mask[outs].any(1)
-            idle = (~alive).nonzero().squeeze(1)
-            picked = idle[torch.randperm(len(idle), generator=self.generator)[:IDLE]]
-            for unit in picked.tolist() if len(sources) else []:
+        for places, bias, columns, out, living in zip(
+            layers, biases, read, outs, alive, strict=False
+        ):
+            most = room - int(living.sum()) if len(sources) else 0
+            for unit in self.drawn((~living).nonzero().squeeze(1), most).tolist():
                 count = int(torch.randint(1, INPUTS + 1, (), generator=self.generator))
-                drawn = torch.randperm(len(sources), generator=self.generator)[:count]
-                inputs = places[unit, sources[drawn]]
-                if bias is not None and torch.rand((), generator=self.generator) < 0.5:
+                inputs = places[unit, self.drawn(sources, count)]
+                if torch.rand((), generator=self.generator) < 0.5:
                     inputs = torch.cat([inputs, bias[unit : unit + 1]])
                 around[places[unit, sources]] = True
-                around[outs[unit]] = offered[inputs] = True
-                readers.append((outs[unit], inputs))
-            # Entries of the next layer that read units which are alive here.
-            width = above.shape[1] // units
-            alive = alive.nonzero().squeeze(1)
-            sources = (alive.unsqueeze(1) * width + torch.arange(width)).flatten()
+                around[out[unit]] = offered[inputs] = True
+                readers.append((out[unit], inputs))
+            sources = columns[living].flatten()
         narrow, places = self.network.narrowed(around)
         size = len(places)
         found = torch.full((self.total + 1,), size)
