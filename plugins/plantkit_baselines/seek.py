@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import torch
 
-from plantkit import FrozenNetwork, Mask, Problem, hookimpl
+from plantkit import Mask, Problem, hookimpl
 from plantkit_baselines.gates import GatesPruner
 from plantkit_baselines.swaps import Search
 from plantkit_baselines.synflow import SynflowPruner
@@ -62,7 +62,7 @@ class SeekPruner:
         network, total = problem.network, problem.network.total
         if problem.budget in (0, total):
             return Mask.from_vector(network, torch.full((total,), problem.budget > 0))
-        count = max(1, min(MOST_STARTS, 2 ** int(math.log2(max(1, self.effort / SECONDS_A_START)))))
+        count = 2 ** int(math.log2(max(2, min(MOST_STARTS, self.effort / SECONDS_A_START))))
         starts = [
             Search(problem.at(density=density, seed=seed + number * 1_000_003), start)
             for number, start in enumerate(self.starts(problem, count))
@@ -80,20 +80,16 @@ class SeekPruner:
         return Mask.from_vector(network, starts[0].filled())
 
     def starts(self, problem: Problem, count: int) -> list[torch.Tensor]:
-        """Returns masks (total,) that the gates find from different seeds."""
+        """Returns masks (total,): one of SynFlow, which is alive, and others of the gates."""
         network, gates = problem.network, GatesPruner()
         work = GATES_SECONDS + GATES_WORK_SECONDS * gates.batch_size * network.work
         steps = problem.recipe.steps(len(problem.train))
-        gates = GatesPruner(effort=START * self.effort / (count * steps * work))
-        found = []
-        for number in range(count):
+        effort = START * self.effort / ((count - 1) * steps * work)
+        found = [SynflowPruner().prune(problem, problem.density, seed=problem.seed)]
+        for number in range(1, count):
             seed = problem.seed + number * 1_000_003
-            mask = gates.prune(problem, problem.density, seed=seed).vector(network)
-            if not FrozenNetwork(problem).outputs(mask, problem.train.inputs).any():
-                # SynFlow leaves a path alive.
-                mask = SynflowPruner().prune(problem, problem.density, seed=seed).vector(network)
-            found.append(mask)
-        return found
+            found.append(GatesPruner(effort=effort).prune(problem, problem.density, seed=seed))
+        return [mask.vector(network) for mask in found]
 
 
 @hookimpl

@@ -195,13 +195,14 @@ class Search:
             for places, bias, out in zip(layers, biases, outs, strict=False)
         ]
         # Networks are cut to 16, 32, 64, ... units: idle ones fill up what there is.
-        room = 1 << (max([int(each.sum()) for each in alive], default=0) + IDLE - 1).bit_length()
+        most = max([int(each.sum()) for each in alive], default=0)
+        room = 1 << (most + IDLE - 1).bit_length() if IDLE else 0
         sources = torch.arange(layers[0].shape[1])
         for places, bias, columns, out, living in zip(
             layers, biases, read, outs, alive, strict=False
         ):
-            most = room - int(living.sum()) if len(sources) else 0
-            for unit in self.drawn((~living).nonzero().squeeze(1), most).tolist():
+            free = max(0, room - int(living.sum())) if len(sources) else 0
+            for unit in self.drawn((~living).nonzero().squeeze(1), free).tolist():
                 count = int(torch.randint(1, INPUTS + 1, (), generator=self.generator))
                 inputs = places[unit, self.drawn(sources, count)]
                 if torch.rand((), generator=self.generator) < 0.5:
