@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+# Test processes run side by side, and share the cores: each works on one thread.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import pytest
 import torch
 from warm_servers import WarmServers
@@ -20,7 +23,7 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.isolation.servers import PrunerServer
 from plantkit.planting import initialization
 
-torch.set_num_threads(1)  # test processes run side by side, and share the cores
+torch.set_num_threads(1)
 # The processes that tests start read what Python compiled before, whatever this machine's setting.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
