@@ -13,6 +13,9 @@ from types import SimpleNamespace
 
 # Test processes run side by side, and share the cores: each works on one thread.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# The processes that tests start read what Python compiled before, whatever this machine's setting.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import pytest
 import torch
@@ -24,9 +27,6 @@ from plantkit.isolation.servers import PrunerServer
 from plantkit.planting import initialization
 
 torch.set_num_threads(1)
-# The processes that tests start read what Python compiled before, whatever this machine's setting.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 SUITES = """
 [tiny]
