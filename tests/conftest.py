@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+# Test processes run side by side, and share the cores: each works on one thread.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+# The processes that tests start read what Python compiled before, whatever this machine's setting.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 import pytest
 import torch
+from warm_servers import WarmServers
 
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
 from plantkit.isolation.servers import PrunerServer
 from plantkit.planting import initialization
 
-torch.set_num_threads(1)  # test processes run side by side, and share the cores
+torch.set_num_threads(1)
 
 SUITES = """
 [tiny]
@@ -59,6 +67,21 @@ def planting_seeds(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReque
         return hashlib.shake_256(f"{request.node.nodeid} {next(drawn)}".encode()).digest(count)
 
     monkeypatch.setattr(initialization, "secrets", SimpleNamespace(token_bytes=token_bytes))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def warm_servers() -> Iterator[WarmServers | None]:
+    """Pools of servers in this process are ready at once, where servers can be forked."""
+    if sys.platform != "linux":
+        yield None
+        return
+    from plantkit.isolation.backends.process import ChildProcess
+
+    servers = WarmServers(ChildProcess.start_processes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChildProcess, "start_processes", servers.take)
+        yield servers
+    servers.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,19 +177,12 @@ def verify(
                     continue
                 tasks[record.bundle_sha256].append((one.id, record, mask))
     again: dict[int, list[tuple[Record, Record]]] = {one.id: [] for one in submissions}
-    total, done = sum(map(len, tasks.values())), 0
-
-    def count(trained: int) -> None:
-        nonlocal done
-        done += trained
-        progress("scoring again", min(done, total), total)
-
     batches = [
         (challenges[digest], [_attempt(record, mask) for _, record, mask in found])
         for digest, found in tasks.items()
     ]
     with LocalExecutor(jobs) as executor:
-        scored = score_all(batches, executor=executor, on_done=count)
+        scored = score_all(batches, executor=executor, progress=partial(progress, "scoring again"))
     for found, records in zip(tasks.values(), scored, strict=True):
         for (number, before, _), after in zip(found, records, strict=True):
             again[number].append((before, after))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from plantkit.challenges.bundles import Challenge, PublicChallenge
@@ -95,7 +96,15 @@ def evaluate(
             batches.append((part.challenge, attempts))
         label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
         size = sum(len(part.cells) for part in window)
-        scored = _score(batches, label, resources, metrics, whole.phase(size))
+        scored = score_all(
+            batches,
+            device=resources.settings.device,
+            executor=resources.executor,
+            cache=resources.cache,
+            metrics=metrics,
+            progress=partial(whole.phase(size), f"{label}: training"),
+            meanwhile=load_quantiles,
+        )
         for (_, attempts), new in zip(batches, scored, strict=True):
             if run_directory is not None:
                 for attempt, record in zip(attempts, new, strict=True):
@@ -225,34 +234,6 @@ def _windows(
             window.append(_Part(challenge=challenge, cells=cells, label=challenge.id))
     if window:
         yield window
-
-
-def _score(
-    batches: Sequence[tuple[Challenge, Sequence[Attempt]]],
-    label: str,
-    resources: Resources,
-    metrics: Sequence[Metric],
-    progress: Progress,
-) -> list[list[Record]]:
-    total, trained = sum(len(attempts) for _, attempts in batches), 0
-
-    def on_done(count: int) -> None:
-        nonlocal trained
-        trained += count
-        progress(f"{label}: training", min(trained, total), total)
-
-    progress(f"{label}: training", 0, total)
-    records = score_all(
-        batches,
-        device=resources.settings.device,
-        executor=resources.executor,
-        cache=resources.cache,
-        metrics=metrics,
-        on_done=on_done,
-        meanwhile=load_quantiles,
-    )
-    progress(f"{label}: training", total, total)
-    return records
 
 
 def _masks_of(attempts: Sequence[Attempt], records: Sequence[Record]) -> dict[str, Mask]:

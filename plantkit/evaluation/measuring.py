@@ -25,7 +25,7 @@ def score_all(
     executor: Executor | None = None,
     cache: Cache | None = None,
     metrics: Sequence[Metric] = (),
-    on_done: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int, int], None] = lambda *_: None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> list[list[Record]]:
     """Returns the records of each challenge's attempts, in their order.
@@ -35,14 +35,19 @@ def score_all(
 
     Args:
         device, executor: see `accuracy.measure_all`.
-        on_done: called with the number of trained networks of each group that has finished.
+        progress: called with how many networks are trained and how many attempts there are: at the
+            start, with each group that has finished, and at the end, when both are the same.
         meanwhile: called once, while networks train.
     """
+    trained, total = 0, sum(len(attempts) for _, attempts in batches)
+    progress(trained, total)
     scorings = [_Scoring(challenge, attempts, device, cache) for challenge, attempts in batches]
 
     def keep(position: int, runs: Sequence[int], found: Sequence[Accuracies]) -> None:
+        nonlocal trained
         scorings[position].keep(runs, found)
-        on_done(len(runs))
+        trained += len(runs)
+        progress(trained, total)
 
     def fill_in() -> None:
         for scoring in scorings:
@@ -56,6 +61,7 @@ def score_all(
         on_done=keep,
         meanwhile=fill_in,
     )
+    progress(total, total)
     return [scoring.records(metrics) for scoring in scorings]
 
 

@@ -184,7 +184,8 @@ class Workplace(Generic[PlanType]):
             if come is not None and come.failure is not None:
                 raise come.failure
             ended += come is not None
-        self._score(works)
+        if works:
+            self._score(works)
 
     def run(
         self, pruners: Sequence[str], finish: Callable[[Trial, Slot], Result]
@@ -299,20 +300,13 @@ class Workplace(Generic[PlanType]):
             for task, found in zip(work.tasks, work.runs.attempts(), strict=True):
                 attempts[task.challenge.digest] += found
                 work.trial.masks += [attempt.mask for attempt in found]
-        total, trained = sum(map(len, attempts.values())), 0
-
-        def on_done(count: int) -> None:
-            nonlocal trained
-            trained += count
-            self._progress("training", min(trained, total), total)
-
         scored = score_all(
             [(task.challenge, attempts[task.challenge.digest]) for task in self.plan.tasks],
             device=self.resources.settings.device,
             executor=self.resources.executor,
             cache=self.resources.cache,
             metrics=self._metrics,
-            on_done=on_done,
+            progress=partial(self._progress, "training"),
         )
         left = {
             task.challenge.digest: iter(records)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def fill_in(package: str, name: str, *, autoescape: bool = False, **values: Any) -> str:
@@ -10,9 +14,14 @@ def fill_in(package: str, name: str, *, autoescape: bool = False, **values: Any)
 
     autoescape: escapes all values for HTML or XML.
     """
+    return _environment(package, autoescape).get_template(name).render(values)
+
+
+@cache
+def _environment(package: str, autoescape: bool) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=PackageLoader(package, "."),
         autoescape=autoescape,
         undefined=StrictUndefined,
@@ -20,4 +29,3 @@ def fill_in(package: str, name: str, *, autoescape: bool = False, **values: Any)
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(name).render(values)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def held(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The directory of the contest, and what its commands printed."""
     directory = tmp_path_factory.mktemp("contest") / "held"
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples/contest/run.py", directory],
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return directory, done.stdout + done.stderr
+    example = ROOT / "examples/contest/run.py"
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        patch.chdir(ROOT)  # where it leaves is where the tests go on
+        patch.setattr(sys, "argv", [str(example), str(directory)])
+        runpy.run_path(str(example), run_name="__main__")
+    return directory, printed.getvalue()
 
 
 def rows(plantkit_cli: Callable[..., Any], board: Path, *more: str) -> dict[str, dict[str, str]]:

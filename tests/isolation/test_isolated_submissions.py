@@ -9,7 +9,7 @@ import pytest
 
 from plantkit.errors import PluginError
 from plantkit.isolation.jobs import PruneJob
-from plantkit.isolation.levels import Isolation, Level
+from plantkit.isolation.levels import Isolation, Level, process_level
 from plantkit.isolation.opening import open_backend
 from plantkit.isolation.probe import probe_machine
 from plantkit.isolation.problems import write_problem
@@ -44,6 +44,12 @@ def helpers(count: int) -> str:
 @pytest.fixture(params=LEVELS)
 def backend(request, server, tmp_path):
     """A backend of each level."""
+    return open_backend(tmp_path / "cells", Isolation(level=request.param), server)
+
+
+@pytest.fixture(params=[process_level(), Level.NONE])
+def child_or_here(request, server, tmp_path):
+    """A backend with a child process, and one without, where levels make no other difference."""
     return open_backend(tmp_path / "cells", Isolation(level=request.param), server)
 
 
@@ -98,23 +104,25 @@ def test_every_form(backend, run, tmp_path):
     assert not list((tmp_path / "cells").iterdir())  # nothing is left of the copies
 
 
-def test_errors_name_the_place(backend, run, tmp_path):
+def test_errors_name_the_place(child_or_here, run, tmp_path):
     cells = [{"cell_type": "code", "source": text} for text in ("import helpers", MAIN)]
     (tmp_path / "mine.ipynb").write_text(json.dumps({"cells": cells}))
     (tmp_path / "helpers.py").write_text("def count():\n    return 1 / 0\n")
-    outcome = run(backend, tmp_path / "mine.ipynb")
+    outcome = run(child_or_here, tmp_path / "mine.ipynb")
     assert outcome.error == "ZeroDivisionError: division by zero (helpers.py, line 2)"
     (tmp_path / "helpers.py").write_text("def count():\n    return None\n")
-    outcome = run(backend, tmp_path / "mine.ipynb")
+    outcome = run(child_or_here, tmp_path / "mine.ipynb")
     assert outcome.error.endswith("(code cell 2, line 5)")
     (tmp_path / "helpers.py").write_text("x = 1\n1 / 0\n")
     with pytest.raises(PluginError) as error:
-        backend.describe(PrunerSource(path=str(tmp_path / "mine.ipynb")), Limits(time_seconds=20))
+        child_or_here.describe(
+            PrunerSource(path=str(tmp_path / "mine.ipynb")), Limits(time_seconds=20)
+        )
     where = f"{tmp_path / 'mine.ipynb'}, helpers.py, line 2"
     assert str(error.value) == f"{where}: cannot be imported: ZeroDivisionError: division by zero"
 
 
-def test_pruned_modules_are_masks_and_pruned_weights_get_advice(backend, run, circle, write):
+def test_pruned_modules_are_masks_and_pruned_weights_get_advice(child_or_here, run, circle, write):
     code = """
     import torch.nn.utils.prune as torch_prune
     def prune(problem, density, seed):
@@ -126,30 +134,30 @@ def test_pruned_modules_are_masks_and_pruned_weights_get_advice(backend, run, ci
     """.replace("\n    ", "\n")
     budget = circle.problem(density=0.5, seed=0).budget
     for form in ("module", "module.named_buffers()", "module.state_dict()"):
-        outcome = run(backend, write(code.format(f"return {form}")))
+        outcome = run(child_or_here, write(code.format(f"return {form}")))
         assert (outcome.status, outcome.error, outcome.mask.kept) == (Status.OK, "", budget)
     removed = "[torch_prune.remove(*pair) for pair in parameters]; return module.state_dict()"
-    outcome = run(backend, write(code.format(removed)))
+    outcome = run(child_or_here, write(code.format(removed)))
     assert outcome.status is Status.INVALID
     assert "return {name: weight != 0 for name, weight in weights.items()}" in outcome.error
 
 
-def test_a_function_called_like_torchs_module(backend, run, write):
+def test_a_function_called_like_torchs_module(child_or_here, run, write):
     code = """
 from torch.nn.utils import prune
 def prune(problem, density, seed):
     prune.l1_unstructured(problem.module().layers[0], "weight", amount=0.5)
 """
-    outcome = run(backend, write(code))
+    outcome = run(child_or_here, write(code))
     assert outcome.error.startswith("AttributeError: 'function' object has no attribute")
     assert "import torch.nn.utils.prune as torch_prune" in outcome.error
 
 
-def test_a_file_that_did_not_come_along(backend, run, tmp_path):
+def test_a_file_that_did_not_come_along(child_or_here, run, tmp_path):
     code = "from pathlib import Path\ndef prune(problem, density, seed):\n    "
     for name in ("(Path(__file__).parent / 'x.txt')", "Path('/no/such/x.txt')"):
         (tmp_path / "mine.py").write_text(f"{code}{name}.read_text()\n")
-        outcome = run(backend, tmp_path / "mine.py")
+        outcome = run(child_or_here, tmp_path / "mine.py")
         assert outcome.error.startswith("FileNotFoundError: ")
         assert ("hand in the folder" in outcome.error) is ("__file__" in name)
 

@@ -294,9 +294,12 @@ class TestSeveralChallenges:
             score_all(batches, executor=Counting(most=1), cache=cache)
         kept = len(list(tmp_path.glob("*/*.json")))
         assert 0 < kept < 8
-        done: list[int] = []
-        again = score_all(batches, executor=Counting(), cache=cache, on_done=done.append)
-        assert sum(done) == 8 - kept
+        seen: list[tuple[int, int]] = []
+        again = score_all(
+            batches, executor=Counting(), cache=cache, progress=lambda *step: seen.append(step)
+        )
+        assert seen[0] == (0, 12)
+        assert seen[-2:] == [(8 - kept, 12), (12, 12)]
         assert again == [score_attempts(*batch) for batch in batches]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -108,11 +109,16 @@ def _charts(evaluation: Evaluation, figures: list[Figure]) -> dict[str, Any]:
 def _scripts(has_charts: bool) -> list[str]:
     """Returns the scripts of a page: Vega, where there are charts, and our own."""
     own = _text("page.js")
-    if not has_charts:
-        return [own]
+    return [_vega(), own] if has_charts else [own]
+
+
+@cache
+def _vega() -> str:
+    """Returns the script that draws charts; it takes two seconds to put together."""
     import vl_convert
 
-    return [vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;"), own]
+    script: str = vl_convert.javascript_bundle(snippet="window.vegaEmbed = vegaEmbed;")
+    return script
 
 
 def _policy(scripts: Sequence[str]) -> str:
