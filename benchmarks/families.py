@@ -1,9 +1,10 @@
 """What reference pruners reach on each family: the tables of the pages in docs/families.
 
-    python benchmarks/families.py           # writes docs/results/families.json (20 CPU minutes)
+    python benchmarks/families.py           # writes docs/results/families.json (30 CPU minutes)
+    python benchmarks/families.py digits    # only this family, the others as they are
 
-Every kind of the suite `starter` is evaluated on its three instances, once each, at the suite's
-densities. Figures are means over the instances.
+Every family is evaluated on three challenges, once each, at the densities of the suite `starter`:
+instances of one kind, or digits in three networks. Figures are means over the three.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ import plantkit as pk
 OUT = Path(__file__).parent.parent / "docs/results/families.json"
 PRUNERS = ["random", "magnitude", "snip", "grasp", "synflow", "ntk-sap", "edge-popup"]
 PRUNERS += ["gates:effort=1"]
-FAMILIES = ("relu", "circle", "helix", "teacher")
+FAMILIES = {
+    family: [f"{family}-5x100{instance}" for instance in ("", "-b", "-c")]
+    for family in ("relu", "circle", "helix", "teacher")
+} | {"digits": ["digits-lenet", "digits-vgg", "digits-resnet"]}
+#: In networks on images the last two take minutes a mask.
+FEWER = {"digits": PRUNERS[:5]}
 FIGURES = {
     "strong": "strong_recovered_digits",
     "weak": "weak_recovered_digits",
@@ -27,12 +33,13 @@ FIGURES = {
 
 
 def main() -> None:
-    found = {}
-    for family in FAMILIES:
-        ids = [f"{family}-5x100{instance}" for instance in ("", "-b", "-c")]
+    wanted = sys.argv[1:] or list(FAMILIES)
+    found = json.loads(OUT.read_text(encoding="utf-8")) if sys.argv[1:] else {}
+    for family in wanted:
+        pruners = FEWER.get(family, PRUNERS)
         result = pk.evaluate(
-            PRUNERS,
-            challenge=ids,
+            pruners,
+            challenge=FAMILIES[family],
             density=["1x", "3x", "10x"],
             seeds=1,
             jobs=1,
@@ -52,7 +59,7 @@ def main() -> None:
                     }
                     for multiple in sorted(set(frame.density_multiple))
                 }
-                for pruner in PRUNERS
+                for pruner in pruners
             },
         }
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import plantkit as pk
 from plantkit import PerceptronSpec
-from plantkit.planting import FAMILIES, METHODS, find_family
+from plantkit.planting import FAMILIES, IMAGES, METHODS, find_family
 from plantkit.planting.initialization import standard_deviations
 from plantkit.reports.pictures import save_picture
 
@@ -65,6 +65,8 @@ def draw_plantings() -> None:
 def draw_families() -> None:
     """Draws a challenge of every family, with its ticket."""
     for family in FAMILIES:
+        if family in IMAGES:
+            continue
         challenge = pk.load_challenge(f"{family}-5x100")
         chart = pk.draw_challenge(challenge, challenge.truth.ticket)
         save_picture(chart, HERE / "images" / f"{family}.svg")

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.bundles import Challenge, Truth
 from plantkit.evaluation.measuring import score_all
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network, PerceptronSpec
 from plantkit.networks.masks import Mask
+from plantkit.networks.residual import ResidualSpec
 from plantkit.networks.tasks import Task, TaskKind, make_task
 from plantkit.networks.training import Recipe, Samples
+from plantkit.networks.training.accuracy import Accuracies, trivial_accuracy
 from plantkit.pruners.problem import Problem
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.records import Record, TrackScore
 
 
-def random_weights(spec: PerceptronSpec, seed: int = 0) -> dict[str, Tensor]:
+def random_weights(spec: Network, seed: int = 0) -> dict[str, Tensor]:
     """Returns weights of standard deviation 1/sqrt(fan in) and biases of 0.3."""
     generator = torch.Generator().manual_seed(seed)
     return {
@@ -29,13 +32,13 @@ def random_weights(spec: PerceptronSpec, seed: int = 0) -> dict[str, Tensor]:
     }
 
 
-def random_mask(spec: PerceptronSpec, density: float, seed: int = 0) -> Mask:
+def random_mask(spec: Network, density: float, seed: int = 0) -> Mask:
     """Returns a mask whose entries are kept with probability `density`, independently."""
     generator = torch.Generator().manual_seed(seed)
     return Mask.from_vector(spec, torch.rand(spec.total, generator=generator) < density)
 
 
-def random_samples(spec: PerceptronSpec, kind: str, count: int, seed: int = 0) -> Samples:
+def random_samples(spec: Network, kind: str, count: int, seed: int = 0) -> Samples:
     """Returns inputs in [-1, 1] and targets that depend on the first input."""
     generator = torch.Generator().manual_seed(1000 + seed)
     inputs = torch.rand(count, spec.inputs, generator=generator) * 2 - 1
@@ -72,6 +75,45 @@ def tiny_problem(
     )
 
 
+def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Challenge:
+    """Returns a challenge in memory on a residual network, whose labels are its ticket's outputs.
+
+    Args:
+        network: another one.
+        share: of the entries that are drawn for the ticket; those on no path are left out.
+    """
+    if network is None:
+        network = ResidualSpec(image=(1, 6, 6), stages=((8, 1, 1), (12, 1, 2)), outputs=3)
+    weights = random_weights(network)
+    ticket = Mask(network.connected(random_mask(network, share)))
+    masked = {name: (value * ticket[name]).unsqueeze(0) for name, value in weights.items()}
+    inputs = torch.randn(90, network.inputs, generator=torch.Generator().manual_seed(7))
+    targets = network.forward_runs(masked, inputs)[0].argmax(dim=1)
+    data = Samples(inputs=inputs, targets=targets)
+    task = task_of(network, "classification")
+    return Challenge(
+        id="toy-images",
+        title="Toy images",
+        family="toy",
+        hidden=True,
+        path=Path("toy-images"),
+        digest="d1" * 32,
+        network=network,
+        task=task,
+        recipe=Recipe(epochs=1),
+        densities=("1x",),
+        overlap_scored=True,
+        ticket_kept=ticket.kept,
+        trivial=trivial_accuracy(task, train_data=data, test_data=data),
+        ticket=Accuracies(strong=1.0, weak=1.0),
+        dense=Accuracies(strong=0.2, weak=0.9),
+        weights=weights,
+        train=data,
+        manifest={"data": {"noise": 0.0}, "planting": {"labels": "data"}},
+        truth=Truth(ticket=ticket, test=data, planting_seed="", salt="00" * 16),
+    )
+
+
 def plain_problem() -> Problem:
     """Returns y = x1 of three inputs and a bias, all weighted 1: one of the four is right."""
     generator = torch.Generator().manual_seed(0)
@@ -88,7 +130,7 @@ def plain_problem() -> Problem:
     )
 
 
-def task_of(spec: PerceptronSpec, kind: str) -> Task:
+def task_of(spec: Network, kind: str) -> Task:
     return make_task(kind, spec.outputs)
 
 

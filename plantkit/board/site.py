@@ -13,6 +13,7 @@ from plantkit.board.contest import Content, Phase, Submission
 from plantkit.board.database import BOARD_FILE, copy
 from plantkit.board.places import Track, places_of, standings_of
 from plantkit.challenges.facts import ChallengeFacts
+from plantkit.challenges.manifests import network_words
 from plantkit.files import write_whole
 from plantkit.reports.html import render
 from plantkit.reports.telling import OVERLAP_NOTE, is_overlap_telling
@@ -247,7 +248,7 @@ def _facts(challenge: ChallengeFacts) -> list[tuple[str, str]]:
     """Returns what a manifest says of a challenge; all of it is public."""
     return [
         ("task", f"{challenge.task.kind}, {challenge.task.outputs} outputs"),
-        ("network", "-".join(map(str, challenge.manifest["network"]["widths"]))),
+        ("network", network_words(challenge.manifest["network"])),
         ("parameters", str(challenge.network.total)),
         ("ticket", f"{challenge.ticket_kept} parameters, {_row(challenge)['ticket']}"),
         ("planted density", f"{challenge.planted_density:.4g}"),

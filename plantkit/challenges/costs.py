@@ -76,7 +76,6 @@ def removal_costs(
         whole = accuracy(trace.outputs.unsqueeze(0))
         for place in network.entries if whole > trivial else ():
             lost = whole - accuracy(network.outputs_without(trace, place))
-            name, row, column = network.parameter(place)
-            index = (row,) if column is None else (row, column)
+            name, index = network.parameter(place)
             shares[name][index] = min(1.0, max(0.0, lost / (whole - trivial)))
     return RemovalCosts(shares=shares, trivial=trivial, ticket=whole)

@@ -104,6 +104,13 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
     return checked, hashlib.sha256(content).hexdigest()
 
 
+def network_words(network: Mapping[str, Any]) -> str:
+    """Returns a manifest's `network` in short, read without torch: `2-100-100-4`."""
+    if "widths" in network:
+        return "-".join(map(str, network["widths"]))
+    return f"{network['kind']} on {'x'.join(map(str, network['image']))}"
+
+
 def plain_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the manifest that a sealed bundle has with its truth in the clear."""
     truth = {"storage": "plain", "commitment": manifest["truth"]["commitment"]}

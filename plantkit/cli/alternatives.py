@@ -31,16 +31,20 @@ from plantkit.files import check_file
     "and still be as good.",
 )
 @click.option(
+    "--entries",
+    type=click.IntRange(min=1),
+    help="Ticket entries to look at, at most.  [default: 4096; for images 200]",
+)
+@click.option(
     "--candidates",
     type=click.IntRange(min=1),
-    default=4096,
-    help="Parameters to screen as a replacement of each ticket entry, at most.",
+    help="Parameters to screen as a replacement of each of them, at most.  "
+    "[default: 4096; for images 64]",
 )
 @click.option(
     "--measured",
     type=click.IntRange(min=1),
-    default=32,
-    help="The best of these, to measure on all data.",
+    help="The best of these, to measure on all data.  [default: 32; for images 8]",
 )
 @click.option("--write", is_flag=True, help="Write alternatives.json into each bundle's directory.")
 @options.formats("table", "markdown", "json")
@@ -54,9 +58,6 @@ from plantkit.files import check_file
 def command(
     challenges: tuple[str, ...],
     pruners: tuple[str, ...],
-    tolerance: float,
-    candidates: int,
-    measured: int,
     write: bool,
     output_format: str,
     output: Path | None,
@@ -81,7 +82,6 @@ def command(
     from plantkit.challenges.sealing import find_secret_key
     from plantkit.plugins import find_challenges
     from plantkit.research.alternatives.inquiry import DEFAULT_PRUNERS, Inquiry, inquire
-    from plantkit.research.alternatives.neighbourhood import Effort
     from plantkit.research.alternatives.report import render
     from plantkit.research.records import ALTERNATIVES
 
@@ -89,7 +89,6 @@ def command(
     found = find_challenges(challenge_directories)
     inquiry = Inquiry(
         pruners=pruners or DEFAULT_PRUNERS,
-        effort=Effort(tolerance=tolerance, candidates=candidates, measured=measured),
         **values,
     )
     # All are loaded before the first long search: what cannot be used fails at once.

@@ -22,10 +22,7 @@ from plantkit.cli.progress import ProgressBar, Verbosity
     help="Planting method of a FAMILY.  [default: faithful if it fits]",
 )
 @options.dials
-@click.option("--depth", type=click.IntRange(min=2), help="Layers of neurons.  [default: 5]")
-@click.option(
-    "--width", type=click.IntRange(1, 100_000), help="Units per hidden layer.  [default: 100]"
-)
+@options.mother
 @click.option(
     "--train",
     "train_networks",
@@ -44,7 +41,7 @@ from plantkit.cli.progress import ProgressBar, Verbosity
 @click.option(
     "--auc-limit",
     type=click.FloatRange(0.5, 1),
-    help="Largest AUC.  [default: anchored 0.58, others 0.55]",
+    help="Largest AUC.  [default: anchored 0.58, trained 0.6, others 0.55]",
 )
 @click.option(
     "--lift-limit",
@@ -102,6 +99,7 @@ def command(
       plantkit audit helix --train 20 --test 20 --no-curve --format json -o helix.json
       plantkit audit circle --planting anchored --no-curve
       plantkit audit teacher --dial units=8
+      plantkit audit digits --network resnet --train 20 --test 10 --jobs 2
       plantkit audit challenges/circle-5x100
     """
     from plantkit.challenges.sealing import find_secret_key

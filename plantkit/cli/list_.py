@@ -63,7 +63,7 @@ def _plugins(_: Sequence[Path]) -> Rows:
 
 
 def _challenges(directories: Sequence[Path]) -> Rows:
-    from plantkit.challenges.manifests import read_manifest
+    from plantkit.challenges.manifests import network_words, read_manifest
     from plantkit.errors import BundleError
     from plantkit.plugins import find_challenges
 
@@ -78,7 +78,7 @@ def _challenges(directories: Sequence[Path]) -> Rows:
             (
                 name,
                 manifest["task"]["kind"],
-                "-".join(map(str, manifest["network"]["widths"])),
+                network_words(manifest["network"]),
                 f"{manifest['ticket']['density']:.4g}",
                 "yes" if manifest["planting"]["hidden"] else "no",
                 "yes" if manifest["overlap_scored"] else "no",

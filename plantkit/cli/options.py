@@ -229,3 +229,34 @@ dials = click.option(
     callback=_parse_dials,
     help="Sets a dial of the family, such as in_degree=6. Repeatable.",
 )
+
+
+def mother(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what says which network a family is planted in, and where its images are."""
+    for option in reversed(
+        (
+            click.option(
+                "--depth",
+                type=click.IntRange(min=2),
+                help="Layers of neurons.  [default: 5; not for images]",
+            ),
+            click.option(
+                "--width",
+                type=click.IntRange(min=1, max=100_000),
+                help="Units per hidden layer.  [default: 100; not for images]",
+            ),
+            click.option(
+                "--network",
+                metavar="NAME",
+                help="Of an image family, such as resnet20.  [default: its first]",
+            ),
+            click.option(
+                "--data",
+                type=DIRECTORY,
+                help="Directory of an image family's files, for mnist, fashion and cifar10; "
+                "nothing is downloaded.  [default: what PLANTKIT_DATA names]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

@@ -33,23 +33,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
     help="Faithful with the slips of the published implementation, for comparison.",
 )
 @options.dials
-@click.option(
-    "--depth", type=click.IntRange(min=2), help="Layers of neurons.  [default: 5; not for images]"
-)
-@click.option(
-    "--width",
-    type=click.IntRange(min=1, max=100_000),
-    help="Units per hidden layer.  [default: 100; not for images]",
-)
-@click.option(
-    "--network", metavar="NAME", help="Of an image family, such as resnet20.  [default: its first]"
-)
-@click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory of an image family's files, for mnist, fashion and cifar10; nothing is "
-    "downloaded.  [default: what PLANTKIT_DATA names]",
-)
+@options.mother
 @click.option(
     "--out",
     type=options.OutputDirectory(),
@@ -120,6 +104,7 @@ def command(
       plantkit plant cifar10 --network vgg16 --data cifar-10-batches-bin
     """
     from plantkit.challenges.drafting import Order, draft_challenge
+    from plantkit.challenges.forecast import SOON, forecast
     from plantkit.challenges.freezing import freeze
     from plantkit.challenges.sealing import find_key, given
     from plantkit.errors import UsageError
@@ -137,6 +122,9 @@ def command(
     target = out / order.id
     if target.exists():
         raise UsageError(f"{target} exists already; a frozen bundle is never overwritten")
+    expected = forecast(order)
+    if expected is not None and expected.planting + expected.reference > SOON:
+        click.echo(f"planting will take {expected}", err=True)
     with ProgressBar(verbosity) as progress:
         draft, planted = draft_challenge(
             order,
@@ -165,7 +153,7 @@ def command(
     )
     if not planted.hidden:
         reason = (
-            "no audit of this depth and width says that the ticket is hidden"
+            "no audit of such a network says that the ticket is hidden"
             if find_method(planted.method).hidden
             else "this planting can be read off the weights"
         )

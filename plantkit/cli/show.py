@@ -100,7 +100,7 @@ def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, 
         ("id", manifest["id"]),
         ("title", manifest["title"]),
         ("task", f"{manifest['task']['kind']}, {manifest['task']['outputs']} outputs"),
-        ("network", _network_words(manifest["network"]["widths"])),
+        ("network", _network(manifest["network"])),
         ("parameters", f"{ticket['total']}, of them weights {ticket['total_weights']}"),
         ("ticket", f"{ticket['kept']} parameters, of them weights {ticket['kept_weights']}"),
         (
@@ -142,12 +142,20 @@ def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, 
     ]
 
 
-def _network_words(widths: list[int]) -> str:
-    """Returns the widths, and the depth as the paper counts it."""
-    return (
-        f"{'-'.join(map(str, widths))}, depth {len(widths)} "
-        f"({len(widths)} layers of neurons: input, {len(widths) - 2} hidden, output)"
-    )
+def _network(network: Mapping[str, Any]) -> str:
+    """Returns the sizes, and the depth as the paper counts it."""
+    from plantkit.challenges.manifests import network_words
+
+    words = network_words(network)
+    if "widths" in network:
+        depth = len(network["widths"])
+        return (
+            f"{words}, depth {depth} ({depth} layers of neurons: input, {depth - 2} hidden, output)"
+        )
+    from plantkit.networks import network_from_json  # imports torch, which takes a second
+
+    found = network_from_json(network)
+    return f"{words}: {found.label}, {len(found.layers)} layers of parameters"
 
 
 def _costs(counts: Sequence[Mapping[str, Any]]) -> str:

@@ -49,6 +49,7 @@ from plantkit.networks.network import (
 from plantkit.networks.paths import on_paths
 from plantkit.networks.steps import Placed, Step, placed
 from plantkit.networks.tasks import Task
+from plantkit.networks.wiring import Wiring, of_plan
 
 #: How many samples `settled` takes the statistics of, at most.
 SETTLING_SAMPLES = 2048
@@ -121,6 +122,10 @@ class ImageNetwork(Network):
             for each in self.plan
             if each.layer is not None
         )
+
+    @property
+    def wiring(self) -> Wiring:
+        return _wiring(self.plan)
 
     def preceding(self, layer: int) -> int | None:
         return _main_path(self.plan)[layer][0]
@@ -214,6 +219,9 @@ class CutNetwork(ImageNetwork):
     @property
     def label(self) -> str:
         return "cut"
+
+
+_wiring = functools.lru_cache(maxsize=256)(of_plan)
 
 
 @functools.lru_cache(maxsize=256)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from plantkit.networks.tasks import Task
+from plantkit.networks.wiring import Wiring, chain
 
 #: Computes the gradients of every run's mean loss in place, for inputs (runs, count, inputs) and
 #: targets (runs, count) or (runs, count, outputs).
@@ -198,6 +199,11 @@ class Network(ABC):
         return torch.arange(self.total).expand(len(masks), -1)
 
     @property
+    def wiring(self) -> Wiring:
+        """Which channels each layer joins. By default each layer reads the one before."""
+        return chain(self.shapes[weight_name(layer)] for layer in self.layers)
+
+    @property
     def layers(self) -> range:
         """Indices of the layers of parameters."""
         return range(len({layer_of(name) for name in self.shapes}))
@@ -253,6 +259,11 @@ def bias_name(layer: int) -> str:
 def layer_of(name: str) -> str:
     """Returns the layer that a parameter belongs to: `layers.1` for `layers.1.bias`."""
     return name.rpartition(".")[0]
+
+
+def layer_number(name: str) -> int:
+    """Returns the index of the layer that a parameter belongs to: 1 for `layers.1.bias`."""
+    return int(layer_of(name).rpartition(".")[2])
 
 
 def build_module(network: Network, weights: Mapping[str, Tensor]) -> nn.Module:

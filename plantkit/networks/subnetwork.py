@@ -82,13 +82,13 @@ class Subnetwork:
             for place in kept.nonzero().tolist()
         ]
 
-    def parameter(self, place: Place) -> tuple[str, int, int | None]:
-        """Returns the parameter's name, row and column of an entry; a bias has no column."""
+    def parameter(self, place: Place) -> tuple[str, tuple[int, ...]]:
+        """Returns the parameter's name and the index in it of an entry."""
         layer, row, column = place
         unit = int(self.units[layer + 1][row])
         if column == len(self.units[layer]):
-            return bias_name(layer), unit, None
-        return weight_name(layer), unit, int(self.units[layer][column])
+            return bias_name(layer), (unit,)
+        return weight_name(layer), (unit, int(self.units[layer][column]))
 
     def traced(self, inputs: Tensor, *, without: Sequence[Place] = ()) -> Trace:
         """Returns what goes through the subnetwork less some entries for inputs (n, d_in)."""

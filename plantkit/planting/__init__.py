@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from plantkit.planting.families import FAMILIES, FORMULAS, find_family
+from plantkit.planting.families import FAMILIES, FORMULAS, IMAGES, find_family
 from plantkit.planting.family import Family, FormulaFamily
 from plantkit.planting.images.family import ImageFamily
 from plantkit.planting.initialization import fresh_seed, generator
@@ -19,6 +19,7 @@ from plantkit.planting.targets import EntryCount, Target
 __all__ = [
     "FAMILIES",
     "FORMULAS",
+    "IMAGES",
     "METHODS",
     "EntryCount",
     "Family",

@@ -8,7 +8,7 @@ do. So are the factors of the outputs, which are free altogether (`draw_scales`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,19 +176,6 @@ def draw_scales(
         held: leading layers whose entries, and so whose units' factors, stay as they are.
     """
     groups = list(_scaled_together(coordinates, common=common, held=held))
-    return draw_factors(vector, groups, rng)
-
-
-def draw_factors(
-    vector: Floats, groups: Sequence[tuple[Indices, Indices]], rng: np.random.Generator
-) -> Floats:
-    """Returns coordinates (size,) of the same function, with new factors for all units.
-
-    Args:
-        vector: (size,).
-        groups: the places of every unit's incoming and outgoing entries, in the vector.
-        rng: source of the factors.
-    """
     scaled = vector.copy()
     for _ in range(SWEEPS):
         for incoming, outgoing in groups:

@@ -27,8 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import Network, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
+from plantkit.planting.lines import Lines
 from plantkit.planting.targets import Floats
 
 # Outputs up to this number are looked at one by one, and so many inputs are few.
@@ -57,24 +58,25 @@ class Surroundings:
         return second_order_names(self.names)
 
 
-def look_around(spec: PerceptronSpec, parameters: Mapping[str, Any]) -> dict[str, Surroundings]:
+def look_around(spec: Network, parameters: Mapping[str, Any]) -> dict[str, Surroundings]:
     """Returns the surroundings of every entry, by parameter name.
 
     Args:
         spec: the network.
-        parameters: name to (out, in) weights or (out,) biases.
+        parameters: name to weights, or (out,) biases.
     """
-    scaled = _in_deviations(spec, parameters)
+    lines = _in_deviations(spec, parameters)
     found: dict[str, Surroundings] = {}
     for layer in spec.layers:
-        found[weight_name(layer)] = _look_at_weights(spec, scaled, layer)
-        found[bias_name(layer)] = _look_at_units(spec, scaled, layer)
+        found[weight_name(layer)] = _look_at_weights(lines, layer)
+        if bias_name(layer) in spec.shapes:
+            found[bias_name(layer)] = _look_at_units(lines, layer)
     return found
 
 
-def look_at_units(spec: PerceptronSpec, parameters: Mapping[str, Any], layer: int) -> Surroundings:
+def look_at_units(spec: Network, parameters: Mapping[str, Any], layer: int) -> Surroundings:
     """Returns the surroundings of the biases of one layer, counted from 0."""
-    return _look_at_units(spec, _in_deviations(spec, parameters), layer)
+    return _look_at_units(_in_deviations(spec, parameters), layer)
 
 
 def second_order(values: Floats) -> Floats:
@@ -96,7 +98,7 @@ def second_order_names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def unit_odds(
-    spec: PerceptronSpec,
+    spec: Network,
     parameters: Mapping[str, Floats],
     layer: int,
     preferences: Mapping[str, float],
@@ -112,7 +114,7 @@ def unit_odds(
         ValueError: there is no such term.
     """
     if not preferences:
-        return np.zeros(spec.widths[layer + 1])
+        return np.zeros(spec.shapes[bias_name(layer)])
     around = look_at_units(spec, parameters, layer)
     check_terms(preferences, around.terms, f"layer {layer}")
     coefficients = np.array([preferences.get(name, 0.0) for name in around.terms])
@@ -121,7 +123,7 @@ def unit_odds(
 
 
 def sum_terms(
-    spec: PerceptronSpec,
+    spec: Network,
     parameters: Mapping[str, Any],
     ticket: Mapping[str, NDArray[np.bool_]],
     roles: Mapping[str, str],
@@ -190,54 +192,62 @@ def check_terms(wanted: Iterable[str], known: Iterable[str], where: str) -> None
         raise ValueError(f"no terms {unknown} in {where}; there are {sorted(known)}")
 
 
-def _in_deviations(spec: PerceptronSpec, parameters: Mapping[str, Any]) -> dict[str, Floats]:
-    return {
-        name: np.asarray(parameters[name], dtype=np.float64) / deviation
-        for name, deviation in standard_deviations(spec).items()
-    }
+def _in_deviations(spec: Network, parameters: Mapping[str, Any]) -> Lines:
+    deviations = standard_deviations(spec)
+    return Lines.of(
+        spec,
+        {
+            name: np.asarray(parameters[name], dtype=np.float64) / deviations[name]
+            for name in spec.shapes
+        },
+    )
 
 
-def _look_at_units(spec: PerceptronSpec, scaled: Mapping[str, Floats], layer: int) -> Surroundings:
-    bias, weight = scaled[bias_name(layer)], scaled[weight_name(layer)]
-    columns = {"bias": bias, "row_sum": _sums(weight), "row_power": _powers(weight)}
-    return _stack(columns | _outgoing(spec, scaled, layer), bias.shape)
+def _look_at_units(lines: Lines, layer: int) -> Surroundings:
+    rows, bias = lines.rows(layer), lines.biases[layer]
+    columns = {"bias": bias, "row_sum": _sums(rows), "row_power": _powers(rows)}
+    return _stack(columns | _outgoing(lines, layer), bias.shape)
 
 
-def _look_at_weights(
-    spec: PerceptronSpec, scaled: Mapping[str, Floats], layer: int
-) -> Surroundings:
-    weight = scaled[weight_name(layer)]
-    height, width = weight.shape
-    columns: dict[str, Floats] = {"value": weight}
-    if layer < spec.layers[-1]:
+def _look_at_weights(lines: Lines, layer: int) -> Surroundings:
+    grid = lines.grids[layer]
+    rows, across = lines.rows(layer), lines.columns(layer)
+    columns: dict[str, Floats] = {"value": grid}
+    if lines.after(layer) is not None:
         columns |= {
-            "row_sum": _sums(weight)[:, None] - weight / width**0.5,
-            "row_power": _powers(weight)[:, None],
-            "bias": scaled[bias_name(layer)][:, None],
+            "row_sum": _sums(rows)[:, None, None] - grid / rows.shape[1] ** 0.5,
+            "row_power": _powers(rows)[:, None, None],
+            "bias": lines.biases[layer][:, None, None],
         }
-        outgoing = _outgoing(spec, scaled, layer)
-        columns |= {key: values[:, None] for key, values in outgoing.items()}
-    if layer > 0:
-        sources = scaled[weight_name(layer - 1)]
-        columns["source_bias"] = scaled[bias_name(layer - 1)]
-        columns["source_sum"] = _sums(sources)
-        if sources.shape[1] <= FEW:
-            columns["reach"] = weight * np.sqrt(np.square(sources).mean(axis=1))
-        columns |= _columns("column", weight)
-        if height > FEW:
-            columns["column_sum"] = columns["column_sum"] - weight / height**0.5
-    return _stack(columns, weight.shape)
+        outgoing = _outgoing(lines, layer)
+        columns |= {key: values[:, None, None] for key, values in outgoing.items()}
+    before = lines.before(layer)
+    if before is not None:
+        columns["source_bias"] = before.bias[:, None] / before.layers**0.5
+        columns["source_sum"] = _sums(before.weights)[:, None]
+        if before.weights.shape[1] <= FEW:
+            columns["reach"] = grid * np.sqrt(np.square(before.weights).mean(axis=1))[:, None]
+        columns |= {key: values[:, None] for key, values in _lines("column", across).items()}
+        if across.shape[1] > FEW:
+            columns["column_sum"] = columns["column_sum"] - grid / across.shape[1] ** 0.5
+    if grid.shape[2] > FEW:
+        kernels = grid.reshape(-1, grid.shape[2])
+        shape = (*grid.shape[:2], 1)
+        columns["kernel_sum"] = _sums(kernels).reshape(shape) - grid / grid.shape[2] ** 0.5
+        columns["kernel_power"] = _powers(kernels).reshape(shape)
+    return _stack(columns, grid.shape)
 
 
-def _outgoing(spec: PerceptronSpec, scaled: Mapping[str, Floats], layer: int) -> dict[str, Floats]:
-    return _columns("out", scaled[weight_name(layer + 1)]) if layer < spec.layers[-1] else {}
+def _outgoing(lines: Lines, layer: int) -> dict[str, Floats]:
+    after = lines.after(layer)
+    return {} if after is None else _lines("out", after)
 
 
-def _columns(prefix: str, weight: Floats) -> dict[str, Floats]:
-    """Returns what the columns of weight (m, k) look like, (k,) each."""
-    if weight.shape[0] <= FEW:
-        return {f"{prefix}_{place}": row for place, row in enumerate(weight)}
-    return {f"{prefix}_sum": _sums(weight.T), f"{prefix}_power": _powers(weight.T)}
+def _lines(prefix: str, lines: Floats) -> dict[str, Floats]:
+    """Returns what lines (n, entries) look like, (n,) each."""
+    if lines.shape[1] <= FEW:
+        return {f"{prefix}_{place}": values for place, values in enumerate(lines.T)}
+    return {f"{prefix}_sum": _sums(lines), f"{prefix}_power": _powers(lines)}
 
 
 def _sums(rows: Floats) -> Floats:

@@ -29,9 +29,9 @@ def test_only_touched_units_are_there():
     assert [units.tolist() for units in network.units] == [[0, 1], [0, 2], [1, 3], [0, 1]]
     assert network.entries == [Place(0, 0, 1), Place(1, 0, 2), Place(1, 1, 1)]
     assert [network.parameter(place) for place in network.entries] == [
-        ("layers.0.weight", 0, 1),
-        ("layers.1.bias", 1, None),
-        ("layers.1.weight", 3, 2),
+        ("layers.0.weight", (0, 1)),
+        ("layers.1.bias", (1,)),
+        ("layers.1.weight", (3, 2)),
     ]
 
 
@@ -43,9 +43,9 @@ def test_outputs_with_and_without_each_entry_are_those_of_the_whole_network(seed
     torch.testing.assert_close(trace.outputs, outputs_of(weights, mask))
     assert len(network.entries) == mask.kept
     for place in network.entries:
-        name, row, column = network.parameter(place)
+        name, index = network.parameter(place)
         left = {key: value.clone() for key, value in mask.items()}
-        left[name][row if column is None else (row, column)] = False
+        left[name][index] = False
         expected = outputs_of(weights, left)
         torch.testing.assert_close(network.outputs_without(trace, place)[0], expected)
         torch.testing.assert_close(network.traced(INPUTS, without=[place]).outputs, expected)

@@ -7,8 +7,6 @@ import functools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from toy_images import FAMILY, NETWORKS
 
 from plantkit.errors import PlantingError, UsageError
@@ -19,7 +17,7 @@ from plantkit.networks.masks import Mask
 from plantkit.networks.training import evaluate
 from plantkit.planting import EntryCount, LabelSource, Planted, default_method, find_method
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
-from plantkit.planting.images.anchoring import scaled_together
+from plantkit.planting.images.anchoring import Anchored, Anchoring
 from plantkit.planting.images.narrowing import LEAST_CHANNELS, Embedding, narrowed
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
 from plantkit.planting.methods import trained
@@ -144,31 +142,26 @@ def test_an_embedded_network_computes_what_the_narrow_one_does(kind: str, seed: 
     assert sum(mask.sum() for mask in ticket.values()) == sum(mask.sum() for mask in kept.values())
 
 
-@settings(max_examples=20, deadline=None)
-@given(kind=st.sampled_from(KINDS), seed=st.integers(0, 1000))
-def test_channels_have_free_scales_and_classes_share_one(kind: str, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    narrow = narrowed(image_network(kind), 500)
-    values, kept = random_ticket(narrow, rng)
-    weights = [weight_name(layer) for layer in narrow.layers]
-    for name in narrow.shapes:
-        if name not in weights:
-            values[name][:] = 0
-    vector = np.concatenate([values[name][kept[name]] for name in weights])
-    groups = scaled_together(narrow, kept)
-    for entering, leaving in groups:
-        factor = np.exp(rng.uniform(-1, 1))
-        vector[entering] *= factor
-        vector[leaving] /= factor
-    scaled = {name: value.copy() for name, value in values.items()}
-    ends = np.cumsum([kept[name].sum() for name in weights])[:-1]
-    for name, piece in zip(weights, np.split(vector, ends), strict=True):
-        scaled[name][kept[name]] = piece
-    inputs = FAMILY.split(b"1")[1].inputs[:20]
-    before, after = (outputs_of(narrow, each, inputs) for each in (values, scaled))
-    ratio = float((before * after).sum() / np.square(before).sum())
-    assert ratio > 0
-    np.testing.assert_allclose(after, ratio * before, rtol=1e-7, atol=1e-9 * np.abs(after).max())
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_leads_into_a_channel_keeps_the_norm_that_it_was_drawn_with(kind: str) -> None:
+    rng = np.random.default_rng(3)
+    wide = image_network(kind)
+    narrow = narrowed(wide, 900)
+    _, kept = random_ticket(narrow, rng)
+    for name in kept:
+        kept[name] &= name.endswith("weight")
+    train, _ = FAMILY.split(b"1")
+    anchored = Anchored(narrow, kept, standard_deviations(wide), train, rng)
+    drawn = anchored.values()
+    how = Anchoring(pull=0.2, epochs=4, shift=1, mirrored=True, budget=10**6, least_effect=0.0)
+    anchored.train(how)
+    for name, value in anchored.values().items():
+        rows, before = (each.reshape(len(each), -1) for each in (value, drawn[name]))
+        np.testing.assert_allclose(
+            np.linalg.norm(rows, axis=1), np.linalg.norm(before, axis=1), rtol=1e-5, atol=1e-6
+        )
+        assert name.endswith("bias") or not np.allclose(rows, before, atol=0.01)
+        assert not value[~anchored.kept[name]].any()
 
 
 @pytest.mark.parametrize("kind", KINDS)

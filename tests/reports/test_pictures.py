@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from builders import record_of
+from builders import image_challenge, random_mask, record_of
 
 import plantkit as pk
 from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
@@ -82,6 +82,55 @@ def test_a_ticket_is_drawn_with_its_units_and_biases(circle):
     # Each unit is a dot; those with a bias have a ring, too.
     assert len(units) == sum(network.widths) + rings
     assert all(0 <= row["y"] <= 1 for row in units)
+
+
+def test_kernels_are_lines_between_channels_and_shortcuts_are_dotted():
+    challenge = image_challenge()
+    network, ticket = challenge.network, challenge.truth.ticket
+    mask = random_mask(network, 0.1, seed=1)
+    found = rows(pk.draw_network(network, ticket, mask))
+    entries = Counter()
+    for row in found:
+        if "edge" in row:
+            entries[row["edge"]] += row["entries"]
+    weights = [name for name in network.shapes if name.endswith("weight")]
+    alive = network.connected(mask)
+
+    def count(chosen):
+        return sum(int(chosen(name).sum()) for name in weights)
+
+    assert entries == {
+        "found": count(lambda name: ticket[name] & mask[name]),
+        "missed": count(lambda name: ticket[name] & ~mask[name]),
+        "kept besides, on a path": count(lambda name: mask[name] & ~ticket[name] & alive[name]),
+        "kept besides, leads nowhere": count(lambda n: mask[n] & ~ticket[n] & ~alive[n]),
+    }
+    shortcuts = [row for row in found if row.keys() == {"x", "y", "x2", "y2"}]
+    assert 0 < len(shortcuts) <= 8  # one a channel of the stream
+    assert {(row["x"], row["x2"]) for row in shortcuts} == {(1, 3)}
+    assert all(row["y"] == row["y2"] for row in shortcuts)
+    heads = [row["name"] for row in found if "name" in row]
+    assert heads == [
+        "image",
+        "8 channels",
+        "8 channels",
+        "8 channels",
+        *["12 channels"] * 2,
+        "outputs",
+    ]
+
+
+def test_images_are_drawn_by_class():
+    challenge = image_challenge()
+    chart = pk.draw_challenge(challenge, challenge.truth.ticket).to_dict()
+    drawn = sum(min(6, int(count)) for count in challenge.train.targets.bincount())
+    assert f"90 training samples, {drawn} drawn; the" in chart["title"]["subtitle"]
+    assert "the classes are those of the data" in chart["title"]["subtitle"]
+    squares = [row for row in rows(pk.draw_challenge(challenge)) if "colour" in row]
+    assert len(squares) == drawn * 36
+    first = challenge.train.inputs[challenge.train.targets == challenge.train.targets.min()][0]
+    shades = torch.tensor([int(row["colour"][1:3], 16) for row in squares[:36]]) / 255
+    assert torch.corrcoef(torch.stack([shades, first]))[0, 1] > 0.999
 
 
 def test_a_plane_shows_its_samples_and_the_classes_of_the_formula(circle):

@@ -11,7 +11,7 @@ import torch
 
 from plantkit.challenges.bundles import Challenge, Truth
 from plantkit.errors import UsageError
-from plantkit.networks import PerceptronSpec, unflatten
+from plantkit.networks import ConvolutionSpec, PerceptronSpec, unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
@@ -81,7 +81,7 @@ def test_two_identical_units_can_stand_in_for_each_other():
     assert [entry.parameter for entry in found.entries] == ["layers.0.weight"] * 2 + [
         "layers.1.weight"
     ] * 2
-    assert [(e.row, e.column) for e in found.entries] == [(0, 0), (1, 0), (0, 0), (1, 1)]
+    assert [e.index for e in found.entries] == [(0, 0), (1, 0), (0, 0), (1, 1)]
     assert found.droppable(NO_LOSS) == 0
     assert [entry.least <= NO_LOSS for entry in found.entries] == [
         False,  # unit 0 has nothing else to read
@@ -147,9 +147,8 @@ def test_every_exchange_of_a_bundle_is_what_scoring_says(name, request):
     )
     gain = challenge.ticket.strong - challenge.trivial
     for entry in found.entries[:: 1 + len(found.entries) // 4]:
-        size = challenge.network.shapes[entry.parameter][-1]
-        place = offsets[entry.parameter] + entry.row * (1 if entry.column is None else size)
-        place += entry.column or 0
+        shape = challenge.network.shapes[entry.parameter]
+        place = offsets[entry.parameter] + int(np.ravel_multi_index(entry.index, shape))
         assert ticket[place]
         layer = entry.parameter.rpartition(".")[0]
         masks = [ticket.clone()]
@@ -227,13 +226,13 @@ def test_entries_that_stand_in_for_each_other_cannot_be_dropped_together():
         }
     )
     found = explore(two_units(1.0, ticket=ticket))
-    by_place = {(e.parameter, e.row, e.column): e.dropped <= NO_LOSS for e in found.entries}
+    by_place = {(e.parameter, e.index): e.dropped <= NO_LOSS for e in found.entries}
     assert by_place == {
-        ("layers.0.weight", 0, 0): True,  # output 0 then reads unit 1 alone
-        ("layers.0.weight", 1, 0): False,  # output 1 has nothing else
-        ("layers.1.weight", 0, 0): True,
-        ("layers.1.weight", 0, 1): True,
-        ("layers.1.weight", 1, 1): False,
+        ("layers.0.weight", (0, 0)): True,  # output 0 then reads unit 1 alone
+        ("layers.0.weight", (1, 0)): False,  # output 1 has nothing else
+        ("layers.1.weight", (0, 0)): True,
+        ("layers.1.weight", (0, 1)): True,
+        ("layers.1.weight", (1, 1)): False,
     }
     assert found.droppable(NO_LOSS) == 3 / 5
     assert found.spare_without_loss == 2  # unit 0 and what reads it
@@ -254,3 +253,46 @@ def test_what_leads_nowhere_or_comes_from_nowhere_is_not_tried(kept, screened):
     for name, place in kept:
         values[name].view(-1)[place] = 1
     assert explore(two_units(-1.0, ticket=Mask(values))).screened == screened
+
+
+def test_in_a_network_on_images_losses_are_what_scoring_says():
+    network = ConvolutionSpec(image=(1, 4, 4), blocks=((6,),), outputs=2)
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        name: torch.randn(shape, generator=generator) for name, shape in network.shapes.items()
+    }
+    data = Samples(
+        inputs=torch.randn(120, 16, generator=generator), targets=torch.zeros(120, dtype=torch.long)
+    )
+    drawn = torch.rand(network.total, generator=generator) < 0.2
+    ticket = Mask(network.connected(unflatten(network, drawn)))
+    masked = {name: (value * ticket[name]).unsqueeze(0) for name, value in weights.items()}
+    labels = network.forward_runs(masked, data.inputs)[0].argmax(dim=1)
+    assert 20 < int(labels.sum()) < 100
+    data = replace(data, targets=labels)
+    challenge = replace(
+        two_units(1.0, ticket=Mask.full(SPEC)),
+        network=network,
+        task=make_task("classification", 2),
+        weights=weights,
+        train=data,
+        trivial=float(max(labels.float().mean(), 1 - labels.float().mean())),
+        truth=Truth(ticket=ticket, test=data, planting_seed="", salt="00" * 16),
+    )
+    found = explore(challenge)
+    assert found.effort.candidates == 64
+    assert len(found.entries) == ticket.kept
+    for entry in found.entries[::5]:
+        left = {name: value.clone() for name, value in ticket.items()}
+        left[entry.parameter][entry.index] = False
+        [without] = strong_accuracy(
+            network, challenge.task, weights, [left], train_data=data, test_data=data
+        )
+        share = (1 - without) / (1 - challenge.trivial)
+        assert entry.dropped == pytest.approx(share, abs=1e-6)
+    assert 0 < measured(found) <= 8 * ticket.kept
+    few = explore(challenge, replace(found.effort, entries=5))
+    assert len(few.entries) == few.to_json()["entries"] == 5
+    known = {(one.parameter, one.index): one.dropped for one in found.entries}
+    for one in few.entries:
+        assert known[one.parameter, one.index] == pytest.approx(one.dropped)

@@ -7,13 +7,8 @@ import pytest
 
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters
-from plantkit.research.audit.features import (
-    GROUPS,
-    extract_features,
-    parallelism,
-    repeats,
-    shared_ratios,
-)
+from plantkit.research.audit.coincidences import parallelism, repeats, shared_ratios
+from plantkit.research.audit.features import GROUPS, extract_features
 
 SPEC = PerceptronSpec(widths=(2, 12, 12, 3))
 

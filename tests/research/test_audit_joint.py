@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from plantkit.networks import PerceptronSpec
+from plantkit.planting.lines import Lines
 from plantkit.research.audit.joint import (
     Degrees,
     _others,
@@ -56,11 +57,8 @@ def test_degrees_are_means_over_units_in_the_ticket():
 def test_weak_evidence_on_entries_adds_up_to_beliefs_about_units():
     ticket, odds = planted_log_odds(2.5)
     degrees = ticket_degrees(SPEC, [ticket])
-    grids = [
-        odds[f"layers.{i}.weight"].reshape(SPEC.shapes[f"layers.{i}.weight"]) for i in (0, 1, 2)
-    ]
-    biases = [odds[f"layers.{i}.bias"] for i in (0, 1, 2)]
-    beliefs = unit_beliefs(grids, biases, degrees)
+    shaped = {name: odds[name].reshape(shape) for name, shape in SPEC.shapes.items()}
+    beliefs = unit_beliefs(Lines.of(SPEC, shaped), degrees)
     assert set(np.argsort(beliefs[1])[-4:]) == set(np.argsort(beliefs[2])[-4:]) == {0, 1, 2, 3}
     assert not beliefs[0].any()
     assert not beliefs[3].any()

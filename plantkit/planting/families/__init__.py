@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from plantkit.errors import UnknownNameError
 from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.images.family import ImageFamily
 
 NAMES = ("circle", "helix", "relu", "teacher", "digits", "mnist", "fashion", "cifar10")
 
@@ -20,6 +21,11 @@ FAMILIES: Mapping[str, Family] = {
 # Those whose function is a formula.
 FORMULAS: Mapping[str, FormulaFamily] = {
     name: family for name, family in FAMILIES.items() if isinstance(family, FormulaFamily)
+}
+
+# Those whose data are images.
+IMAGES: Mapping[str, ImageFamily] = {
+    name: family for name, family in FAMILIES.items() if isinstance(family, ImageFamily)
 }
 
 

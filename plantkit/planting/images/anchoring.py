@@ -4,8 +4,11 @@ Entries are counted in initial standard deviations of the *wide* network that th
 in. Each is drawn from N(0, 1) and then moved as little as the classes take: the loss is the cross
 entropy plus λ/n times half the squared distance to the values as drawn, n the number of images.
 With λ = 1 and a linear network this would be a draw from the initial law given the classes
-("randomize then optimize", Bardsley et al., SIAM J. Sci. Comput. 36, 2014). No bias takes part, so
-that the scale of every channel is free (`scaled_together`).
+("randomize then optimize", Bardsley et al., SIAM J. Sci. Comput. 36, 2014).
+
+Sizes would tell most: training makes some layers large, and in a residual stream no rescaling of
+channels takes that back. So the entries that lead into one channel keep the norm that they were
+drawn with, and only their direction is trained. No bias takes part.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -35,10 +37,10 @@ MEASURED = 256
 LEARNING_RATE = 0.05
 #: Random signs whose gradients tell what an entry does; see `effects`.
 _PROBES = 16
-#: Stands for smaller values where an effect is divided by them.
+#: Stands for smaller numbers where something is divided by them.
 _SMALL = 1e-3
 
-Places = NDArray[np.intp]
+Parameters = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,8 @@ class Anchored:
             self._train(how, first, last=False)
             self._drop(how.budget, how.least_effect)
             self._train(how, how.epochs - first, last=True)
-            self._drop(how.budget, how.least_effect)
+            while self._drop(how.budget, how.least_effect):  # without readers others do nothing
+                pass
 
     def values(self) -> dict[str, Floats]:
         """Returns the entries in initial standard deviations of the wide network, by name."""
@@ -155,10 +158,11 @@ class Anchored:
             order = torch.from_numpy(self._rng.permutation(count))
             for index in torch.split(order, BATCH):
                 inputs = self._moved(self._data.inputs[index], how)
-                outputs = self._outputs(leaves, inputs) * sharpness.exp()
+                values = self._normed(leaves)
+                outputs = self._outputs(values, inputs) * sharpness.exp()
                 loss = functional.cross_entropy(outputs, self._data.targets[index])
                 distance = sum(
-                    (value - self._anchor[name]).square().sum() for name, value in leaves.items()
+                    (value - self._anchor[name]).square().sum() for name, value in values.items()
                 )
                 optimizer.zero_grad()
                 (loss + how.pull / (2 * count) * distance).backward()  # type: ignore[no-untyped-call]
@@ -167,12 +171,12 @@ class Anchored:
                     value.grad *= self._masks[name]
                 optimizer.step()
                 rate.step()
-        self._values = {name: value.detach() for name, value in leaves.items()}
+        self._values = {name: value.detach() for name, value in self._normed(leaves).items()}
         if not all(bool(torch.isfinite(value).all()) for value in self._values.values()):
             raise Rejected("training diverged")
 
-    def _drop(self, budget: int, least: float) -> None:
-        """Drops entries down to `budget`, and all that do too little.
+    def _drop(self, budget: int, least: float) -> int:
+        """Drops entries down to `budget`, and all that do too little, and returns how many.
 
         What goes by sensitivity says nothing of a value: dropping small effects would leave few
         small values.
@@ -191,12 +195,21 @@ class Anchored:
             self._masks[name] = torch.from_numpy(self.kept[name]).float()
             self._values[name] = self._values[name] * self._masks[name]
             self._anchor[name] = self._anchor[name] * self._masks[name]
+        self._values = self._normed(self._values)
+        return found.size - sum(int(self.kept[name].sum()) for name in self._weights)
 
     def _outputs(self, values: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Returns the outputs (n, classes) of entries in initial standard deviations."""
         named = {name: (value * self._gains[name]).unsqueeze(0) for name, value in values.items()}
         named |= {name: value.unsqueeze(0) for name, value in self._biases.items()}
         return self.narrow.forward_runs(named, inputs)[0]
+
+    def _normed(self, values: Mapping[str, Tensor]) -> Parameters:
+        """Returns the entries with what leads into each channel as large as it was drawn."""
+        return {
+            name: value * (_norms(self._anchor[name]) / _norms(value))
+            for name, value in values.items()
+        }
 
     def _levelled(self) -> dict[str, float]:
         """Returns a factor for each layer, so that what layers make is of order one.
@@ -239,6 +252,12 @@ class Anchored:
         return taken.permute(0, 3, 1, 2).reshape(count, -1)
 
 
+def _norms(value: Tensor) -> Tensor:
+    """Returns the norm of what leads into each channel, in a shape that divides `value`."""
+    norms = value.flatten(1).norm(dim=1).clamp_min(_SMALL)
+    return norms.view(-1, *[1] * (value.dim() - 1))
+
+
 class _Levelling(Runs):
     """Divides what the first layer of each set of channels makes by its root mean square."""
 
@@ -264,38 +283,3 @@ class _Levelling(Runs):
             self._scales[written] = self._scales[read] / size
         self.gains[placed.layer] = self._scales[written] / self._scales[read]
         return made * self.gains[placed.layer]
-
-
-def scaled_together(
-    narrow: ImageNetwork, kept: Ticket
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Returns the places of what enters and what leaves each channel whose scale is free.
-
-    Whole sets of channels come first: layers as a whole settle faster so. Places are in one
-    vector of all kept weights, layer by layer. Classes share one scale; images have none.
-    """
-    found = spaces(narrow.plan)
-    sets: dict[int, tuple[list[Places], list[Places]]] = {}
-    single: dict[tuple[int, int], tuple[list[Places], list[Places]]] = {}
-    start = 0
-    for layer, ends in enumerate(found.of_layer):
-        mask = kept[weight_name(layer)]
-        mask = mask.reshape(len(mask), found.widths[ends[0]], -1)
-        targets, sources, _ = np.nonzero(mask)
-        places = np.arange(start, start + len(targets))
-        start += len(targets)
-        for side, (space, channels) in enumerate(zip(ends, (sources, targets), strict=True)):
-            if space == 0:
-                continue
-            sets.setdefault(space, ([], []))[side].append(places)
-            if space == found.of_value[-1]:
-                continue
-            order = np.argsort(channels, kind="stable")
-            numbers, first = np.unique(channels[order], return_index=True)
-            for number, part in zip(numbers, np.split(places[order], first[1:]), strict=True):
-                single.setdefault((space, int(number)), ([], []))[side].append(part)
-    nothing = np.empty(0, dtype=np.intp)
-    return [
-        (np.concatenate([nothing, *entering]), np.concatenate([nothing, *leaving]))
-        for leaving, entering in [*sets.values(), *single.values()]
-    ]

@@ -41,6 +41,7 @@ class ImageFamily(Family):
         licence: of a bundle that holds them.
         networks: names of the networks that it is planted in (`plantkit.networks.named`), the
             default first.
+        audited: names of those in which an audit found the ticket hidden.
         needs_files: whether the data are in files that the user has.
         shift, mirrored: how images are varied while the ticket is trained.
         round_recipe: how the narrow network is trained in every round of its pruning.
@@ -59,6 +60,7 @@ class ImageFamily(Family):
     source: ClassVar[str]
     licence: ClassVar[str]
     networks: ClassVar[tuple[str, ...]]
+    audited: ClassVar[tuple[str, ...]] = ()
     needs_files: ClassVar[bool] = True
     shift: ClassVar[int] = 2
     mirrored: ClassVar[bool] = False
@@ -144,6 +146,10 @@ class ImageFamily(Family):
     def name_of(self, network: Network) -> str | None:
         """Returns the name of a network that this family is planted in, if it has one."""
         return next((name for name in self.networks if self.network(name) == network), None)
+
+    def hides(self, spec: Network) -> bool:
+        """Returns whether `spec` is one of the networks that were audited and kept the limits."""
+        return self.name_of(spec) in self.audited
 
     def split(self, seed: bytes) -> tuple[Samples, Samples]:
         """Returns the data to train on and to test on.

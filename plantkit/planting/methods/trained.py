@@ -32,9 +32,8 @@ from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples, evaluate
-from plantkit.planting.coordinates import draw_factors
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
-from plantkit.planting.images.anchoring import Anchored, Anchoring, scaled_together
+from plantkit.planting.images.anchoring import Anchored, Anchoring
 from plantkit.planting.images.family import ImageFamily, as_image_network
 from plantkit.planting.images.narrowing import Embedding, narrowed
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
@@ -48,9 +47,9 @@ from plantkit.pruners.schedules import Schedule, follow
 NARROW = 4.0
 #: Entries of the pruned network as a multiple of those that are kept of them in the end: of a new
 #: draw some do nothing.
-SPARE = 1.4
+SPARE = 2.0
 #: Least effect of an entry: change of the outputs over their standard deviation, to first order.
-LEAST_EFFECT = 0.0001
+LEAST_EFFECT = 0.0005
 #: Training images, besides all test images, on which the planted ticket is compared with the
 #: trained one.
 COMPARED = 2000
@@ -129,8 +128,8 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
         train: Samples,
         rng: np.random.Generator,
     ) -> Anchored:
-        narrow = narrowed(wide, round(NARROW * budget))
-        if narrow.total <= budget:
+        narrow = narrow_network(family, wide)
+        if narrow.total <= budget * SPARE:
             raise UsageError(
                 f"a ticket of {budget} entries does not fit into a narrow network of "
                 f"{narrow.total} parameters; use a smaller density"
@@ -155,6 +154,12 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
             )
         )
         return anchored
+
+
+def narrow_network(family: ImageFamily, wide: Network) -> ImageNetwork:
+    """Returns the network that a ticket for `wide` is trained in."""
+    spec = as_image_network(wide, family.name)
+    return narrowed(spec, round(NARROW * family.density * spec.total))
 
 
 def find_structure(
@@ -216,18 +221,8 @@ def _place(
     narrow, kept, deviations = anchored.narrow, anchored.kept, standard_deviations(wide)
     values = anchored.values()
     reference = {name: deviations[name] * value for name, value in values.items()}
-    weights = [weight_name(layer) for layer in narrow.layers]
-    vector = np.concatenate([values[name][kept[name]] for name in weights])
-    groups = scaled_together(narrow, kept)
-    pieces = np.cumsum([int(kept[name].sum()) for name in weights])[:-1]
     for _ in range(MOST_ATTEMPTS):
-        scaled = {name: value.copy() for name, value in values.items()}
-        for name, piece in zip(
-            weights, np.split(draw_factors(vector, groups, rng), pieces), strict=True
-        ):
-            scaled[name][kept[name]] = piece
-        planted = {name: deviations[name] * value for name, value in scaled.items()}
-        parameters, ticket = Embedding.draw(narrow, wide, rng).write(planted, kept, drawn)
+        parameters, ticket = Embedding.draw(narrow, wide, rng).write(reference, kept, drawn)
         parameters = as_float32(parameters)
         found = _compare(narrow, reference, wide, parameters, ticket, data)
         if found is not None:

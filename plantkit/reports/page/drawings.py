@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from plantkit.networks import Network, bias_name, flatten, weight_name
 from plantkit.networks.masks import Mask
-from plantkit.networks.network import flatten
-from plantkit.networks.perceptron import PerceptronSpec
+from plantkit.reports.layouts import has_channels, layer_names
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.records import Record
 
@@ -30,6 +30,7 @@ FAILED, NOT_KEPT, LEFT_OUT = -1, -2, -3
 class Drawings:
     """What the page's script draws, and how many runs it cannot.
 
+    has_channels: whether some network has convolutions.
     value: JSON, read by page.js. A run is its pruner's place in the standings, its density in
     words, its seed, and the number of its mask or why there is none; `start` is shown first.
     """
@@ -38,6 +39,7 @@ class Drawings:
     shown: int
     not_kept: int
     left_out: int
+    has_channels: bool
 
 
 def drawings_of(
@@ -96,7 +98,7 @@ def drawings_of(
             "challenges": [
                 {
                     "id": challenge.id,
-                    "widths": list(challenge.network.widths),
+                    **layout(challenge.network),
                     "ticket": encode(challenge.network, tickets[challenge.digest]),
                     "runs": mine,
                 }
@@ -106,10 +108,43 @@ def drawings_of(
         shown=sum(number >= 0 for number in counts),
         not_kept=counts.count(NOT_KEPT),
         left_out=counts.count(LEFT_OUT),
+        has_channels=any(has_channels(challenge.network) for challenge in drawn),
     )
 
 
-def encode(network: PerceptronSpec, mask: Mask) -> str:
+def layout(network: Network) -> dict[str, Any]:
+    """Returns where a network's parameters are drawn.
+
+    columns: how many channels each has. layers: the name, the columns that it reads and writes,
+    how many entries join two channels, and the places of its first weight and its first bias among
+    all parameters; -1 if it has no bias. shortcuts: pairs of columns. total: of parameters.
+    """
+    wiring, place = network.wiring, 0
+    first = {}
+    for name, size in network.sizes.items():
+        first[name] = place
+        place += size
+    return {
+        "columns": list(wiring.columns),
+        "layers": [
+            {
+                "name": name,
+                "source": link.source,
+                "target": link.target,
+                "taps": link.taps,
+                "weights": first[weight_name(layer)],
+                "biases": first.get(bias_name(layer), -1),
+            }
+            for layer, (name, link) in enumerate(
+                zip(layer_names(network), wiring.links, strict=True)
+            )
+        ],
+        "shortcuts": [list(pair) for pair in wiring.shortcuts],
+        "total": network.total,
+    }
+
+
+def encode(network: Network, mask: Mask) -> str:
     """Returns the kept bits and the dead bits of a mask, packed, compressed and in Base64."""
     kept = flatten(network, mask).numpy()
     alive = flatten(network, network.connected(mask)).numpy()
@@ -117,5 +152,5 @@ def encode(network: PerceptronSpec, mask: Mask) -> str:
     return base64.b64encode(zlib.compress(packed.tobytes(), 9)).decode("ascii")
 
 
-def _fits(network: PerceptronSpec, mask: Mask) -> bool:
+def _fits(network: Network, mask: Mask) -> bool:
     return {name: tuple(value.shape) for name, value in mask.items()} == network.shapes

@@ -91,17 +91,6 @@
     const bit = (place) => (bits[place >> 3] >> (7 - (place & 7))) & 1;
     return { kept: (place) => bit(place), dead: (place) => bit(total + place) };
   };
-  const parameters = (widths) => {
-    const layers = [];
-    let place = 0;
-    for (let layer = 0; layer + 1 < widths.length; layer++) {
-      const [from, to] = [widths[layer], widths[layer + 1]];
-      layers.push({ layer, from, to, weights: place, biases: place + from * to });
-      place += from * to + to;
-    }
-    return { layers, total: place };
-  };
-
   const runsOf = () => networks.challenges[challengeOf.value].runs;
   const unique = (values) => [...new Set(values)];
   const refill = (level) => {
@@ -120,28 +109,39 @@
     const mine = ++asked;
     const challenge = networks.challenges[challengeOf.value];
     const run = challenge.runs.find((one) => one[0] === Number(prunerOf.value) && one[1] === densityOf.value && one[2] === Number(seedOf.value));
-    const { layers, total } = parameters(challenge.widths);
+    const { columns, layers, shortcuts, total } = challenge;
     const ticket = await unpack(challenge.ticket, total);
     const mask = run && run[3] >= 0 ? await unpack(networks.masks[run[3]], total) : null;
     if (mine !== asked) return;
     const counts = layers.map(() => ({ ticket: 0, found: 0, missed: 0, wrong: 0, foundLive: 0, wrongLive: 0 }));
-    const edges = { found: [], missed: [], wrong: [] };
+    const edges = new Map(); // entries that join the same two channels and fare alike are one line
     const rings = [];
-    for (const one of layers) {
-      const count = counts[one.layer];
-      for (let place = one.weights; place < one.biases + one.to; place++) {
-        const wanted = ticket.kept(place), kept = mask ? mask.kept(place) : 0;
-        if (!wanted && !kept) continue;
-        const what = wanted ? (kept ? "found" : "missed") : "wrong";
-        const dead = what !== "missed" && mask.dead(place) === 1;
-        count.ticket += wanted;
-        count[what]++;
-        if (what !== "missed" && !dead) count[what + "Live"]++;
-        if (place >= one.biases) rings.push({ layer: one.layer + 1, unit: place - one.biases, what, dead });
-        else edges[what].push({ layer: one.layer, from: (place - one.weights) % one.from, to: Math.floor((place - one.weights) / one.from), dead });
+    layers.forEach((one, layer) => {
+      const count = counts[layer];
+      const [from, to] = [columns[one.source], columns[one.target]];
+      const ends = one.biases < 0 ? [] : [[one.biases, to]];
+      for (const [start, length] of [[one.weights, from * to * one.taps], ...ends]) {
+        for (let place = start; place < start + length; place++) {
+          const wanted = ticket.kept(place), kept = mask ? mask.kept(place) : 0;
+          if (!wanted && !kept) continue;
+          const what = wanted ? (kept ? "found" : "missed") : "wrong";
+          const dead = what !== "missed" && mask.dead(place) === 1;
+          count.ticket += wanted;
+          count[what]++;
+          if (what !== "missed" && !dead) count[what + "Live"]++;
+          if (start === one.biases) {
+            rings.push({ layer, column: one.target, unit: place - start, what, dead });
+            continue;
+          }
+          const pair = Math.floor((place - start) / one.taps);
+          const key = [layer, pair, what, dead].join();
+          const edge = edges.get(key);
+          if (edge) edge.entries++;
+          else edges.set(key, { source: one.source, target: one.target, from: pair % from, to: Math.floor(pair / from), what, dead, entries: 1 });
+        }
       }
-    }
-    current = { widths: challenge.widths, edges, rings };
+    });
+    current = { columns, layers, shortcuts, edges: [...edges.values()], rings };
     const names = ["ticket", "found", "missed", "wrong", "foundLive", "wrongLive"];
     const sum = Object.fromEntries(names.map((name) => [name, counts.reduce((all, one) => all + one[name], 0)]));
     const row = (name, count) => {
@@ -159,7 +159,7 @@
       return tr;
     };
     byId("net-counts").tBodies[0].replaceChildren(
-      ...layers.map((one) => row(`${one.layer + 1}: ${one.from} to ${one.to} units`, counts[one.layer])), row("all", sum));
+      ...layers.map((one, layer) => row(one.name, counts[layer])), row("all", sum));
     byId("net-summary").textContent = mask
       ? `${data.pruners[prunerOf.value]} on ${challenge.id} at ${densityOf.value}, seed ${seedOf.value}: ${sum.found} of the ticket's ${sum.ticket} parameters found, ${sum.missed} missed, ${sum.wrong} others kept; ${sum.foundLive + sum.wrongLive} of the ${sum.found + sum.wrong} kept lie on a path.`
       : WHY[run ? run[3] : -2] + " Only the ticket is drawn.";
@@ -169,7 +169,8 @@
   const canvas = byId("network");
   const paint = () => {
     if (!current) return;
-    const { widths, edges, rings } = current;
+    const { columns, layers, shortcuts, edges, rings } = current;
+    canvas.style.minWidth = `${2 * columns.length}rem`;
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue("--" + name).trim();
     const scale = devicePixelRatio || 1;
@@ -179,21 +180,46 @@
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
     const margin = 18;
-    const x = (layer) => margin + (layer * (width - 2 * margin)) / (widths.length - 1);
-    const y = (layer, unit) => margin + ((unit + 0.5) * (height - 2 * margin)) / widths[layer];
+    const bottom = height - 14;
+    const x = (column) => margin + (column * (width - 2 * margin)) / (columns.length - 1);
+    const room = (column) => (bottom - margin) / columns[column];
+    const y = (column, unit) => margin + (unit + 0.5) * room(column);
+    const isShown = (one) => boxesOf[one.what].checked && (!one.dead || boxesOf.dead.checked);
+    const visible = edges.filter(isShown);
+    const used = columns.map(() => new Set());
+    for (const edge of visible) {
+      used[edge.source].add(edge.from);
+      used[edge.target].add(edge.to);
+    }
+    pen.strokeStyle = pen.fillStyle = colour("soft");
+    pen.lineWidth = 0.8;
+    pen.setLineDash([1, 3]);
+    pen.beginPath();
+    for (const [start, end] of shortcuts) {
+      for (const unit of new Set([...used[start], ...used[end]])) {
+        pen.moveTo(x(start), y(start, unit));
+        pen.lineTo(x(end), y(end, unit));
+      }
+    }
+    pen.stroke();
     const strokes = (what, dead, look) => {
-      if (!boxesOf[what].checked || (dead && !boxesOf.dead.checked)) return;
-      const mine = edges[what].filter((edge) => edge.dead === dead);
+      const mine = visible.filter((edge) => edge.what === what && edge.dead === dead);
       pen.strokeStyle = colour(what);
-      pen.lineWidth = look.width;
       pen.globalAlpha = look.alpha * (mine.length > 3000 ? 0.35 : 1);
       pen.setLineDash(look.dash || []);
-      pen.beginPath();
-      for (const edge of mine) {
-        pen.moveTo(x(edge.layer), y(edge.layer, edge.from));
-        pen.lineTo(x(edge.layer + 1), y(edge.layer + 1, edge.to));
+      for (const [least, most, factor] of [[1, 1, 1], [2, 4, 1.6], [5, Infinity, 2.4]]) {
+        pen.lineWidth = look.width * factor;
+        pen.beginPath();
+        for (const edge of mine) {
+          if (edge.entries < least || edge.entries > most) continue;
+          const [left, right] = [x(edge.source), x(edge.target)];
+          const [start, end] = [y(edge.source, edge.from), y(edge.target, edge.to)];
+          pen.moveTo(left, start);
+          if (edge.target === edge.source + 1) pen.lineTo(right, end);
+          else pen.quadraticCurveTo((left + right) / 2, Math.max(2, Math.min(start, end) - 40), right, end);
+        }
+        pen.stroke();
       }
-      pen.stroke();
     };
     strokes("wrong", true, { width: 0.6, alpha: 0.3 });
     strokes("missed", false, { width: 1, alpha: 0.8, dash: [4, 3] });
@@ -203,25 +229,33 @@
     pen.globalAlpha = 1;
     pen.setLineDash([]);
     pen.fillStyle = colour("ink");
-    widths.forEach((count, layer) => {
+    pen.font = "11px system-ui, sans-serif";
+    pen.textAlign = "center";
+    columns.forEach((count, column) => {
       const radius = count > 40 ? 1.4 : count > 12 ? 2 : 3.5;
+      const isCrowded = room(column) < 3; // dots would run into each other: only those with lines
+      if (isCrowded) pen.fillRect(x(column) - 0.25, margin, 0.5, bottom - margin);
       for (let unit = 0; unit < count; unit++) {
+        if (isCrowded && !used[column].has(unit)) continue;
         pen.beginPath();
-        pen.arc(x(layer), y(layer, unit), radius, 0, 2 * Math.PI);
+        pen.arc(x(column), y(column, unit), radius, 0, 2 * Math.PI);
         pen.fill();
       }
+      pen.fillText(count, x(column), height - 4);
     });
-    for (const ring of rings) {
-      if (!boxesOf[ring.what].checked || (ring.dead && !boxesOf.dead.checked)) continue;
+    for (const ring of rings.filter(isShown)) {
       pen.strokeStyle = colour(ring.what);
       pen.lineWidth = 1.3;
       pen.globalAlpha = ring.dead ? 0.4 : 1;
       pen.setLineDash(ring.what === "missed" ? [2, 2] : []);
       pen.beginPath();
-      pen.arc(x(ring.layer), y(ring.layer, ring.unit), 4.5, 0, 2 * Math.PI);
+      // A second layer that writes the column has a wider ring.
+      const before = layers.slice(0, ring.layer).filter((one) => one.target === ring.column).length;
+      pen.arc(x(ring.column), y(ring.column, ring.unit), 4.5 + 2.5 * before, 0, 2 * Math.PI);
       pen.stroke();
     }
     pen.globalAlpha = 1;
+    pen.setLineDash([]);
   };
 
   fill(challengeOf, networks.challenges.map((one, place) => [place, one.id]));

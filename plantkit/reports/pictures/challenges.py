@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.challenges.bundles import PublicChallenge
+from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import FORMULAS, FormulaFamily
 from plantkit.reports.pictures import COLOURS, INK, load_altair
+from plantkit.reports.pictures.images import draw_images
 from plantkit.reports.pictures.networks import draw_network
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     """Returns a picture of a challenge: its training data and target, and its ticket if given.
 
     One input: a panel for every output, and the curve that two or three outputs make in space. Two
-    inputs and classes: the plane. Otherwise a panel for each of the first inputs.
+    inputs and classes: the plane. Images: some of every class. Otherwise a panel for each of the
+    first inputs.
 
     Args:
         ticket: drawn over the network's units, as in `challenge.truth.ticket`.
@@ -54,8 +57,12 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     alt = load_altair("a picture of a challenge")
     formula = FORMULAS.get(challenge.family)
     drawn = _drawn(challenge)
+    shown = len(drawn[0])
     panels: list[Any]
-    if challenge.network.inputs == 1:
+    if isinstance(challenge.network, ImageNetwork):
+        panel, shown = draw_images(alt, challenge.train, challenge.network.image)
+        panels = [panel]
+    elif challenge.network.inputs == 1:
         panels = _lines(alt, drawn, formula)
     elif challenge.network.inputs == 2 and challenge.task.kind is TaskKind.CLASSIFICATION:
         panels = [_plane(alt, challenge, drawn, formula)]
@@ -69,11 +76,10 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     target = "no formula is known: the ticket's outputs are the target"
     if formula is not None:
         target = f"{'lines' if challenge.network.inputs == 1 else 'areas'}: the target"
-    noise = challenge.manifest["data"]["noise"]
-    is_classes = challenge.task.kind is TaskKind.CLASSIFICATION
-    level = f"{noise:.3g} of the labels moved" if is_classes else f"noise {noise:g}"
+    elif challenge.manifest["planting"].get("labels") == "data":
+        target = "the classes are those of the data"
     subtitle = (
-        f"{len(challenge.train):,} training samples, {len(drawn[0])} drawn, {level}; {target}"
+        f"{len(challenge.train):,} training samples, {shown} drawn{_noise(challenge)}; {target}"
     )
     chart: TopLevelMixin = (
         join(*parts, spacing=28)
@@ -91,6 +97,16 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
         .configure_view(stroke="#dadce0")
     )
     return chart
+
+
+def _noise(challenge: PublicChallenge) -> str:
+    """Returns what was done to the labels; nothing for those of real data."""
+    noise = challenge.manifest["data"]["noise"]
+    if challenge.manifest["planting"].get("labels") == "data":
+        return ""
+    if challenge.task.kind is TaskKind.CLASSIFICATION:
+        return f", {noise:.3g} of the labels moved"
+    return f", noise {noise:g}"
 
 
 def _drawn(challenge: PublicChallenge) -> _Drawn:

@@ -1,12 +1,15 @@
-"""A perceptron as columns of units, with the ticket's weights, and a mask's over them."""
+"""A network as columns of units or channels, with the ticket's weights, and a mask's over them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+import torch
+from torch import Tensor
+
+from plantkit.networks import Network, bias_name, weight_name
 from plantkit.networks.masks import Mask
+from plantkit.reports.layouts import column_names
 from plantkit.reports.pictures import BLUE, GREEN, GREY, INK, ORANGE, load_altair
 
 if TYPE_CHECKING:
@@ -26,13 +29,15 @@ EDGES = {
 
 
 def draw_network(
-    network: PerceptronSpec, ticket: Mask, mask: Mask | None = None, *, title: str = ""
+    network: Network, ticket: Mask, mask: Mask | None = None, *, title: str = ""
 ) -> LayerChart:
     """Returns a picture of a ticket in its network, layers from left to right.
 
     Every unit is a dot, dark where the ticket reads or sets it, with a ring where the ticket has
-    its bias. With a `mask` the edges say what it found of the ticket, what it missed, and what it
-    keeps besides: on a path of kept weights from an input to an output, or leading nowhere.
+    its bias. Of a network on images dots are channels, an edge stands for the entries of a kernel
+    and is thicker for more of them, and dotted lines are shortcuts. With a `mask` the edges say
+    what it found of the ticket, what it missed, and what it keeps besides: on a path of kept
+    weights from an input to an output, or leading nowhere.
 
     Args:
         ticket, mask: of the names and shapes of `network.shapes`.
@@ -48,17 +53,29 @@ def draw_network(
     alt = load_altair("a picture of a network")
     edges = _edges(network, ticket, mask)
     kinds = [kind for kind in EDGES if (kind == "ticket") is (mask is None)]
+    columns = network.wiring.columns
     position = {
-        "x": alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.15, network.depth - 0.85])),
+        "x": alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.15, len(columns) - 0.85])),
         "y": alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[0, 1], reverse=True)),
     }
+    ends = {**position, "x2": "x2:Q", "y2": "y2:Q"}
+    shortcuts = (
+        alt.Chart(alt.Data(values=_shortcuts(network, ticket, mask)))
+        .mark_rule(color=GREY, strokeWidth=0.8, strokeDash=[1, 3], aria=False)
+        .encode(**ends)
+    )
     lines = [
         alt.Chart(alt.Data(values=[edge for edge in edges if edge["edge"] == kind]))
-        .mark_rule(strokeWidth=EDGES[kind][1], opacity=EDGES[kind][2], aria=False)
+        .mark_rule(opacity=EDGES[kind][2], aria=False)
         .encode(
-            **position,
-            x2="x2:Q",
-            y2="y2:Q",
+            **ends,
+            strokeWidth=alt.StrokeWidth(
+                "entries:Q",
+                legend=None,
+                scale=alt.Scale(
+                    domain=[1, 9], range=[EDGES[kind][1], 3 * EDGES[kind][1]], clamp=True
+                ),
+            ),
             color=alt.Color(
                 "edge:N",
                 scale=alt.Scale(domain=kinds, range=[EDGES[kind][0] for kind in kinds]),
@@ -79,18 +96,22 @@ def draw_network(
         .mark_point(color=INK, size=40, strokeWidth=1.2, aria=False)
         .encode(**position)
     )
-    names = ["inputs", *(f"hidden {layer}" for layer in range(1, network.depth - 1)), "outputs"]
+    names = enumerate(column_names(network))
     heads = (
-        alt.Chart(alt.Data(values=[{"x": x, "y": 0, "name": name} for x, name in enumerate(names)]))
+        alt.Chart(alt.Data(values=[{"x": x, "y": 0, "name": name} for x, name in names]))
         .mark_text(dy=-8, color=INK, aria=False)
         .encode(**position, text="name:N")
     )
-    chart: LayerChart = alt.layer(*lines, *dots, rings, heads).properties(
-        width=130 * (network.depth - 1),
-        height=_HEIGHT,
-        view=alt.ViewConfig(stroke=None),
-        title=alt.Title(title, subtitle=_subtitle(ticket, mask), offset=16),
-        description=f"{title}: {_subtitle(ticket, mask)}",
+    chart: LayerChart = (
+        alt.layer(shortcuts, *lines, *dots, rings, heads)
+        .resolve_scale(strokeWidth="independent")
+        .properties(
+            width=(130 if len(columns) < 9 else 80) * (len(columns) - 1),
+            height=_HEIGHT,
+            view=alt.ViewConfig(stroke=None),
+            title=alt.Title(title, subtitle=_subtitle(ticket, mask), offset=16),
+            description=f"{title}: {_subtitle(ticket, mask)}",
+        )
     )
     return chart
 
@@ -105,56 +126,87 @@ def _subtitle(ticket: Mask, mask: Mask | None) -> str:
     return f"keeps {mask.kept} parameters, and finds {found} of the ticket's {ticket.kept}"
 
 
-def _edges(network: PerceptronSpec, ticket: Mask, mask: Mask | None) -> list[dict[str, Any]]:
-    """Returns every weight that the ticket or the mask keeps, with its ends and what it is."""
+def _edges(network: Network, ticket: Mask, mask: Mask | None) -> list[dict[str, Any]]:
+    """Returns every pair of channels that kept weights join: its ends, what these are, how many."""
     drawn = []
     connected = None if mask is None else network.connected(mask)
-    for layer in network.layers:
+    wiring = network.wiring
+    for layer, link in enumerate(wiring.links):
         name = weight_name(layer)
-        kept = ticket[name] if mask is None else ticket[name] | mask[name]
-        for end, start in _places(kept.nonzero()):
-            kind = "ticket"
-            if mask is not None and connected is not None:
-                is_kept = bool(mask[name][end, start])
-                kind = "found" if is_kept else "missed"
-                if not ticket[name][end, start]:
-                    on_path = bool(connected[name][end, start])
-                    kind = "kept besides, " + ("on a path" if on_path else "leads nowhere")
-            drawn.append(
-                {
-                    "x": layer,
-                    "y": _height(network, layer, start),
-                    "x2": layer + 1,
-                    "y2": _height(network, layer + 1, end),
-                    "edge": kind,
-                }
-            )
+        kinds = {"ticket": ticket[name]}
+        if mask is not None and connected is not None:
+            besides = mask[name] & ~ticket[name]
+            kinds = {
+                "found": mask[name] & ticket[name],
+                "missed": ticket[name] & ~mask[name],
+                "kept besides, on a path": besides & connected[name],
+                "kept besides, leads nowhere": besides & ~connected[name],
+            }
+        for kind, entries in kinds.items():
+            counts = entries.reshape(wiring.grid(layer)).sum(dim=2)
+            for end, start in counts.nonzero().tolist():
+                drawn.append(
+                    {
+                        **_ends(network, (link.source, start), (link.target, end)),
+                        "edge": kind,
+                        "entries": int(counts[end, start]),
+                    }
+                )
     return drawn
 
 
-def _units(network: PerceptronSpec, ticket: Mask) -> list[dict[str, Any]]:
-    drawn = []
-    for column, width in enumerate(network.widths):
-        reads = set()
-        if column < network.depth - 1:
-            reads = {start for _, start in _places(ticket[weight_name(column)].nonzero())}
-        for unit in range(width):
-            writes = column > 0 and bool(ticket[weight_name(column - 1)][unit].any())
-            bias = column > 0 and bool(ticket[bias_name(column - 1)][unit])
-            drawn.append(
-                {
-                    "x": column,
-                    "y": _height(network, column, unit),
-                    "used": unit in reads or writes or bias,
-                    "bias": bias,
-                }
-            )
-    return drawn
+def _touched(network: Network, mask: Mask) -> list[Tensor]:
+    """Returns which channels of each column kept weights read or write, or a kept bias sets."""
+    wiring = network.wiring
+    found = [torch.zeros(count, dtype=torch.bool) for count in wiring.columns]
+    for layer, link in enumerate(wiring.links):
+        joined = mask[weight_name(layer)].reshape(wiring.grid(layer)).any(dim=2)
+        found[link.target] |= joined.any(dim=1)
+        found[link.source] |= joined.any(dim=0)
+        if bias_name(layer) in mask:
+            found[link.target] |= mask[bias_name(layer)]
+    return found
 
 
-def _places(found: Any) -> Iterable[tuple[int, int]]:
-    return ((int(end), int(start)) for end, start in found)
+def _units(network: Network, ticket: Mask) -> list[dict[str, Any]]:
+    biases = [torch.zeros(count, dtype=torch.bool) for count in network.wiring.columns]
+    for layer, link in enumerate(network.wiring.links):
+        if bias_name(layer) in ticket:
+            biases[link.target] |= ticket[bias_name(layer)]
+    return [
+        {
+            "x": column,
+            "y": _height(network, column, channel),
+            "used": used,
+            "bias": bool(biases[column][channel]),
+        }
+        for column, touched in enumerate(_touched(network, ticket))
+        for channel, used in enumerate(touched.tolist())
+    ]
 
 
-def _height(network: PerceptronSpec, column: int, unit: int) -> float:
-    return round((unit + 0.5) / network.widths[column], 5)
+def _shortcuts(network: Network, ticket: Mask, mask: Mask | None) -> list[dict[str, Any]]:
+    """Returns the shortcuts of the channels that the ticket or the mask touches."""
+    touched = _touched(network, ticket)
+    if mask is not None:
+        pairs = zip(touched, _touched(network, mask), strict=True)
+        touched = [one | other for one, other in pairs]
+    return [
+        _ends(network, (start, channel), (end, channel))
+        for start, end in network.wiring.shortcuts
+        for channel in (touched[start] | touched[end]).nonzero().flatten().tolist()
+    ]
+
+
+def _ends(network: Network, start: tuple[int, int], end: tuple[int, int]) -> dict[str, Any]:
+    """Returns where a line begins and ends, each a column and a channel."""
+    return {
+        "x": start[0],
+        "y": _height(network, *start),
+        "x2": end[0],
+        "y2": _height(network, *end),
+    }
+
+
+def _height(network: Network, column: int, channel: int) -> float:
+    return round((channel + 0.5) / network.wiring.columns[column], 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from plantkit.challenges.bundles import Challenge
@@ -13,7 +13,7 @@ from plantkit.errors import UsageError
 from plantkit.evaluation.requests import PruneRequest
 from plantkit.evaluation.run import run_pruning
 from plantkit.isolation.levels import AUTO
-from plantkit.research.alternatives.neighbourhood import Effort, explore
+from plantkit.research.alternatives.neighbourhood import effort_for, explore
 from plantkit.research.alternatives.search import judge, search_json
 from plantkit.research.records import SCHEMA_VERSION
 from plantkit.schemas import violations
@@ -26,11 +26,14 @@ DEFAULT_PRUNERS = ("gates",)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inquiry:
-    """What `plantkit alternatives` was asked for; see its options."""
+    """What `plantkit alternatives` was asked for; see its options, and `Effort` of these."""
 
     pruners: Sequence[str] = DEFAULT_PRUNERS
     seeds: int = 1
-    effort: Effort = field(default_factory=Effort)
+    tolerance: float = 0.01
+    entries: int | None = None
+    candidates: int | None = None
+    measured: int | None = None
     jobs: int | None = None
     time_seconds: float = 300.0
     memory_mib: int = 4096
@@ -80,17 +83,24 @@ def inquire(
     for attempt in attempts:
         if attempt.mask is None:
             warn(f"{attempt.pruner}, seed {attempt.seed}: {attempt.status}: {attempt.error}")
-    found = judge(challenge, attempts, tolerance=inquiry.effort.tolerance)
+    effort = effort_for(
+        challenge.network,
+        inquiry.tolerance,
+        entries=inquiry.entries,
+        candidates=inquiry.candidates,
+        measured=inquiry.measured,
+    )
+    found = judge(challenge, attempts, tolerance=effort.tolerance)
     record = {
         "schema_version": SCHEMA_VERSION,
         "plantkit_version": __version__,
         "date": date.isoformat(),
         "challenge": challenge.id,
         "bundle_sha256": challenge.digest,
-        "tolerance": inquiry.effort.tolerance,
+        "tolerance": effort.tolerance,
         "ticket": {"kept": challenge.ticket_kept, "strong": challenge.ticket.strong},
         "search": search_json(inquiry.seeds, attempts, found),
-        "neighbourhood": explore(challenge, inquiry.effort, progress=progress).to_json(),
+        "neighbourhood": explore(challenge, effort, progress=progress).to_json(),
     }
     broken = violations(record, "alternatives")
     if broken:  # such as more runs than a record may list

@@ -4,25 +4,28 @@ An exchange takes one entry out of the ticket and puts one parameter of the same
 bias, in its place. Only *live* parameters are tried: those that the ticket leads to and that lead
 on to an output. Any other changes nothing, so that such an exchange only removes the entry.
 
-For every entry a bounded random sample of live parameters is screened, each exchange by its
-performance on a few training samples. The best of them are measured as scoring measures: one
-factor per output from all training data, performance on the test data. So shares and counts of
-exchanges are lower bounds.
+For every entry, or for a random sample of them where they are many, a bounded random sample of
+live parameters is screened, each exchange by its performance on a few training samples. The best
+of them are measured as scoring measures: one factor per output from all training data, performance
+on the test data. So shares and counts of exchanges are lower bounds.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
-from plantkit.networks.subnetwork import Place, Subnetwork, Trace
+from plantkit.networks import Network, PerceptronSpec
+from plantkit.networks.masked import MaskedNetwork
+from plantkit.networks.masks import Mask
+from plantkit.networks.subnetwork import Place, Subnetwork
 from plantkit.networks.training import single_threaded
 
 #: Share of the ticket's gain below which a difference is rounding.
@@ -39,6 +42,7 @@ class Effort:
 
     tolerance: the share of the ticket's gain over the constant predictor, in (0, 1), that an
         alternative may lose and still count as good.
+    entries: of the ticket that are looked at, at most: a random sample of them.
     candidates: live parameters that are screened for every entry, at most.
     measured: of these, how many are measured on all data.
     screening: training samples to screen on, at most.
@@ -48,6 +52,7 @@ class Effort:
     """
 
     tolerance: float = 0.01
+    entries: int = 4096
     candidates: int = 4096
     measured: int = 32
     screening: int = 512
@@ -55,12 +60,20 @@ class Effort:
     def __post_init__(self) -> None:
         if not 0 < self.tolerance < 1:
             raise UsageError(f"tolerance is {self.tolerance}; expected a number within 0 and 1")
-        for name in ("candidates", "measured", "screening"):
+        for name in ("entries", "candidates", "measured", "screening"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected 1 or more")
 
 
-_DEFAULT_EFFORT = Effort()
+#: Of networks other than perceptrons, each of whose masks is computed from the inputs on.
+_MODEST = {"entries": 200, "candidates": 64, "measured": 8, "screening": 256}
+
+
+def effort_for(network: Network, tolerance: float, **asked: int | None) -> Effort:
+    """Returns the effort that was asked for; what is None is the default for the network."""
+    usual = {} if isinstance(network, PerceptronSpec) else _MODEST
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    return Effort(tolerance=tolerance, **(usual | chosen))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +83,7 @@ class EntryLosses:
     Losses are shares of the ticket's gain over the constant predictor in strong performance;
     below 0 where it does better.
 
-    parameter, row, column: where the entry is; a bias has column None.
+    parameter, index: where the entry is.
     effect: root mean square by which the outputs on the test data change when it is dropped, in
         their standard deviations.
     dropped: lost when it is dropped.
@@ -78,8 +91,7 @@ class EntryLosses:
     """
 
     parameter: str
-    row: int
-    column: int | None
+    index: tuple[int, ...]
     effect: float
     dropped: float
     exchanged: tuple[float, ...]
@@ -123,6 +135,7 @@ class Neighbourhood:
     def to_json(self) -> dict[str, Any]:
         """Returns this part of the record; it names none of the ticket's entries."""
         return {
+            "entries": len(self.entries),
             "candidates": self.effort.candidates,
             "screening": self.effort.screening,
             "measured_per_entry": self.effort.measured,
@@ -146,7 +159,7 @@ class Neighbourhood:
 
 def explore(
     challenge: Challenge,
-    effort: Effort = _DEFAULT_EFFORT,
+    effort: Effort | None = None,
     *,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Neighbourhood:
@@ -154,37 +167,49 @@ def explore(
 
     The same challenge and effort give the same figures.
 
+    Args:
+        challenge: with its truth.
+        effort: that of `effort_for` if None.
+        progress: called with what is done, how many entries of it, of how many.
+
     Raises:
         UsageError: the ticket keeps nothing.
     """
+    if effort is None:
+        effort = effort_for(challenge.network, Effort().tolerance)
     generator = torch.Generator().manual_seed(int(challenge.digest[:12], 16))
+    if not challenge.truth.ticket.kept:
+        raise UsageError(f"the ticket of {challenge.id!r} keeps nothing; there is no other")
     with torch.no_grad(), single_threaded():
-        ticket = _Ticket(challenge)
+        ticket = _ticket_of(challenge)
         judged = _Judged(challenge, ticket)
         few = ticket.traced(challenge.train.inputs[: effort.screening])
         answers = challenge.train.targets[: effort.screening]
         found: list[EntryLosses] = []
         screened = 0
-        for done, place in enumerate(ticket.entries, start=1):
-            candidates = ticket.live[place.layer]
+        chosen = ticket.entries
+        if len(chosen) > effort.entries:
+            drawn = torch.randperm(len(chosen), generator=generator)[: effort.entries]
+            chosen = [chosen[number] for number in sorted(drawn.tolist())]
+        for done, place in enumerate(chosen, start=1):
+            candidates = ticket.candidates(place)
             if len(candidates) > effort.candidates:
                 drawn = torch.randperm(len(candidates), generator=generator)
                 candidates = candidates[drawn[: effort.candidates]]
-            best = ticket.screen(few, answers, place, candidates)[: effort.measured]
+            best = judged.screen(few, answers, place, candidates)[: effort.measured]
             screened += len(candidates)
-            parameter, row, column = ticket.parameter(place)
+            parameter, index = ticket.parameter(place)
             found.append(
                 EntryLosses(
                     parameter=parameter,
-                    row=row,
-                    column=column,
+                    index=index,
                     effect=judged.effect(place),
                     dropped=judged.losses(place, None)[0],
                     exchanged=tuple(judged.losses(place, best)) if len(best) else (),
                 )
             )
-            progress(f"{challenge.id}: exchanging entries", done, len(ticket.entries))
-        alone = [(entry.dropped, place) for entry, place in zip(found, ticket.entries, strict=True)]
+            progress(f"{challenge.id}: exchanging entries", done, len(chosen))
+        alone = [(entry.dropped, place) for entry, place in zip(found, chosen, strict=True)]
         return Neighbourhood(
             effort=effort,
             entries=tuple(found),
@@ -194,20 +219,38 @@ def explore(
         )
 
 
-class _Ticket(Subnetwork):
-    """A ticket, and the parameters outside of it that could join it.
+class _Trace(Protocol):
+    """What goes through a ticket for some samples."""
 
-    Attributes:
-        live: (count, 2) per layer, rows and columns of the parameters outside of it that can
-            make a difference.
-    """
+    @property
+    def outputs(self) -> Tensor: ...
 
-    def __init__(self, challenge: Challenge) -> None:
-        spec, ticket = challenge.network, challenge.truth.ticket
-        if not ticket.kept:
-            raise UsageError(f"the ticket of {challenge.id!r} keeps nothing; there is no other")
-        super().__init__(spec, challenge.weights, ticket)
-        self._task = challenge.task
+
+class _Ticket(Protocol):
+    """A ticket, and the parameters outside of it that could join it; see `Subnetwork`."""
+
+    entries: list[Any]
+
+    def parameter(self, entry: Any, /) -> tuple[str, tuple[int, ...]]: ...
+    def candidates(self, entry: Any, /) -> Tensor:
+        """Returns the parameters (count, ...) that could take an entry's place: the live ones."""
+        ...
+
+    def traced(self, inputs: Tensor, *, without: Sequence[Any] = ()) -> Any: ...
+    def outputs_without(self, trace: Any, out: Any, into: Tensor | None = None) -> Tensor: ...
+
+
+def _ticket_of(challenge: Challenge) -> _Ticket:
+    network, ticket = challenge.network, challenge.truth.ticket
+    kind = _PerceptronTicket if isinstance(network, PerceptronSpec) else MaskedNetwork
+    return kind(network, challenge.weights, ticket)
+
+
+class _PerceptronTicket(Subnetwork):
+    """A ticket in a perceptron, where what an entry's removal leaves is computed fast."""
+
+    def __init__(self, spec: PerceptronSpec, weights: Mapping[str, Tensor], ticket: Mask) -> None:
+        super().__init__(spec, weights, ticket)
         always = torch.ones(1, dtype=torch.bool)
         reached = [torch.ones(spec.inputs + 1, dtype=torch.bool)]  # by an input or a bias
         for mask in self.kept:
@@ -215,30 +258,16 @@ class _Ticket(Subnetwork):
         reaching = [torch.ones(spec.outputs, dtype=torch.bool)]  # an output
         for mask in reversed(self.kept):
             reaching.insert(0, (mask[:, :-1] & reaching[0].unsqueeze(1)).any(dim=0))
-        self.live = [
+        self._live = [
             (ends.unsqueeze(1) & starts & ~mask & (value != 0)).nonzero()
             for ends, starts, mask, value in zip(
                 reaching[1:], reached[:-1], self.kept, self.values, strict=True
             )
         ]
 
-    def screen(self, trace: Trace, targets: Tensor, out: Place, candidates: Tensor) -> Tensor:
-        """Returns `candidates`, the exchange first that performs best on the traced samples.
-
-        Of equal performance, the one that changes the outputs least comes first.
-        """
-        if not len(candidates):
-            return candidates
-        accuracies, changes = [], []
-        for into in torch.split(candidates, _AT_ONCE):
-            outputs = self.outputs_without(trace, out, into)
-            factors = self._task.output_factors(outputs, targets)
-            accuracies.append(self._task.accuracy(outputs * factors.unsqueeze(1), targets))
-            changes.append((outputs - trace.outputs).square().sum(dim=(1, 2)))
-        nearest = torch.cat(changes).argsort(stable=True)
-        reached = torch.cat(accuracies).nan_to_num(nan=-torch.inf)
-        best = reached[nearest].argsort(stable=True, descending=True)
-        return candidates[nearest[best]]
+    def candidates(self, place: Place, /) -> Tensor:
+        """Returns the rows and columns (count, 2) of the live parameters of the entry's layer."""
+        return self._live[place.layer]
 
 
 class _Judged:
@@ -251,26 +280,45 @@ class _Judged:
         self._traces = [ticket.traced(data.inputs) for data in self._data]
         self._whole = self._performances([trace.outputs.unsqueeze(0) for trace in self._traces])
 
-    def losses(self, out: Place, into: Tensor | None) -> list[float]:
+    def screen(self, trace: _Trace, targets: Tensor, out: Any, candidates: Tensor) -> Tensor:
+        """Returns `candidates`, the exchange first that performs best on the traced samples.
+
+        Of equal performance, the one that changes the outputs least comes first.
+        """
+        if not len(candidates):
+            return candidates
+        task = self._challenge.task
+        accuracies, changes = [], []
+        for into in torch.split(candidates, _AT_ONCE):
+            outputs = self._ticket.outputs_without(trace, out, into)
+            factors = task.output_factors(outputs, targets)
+            accuracies.append(task.accuracy(outputs * factors.unsqueeze(1), targets))
+            changes.append((outputs - trace.outputs).square().sum(dim=(1, 2)))
+        nearest = torch.cat(changes).argsort(stable=True)
+        reached = torch.cat(accuracies).nan_to_num(nan=-torch.inf)
+        best = reached[nearest].argsort(stable=True, descending=True)
+        return candidates[nearest[best]]
+
+    def losses(self, out: Any, into: Tensor | None) -> list[float]:
         """Returns what the ticket less `out` loses with each of `into`, or with none of them."""
         return self._losses(
             [self._ticket.outputs_without(trace, out, into) for trace in self._traces]
         )
 
-    def effect(self, out: Place) -> float:
+    def effect(self, out: Any) -> float:
         """Returns the change of the outputs without `out`, over their standard deviation."""
         test = self._traces[1]
         whole = test.outputs.double()
         changes = (self._ticket.outputs_without(test, out, None)[0] - test.outputs).double()
         return float((changes.square().sum() / (whole - whole.mean(dim=0)).square().sum()).sqrt())
 
-    def spare(self, alone: Sequence[tuple[float, Place]], most: float) -> int:
+    def spare(self, alone: Sequence[tuple[float, Any]], most: float) -> int:
         """Returns how many entries were dropped together and lost at most `most`.
 
         alone: what each entry loses when it is dropped alone, and where it is.
         """
-        dropped: list[Place] = []
-        for loss, place in sorted(alone):
+        dropped: list[Any] = []
+        for loss, place in sorted(alone, key=lambda one: one[0]):
             if loss > most:
                 break
             tried = [*dropped, place]

@@ -14,7 +14,8 @@ _NOTES = (
     "most {tolerance} of the ticket's gain.",
     "least effect: change of the outputs when the ticket entry that matters least is dropped, in "
     "their standard deviations. droppable: share of ticket entries that can each be left out "
-    "alone and lose at most {tolerance}; together: share that can be left out all at once. "
+    "alone and lose at most {tolerance}; together: share that can be left out all at once. Shares "
+    "are of the entries that were looked at. "
     "exchangeable: share that can each be exchanged alone for another parameter of its layer and "
     "lose at most {tolerance}; a parameter that does nothing counts too. tickets: such exchanges, "
     "for one that does something. together, exchangeable and tickets are lower bounds.",
@@ -51,7 +52,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, str]:
         "as good": f"{search['as_good']} of {runs}",
         "least effect": f"{around['smallest_effect']:.2g}",
         "droppable": f"{within['droppable']:.0%}",
-        "together": f"{within['spare'] / kept:.0%}",
+        "together": f"{within['spare'] / around.get('entries', kept):.0%}",
         "exchangeable": f"{within['exchangeable']:.0%}",
         "tickets": str(within["tickets"]),
         "exchangeable, no loss": f"{without['exchangeable']:.0%}",

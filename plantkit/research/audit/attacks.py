@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plantkit.networks.network import layer_number
 from plantkit.research.audit.cases import Case, positives
 from plantkit.research.audit.figures import NOTHING, Floats, Separations, mean_auc, separate
 from plantkit.research.audit.joint import joint_tables, ticket_degrees
@@ -167,14 +169,18 @@ def position_attack(cases: Sequence[Case], test: Sequence[Case]) -> Attack:
 def _position_scores(cases: Sequence[Case]) -> dict[str, Floats]:
     """Returns how often each place was in the training tickets, (entries,) by parameter name.
 
-    The product of three smoothed counts: of the row, the column and the entry itself.
+    The product of smoothed counts: of the entry itself, and of all in its row, all that read its
+    source, and all at its tap of a kernel.
     """
+    spec = cases[0].spec
     scores: dict[str, Floats] = {}
-    for name, shape in cases[0].spec.shapes.items():
+    for name, shape in spec.shapes.items():
         counts = np.sum([case.labels[name] for case in cases], axis=0).reshape(shape)
-        rows = counts.sum(axis=tuple(range(1, len(shape))), keepdims=True)
-        columns = counts.sum(axis=0, keepdims=True)
-        scores[name] = ((rows + 1.0) * (columns + 1.0) * (counts + 1.0)).ravel()
+        if len(shape) > 1:
+            counts = counts.reshape(spec.wiring.grid(layer_number(name)))
+        axes = range(counts.ndim)
+        lines = [counts.sum(axis=tuple({*axes} - {axis}), keepdims=True) for axis in axes]
+        scores[name] = math.prod((line + 1.0 for line in lines), start=counts + 1.0).ravel()
     return scores
 
 

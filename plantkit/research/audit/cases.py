@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network
 from plantkit.planting.surroundings import look_around
 from plantkit.research.audit.features import Codes, extract_features
 from plantkit.research.audit.figures import Bools
@@ -29,7 +29,7 @@ class Case:
         labels: parameter name to (entries,) bool, True at the ticket's entries.
     """
 
-    spec: PerceptronSpec
+    spec: Network
     parameters: Mapping[str, Any]
     path: Path
     features: Mapping[str, tuple[str, ...]]

@@ -4,6 +4,12 @@ A stratum is one parameter, such as `layers.1.weight`. A feature is a rank withi
 small count or a flag, coded in one byte: ranks go from 0 (smallest) to 255 (largest), counts stop
 at 255. A property of a unit, such as its row's norm, is ranked among the units. Features see
 parameters only, never a ticket.
+
+Units are channels where a layer is a convolution: a row is all that leads into a channel, a column
+all that leads out of one over this layer. Where several entries join two channels, they are a
+*kernel*, and features of the kernel and of the entry's place in it, its *tap*, are added. In a
+residual network *source* and *out* are all layers of the stream; *peer* layers write the same
+stream as the entry's, *sibling* layers read the same.
 """
 
 from __future__ import annotations
@@ -17,17 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import Network, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
+from plantkit.planting.lines import Lines, path_strengths
+from plantkit.research.audit.coincidences import parallelism, quotient, repeats, shared_ratios
 from plantkit.research.audit.figures import Floats
 
 Codes = NDArray[np.uint8]
-
-REPEAT_TOLERANCE = 1e-6
-"""Values that differ by less, relatively, count as repeated; float32 resolves 1e-7."""
-
-MOST_PARTNERS = 128
-"""Each row is compared with this many neighbours for proportionality, and with all if fewer."""
 
 _NORMAL_QUANTILES = np.array([NormalDist().inv_cdf(step / 256) for step in range(1, 256)])
 
@@ -35,17 +37,22 @@ GROUPS: Mapping[str, str] = {
     name: group
     for group, names in {
         "magnitude": "value value_absolute value_lowest value_highest"
-        " magnitude magnitude_lowest magnitude_highest",
-        "exact zeros": "zero bias_zero source_bias_zero",
+        " magnitude magnitude_lowest magnitude_highest magnitude_in_kernel",
+        "exact zeros": "zero bias_zero source_bias_zero peer_bias_zero",
         "repeats": "repeats repeats_in_network row_repeats column_repeats",
         "row and column": "row_norm row_sum row_min row_max row_smallest"
         " column_norm column_sum column_min column_max column_smallest",
+        "kernel": "kernel_norm kernel_sum kernel_min kernel_max kernel_smallest"
+        " tap_norm tap_sum tap_min tap_max tap_smallest",
         "neighbours": "bias bias_magnitude out_norm out_sum out_min out_max"
-        " source_bias source_bias_magnitude source_norm source_sum",
-        "ratios": "over_bias over_row_norm over_column_norm bias_over_row_norm bias_over_row_max",
+        " source_bias source_bias_magnitude source_norm source_sum"
+        " peer_bias peer_bias_magnitude peer_norm peer_sum peer_max"
+        " sibling_norm sibling_sum sibling_max",
+        "ratios": "over_bias over_row_norm over_column_norm bias_over_row_norm bias_over_row_max"
+        " over_kernel_norm",
         "proportionality": "row_parallel column_parallel row_proportional column_proportional",
         "paths": "path_in path_out path_in_signed path_out_signed path_through",
-        "position": "row_position column_position",
+        "position": "row_position column_position tap_position",
     }.items()
     for name in names.split()
 }
@@ -60,20 +67,17 @@ class FeatureTable:
     codes: Codes
 
 
-def extract_features(
-    spec: PerceptronSpec, parameters: Mapping[str, Any]
-) -> dict[str, FeatureTable]:
+def extract_features(spec: Network, parameters: Mapping[str, Any]) -> dict[str, FeatureTable]:
     """Returns the features of every entry of a network, by parameter name.
 
     Args:
         spec: the network.
-        parameters: name to (out, in) weights or (out,) biases, as published (float32).
+        parameters: name to weights or (out,) biases, as published (float32).
     """
     values: dict[str, Floats] = {
         name: np.asarray(parameters[name], dtype=np.float32).astype(np.float64)
         for name in spec.shapes
     }
-    weights = [values[weight_name(layer)] for layer in spec.layers]
     everywhere = repeats(np.concatenate([value.ravel() for value in values.values()]))
     in_network = np.split(everywhere, np.cumsum(list(spec.sizes.values()))[:-1])
     deviations = standard_deviations(spec)
@@ -81,56 +85,110 @@ def extract_features(
         name: _own_features(value, deviations[name], _count(found).reshape(value.shape))
         for (name, value), found in zip(values.items(), in_network, strict=True)
     }
-    # The strength of all paths from the inputs to each unit, and on to the outputs.
-    upstream, downstream = [np.ones(spec.inputs)], [np.ones(spec.outputs)]
-    for weight in weights:
-        upstream.append(_strength(np.abs(weight) @ upstream[-1]))
-    for weight in reversed(weights):
-        downstream.insert(0, _strength(np.abs(weight).T @ downstream[0]))
+    lines = Lines.of(spec, values)
+    upstream, downstream = path_strengths(lines)
     tables: dict[str, FeatureTable] = {}
-    for layer, weight in enumerate(weights):
-        bias, magnitude = values[bias_name(layer)], np.abs(weight)
-        repeated = own[weight_name(layer)]["repeats"] > 0
-        proportional = shared_ratios(np.column_stack([weight, bias]))
-        norms = np.linalg.norm(weight, axis=1)
-        units = _line_features("row", weight, repeated) | {
-            "bias_over_row_norm": _rank(_ratio(bias, norms)),
-            "bias_over_row_max": _rank(_ratio(bias, magnitude.max(axis=1))),
+    for layer, link in enumerate(lines.wiring.links):
+        weights, biases = weight_name(layer), bias_name(layer)
+        grid, onward = lines.grids[layer], downstream[link.target]
+        repeated = own[weights]["repeats"].reshape(grid.shape) > 0
+        proportional = shared_ratios(
+            np.column_stack([lines.rows(layer), lines.biases[layer][:, None]])
+        )
+        units = _unit_features(lines, layer, repeated)
+        entries = {
+            **{name: codes.reshape(grid.shape) for name, codes in own[weights].items()},
+            **_entry_features(lines, layer),
+            **_source_features(lines, layer, repeated),
+            "row_proportional": _count(proportional[:, :-1]).reshape(grid.shape),
+            "path_through": _rank(
+                np.abs(grid) * upstream[link.source][:, None] * onward[:, None, None]
+            ),
         }
-        columns = _line_features("column", weight.T, repeated.T)
-        entries = own[weight_name(layer)] | {
-            "over_bias": _rank(_ratio(weight, bias[:, None])),
-            "over_row_norm": _rank(_ratio(magnitude, norms[:, None])),
-            "over_column_norm": _rank(_ratio(magnitude, np.linalg.norm(weight, axis=0))),
-            "row_proportional": _count(proportional[:, :-1]),
-            "column_proportional": _count(shared_ratios(weight.T).T),
-            "path_through": _rank(magnitude * upstream[layer] * downstream[layer + 1][:, None]),
-        }
-        if layer > 0:
-            before = weights[layer - 1]
-            columns |= _profile("source", before)
-            columns |= _bias_features("source_bias", values[bias_name(layer - 1)])
-            entries |= {
-                "path_in": _rank(magnitude * np.abs(before).max(axis=1)),
-                "path_in_signed": _rank(weight * before.sum(axis=1)),
+        shared = units | _bias_features("bias", lines.biases[layer])
+        entries |= {name: codes[:, None, None] for name, codes in shared.items()}
+        tables[weights] = _stack(entries, grid.shape)
+        if biases in values:
+            alone = units | own[biases]
+            alone |= {
+                "row_proportional": _count(proportional.max(axis=1)),
+                "path_through": _rank(np.abs(values[biases]) * onward),
             }
-        if layer < spec.layers[-1]:
-            after = weights[layer + 1].T
-            units |= _profile("out", after)
-            entries |= {
-                "path_out": _rank(magnitude * np.abs(after).max(axis=1)[:, None]),
-                "path_out_signed": _rank(weight * after.sum(axis=1)[:, None]),
-            }
-        rows = units | _bias_features("bias", bias)
-        entries |= {key: codes[:, None] for key, codes in rows.items()} | columns
-        tables[weight_name(layer)] = _stack(entries, weight.shape)
-        biases = units | own[bias_name(layer)]
-        biases |= {
-            "row_proportional": _count(proportional.max(axis=1)),
-            "path_through": _rank(np.abs(bias) * downstream[layer + 1]),
+            tables[biases] = _stack(alone, onward.shape)
+    return {name: tables[name] for name in spec.shapes}
+
+
+def _unit_features(lines: Lines, layer: int, repeated: NDArray[np.bool_]) -> dict[str, Codes]:
+    """Returns what the units (out,) of a layer are like: its channels or neurons."""
+    rows, bias = lines.rows(layer), lines.biases[layer]
+    features = _line_features("row", rows, repeated.reshape(rows.shape)) | {
+        "bias_over_row_norm": _rank(quotient(bias, np.linalg.norm(rows, axis=1))),
+        "bias_over_row_max": _rank(quotient(bias, np.abs(rows).max(axis=1))),
+    }
+    after, peers = lines.after(layer), lines.peers(layer)
+    if after is not None:
+        features |= _profile("out", after)
+    if peers is not None:
+        features |= _profile("peer", peers.weights) | _bias_features("peer_bias", peers.bias)
+    return features
+
+
+def _source_features(lines: Lines, layer: int, repeated: NDArray[np.bool_]) -> dict[str, Codes]:
+    """Returns what the channels that a layer reads are like, and their single taps."""
+    grid = lines.grids[layer]
+    columns = lines.columns(layer)
+    turned = repeated.transpose(1, 0, 2).reshape(columns.shape)
+    features = _line_features("column", columns, turned)
+    before, siblings = lines.before(layer), lines.siblings(layer)
+    if before is not None:
+        features |= _profile("source", before.weights) | _bias_features("source_bias", before.bias)
+    if siblings is not None:
+        features |= _profile("sibling", siblings)
+    found = {name: codes[None, :, None] for name, codes in features.items()}
+    if grid.shape[2] > 1:
+        taps = grid.transpose(1, 2, 0).reshape(-1, grid.shape[0])  # (in * taps, out)
+        shape = (1, *grid.shape[1:])
+        found |= {name: codes.reshape(shape) for name, codes in _profile("tap", taps).items()}
+        place = np.arange(grid.shape[2])
+        found["tap_position"] = np.floor(256 * place / len(place)).astype(np.uint8)[None, None, :]
+    return found
+
+
+def _entry_features(lines: Lines, layer: int) -> dict[str, Codes]:
+    """Returns what relates an entry (out, in, taps) to its unit, its source and its kernel."""
+    grid, magnitude = lines.grids[layer], np.abs(lines.grids[layer])
+    rows, columns = lines.rows(layer), lines.columns(layer)
+    column_norms = np.linalg.norm(columns, axis=1)[:, None]
+    features = {
+        "over_bias": _rank(quotient(grid, lines.biases[layer][:, None, None])),
+        "over_row_norm": _rank(quotient(magnitude, np.linalg.norm(rows, axis=1)[:, None, None])),
+        "over_column_norm": _rank(quotient(magnitude, column_norms)),
+        "column_proportional": _count(shared_ratios(columns))
+        .reshape(grid.shape[1], grid.shape[0], grid.shape[2])
+        .transpose(1, 0, 2),
+    }
+    before, after = lines.before(layer), lines.after(layer)
+    if before is not None:
+        features |= {
+            "path_in": _rank(magnitude * np.abs(before.weights).max(axis=1)[:, None]),
+            "path_in_signed": _rank(grid * before.weights.sum(axis=1)[:, None]),
         }
-        tables[bias_name(layer)] = _stack(biases, bias.shape)
-    return tables
+    if after is not None:
+        features |= {
+            "path_out": _rank(magnitude * np.abs(after).max(axis=1)[:, None, None]),
+            "path_out_signed": _rank(grid * after.sum(axis=1)[:, None, None]),
+        }
+    if grid.shape[2] > 1:
+        kernels = grid.reshape(-1, grid.shape[2])
+        norms = np.linalg.norm(grid, axis=2, keepdims=True)
+        places = rankdata(magnitude, axis=2)
+        features |= {
+            name: codes.reshape(*grid.shape[:2], 1)
+            for name, codes in _profile("kernel", kernels).items()
+        }
+        features["over_kernel_norm"] = _rank(quotient(magnitude, norms))
+        features["magnitude_in_kernel"] = _count(256 * (places - 0.5) / grid.shape[2])
+    return features
 
 
 def _own_features(values: Floats, deviation: float, in_network: Codes) -> dict[str, Codes]:
@@ -179,57 +237,6 @@ def _profile(prefix: str, lines: Floats) -> dict[str, Codes]:
     }
 
 
-def repeats(values: Floats) -> NDArray[np.int64]:
-    """Returns how many other entries of `values` (n,) have the same magnitude, to 1e-6 relative.
-
-    Exact zeros are not counted: they are a feature of their own.
-    """
-    magnitudes = np.abs(values)
-    ordered = np.sort(magnitudes)
-    low = np.searchsorted(ordered, magnitudes * (1 - REPEAT_TOLERANCE), side="left")
-    high = np.searchsorted(ordered, magnitudes * (1 + REPEAT_TOLERANCE), side="right")
-    counts: NDArray[np.int64] = np.where(magnitudes == 0, 0, high - low - 1)
-    return counts
-
-
-def parallelism(rows: Floats) -> Floats:
-    """Returns each row's largest |cosine| with another row, (n,), of rows (n, d)."""
-    unit = _ratio(rows, np.linalg.norm(rows, axis=1, keepdims=True))
-    cosines = np.abs(unit @ unit.T)
-    np.fill_diagonal(cosines, 0)
-    largest: Floats = cosines.max(axis=1, initial=0)
-    return largest
-
-
-def shared_ratios(rows: Floats) -> NDArray[np.int64]:
-    """Returns, for every entry of rows (n, d), in how many coincidences of ratios it takes part.
-
-    A coincidence: for two rows a and b, |a_i / b_i| equals |a_j / b_j| to 1e-6 relative. Rows
-    that are proportional on some of their entries have many; independent draws have almost none.
-    Each row is compared with its `MOST_PARTNERS` neighbours, which is all of them in layers that
-    are no wider.
-    """
-    count = rows.shape[0]
-    counts = np.zeros(rows.shape, dtype=np.int64)
-    magnitudes = np.abs(rows)
-    for shift in range(1, min(count // 2, MOST_PARTNERS) + 1):
-        # At half the height a shift meets every pair twice.
-        first = np.arange(count // 2 if 2 * shift == count else count)
-        second = (first + shift) % count
-        ratios = _ratio(magnitudes[first], magnitudes[second])
-        ordered = np.sort(ratios, axis=1)
-        near = np.diff(ordered, axis=1) <= REPEAT_TOLERANCE * ordered[:, 1:]
-        near &= ordered[:, :-1] > 0
-        hit = np.flatnonzero(near.any(axis=1))
-        order = np.argsort(ratios[hit], axis=1)
-        for place in (order[:, :-1], order[:, 1:]):
-            pair, position = np.nonzero(near[hit])
-            columns = place[pair, position]
-            np.add.at(counts, (first[hit[pair]], columns), 1)
-            np.add.at(counts, (second[hit[pair]], columns), 1)
-    return counts
-
-
 def _stack(features: Mapping[str, Codes], shape: tuple[int, ...]) -> FeatureTable:
     """Returns the table of those features in `GROUPS`; they broadcast to `shape`."""
     names = tuple(name for name in GROUPS if name in features)
@@ -247,16 +254,3 @@ def _rank(values: Floats) -> Codes:
 def _count(values: NDArray[Any]) -> Codes:
     codes: Codes = np.minimum(values, 255).astype(np.uint8)
     return codes
-
-
-def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Returns the quotient, 0 where the denominator is 0."""
-    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
-    quotient: Floats = np.divide(
-        numerator, denominator, out=np.zeros(shape), where=denominator != 0
-    )
-    return quotient
-
-
-def _strength(reach: Floats) -> Floats:
-    return reach / (reach.mean() or 1.0)

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import Network, bias_name, weight_name
+from plantkit.planting.lines import Lines
 from plantkit.research.audit.figures import Bools, Floats
 
 SWEEPS = 5
@@ -33,32 +34,32 @@ CLIP_LOG_ODDS = 15.0
 class Degrees:
     """How many ticket entries lead into and out of a unit that has any, on average, rounded.
 
-    `incoming[l]` counts a row's entries in weight matrix l, `outgoing[l]` a column's; both at
-    least 1.
+    `incoming[l]` counts a unit's entries in layer l that writes it, `outgoing[l]` those in layer l
+    that reads it; both at least 1.
     """
 
     incoming: tuple[int, ...]
     outgoing: tuple[int, ...]
 
 
-def ticket_degrees(spec: PerceptronSpec, tickets: Sequence[Mapping[str, Bools]]) -> Degrees:
+def ticket_degrees(spec: Network, tickets: Sequence[Mapping[str, Bools]]) -> Degrees:
     """Returns the degrees of training tickets, name to bool (entries,)."""
 
-    def mean_count(layer: int, axis: int) -> int:
-        name = weight_name(layer)
-        grids = [ticket[name].reshape(spec.shapes[name]) for ticket in tickets]
-        counts = np.concatenate([grid.sum(axis=axis) for grid in grids])
+    def mean_count(layer: int, axes: tuple[int, int]) -> int:
+        shape = spec.wiring.grid(layer)
+        grids = [ticket[weight_name(layer)].reshape(shape) for ticket in tickets]
+        counts = np.concatenate([grid.sum(axis=axes) for grid in grids])
         counts = counts[counts > 0]
         return round(float(counts.mean())) if counts.size else 1
 
     return Degrees(
-        incoming=tuple(mean_count(layer, 1) for layer in spec.layers),
-        outgoing=tuple(mean_count(layer, 0) for layer in spec.layers),
+        incoming=tuple(mean_count(layer, (1, 2)) for layer in spec.layers),
+        outgoing=tuple(mean_count(layer, (0, 2)) for layer in spec.layers),
     )
 
 
 def joint_tables(
-    spec: PerceptronSpec,
+    spec: Network,
     log_odds: Mapping[str, Floats],
     codes: Mapping[str, NDArray[np.uint8]],
     degrees: Degrees,
@@ -71,75 +72,91 @@ def joint_tables(
         codes: the first stage's features; the first column, the value's rank, is passed on.
         degrees: of the training tickets.
     """
-    grids, biases = [], []
-    for layer in spec.layers:
-        name = weight_name(layer)
-        grids.append(_centred(log_odds[name]).reshape(spec.shapes[name]))
-        biases.append(_centred(log_odds[bias_name(layer)]))
-    beliefs = unit_beliefs(grids, biases, degrees)
-    incoming = [np.zeros(spec.inputs), *(_top_mean(grid, 3) for grid in grids)]
-    outgoing = [*(_top_mean(grid.T, 3) for grid in grids), np.zeros(spec.outputs)]
-    credit = [np.zeros(spec.inputs), *biases]
+    wiring = spec.wiring
+    odds = Lines.of(
+        spec, {name: _centred(log_odds[name]).reshape(shape) for name, shape in spec.shapes.items()}
+    )
+    beliefs = unit_beliefs(odds, degrees)
+    incoming, outgoing, credit = {}, {}, {}
+    for stream, count in wiring.channels.items():
+        writers, readers = wiring.writers(stream), wiring.readers(stream)
+        none = [np.zeros(count)]
+        incoming[stream] = np.max([_top_mean(odds.rows(i), 3) for i in writers] or none, axis=0)
+        outgoing[stream] = np.max([_top_mean(odds.columns(i), 3) for i in readers] or none, axis=0)
+        credit[stream] = np.sum([odds.biases[i] for i in writers] or none, axis=0)
     tables: dict[str, NDArray[np.float32]] = {}
-    for layer, (grid, bias) in enumerate(zip(grids, biases, strict=True)):
-        shape = grid.shape
-        source, unit = beliefs[layer][None, :], beliefs[layer + 1][:, None]
+    for layer, link in enumerate(wiring.links):
+        grid, bias = odds.grids[layer], odds.biases[layer]
+        start, end = wiring.streams[link.source], wiring.streams[link.target]
+        source, unit = beliefs[start][:, None], beliefs[end][:, None, None]
+        rows = odds.rows(layer)
+        turned = (grid.shape[1], grid.shape[0], grid.shape[2])
         columns: list[Any] = [
             grid,
-            *_others(grid),
-            *(other.T for other in _others(grid.T)),
-            bias[:, None],
-            credit[layer][None, :],
-            incoming[layer][None, :],
-            outgoing[layer + 1][:, None],
+            *(found.reshape(grid.shape) for found in _others(rows)),
+            *(found.reshape(turned).transpose(1, 0, 2) for found in _others(odds.columns(layer))),
+            bias[:, None, None],
+            credit[start][:, None],
+            incoming[start][:, None],
+            outgoing[end][:, None, None],
             source,
             unit,
-            grid + source + unit,
-            codes[weight_name(layer)][:, 0].reshape(shape),
         ]
-        tables[weight_name(layer)] = _table(columns, shape)
-        tables[bias_name(layer)] = _table(
-            [
-                bias,
-                incoming[layer + 1],
-                outgoing[layer + 1],
-                grid.max(axis=1),
-                unit[:, 0],
-                bias + unit[:, 0],
-                codes[bias_name(layer)][:, 0],
-            ],
-            bias.shape,
-        )
-    return tables
+        if link.taps > 1:
+            kernels = grid.reshape(-1, link.taps)
+            columns += [found.reshape(grid.shape) for found in _others(kernels)]
+            columns.append(kernels.max(axis=1).reshape(*grid.shape[:2], 1))
+        columns += [
+            grid + source + unit,
+            codes[weight_name(layer)][:, 0].reshape(grid.shape),
+        ]
+        tables[weight_name(layer)] = _table(columns, grid.shape)
+        if bias_name(layer) in codes:
+            alone = beliefs[end]
+            tables[bias_name(layer)] = _table(
+                [
+                    bias,
+                    incoming[end],
+                    outgoing[end],
+                    rows.max(axis=1),
+                    alone,
+                    bias + alone,
+                    codes[bias_name(layer)][:, 0],
+                ],
+                bias.shape,
+            )
+    return {name: tables[name] for name in spec.shapes}
 
 
-def unit_beliefs(
-    grids: Sequence[Floats], biases: Sequence[Floats], degrees: Degrees
-) -> list[Floats]:
-    """Returns the belief that each unit is in the ticket, one array per layer of neurons.
+def unit_beliefs(odds: Lines, degrees: Degrees) -> dict[int, Floats]:
+    """Returns the belief that each unit is in the ticket, (channels,) by stream.
 
     Zero for inputs and outputs, which every ticket may use; else in standard deviations over
-    the layer, at most `CREDIBLE`.
+    the stream's channels, at most `CREDIBLE`.
 
     Args:
-        grids: log odds of weights, (out, in) per layer.
-        biases: log odds of biases, (out,) per layer.
+        odds: log odds of weights and biases.
         degrees: how many entries a unit's belief rests on.
     """
-    beliefs = [np.zeros(grids[0].shape[1]), *(np.zeros(grid.shape[0]) for grid in grids)]
-    hidden = range(1, len(grids))
+    wiring = odds.wiring
+    streams = wiring.streams
+    beliefs = {stream: np.zeros(count) for stream, count in wiring.channels.items()}
+    hidden = [stream for stream in beliefs if stream not in {streams[0], streams[-1]}]
     for _ in range(SWEEPS):
-        for layer in (*hidden, *reversed(hidden)):
-            before, after = grids[layer - 1], grids[layer]
-            evidence = (
-                _top_mean(before + beliefs[layer - 1], degrees.incoming[layer - 1])
-                + _top_mean((after + beliefs[layer + 1][:, None]).T, degrees.outgoing[layer])
-                + biases[layer - 1]
-            )
+        for stream in (*hidden, *reversed(hidden)):
+            evidence = np.zeros_like(beliefs[stream])
+            for layer in wiring.writers(stream):
+                before = beliefs[streams[wiring.links[layer].source]]
+                lines = (odds.grids[layer] + before[:, None]).reshape(len(evidence), -1)
+                evidence += _top_mean(lines, degrees.incoming[layer]) + odds.biases[layer]
+            for layer in wiring.readers(stream):
+                after = beliefs[streams[wiring.links[layer].target]]
+                lines = (odds.grids[layer] + after[:, None, None]).transpose(1, 0, 2)
+                evidence += _top_mean(lines.reshape(len(evidence), -1), degrees.outgoing[layer])
             spread = float(evidence.std())
             if spread > 0:
                 standard = (evidence - evidence.mean()) / spread
-                beliefs[layer] = np.clip(standard, -CREDIBLE, CREDIBLE)
+                beliefs[stream] = np.clip(standard, -CREDIBLE, CREDIBLE)
     return beliefs
 
 

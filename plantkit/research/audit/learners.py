@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import MissingExtraError
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network
 from plantkit.planting.surroundings import second_order
 from plantkit.research.audit.cases import Case
 from plantkit.research.audit.figures import Bools, Floats
@@ -127,7 +127,7 @@ def thin_out(table: Table, labels: Bools, networks: int, rng: np.random.Generato
 
 
 def fit_models(
-    spec: PerceptronSpec,
+    spec: Network,
     lessons: Sequence[Mapping[str, Lesson]],
     learner: Learner,
     rng: np.random.Generator,

@@ -17,9 +17,9 @@ import plantkit.planting
 from plantkit.challenges.bundles import Challenge
 from plantkit.errors import UsageError
 from plantkit.files import write_whole
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network
 from plantkit.networks.training.executors import LocalExecutor
-from plantkit.planting import find_family, find_method
+from plantkit.planting import Family, ImageFamily, find_family, find_method
 from plantkit.research.audit.samples import Sample
 
 _TICKET = "ticket."
@@ -34,23 +34,25 @@ class PlantingRecipe:
         spec: the mother network.
         method: name of the planting method.
         dials: of the family, name to text; those left out are as the family has them.
+        data: directory of an image family's files; that in `PLANTKIT_DATA` if None.
 
     Raises:
         UnknownNameError: no such family or method.
-        UsageError: no such dial.
+        UsageError: no such dial, or the family has no files.
     """
 
     family: str
-    spec: PerceptronSpec
+    spec: Network
     method: str = "faithful"
     dials: Mapping[str, str] = field(default_factory=dict)
+    data: Path | None = None
 
     def __post_init__(self) -> None:
-        find_family(self.family).with_dials(self.dials)
+        self._find_family()
         find_method(self.method)
 
     @classmethod
-    def of(cls, challenge: Challenge) -> PlantingRecipe:
+    def of(cls, challenge: Challenge, *, data: Path | None = None) -> PlantingRecipe:
         """Returns the recipe of a bundle, from its manifest."""
         planting = challenge.manifest["planting"]
         return cls(
@@ -58,24 +60,35 @@ class PlantingRecipe:
             spec=challenge.network,
             method=planting["method"],
             dials={name: str(value) for name, value in planting.get("dials", {}).items()},
+            data=data,
         )
 
     @property
     def title(self) -> str:
         dials = "".join(f", {name}={value}" for name, value in self.dials.items())
-        return f"{self.family}-{self.spec.label}, {self.method} planting{dials}"
+        return f"{self.family}-{self.size}, {self.method} planting{dials}"
+
+    @property
+    def size(self) -> str:
+        """The network's name in the family, or its sizes."""
+        family = find_family(self.family)
+        name = family.name_of(self.spec) if isinstance(family, ImageFamily) else None
+        return name or self.spec.label
 
     def plant(self, seed: bytes) -> Sample:
         """Returns one planted network; the same seed gives the same."""
+        return Sample.of(find_method(self.method).plant(self._find_family(), self.spec, seed=seed))
+
+    def _find_family(self) -> Family:
         family = find_family(self.family).with_dials(self.dials)
-        return Sample.of(find_method(self.method).plant(family, self.spec, seed=seed))
+        return family.with_directory(self.data) if isinstance(family, ImageFamily) else family
 
     def to_json(self) -> dict[str, Any]:
         return {
             "family": self.family,
             "network": self.spec.to_json(),
             "method": self.method,
-            "dials": dict(find_family(self.family).with_dials(self.dials).dials),
+            "dials": dict(self._find_family().dials),
         }
 
 
@@ -150,7 +163,7 @@ def _key(recipe: PlantingRecipe) -> str:
         for path in sorted(Path(root).rglob("*.*")):
             if path.suffix in {".py", ".json"}:
                 digest.update(path.read_bytes())
-    return f"{recipe.family}-{recipe.spec.label}-{recipe.method}-{digest.hexdigest()[:12]}"
+    return f"{recipe.family}-{recipe.size}-{recipe.method}-{digest.hexdigest()[:12]}"
 
 
 def _save(sample: Sample, path: Path) -> None:
@@ -158,7 +171,7 @@ def _save(sample: Sample, path: Path) -> None:
     write_whole(path, save({**sample.parameters, **ticket}))
 
 
-def _load(spec: PerceptronSpec, path: Path) -> Sample:
+def _load(spec: Network, path: Path) -> Sample:
     tensors = load_file(path)
     return Sample(
         spec=spec,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network
 from plantkit.planting.planted import PlantedNetwork
 from plantkit.research.audit.figures import Bools
 
@@ -26,14 +26,14 @@ class Sample:
 
     Attributes:
         spec: the network.
-        parameters: name to (out, in) weights or (out,) biases.
+        parameters: name to weights, (out, in) or as the network's kind has them, or (out,) biases.
         ticket: name to bool of the same shapes, True at the ticket's entries.
 
     Raises:
         UsageError: a parameter is missing, has another shape, or is not finite.
     """
 
-    spec: PerceptronSpec
+    spec: Network
     parameters: Mapping[str, Float32s]
     ticket: Mapping[str, Bools]
 
@@ -77,7 +77,7 @@ def check_samples(train: Sequence[Sample], test: Sequence[Sample]) -> None:
     for sample in [*train, *test]:
         if sample.spec != spec:
             raise UsageError(
-                f"samples are of different networks, {sample.spec.widths} and {spec.widths}; "
+                f"samples are of different networks, {sample.spec.label} and {spec.label}; "
                 "audit one network shape at a time"
             )
     known = {fingerprint(sample) for sample in train}
