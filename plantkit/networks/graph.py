@@ -128,8 +128,10 @@ class ImageNetwork(Network):
         return _wiring(self.plan)
 
     def preceding(self, layer: int) -> int | None:
-        """Returns the layer that made what `layer` reads, along the main path."""
-        return _preceding(self.plan)[layer]
+        return _main_path(self.plan)[layer][0]
+
+    def main_layer(self, layer: int) -> int:
+        return _main_path(self.plan)[layer][1]
 
     def empty_module(self) -> ImageModule:
         return ImageModule(self.plan)
@@ -228,14 +230,18 @@ def _plan(network: ImageNetwork) -> tuple[Placed, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _preceding(plan: tuple[Placed, ...]) -> tuple[int | None, ...]:
-    """Returns, for each layer, the one that made what it reads; None for the image."""
-    makers: list[int | None] = [None]
-    found = []
+def _main_path(plan: tuple[Placed, ...]) -> list[tuple[int | None, int]]:
+    """Returns, for each layer, the one that made what it reads and the one that it is added to."""
+    makers: list[int | None] = [None]  # of each value; None for the image
+    found: list[tuple[int | None, int]] = []
     for each in plan:
         maker = makers[each.reads[0]]
         if each.layer is not None:
-            found.append(maker)
+            found.append((maker, each.layer))
             maker = each.layer
+        for added in each.reads[1:]:
+            side = plan[added - 1].layer if added else None
+            if side is not None and maker is not None:
+                found[side] = (found[side][0], maker)
         makers.append(maker)
-    return tuple(found)
+    return found

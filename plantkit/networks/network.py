@@ -209,8 +209,18 @@ class Network(ABC):
         return range(len({layer_of(name) for name in self.shapes}))
 
     def preceding(self, layer: int) -> int | None:
-        """Returns the layer whose outputs `layer` reads; None for the inputs."""
+        """Returns the layer whose outputs `layer` reads; None for the inputs.
+
+        With shortcuts it is the last one that is added, on the main path.
+        """
         return layer - 1 if layer else None
+
+    def main_layer(self, layer: int) -> int:
+        """Returns the layer whose outputs those of `layer` are added to.
+
+        It is `layer` itself on the main path, where a network without shortcuts has all layers.
+        """
+        return layer
 
     @property
     def depth(self) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from builders import random_samples, random_weights, task_of
@@ -21,7 +22,9 @@ from plantkit_baselines import grasp, magnitude, snip, synflow
 from torch import Tensor
 
 from plantkit import Mask, Problem
-from plantkit.networks import Network, bias_name
+from plantkit.networks import Network, ResidualSpec, bias_name, build_module
+from plantkit.networks.connectivity import connectivity
+from plantkit.planting.initialization import draw_parameters
 
 each_network = pytest.mark.parametrize(("spec", "forward"), NETWORKS.values(), ids=NETWORKS)
 
@@ -147,3 +150,70 @@ def test_synflow_masks_are_the_published_ones(spec, forward, density, has_biases
     rounded = Published(problem, forward).prune("synflow", density, rounds=100).vector(spec)
     assert int(rounded.sum()) - int(found.sum()) in (0, 1)
     assert int((rounded & ~found).sum()) <= 3
+
+
+# --- what is known to go wrong
+
+
+def residual_problem(seed: int, shortcut: float = 1.0) -> Problem:
+    spec = ResidualSpec(image=(1, 4, 4), stages=((6, 1, 1), (8, 1, 2)), outputs=3)
+    drawn = draw_parameters(spec, np.random.default_rng(seed))
+    weights = {name: torch.from_numpy(value).float() for name, value in drawn.items()}
+    weights["layers.5.weight"] *= shortcut
+    return Problem(
+        name="residual",
+        network=spec,
+        task=task_of(spec, "classification"),
+        weights=weights,
+        train=random_samples(spec, "classification", 9),
+        density=0.05,
+    )
+
+
+def test_synflow_may_drop_a_shortcut_or_a_block_and_the_kit_says_so():
+    """What is left leads on all the same: SynFlow keeps paths, not layers."""
+    pruner = synflow.SynflowPruner(iterations=30)
+    small = residual_problem(0, shortcut=0.01)
+    mask = pruner.prune(small, 0.05, seed=0)
+    assert not mask["layers.5.weight"].any()
+    assert not mask["layers.5.bias"].any()
+    found = connectivity(small.network, mask)
+    assert found.collapsed_layers == 1
+    assert found.effective_density > 0.95 * mask.density
+    large = residual_problem(0, shortcut=30.0)
+    mask = pruner.prune(large, 0.02, seed=0)
+    assert not mask["layers.3.weight"].any()
+    assert not mask["layers.4.weight"].any()
+    found = connectivity(large.network, mask)
+    assert found.collapsed_layers == 2
+    assert found.effective_density > 0.95 * mask.density
+
+
+def test_flow_is_finite_and_positive_in_deep_networks():
+    """80 blocks: beyond single precision, within double precision."""
+    spec = ResidualSpec(image=(1, 4, 4), stages=((8, 80, 1),), outputs=2)
+    drawn = draw_parameters(spec, np.random.default_rng(0))
+    weights = {name: torch.from_numpy(value).float() for name, value in drawn.items()}
+    flow = synflow.synaptic_flow(build_module(spec, weights).double(), Mask.full(spec), spec.inputs)
+    kernels = torch.cat([value.flatten() for value in flow.values() if value.dim() > 1])
+    assert bool(torch.isfinite(kernels).all())
+    assert bool((kernels > 0).all())
+    assert float(kernels.max()) > torch.finfo(torch.float32).max
+
+
+def test_a_shift_does_not_hide_a_channel_without_weights():
+    """Its saliency is that of its bias alone, and it lies on no path."""
+    problem = problem_of(NETWORKS["normalised"][0])
+    weights = problem.weights
+    weights["layers.1.weight"][0] = 0
+    flow = synflow.synaptic_flow(
+        problem.with_weights(weights).module().double(),
+        Mask.full(problem.network),
+        problem.network.inputs,
+    )
+    assert not flow["layers.1.weight"][0].any()
+    assert flow["layers.1.bias"][0] > 0
+    mask = {name: value != 0 for name, value in weights.items()}
+    on_paths = problem.network.connected(mask)
+    assert not on_paths["layers.1.bias"][0]
+    assert not on_paths["layers.2.weight"][:, 0].any()

@@ -516,7 +516,12 @@ def test_cut_networks_are_small_and_depend_on_their_own_mask(spec):
     together = spec.cut(torch.stack(rows))
     assert together == [spec.cut(row.unsqueeze(0))[0] for row in rows]
     sparse, _, dense, nothing = together
-    assert dense is spec
+    # Nothing is lost of the whole; numbers of channels are rounded up.
+    assert all(
+        size <= dense.shapes[name][axis]
+        for name, shape in spec.shapes.items()
+        for axis, size in enumerate(shape)
+    )
     assert isinstance(sparse, CutNetwork)
     assert sparse.total < spec.total / 2
     assert {shape[0] for shape in nothing.shapes.values()} <= {3, 8}
@@ -588,3 +593,9 @@ def test_activations_keep_their_size_under_the_initial_law():
     outputs = build_module(spec, weights)(torch.randn(50, spec.inputs, generator=generator))
     # Inputs of mean square 1 are doubled by the first layer; a ReLU halves what the next doubles.
     assert float(outputs.detach().square().mean()) == pytest.approx(2.0, rel=0.15)
+
+
+def test_the_main_path_is_known():
+    assert [RESIDUAL.preceding(layer) for layer in RESIDUAL.layers] == [None, 0, 1, 2, 3, 2, 4]
+    assert [RESIDUAL.main_layer(layer) for layer in RESIDUAL.layers] == [0, 1, 2, 3, 4, 4, 6]
+    assert [PLAIN.main_layer(layer) for layer in PLAIN.layers] == list(PLAIN.layers)

@@ -107,7 +107,8 @@ class Anchored:
             self._train(how, first, last=False)
             self._drop(how.budget, how.least_effect)
             self._train(how, how.epochs - first, last=True)
-            self._drop(how.budget, how.least_effect)
+            while self._drop(how.budget, how.least_effect):  # without readers others do nothing
+                pass
 
     def values(self) -> dict[str, Floats]:
         """Returns the entries in initial standard deviations of the wide network, by name."""
@@ -157,11 +158,11 @@ class Anchored:
             order = torch.from_numpy(self._rng.permutation(count))
             for index in torch.split(order, BATCH):
                 inputs = self._moved(self._data.inputs[index], how)
-                outputs = self._outputs(leaves, inputs) * sharpness.exp()
+                values = self._normed(leaves)
+                outputs = self._outputs(values, inputs) * sharpness.exp()
                 loss = functional.cross_entropy(outputs, self._data.targets[index])
                 distance = sum(
-                    (value - self._anchor[name]).square().sum()
-                    for name, value in self._normed(leaves).items()
+                    (value - self._anchor[name]).square().sum() for name, value in values.items()
                 )
                 optimizer.zero_grad()
                 (loss + how.pull / (2 * count) * distance).backward()  # type: ignore[no-untyped-call]
@@ -174,8 +175,8 @@ class Anchored:
         if not all(bool(torch.isfinite(value).all()) for value in self._values.values()):
             raise Rejected("training diverged")
 
-    def _drop(self, budget: int, least: float) -> None:
-        """Drops entries down to `budget`, and all that do too little.
+    def _drop(self, budget: int, least: float) -> int:
+        """Drops entries down to `budget`, and all that do too little, and returns how many.
 
         What goes by sensitivity says nothing of a value: dropping small effects would leave few
         small values.
@@ -195,13 +196,11 @@ class Anchored:
             self._values[name] = self._values[name] * self._masks[name]
             self._anchor[name] = self._anchor[name] * self._masks[name]
         self._values = self._normed(self._values)
+        return found.size - sum(int(self.kept[name].sum()) for name in self._weights)
 
     def _outputs(self, values: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Returns the outputs (n, classes) of entries in initial standard deviations."""
-        named = {
-            name: (value * self._gains[name]).unsqueeze(0)
-            for name, value in self._normed(values).items()
-        }
+        named = {name: (value * self._gains[name]).unsqueeze(0) for name, value in values.items()}
         named |= {name: value.unsqueeze(0) for name, value in self._biases.items()}
         return self.narrow.forward_runs(named, inputs)[0]
 

@@ -47,9 +47,9 @@ from plantkit.pruners.schedules import Schedule, follow
 NARROW = 4.0
 #: Entries of the pruned network as a multiple of those that are kept of them in the end: of a new
 #: draw some do nothing.
-SPARE = 1.4
+SPARE = 2.0
 #: Least effect of an entry: change of the outputs over their standard deviation, to first order.
-LEAST_EFFECT = 0.0001
+LEAST_EFFECT = 0.0005
 #: Training images, besides all test images, on which the planted ticket is compared with the
 #: trained one.
 COMPARED = 2000
