@@ -106,7 +106,7 @@ def test_a_missing_file_is_told_with_what_lies_there(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"")
     with pytest.raises(UsageError, match=r"has no train-images-idx3-ubyte or .*; it holds holiday"):
         family("mnist", tmp_path).split(b"seed")
-    with pytest.raises(UsageError, match="there is no such directory"):
+    with pytest.raises(UsageError, match="no such directory; expected the files of MNIST"):
         family("mnist", tmp_path / "nowhere").split(b"seed")
 
 

@@ -169,6 +169,8 @@ class ImageFamily(Family):
                     f"directory with --data DIR, or in the variable {DATA_VARIABLE}"
                 )
             directory = Path(named)
+        if directory is not None and not directory.is_dir():
+            raise UsageError(f"{directory}: no such directory; expected the files of {self.source}")
         train, test = self.read(directory)
         if test is None:
             train, test = self.divide(train, generator(seed, "split"))

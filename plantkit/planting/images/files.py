@@ -119,14 +119,12 @@ def read_cifar(directory: Path) -> tuple[Images, Images]:
     """
     folder = directory / "cifar-10-batches-bin"
     folder = folder if folder.is_dir() else directory
-    missing = [
-        f"{name}.bin"
-        for name in (*_CIFAR_BATCHES, _CIFAR_TEST)
-        if not (folder / f"{name}.bin").is_file()
-    ]
+    names = [f"{name}.bin" for name in (*_CIFAR_BATCHES, _CIFAR_TEST)]
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise UsageError(
-            f"{folder}: has no {', '.join(missing)}; expected the binary version of CIFAR-10"
+            f"{folder}: has no {missing[0]}; expected the six .bin files of CIFAR-10's binary "
+            f"version"
             f"{_cifar_instead(directory)}"
         )
     batches = [_cifar_batch(folder / f"{name}.bin") for name in _CIFAR_BATCHES]
@@ -172,8 +170,6 @@ def _cifar_instead(directory: Path) -> str:
 
 def _instead(directory: Path) -> str:
     """Returns what a directory holds instead."""
-    if not directory.is_dir():
-        return ": there is no such directory"
     names = sorted(path.name for path in directory.iterdir())
     shown = ", ".join(ascii(name)[1:-1] for name in names[:5])
     return f"; it holds {shown}{', ...' if names[5:] else ''}" if names else "; it is empty"
