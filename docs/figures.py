@@ -36,6 +36,7 @@ AGREEMENT = ROOT / "docs/results/scoring-agreement.json"
 OVERLAPS = ROOT / "docs/results/overlap-masks.json"
 OVERLAPS_PRUNED = ROOT / "docs/results/overlap-pruners.json"
 FAMILIES = ROOT / "docs/results/families.json"
+IMAGE_SPEED = ROOT / "docs/results/image-speed.json"
 MARKED = re.compile(r"<!-- (\w+)((?: [^ <>]+)*) -->(.*?)<!-- / -->", re.DOTALL)
 SOURCES: dict[str, Callable[..., str]] = {}
 PUBLISHED = {"circle-3x100": 100, "relu-3x100": 2, "helix-3x100": 115}
@@ -413,6 +414,39 @@ def random_scores() -> str:
     """Returns the least and the greatest score of `random` on a challenge."""
     found = read(AGREEMENT)["random by challenge"].values()
     return f"{min(found):.1f} to {max(found):.1f}"
+
+
+# Speed
+
+
+@source
+def image_speed() -> str:
+    """Returns a table of how fast networks on images train; see `benchmarks/image_ratios.py`."""
+    cases = ("1 runs", "2 runs", "8 runs", "24 runs", "limit")
+    rows = [
+        (
+            f"`{name}`",
+            f"{found['pixels']}x{found['pixels']}",
+            f"{found['parameters']:,}",
+            f"{found['plain_ms']:.1f}",
+            *(f"{found[case]:.1f}" if case in found else "" for case in cases),
+        )
+        for name, found in read(IMAGE_SPEED)["networks"].items()
+    ]
+    head = "network | pixels | parameters | plain loop, ms | 1 run | 2 runs | 8 | 24 | limit"
+    return table(head, rows)
+
+
+@source
+def image_speed_load() -> str:
+    """Returns the load of the machine at the end of these measurements."""
+    return str(read(IMAGE_SPEED)["load"])
+
+
+@source
+def times_faster(name: str, case: str) -> str:
+    """Returns how many times faster a network on images trains; `_` in a case is a space."""
+    return f"{read(IMAGE_SPEED)['networks'][name][case.replace('_', ' ')]:.1f}"
 
 
 # Outputs of commands

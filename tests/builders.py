@@ -76,7 +76,7 @@ def tiny_problem(
 
 
 def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Challenge:
-    """Returns a challenge in memory on a residual network, whose labels are its ticket's outputs.
+    """Returns a challenge in memory on a residual network, whose labels come from its ticket.
 
     Args:
         network: another one.
@@ -88,7 +88,8 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
     ticket = Mask(network.connected(random_mask(network, share)))
     masked = {name: (value * ticket[name]).unsqueeze(0) for name, value in weights.items()}
     inputs = torch.randn(90, network.inputs, generator=torch.Generator().manual_seed(7))
-    targets = network.forward_runs(masked, inputs)[0].argmax(dim=1)
+    outputs = network.forward_runs(masked, inputs)[0]
+    targets = (outputs - outputs.mean(dim=0)).argmax(dim=1)
     data = Samples(inputs=inputs, targets=targets)
     task = task_of(network, "classification")
     return Challenge(
@@ -109,7 +110,13 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
         dense=Accuracies(strong=0.2, weak=0.9),
         weights=weights,
         train=data,
-        manifest={"data": {"noise": 0.0}, "planting": {"labels": "data"}},
+        manifest={
+            "family": "toy",
+            "network": network.to_json(),
+            "data": {"noise": 0.0, "train": 90, "test": 90},
+            "planting": {"method": "toy", "labels": "data"},
+            "protocol": {"training": {}},
+        },
         truth=Truth(ticket=ticket, test=data, planting_seed="", salt="00" * 16),
     )
 

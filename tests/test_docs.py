@@ -144,6 +144,13 @@ def test_a_bundle_is_checked_without_plantkit(monkeypatch, capsys):
     assert recomputed == pytest.approx(stated, abs=1e-9)
 
 
+def test_the_page_on_networks_prints_what_it_says(capsys):
+    [code] = blocks("docs/networks.md")
+    exec(compile(code, "networks.md", "exec"), {})
+    [shown] = re.findall(r"```text\n(.*?)```", (ROOT / "docs/networks.md").read_text(), re.DOTALL)
+    assert capsys.readouterr().out == shown
+
+
 def test_the_page_on_python_runs_from_top_to_bottom(monkeypatch):
     monkeypatch.chdir(ROOT)
     names: dict[str, object] = {}

@@ -57,7 +57,8 @@ def written_out(
     passed: list[Tensor] = values[1:]  # by each step, to the values that it reads
 
     def backpropagate(inputs: Tensor, targets: Tensor) -> None:
-        values[0] = merged(inputs.unflatten(2, plan[0].given).permute(1, 3, 4, 0, 2))
+        images = inputs.view(*inputs.shape[:2], *plan[0].given)
+        values[0] = merged(images.permute(1, 3, 4, 0, 2))
         for number, (placed, kernel) in enumerate(zip(plan, kernels, strict=True), start=1):
             values[number] = kernel.forward(*(values[source] for source in placed.reads))
         deltas = {len(plan): task.loss_gradient(values[-1], targets)}
@@ -135,7 +136,7 @@ class _GlobalMean(Kernel):
         self._runs = runs
 
     def forward(self, *given: Tensor) -> Tensor:
-        means = given[0].mean((2, 3)).unflatten(1, (self._runs, -1))
+        means = given[0].mean((2, 3)).view(len(given[0]), self._runs, -1)
         return means.transpose(0, 1).contiguous()
 
     def backward(self, delta: Tensor) -> Tensor:
@@ -152,7 +153,8 @@ class _Flatten(Kernel):
         return pixels.permute(3, 0, 4, 1, 2).flatten(2).contiguous()
 
     def backward(self, delta: Tensor) -> Tensor:
-        return merged(delta.unflatten(2, self._given).permute(1, 3, 4, 0, 2))
+        pixels = delta.view(*delta.shape[:2], *self._given)
+        return merged(pixels.permute(1, 3, 4, 0, 2))
 
 
 class _Shortcut(Kernel):

@@ -28,11 +28,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from plantkit.networks import channels
 from plantkit.networks.backpropagation import written_out
-from plantkit.networks.execution import ImageModule, Runs, execute
+from plantkit.networks.execution import (
+    EPSILON,
+    ImageModule,
+    Normalisation,
+    Runs,
+    execute,
+)
 from plantkit.networks.network import (
     Backpropagation,
     Network,
@@ -122,8 +128,10 @@ class ImageNetwork(Network):
         return _wiring(self.plan)
 
     def preceding(self, layer: int) -> int | None:
-        """Returns the layer that made what `layer` reads, along the main path."""
-        return _preceding(self.plan)[layer]
+        return _main_path(self.plan)[layer][0]
+
+    def main_layer(self, layer: int) -> int:
+        return _main_path(self.plan)[layer][1]
 
     def empty_module(self) -> ImageModule:
         return ImageModule(self.plan)
@@ -147,15 +155,29 @@ class ImageNetwork(Network):
         return 2
 
     def settled(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> dict[str, Tensor]:
-        runs = Runs(parameters, in_training=True)
-        with torch.no_grad():
-            execute(self.plan, runs.image(inputs[:SETTLING_SAMPLES], self.image), runs)
         found = dict(parameters)
-        for layer, (mean, scale) in runs.statistics.items():
+        for layer, (mean, scale) in self._statistics(parameters, inputs).items():
             weight, bias = parameters[weight_name(layer)], parameters[bias_name(layer)]
             found[weight_name(layer)] = weight * scale.view(*scale.shape, 1, 1, 1)
             found[bias_name(layer)] = bias - mean * scale
         return found
+
+    def take_statistics(self, module: nn.Module, inputs: Tensor) -> None:
+        parameters = {name: value.unsqueeze(0) for name, value in module.named_parameters()}
+        for layer, (mean, scale) in self._statistics(parameters, inputs).items():
+            normalisation = module.get_submodule(f"layers.{layer}.normalisation")
+            assert isinstance(normalisation, Normalisation)
+            normalisation.running_mean.copy_(mean[0])
+            normalisation.running_var.copy_((scale[0].pow(-2) - EPSILON).clamp_min(0))
+
+    def _statistics(
+        self, parameters: Mapping[str, Tensor], inputs: Tensor
+    ) -> Mapping[int, tuple[Tensor, Tensor]]:
+        """Returns, by normalised layer, means and 1/sqrt(variance + epsilon), (runs, channels)."""
+        runs = Runs(parameters, in_training=True)
+        with torch.no_grad():
+            execute(self.plan, runs.image(inputs[:SETTLING_SAMPLES], self.image), runs)
+        return runs.statistics
 
     def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
         found = on_paths(self.plan, mask)
@@ -208,14 +230,18 @@ def _plan(network: ImageNetwork) -> tuple[Placed, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _preceding(plan: tuple[Placed, ...]) -> tuple[int | None, ...]:
-    """Returns, for each layer, the one that made what it reads; None for the image."""
-    makers: list[int | None] = [None]
-    found = []
+def _main_path(plan: tuple[Placed, ...]) -> list[tuple[int | None, int]]:
+    """Returns, for each layer, the one that made what it reads and the one that it is added to."""
+    makers: list[int | None] = [None]  # of each value; None for the image
+    found: list[tuple[int | None, int]] = []
     for each in plan:
         maker = makers[each.reads[0]]
         if each.layer is not None:
-            found.append(maker)
+            found.append((maker, each.layer))
             maker = each.layer
+        for added in each.reads[1:]:
+            side = plan[added - 1].layer if added else None
+            if side is not None and maker is not None:
+                found[side] = (found[side][0], maker)
         makers.append(maker)
-    return tuple(found)
+    return found

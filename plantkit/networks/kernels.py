@@ -118,7 +118,7 @@ class Unrolled(Layer):
         self._made, self._read = (*pixels_made, made), (*pixels_read, read)
         self._unrolled = self.weight.new_zeros(self.runs, *self._made, *self._read)
         everything = slice(None)
-        self._pieces = [
+        self._pieces: list[tuple[tuple[slice | int, ...], tuple[slice, ...]]] = [
             ((everything, row, column, everything, *image), (everything, everything, *kernel))
             for row, column in itertools.product(*map(range, pixels_made))
             for image, kernel in [_window(step, (row, column), pixels_read)]
@@ -131,7 +131,7 @@ class Unrolled(Layer):
         self._matrix = self._unrolled.view(self.runs, math.prod(self._made), -1)
         self._units = flat(given[0], self.runs)
         made = torch.bmm(self._units, self._matrix.transpose(1, 2))
-        pixels = made.unflatten(2, self._made).permute(1, 2, 3, 0, 4)
+        pixels = made.view(*made.shape[:2], *self._made).permute(1, 2, 3, 0, 4)
         return merged(pixels + self.bias if self._has_bias else pixels)
 
     def backward(self, delta: Tensor) -> Tensor:
@@ -144,7 +144,8 @@ class Unrolled(Layer):
         for place, entries in self._pieces:
             kernel[entries].add_(found[place])
         passed = torch.bmm(units, self._matrix)
-        return merged(passed.unflatten(2, self._read).permute(1, 2, 3, 0, 4))
+        pixels = passed.view(*passed.shape[:2], *self._read)
+        return merged(pixels.permute(1, 2, 3, 0, 4))
 
 
 class Normalised(Layer):
@@ -197,7 +198,8 @@ def merged(pixels: Tensor) -> Tensor:
 
 def split(value: Tensor, runs: int) -> Tensor:
     """Returns a value of channels as (n, height, width, runs, channels)."""
-    return value.permute(0, 2, 3, 1).unflatten(3, (runs, -1))
+    pixels = value.permute(0, 2, 3, 1)
+    return pixels.view(*pixels.shape[:3], runs, -1)
 
 
 def flat(value: Tensor, runs: int) -> Tensor:

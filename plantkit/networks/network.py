@@ -121,22 +121,23 @@ class Network(ABC):
         """
         return dict(parameters)
 
-    def path_module(self) -> nn.Module:
-        """Returns the module that `connected` follows paths through.
+    def take_statistics(self, module: nn.Module, inputs: Tensor) -> None:  # noqa: B027
+        """Gives a module of this network the statistics that `settled` uses.
 
-        With positive inputs, positive weights and no biases, its outputs must have a positive
-        derivative by every weight that lies on a path. ReLU is fine; a max pooling is not.
+        Args:
+            inputs: (n, inputs), of the training data.
         """
-        return self.empty_module()
 
     def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Returns the kept parameters, as bool tensors, that lie on a path through the network.
 
         A path leads from an input to an output over kept weights. A bias lies on the paths of
-        its unit. The default counts paths in float64: there must be fewer than 1e308.
+        its unit. The default counts paths in float64: there must be fewer than 1e308. With
+        positive inputs, positive weights and no biases, outputs must have a positive derivative
+        by every weight on a path. ReLU is fine; a max pooling is not.
         """
         with torch.device("meta"):
-            module = self.path_module()
+            module = self.empty_module()
         weights, biases = {}, {}
         for name, shape in self.shapes.items():
             if len(shape) > 1:
@@ -208,8 +209,18 @@ class Network(ABC):
         return range(len({layer_of(name) for name in self.shapes}))
 
     def preceding(self, layer: int) -> int | None:
-        """Returns the layer whose outputs `layer` reads; None for the inputs."""
+        """Returns the layer whose outputs `layer` reads; None for the inputs.
+
+        With shortcuts it is the last one that is added, on the main path.
+        """
         return layer - 1 if layer else None
+
+    def main_layer(self, layer: int) -> int:
+        """Returns the layer whose outputs those of `layer` are added to.
+
+        It is `layer` itself on the main path, where a network without shortcuts has all layers.
+        """
+        return layer
 
     @property
     def depth(self) -> int:

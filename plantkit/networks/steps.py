@@ -141,7 +141,7 @@ def placed(image: Size, steps: Sequence[Step]) -> tuple[Placed, ...]:
     sizes = [image]
     reads: list[tuple[int, ...]] = []
     for number, step in enumerate(steps, start=1):
-        sources = (number - 1 if step.source is None else step.source,)
+        sources: tuple[int, ...] = (number - 1 if step.source is None else step.source,)
         if isinstance(step, Shortcut):
             sources = (*sources, step.added)
         if not all(0 <= source < number for source in sources):
@@ -162,16 +162,16 @@ def placed(image: Size, steps: Sequence[Step]) -> tuple[Placed, ...]:
     last = {source: number for number, sources in enumerate(reads) for source in sources}
     found: list[Placed] = []
     layers = 0
-    for number, (step, sources) in enumerate(zip(steps, reads, strict=True)):
+    for number, (step, read) in enumerate(zip(steps, reads, strict=True)):
         has_layer = isinstance(step, Convolution | Linear)
         found.append(
             Placed(
                 step=step,
-                reads=sources,
-                given=sizes[sources[0]],
+                reads=read,
+                given=sizes[read[0]],
                 size=sizes[number + 1],
                 layer=layers if has_layer else None,
-                unread=tuple({source for source in sources if last[source] == number}),
+                unread=tuple({source for source in read if last[source] == number}),
             )
         )
         layers += has_layer

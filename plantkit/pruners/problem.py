@@ -30,9 +30,20 @@ class Problem:
         density: the requested density, in (0, 1].
         seed: the seed of this run; the same seed must give the same mask.
         recipe: the training recipe that scores the mask's weak performance.
+        is_trained: whether the weights come from training; see `module`.
     """
 
-    __slots__ = ("_train", "_weights", "density", "name", "network", "recipe", "seed", "task")
+    __slots__ = (
+        "_train",
+        "_weights",
+        "density",
+        "is_trained",
+        "name",
+        "network",
+        "recipe",
+        "seed",
+        "task",
+    )
 
     def __init__(
         self,
@@ -45,6 +56,7 @@ class Problem:
         density: float,
         seed: int = 0,
         recipe: Recipe | None = None,
+        is_trained: bool = False,
     ) -> None:
         self.name = name
         self.network = network
@@ -52,6 +64,7 @@ class Problem:
         self.density = density
         self.seed = seed
         self.recipe = Recipe() if recipe is None else recipe
+        self.is_trained = is_trained
         self._weights = {key: weights[key].detach().clone() for key in network.shapes}
         self._train = Samples(inputs=train.inputs.clone(), targets=train.targets.clone())
 
@@ -83,8 +96,15 @@ class Problem:
         return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
     def module(self) -> nn.Module:
-        """Returns a fresh torch module of the network with its initial weights."""
-        return build_module(self.network, self._weights)
+        """Returns a fresh torch module of the network with its weights.
+
+        Batch normalisation is the identity there for initial weights; for trained ones it has the
+        statistics of the training data.
+        """
+        module = build_module(self.network, self._weights)
+        if self.is_trained:
+            self.network.take_statistics(module, self._train.inputs)
+        return module
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Returns the task's mean loss (): cross entropy, or mean squared error."""
@@ -136,8 +156,13 @@ class Problem:
         """Returns the same problem for another density and seed."""
         return self._replaced(density=density, seed=seed)
 
-    def with_weights(self, weights: Mapping[str, Tensor]) -> Problem:
-        """Returns the same problem with other weights in place of the initial ones.
+    def with_weights(
+        self, weights: Mapping[str, Tensor], *, trained: bool | None = None
+    ) -> Problem:
+        """Returns the same problem with other weights in place of its own.
+
+        Args:
+            trained: whether they come from training; as it was before if None.
 
         Raises:
             ValueError: a parameter is missing or has another shape.
@@ -146,7 +171,8 @@ class Problem:
             found = tuple(weights[name].shape) if name in weights else None
             if found != shape:
                 raise ValueError(f"weights of {name!r} have shape {found}; expected {shape}")
-        return self._replaced(weights=weights)
+        is_trained = self.is_trained if trained is None else trained
+        return self._replaced(weights=weights, is_trained=is_trained)
 
     def full_mask(self) -> Mask:
         """Returns the mask that keeps every parameter."""

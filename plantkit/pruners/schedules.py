@@ -72,7 +72,7 @@ def follow(
     if rewind:
         samples, recipe = len(problem.train), problem.recipe
         early = problem.fit(problem.full_mask(), last_step=min(rewind, recipe.steps(samples)))
-        problem = problem.with_weights(early)
+        problem = problem.with_weights(early, trained=True)
         rewind = min(rewind, replace(recipe, epochs=epochs).steps(samples))
     if schedule is Schedule.SINGLE:
         return select(saliency(problem), problem.budget, scope=scope)
@@ -88,7 +88,8 @@ def follow(
         budget = max(problem.budget, budget_of(share, problem.network.total))
         if finished == rounds:
             share, budget = problem.density, problem.budget
-        scored = problem.with_weights(weights).at(density=share, seed=problem.seed)
+        trained = problem.is_trained or schedule is Schedule.MULTISHOT
+        scored = problem.with_weights(weights, trained=trained).at(density=share, seed=problem.seed)
         scores = _below(saliency(scored), mask, gone)
         mask = narrow(mask, scores, budget, final=problem.budget, scope=scope)
         gone = {name: count + ~mask[name] for name, count in gone.items()}

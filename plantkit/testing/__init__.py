@@ -10,8 +10,8 @@
 processes. What looks inside such a process (`plantkit.isolation.observing`) runs next to the
 pruner, which could lie to it: the checks find mistakes, not cheats. Scores do not rest on them.
 
-Problems are of both kinds of networks, multilayer perceptrons and convolutions. Another kind adds
-its problems to `plantkit.testing.problems` and its checks to `plantkit.testing.checks`.
+Problems are of all kinds of networks: perceptrons, convolutional and residual ones. Another kind
+adds its problems to `plantkit.testing.problems` and its checks to `plantkit.testing.checks`.
 """
 
 from __future__ import annotations

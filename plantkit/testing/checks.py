@@ -145,12 +145,16 @@ def _check(
 
 
 def _gives_masks(
-    name: str, description: str, *problems: str, density: float = _USUAL.density
+    name: str,
+    description: str,
+    *problems: str,
+    density: float = _USUAL.density,
+    needs: tuple[str, ...] = (),
 ) -> None:
     """Adds a check that a pruner gives a valid mask for each of `problems`."""
     own = {problem for problem in problems if problem.endswith("-regression")}
 
-    @_check(name, description, "regression" if own else "budget")
+    @_check(name, description, "regression" if own else "budget", *needs)
     def _(subject: Subject) -> None:
         for problem in problems:
             subject.see(Call(density=density), problem=problem)
@@ -365,6 +369,13 @@ _gives_masks(
     "a network with 3x3 convolutions, on images given flat",
     "convolution",
     "convolution-regression",
+)
+_gives_masks(
+    "residual",
+    "a residual network with batch normalisation, whose layers are no chain",
+    "residual",
+    "residual-regression",
+    needs=("convolution",),
 )
 _gives_masks("time-limit", "a challenge's size within the time limit", "full-size", density=0.1)
 

@@ -12,13 +12,15 @@ from functools import partial
 import torch
 
 from plantkit.errors import UnknownNameError
-from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec
+from plantkit.networks import ConvolutionSpec, Network, PerceptronSpec, ResidualSpec
 from plantkit.networks.tasks import TaskKind, make_task
 from plantkit.networks.training import Recipe, Samples
 from plantkit.pruners.problem import Problem
 
 # 6x6 pixels are pooled to 3x3, then to 1x1.
 _CONVOLUTION = ConvolutionSpec(image=(1, 6, 6), blocks=((2, 2), (3,)), hidden=(4,), outputs=3)
+# A block with an identity shortcut and one with a 1x1 convolution; 4x4 pixels become 2x2.
+_RESIDUAL = ResidualSpec(image=(1, 4, 4), stages=((2, 1, 1), (3, 1, 2)), outputs=3)
 _RECIPE = Recipe(epochs=1, batch_size=32, learning_rate=0.001)
 
 
@@ -91,5 +93,7 @@ _PROBLEMS: dict[str, Callable[..., Problem]] = {
     "deep-narrow": partial(_CLASSES, widths=(2, *[2] * 18, 2), scale=0.005),
     "convolution": partial(_CLASSES, network=_CONVOLUTION),
     "convolution-regression": partial(_VALUES, network=_CONVOLUTION),
+    "residual": partial(_CLASSES, network=_RESIDUAL),
+    "residual-regression": partial(_VALUES, network=_RESIDUAL),
     "full-size": partial(_CLASSES, widths=(2, 100, 100, 100, 4), samples=1000),
 }

@@ -94,32 +94,43 @@ class PhewPruner:
 
     def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
         problem = problem.at(density=density, seed=seed)
-        generator, layers = problem.generator, list(problem.network.layers)
-        sizes = problem.weights
-        kernels = by_channels([sizes[f"layers.{layer}.weight"].abs() for layer in layers])
+        generator, network, sizes = problem.generator, problem.network, problem.weights
+        chain = [layer for layer in network.layers if network.main_layer(layer) == layer]
+        kernels = by_channels([sizes[f"layers.{layer}.weight"].abs() for layer in chain])
         magnitudes = [kernel.sum(dim=2) for kernel in kernels]
         reverse = [matrix.T for matrix in reversed(magnitudes)]
+        # Where in a walk the channels are that a layer makes; None for the inputs.
+        place_of: dict[int | None, int] = {None: 0}
+        place_of |= {layer: place for place, layer in enumerate(chain, start=1)}
+        shortcuts = [
+            (layer, place_of[network.preceding(layer)], place_of[network.main_layer(layer)])
+            for layer in network.layers
+            if layer not in place_of
+        ]
         kept = {
-            name: torch.zeros(shape, dtype=torch.bool)
-            for name, shape in problem.network.shapes.items()
+            name: torch.zeros(shape, dtype=torch.bool) for name, shape in network.shapes.items()
         }
         left, idle = problem.budget, 0
         while idle < PATIENCE:
             forwards = walk(magnitudes, WALKS, generator)
             backwards = list(reversed(walk(reverse, WALKS, generator)))
-            walked = [
-                (visited, entries_walked(kernels, visited, generator))
-                for visited in (forwards, backwards)
-            ]
+            walked = []
+            for visited in (forwards, backwards):
+                entries = entries_walked(kernels, visited, generator)
+                along = list(zip(chain, entries, visited[1:], strict=True))
+                for layer, start, end in shortcuts:
+                    matrix = by_channels([sizes[f"layers.{layer}.weight"].abs()])
+                    (entry,) = entries_walked(matrix, [visited[start], visited[end]], generator)
+                    along.append((layer, entry, visited[end]))
+                walked.append(along)
             before = left
             for index in range(WALKS):
-                for visited, places in walked:
+                for along in walked:
                     steps = []
-                    for layer in layers:
-                        steps.append((f"layers.{layer}.weight", int(places[layer][index])))
+                    for layer, entry, units in along:
+                        steps.append((f"layers.{layer}.weight", int(entry[index])))
                         if self.biases:
-                            unit = int(visited[layer + 1][index])
-                            steps.append((f"layers.{layer}.bias", unit))
+                            steps.append((f"layers.{layer}.bias", int(units[index])))
                     new = [(name, place) for name, place in steps if not kept[name].view(-1)[place]]
                     for name, place in new[:left]:
                         kept[name].view(-1)[place] = True

@@ -18,7 +18,8 @@ References:
     arXiv 2006.05467.
 
 Differs from the paper: biases are prunable and scored. With layerwise scope every layer
-follows the schedule by itself.
+follows the schedule by itself. Batch normalisation is the identity here, as it is in the paper's
+code before training, also where a schedule has trained the weights.
 """
 
 from collections.abc import Iterable, Mapping
@@ -67,7 +68,7 @@ class SynflowPruner(SaliencyPruner):
     def saliency(self, problem: Problem, *, seed: int) -> dict[str, torch.Tensor]:
         """Returns the saliencies of the last round, from which `prune` makes the last choice."""
         network = problem.network
-        module = problem.module().double()
+        module = problem.with_weights(problem.weights, trained=False).module().double()
         kept = {name: torch.ones(shape, dtype=torch.bool) for name, shape in network.shapes.items()}
         gone = {
             name: torch.zeros(shape, dtype=torch.float64) for name, shape in network.shapes.items()

@@ -86,3 +86,16 @@ def test_walks_through_convolutions_lie_on_paths():
     assert mask.kept == budget
     assert all(bool(mask[f"layers.{layer}.weight"].any()) for layer in problem.network.layers)
     assert not any(bool(mask[f"layers.{layer}.bias"].any()) for layer in problem.network.layers)
+
+
+def test_walks_through_shortcuts_take_their_weights_along():
+    problem = make_problem("residual")
+    network, budget = problem.network, 30
+    mask = PhewPruner(biases=False).prune(problem, budget / network.total, seed=0)
+    assert mask.kept == budget
+    effective = connectivity(network, mask).effective_density * network.total
+    assert round(effective) > budget - 7  # a walk takes seven steps, one of them a shortcut's
+    # Whatever channels the shortcut leads from and to, walks have been there.
+    for end, start in mask["layers.5.weight"][:, :, 0, 0].nonzero().tolist():
+        assert bool(mask["layers.4.weight"][end].any())
+        assert bool(mask["layers.3.weight"][:, start].any())

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from plantkit.networks import Network, flatten, unflatten
+from plantkit.networks import Network, flatten, graph, training, unflatten
+from plantkit.networks.backpropagation import written_out
 from plantkit.networks.convolution import ConvolutionSpec
 from plantkit.networks.graph import CutNetwork
 from plantkit.networks.masks import Mask
@@ -25,7 +26,8 @@ from plantkit.networks.steps import (
     Step,
 )
 from plantkit.networks.tasks import Classification, Regression
-from plantkit.networks.training import Recipe, Run, trace, train
+from plantkit.networks.training import Recipe, Run, Workload, evaluate, plan, trace, train
+from plantkit.networks.training.groups import most_runs
 
 KINDS = ("classification", "regression")
 RECIPE = Recipe(epochs=2, batch_size=8, learning_rate=0.01)
@@ -339,3 +341,52 @@ def test_training_follows_autograd_and_plain_adam(name, kind):
     torch.testing.assert_close(moved[clear], -0.01 * expected[clear].sign(), rtol=1e-2, atol=1e-5)
     assert not moved[~flatten(network, run.mask)].any()
     assert unflatten(network, moved).keys() == network.shapes.keys()
+
+
+# --- batches
+
+
+def test_a_batch_is_bounded_by_what_the_layers_make():
+    digits = ConvolutionSpec(image=(1, 8, 8), blocks=((16,), (32,)), outputs=10)
+    assert 8 <= most_runs(digits, 32, "cpu") < most_runs(digits, 32, "cuda")
+    # Parameters of 20 runs of this one would fit, what it makes of a batch would not.
+    large = ResidualSpec(image=(3, 32, 32), stages=((16, 3, 1), (32, 3, 2)), outputs=10)
+    assert training.BATCH_PARAMETERS["cuda"] / large.total > 20 * most_runs(large, 1000, "cuda")
+    for device in ("cpu", "cuda"):
+        for network, batch in ((digits, 32), (digits, 1000), (large, 32), (large, 1000)):
+            runs = most_runs(network, batch, device)
+            made = runs * batch * network.activations
+            assert runs == 1 or made <= training.BATCH_ACTIVATIONS[device]
+            assert runs * network.total <= 1 << 26
+    masks = [Mask.full(large)] * 3
+    groups = plan([Workload(spec=large, masks=masks, batch_size=32)])
+    assert [len(group.runs) for group in groups] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1e9, 2), (1, 1)])
+def test_a_run_is_trained_twice_only_where_another_could_train_with_it(most, expected, monkeypatch):
+    monkeypatch.setitem(training.BATCH_ACTIVATIONS, "cpu", most)
+    trained = []
+
+    def spy(plan, task, parameters, gradients):
+        trained.append(len(parameters["layers.0.weight"]))
+        return written_out(plan, task, parameters, gradients)
+
+    monkeypatch.setattr(graph, "written_out", spy)
+    data, task = random_samples(PLAIN, "regression", 9), task_of(PLAIN, "regression")
+    train(PLAIN, task, data, runs_of(PLAIN, 1), RECIPE)
+    assert trained == [expected]
+
+
+def test_evaluation_takes_fewer_samples_of_a_network_that_makes_much(monkeypatch):
+    seen = []
+
+    def spy(self, parameters, inputs):
+        seen.append(len(inputs))
+        return inputs.new_zeros(1, len(inputs), self.outputs)
+
+    monkeypatch.setattr(graph.ImageNetwork, "forward_runs", spy)
+    large = ConvolutionSpec(image=(1, 64, 64), blocks=((64, 64),), outputs=2)
+    evaluate(large, torch.zeros(1, large.total), torch.zeros(200, large.inputs))
+    assert sum(seen) == 200
+    assert max(seen) * large.activations <= 1 << 26 < 200 * large.activations

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
-from builders import random_mask, random_weights, tiny_problem
+from builders import random_mask, random_samples, random_weights, task_of, tiny_problem
+from plain_images import NORMALISED, normalised
 
+from plantkit import SaliencyPruner
 from plantkit.errors import MaskError
 from plantkit.networks import flatten
 from plantkit.networks.masks import Mask
@@ -214,3 +218,62 @@ def test_other_weights_are_scored_and_trained_from():
         problem.with_weights(doubled | {"layers.0.weight": torch.ones(2, 2)})
     with pytest.raises(ValueError, match="have shape None"):
         problem.with_weights({})
+
+
+# --- batch normalisation
+
+
+def normalised_problem() -> Problem:
+    return Problem(
+        name="images",
+        network=NORMALISED,
+        task=task_of(NORMALISED, "classification"),
+        weights=random_weights(NORMALISED),
+        train=random_samples(NORMALISED, "classification", 40),
+        density=0.4,
+        recipe=Recipe(epochs=2, batch_size=8, learning_rate=0.01),
+    )
+
+
+def test_trained_weights_bring_the_statistics_of_the_training_data():
+    problem = normalised_problem()
+    trained = problem.fit(problem.full_mask())
+    inputs = problem.train.inputs
+    fresh = problem.with_weights(trained).module()
+    torch.testing.assert_close(fresh(inputs), normalised(trained, inputs, False))
+    ended = problem.with_weights(trained, trained=True)
+    expected = normalised(trained, inputs, True)  # all training data are one batch
+    torch.testing.assert_close(ended.module()(inputs), expected, rtol=1e-4, atol=1e-4)
+    # Of a few samples, too: the statistics stay.
+    torch.testing.assert_close(ended.module()(inputs[:2]), expected[:2], rtol=1e-4, atol=1e-4)
+    # It stays so for another density, and masked weights get their own statistics.
+    masked = {name: value * (value > 0) for name, value in trained.items()}
+    other = ended.at(density=0.1, seed=3).with_weights(masked)
+    expected = normalised(masked, inputs, True)
+    torch.testing.assert_close(other.module()(inputs), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [False]),
+        ({"schedule": "iterated", "rounds": 2}, [False, False]),
+        ({"schedule": "multishot", "rounds": 2, "epochs": 1}, [True, True]),
+        ({"rewind": 3}, [True]),
+        ({"schedule": "iterated", "rounds": 2, "rewind": 3}, [True, True]),
+    ],
+)
+def test_schedules_say_which_weights_are_trained(options, expected):
+    seen = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Watching(SaliencyPruner):
+        name = "watching"
+
+        def saliency(self, problem, *, seed):
+            seen.append(problem.is_trained)
+            return {name: value.abs() for name, value in problem.weights.items()}
+
+    problem = normalised_problem()
+    Watching(**options).prune(problem, problem.density, seed=0)
+    assert seen == expected

@@ -76,7 +76,7 @@ def test_usage_errors(audit, arguments, message):
 def test_a_bundle_says_itself_how_it_was_planted(audit, tiny_challenges):
     outcome = audit(tiny_challenges / "relu-3x8", "--depth", "4")
     assert outcome.code == 2
-    assert "leave the planting, the dials, the depth and the width out" in outcome.err
+    assert "the depth, the width and the network out" in outcome.err
 
 
 def test_a_directory_that_is_no_bundle(audit, tmp_path):

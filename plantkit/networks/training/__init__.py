@@ -10,7 +10,13 @@ steps, `trainer` does the rest; `accuracy` measures masks, in the processes of `
 """
 
 from plantkit.networks.training.engine import train_group
-from plantkit.networks.training.groups import BATCH_PARAMETERS, Device, Workload, plan
+from plantkit.networks.training.groups import (
+    BATCH_ACTIVATIONS,
+    BATCH_PARAMETERS,
+    Device,
+    Workload,
+    plan,
+)
 from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
 from plantkit.networks.training.trainer import (
     evaluate,
@@ -20,6 +26,7 @@ from plantkit.networks.training.trainer import (
 )
 
 __all__ = [
+    "BATCH_ACTIVATIONS",
     "BATCH_PARAMETERS",
     "Device",
     "Recipe",

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from plantkit.networks import Network, bias_name, flatten, weight_name
+from plantkit.networks.layouts import has_channels, layer_names
 from plantkit.networks.masks import Mask
-from plantkit.reports.layouts import has_channels, layer_names
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.records import Record
 

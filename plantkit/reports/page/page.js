@@ -205,10 +205,11 @@
     const strokes = (what, dead, look) => {
       const mine = visible.filter((edge) => edge.what === what && edge.dead === dead);
       pen.strokeStyle = colour(what);
-      pen.globalAlpha = look.alpha * (mine.length > 3000 ? 0.35 : 1);
+      const crowd = Math.min(3, Math.max(1, Math.sqrt(mine.length / 300))); // many lines: finer ones
+      pen.globalAlpha = look.alpha / crowd;
       pen.setLineDash(look.dash || []);
       for (const [least, most, factor] of [[1, 1, 1], [2, 4, 1.6], [5, Infinity, 2.4]]) {
-        pen.lineWidth = look.width * factor;
+        pen.lineWidth = (look.width * factor) / crowd;
         pen.beginPath();
         for (const edge of mine) {
           if (edge.entries < least || edge.entries > most) continue;

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from plantkit.networks import Network, bias_name, weight_name
+from plantkit.networks.layouts import column_names
 from plantkit.networks.masks import Mask
-from plantkit.reports.layouts import column_names
 from plantkit.reports.pictures import BLUE, GREEN, GREY, INK, ORANGE, load_altair
 
 if TYPE_CHECKING:
@@ -64,26 +64,30 @@ def draw_network(
         .mark_rule(color=GREY, strokeWidth=0.8, strokeDash=[1, 3], aria=False)
         .encode(**ends)
     )
-    lines = [
-        alt.Chart(alt.Data(values=[edge for edge in edges if edge["edge"] == kind]))
-        .mark_rule(opacity=EDGES[kind][2], aria=False)
-        .encode(
-            **ends,
-            strokeWidth=alt.StrokeWidth(
-                "entries:Q",
-                legend=None,
-                scale=alt.Scale(
-                    domain=[1, 9], range=[EDGES[kind][1], 3 * EDGES[kind][1]], clamp=True
+    lines = []
+    for kind in kinds:
+        _, width, opacity = EDGES[kind]
+        mine = [edge for edge in edges if edge["edge"] == kind]
+        crowd = min(3.0, max(1.0, (len(mine) / 300) ** 0.5))  # many lines: finer ones
+        lines.append(
+            alt.Chart(alt.Data(values=mine))
+            .mark_rule(opacity=opacity / crowd, aria=False)
+            .encode(
+                **ends,
+                strokeWidth=alt.StrokeWidth(
+                    "entries:Q",
+                    legend=None,
+                    scale=alt.Scale(
+                        domain=[1, 9], range=[width / crowd, 3 * width / crowd], clamp=True
+                    ),
                 ),
-            ),
-            color=alt.Color(
-                "edge:N",
-                scale=alt.Scale(domain=kinds, range=[EDGES[kind][0] for kind in kinds]),
-                legend=alt.Legend(orient="bottom", title=None) if mask is not None else None,
-            ),
+                color=alt.Color(
+                    "edge:N",
+                    scale=alt.Scale(domain=kinds, range=[EDGES[kind][0] for kind in kinds]),
+                    legend=alt.Legend(orient="bottom", title=None) if mask is not None else None,
+                ),
+            )
         )
-        for kind in kinds
-    ]
     units = _units(network, ticket)
     dots = [
         alt.Chart(alt.Data(values=[unit for unit in units if unit["used"] is used]))

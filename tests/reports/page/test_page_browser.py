@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from builders import image_challenge
 
+from plantkit.networks.layouts import layer_names
 from plantkit.networks.masks import overlap
 from plantkit.reports.page import render_page
+from plantkit.scoring.layers import count_layers
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("vl_convert")
@@ -119,6 +122,43 @@ def test_the_reader_picks_who_is_drawn(open_page):
         sync_api.expect(lines).to_have_count(0)
         tab.locator("[data-pick=first]").click()
         sync_api.expect(lines).to_have_count(3)
+
+
+def test_a_network_on_images_counts_what_the_masks_hold(browser, build, tmp_path):
+    challenge = image_challenge()
+    network, ticket = challenge.network, challenge.truth.ticket
+    built = build(challenge)
+    path = tmp_path / "images.html"
+    page = render_page(built, {challenge.digest: ticket})
+    path.write_text(page, encoding="utf-8", newline="\n")
+    [record] = [
+        one
+        for one in built.records
+        if one.pruner == "random" and one.seed == 1 and one.is_planted_density
+    ]
+    mask = built.masks[record.mask_sha256]
+    tab = browser.new_page(viewport={"width": 360, "height": 800}, offline=True)
+    complaints: list[str] = []
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.goto(path.as_uri())
+    tab.locator("#net-pruner").select_option(label="random")
+    tab.locator("#net-seed").select_option(label="1")
+    sync_api.expect(tab.locator("#net-summary")).to_contain_text("random on toy-images")
+    sync_api.expect(tab.locator("#net-summary")).to_contain_text("seed 1")
+    rows = tab.locator("#net-counts tbody tr")
+    found = {
+        row.locator("th").inner_text(): row.locator("td").all_text_contents() for row in rows.all()
+    }
+    layers = count_layers(network, mask, ticket)
+    assert list(found)[:-1] == layer_names(network)
+    assert list(found)[5] == "6: 8 to 12 channels, 1x1"
+    for cells, layer in zip(found.values(), layers, strict=False):
+        missed, wrong = layer.ticket - layer.found, layer.kept - layer.found
+        assert list(map(int, cells[:4])) == [layer.ticket, layer.found, missed, wrong]
+        assert int(cells[4]) + int(cells[5]) == layer.connected
+    assert tab.evaluate("document.documentElement.scrollWidth") == 360
+    tab.close()
+    assert complaints == []
 
 
 def test_the_network_counts_what_the_masks_hold(open_page, evaluation, circle):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plantkit.networks import Network, weight_name
+from plantkit.networks.network import Network, weight_name
 
 
 def column_names(network: Network) -> list[str]:
