@@ -221,6 +221,14 @@ def test_charts_that_do_not_exist(evaluation):
 
 
 class TestShow:
+    def test_a_challenge_on_images_is_shown_and_listed(self, plantkit_cli):
+        shown = plantkit_cli("show", "digits-lenet")
+        assert shown.code == 0, shown
+        words = " ".join(shown.out.split())
+        label = pk.load_challenge("digits-lenet", truth=False).network.label
+        assert f"convolution on 1x8x8: {label}, 5 layers of parameters" in words
+        assert "convolution on 1x8x8" in plantkit_cli("list", "challenges").out
+
     def test_a_picture_with_the_ticket(self, plantkit_cli, tiny_challenges, tmp_path):
         path = tmp_path / "circle.svg"
         shown = plantkit_cli(

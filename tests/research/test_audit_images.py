@@ -147,9 +147,9 @@ def test_a_ticket_of_larger_values_is_found_and_one_of_untouched_values_is_not(s
         samples = [sample(spec, rng, factor) for _ in range(16)]
         audit = audit_plantings(samples[:8], samples[8:], curve=())
         aucs[factor] = audit.strongest.overall.auc
-    assert aucs[4.0].value > 0.9
-    assert aucs[1.0].low < 0.5 < aucs[1.0].high
-    assert abs(aucs[1.0].value - 0.5) < 0.06
+    assert aucs[4.0].low > 0.85
+    # Of so few networks, each with few channels, an attacker learns luck: it is worth nothing.
+    assert abs(aucs[1.0].value - 0.5) < 0.1
 
 
 def test_channels_that_go_together_are_found_by_the_joint_attacker():

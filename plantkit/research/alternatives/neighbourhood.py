@@ -242,8 +242,9 @@ class _Ticket(Protocol):
 
 def _ticket_of(challenge: Challenge) -> _Ticket:
     network, ticket = challenge.network, challenge.truth.ticket
-    kind = _PerceptronTicket if isinstance(network, PerceptronSpec) else MaskedNetwork
-    return kind(network, challenge.weights, ticket)
+    if isinstance(network, PerceptronSpec):
+        return _PerceptronTicket(network, challenge.weights, ticket)
+    return MaskedNetwork(network, challenge.weights, ticket)
 
 
 class _PerceptronTicket(Subnetwork):

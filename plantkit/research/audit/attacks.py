@@ -147,7 +147,7 @@ def _training(learner: Learner, cases: Sequence[Case], rng: np.random.Generator)
 
     def fit(places: Sequence[int]) -> Scorer:
         chosen = [lessons[place] for place in places]
-        return partial(_log_odds, fit_models(cases[0].spec, chosen, learner, rng), learner)
+        return partial(_log_odds, fit_models(cases[0], chosen, learner, rng), learner)
 
     return fit
 

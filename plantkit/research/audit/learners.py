@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import MissingExtraError
-from plantkit.networks import Network
 from plantkit.planting.surroundings import second_order
 from plantkit.research.audit.cases import Case
 from plantkit.research.audit.figures import Bools, Floats
@@ -127,12 +126,17 @@ def thin_out(table: Table, labels: Bools, networks: int, rng: np.random.Generato
 
 
 def fit_models(
-    spec: Network,
+    case: Case,
     lessons: Sequence[Mapping[str, Lesson]],
     learner: Learner,
     rng: np.random.Generator,
 ) -> dict[str, Model]:
-    """Returns what `learner` makes of the lessons, one mapping per network: models by stratum."""
+    """Returns what `learner` makes of the lessons, one mapping per network: models by stratum.
+
+    case: any of the networks. Strata of one shape share a model if they have the same features,
+        which in a residual network is not so for all layers of a block.
+    """
+    spec = case.spec
     models: dict[str, Model] = {}
     groups: dict[object, list[str]] = {}
     rows = {name: np.concatenate([one[name].rows for one in lessons]) for name in spec.shapes}
@@ -142,7 +146,7 @@ def fit_models(
             odds = CERTAIN_LOG_ODDS if answers[name].all() else -CERTAIN_LOG_ODDS
             models[name] = partial(_constant, odds)
         else:
-            key = (*shape, rows[name].shape[1]) if learner.by_shape else name
+            key = (shape, case.features[name]) if learner.by_shape else name
             groups.setdefault(key, []).append(name)
     for names in groups.values():
         table = np.concatenate([_with_layer(rows[name], place) for place, name in enumerate(names)])
