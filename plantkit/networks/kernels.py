@@ -6,7 +6,7 @@ channels are (n, runs * channels, height, width), channels last in memory, and f
 (runs, n, units). Two kinds of convolutions are faster in another way:
 
 - Where the kernel is much larger than the image, most of its entries only meet the zeros around
-  it. It is unrolled to a linear layer of all pixels.
+  it. It is taken apart into products of rows, which leave the zeros out.
 - A 1x1 kernel that skips pixels is given only those that it reads.
 
 Kernels keep what they have made until they make it anew. If it were given back after each use, the
@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -28,8 +28,8 @@ from plantkit.networks.execution import EPSILON
 from plantkit.networks.network import bias_name, weight_name
 from plantkit.networks.steps import Convolution, Placed
 
-#: A kernel is unrolled if it has at least so many entries for each pixel of the image.
-_UNROLLED_FROM = 2
+#: A kernel is taken apart if it has at least so many entries for each pixel of the image.
+_ENTRIES_A_PIXEL = 2
 
 _aten: Any = torch.ops.aten
 
@@ -104,11 +104,11 @@ class Grouped(Layer):
         return whole
 
 
-class Unrolled(Layer):
-    """A convolution as a linear layer from all pixels to all pixels.
+class ByRows(Layer):
+    """A convolution as products of rows of pixels with rows of the kernel.
 
-    Its matrix is made of pieces of the kernel: of every pixel that is made, the entries that
-    meet the image.
+    Each pixel that is made is the sum of a few: of every row of the image that it reads, with
+    the entries of the kernel that meet this row. Zeros around the image are left out.
     """
 
     def __init__(self, placed: Placed, step: Convolution, *blocks: Mapping[str, Tensor]) -> None:
@@ -116,36 +116,45 @@ class Unrolled(Layer):
         self._has_bias = not step.normalised
         (made, *pixels_made), (read, *pixels_read) = placed.size, placed.given
         self._made, self._read = (*pixels_made, made), (*pixels_read, read)
-        self._unrolled = self.weight.new_zeros(self.runs, *self._made, *self._read)
-        everything = slice(None)
-        self._pieces: list[tuple[tuple[slice | int, ...], tuple[slice, ...]]] = [
-            ((everything, row, column, everything, *image), (everything, everything, *kernel))
+        #: Row and column made, row and columns read, row and columns of the kernel.
+        self._products = [
+            ((row, column), (read_row, columns), (kernel_row, kernel_columns))
             for row, column in itertools.product(*map(range, pixels_made))
-            for image, kernel in [_window(step, (row, column), pixels_read)]
+            for rows, kernel_rows in [_window(step, row, pixels_read[0])]
+            for columns, kernel_columns in [_window(step, column, pixels_read[1])]
+            for read_row, kernel_row in zip(_places(rows), _places(kernel_rows), strict=True)
         ]
 
     def forward(self, *given: Tensor) -> Tensor:
-        kernel = self.weight.permute(0, 1, 3, 4, 2)  # (runs, made, k, k, read)
-        for place, entries in self._pieces:
-            self._unrolled[place] = kernel[entries]
-        self._matrix = self._unrolled.view(self.runs, math.prod(self._made), -1)
-        self._units = flat(given[0], self.runs)
-        made = torch.bmm(self._units, self._matrix.transpose(1, 2))
-        pixels = made.view(*made.shape[:2], *self._made).permute(1, 2, 3, 0, 4)
+        self._kernel = self._rows_of(self.weight).contiguous()
+        self._pixels = _by_run(given[0], self.runs)  # (runs, n, height, width, channels)
+        made = self._pixels.new_zeros(*self._pixels.shape[:2], *self._made)
+        for (row, column), read, kernel in self._products:
+            entries = self._kernel[:, :, *kernel].flatten(2)
+            made[:, :, row, column].baddbmm_(
+                self._pixels[:, :, *read].flatten(2), entries.transpose(1, 2)
+            )
+        pixels = made.permute(1, 2, 3, 0, 4)
         return merged(pixels + self.bias if self._has_bias else pixels)
 
     def backward(self, delta: Tensor) -> Tensor:
-        units = flat(delta, self.runs)
+        deltas = _by_run(delta, self.runs)
         if self._has_bias:
-            pixels = units.view(self.runs, -1, self._made[-1])
-            torch.sum(pixels, dim=1, out=self.bias_gradient)
-        found = torch.bmm(units.transpose(1, 2), self._units).view_as(self._unrolled)
-        kernel = self.weight_gradient.zero_().permute(0, 1, 3, 4, 2)
-        for place, entries in self._pieces:
-            kernel[entries].add_(found[place])
-        passed = torch.bmm(units, self._matrix)
-        pixels = passed.view(*passed.shape[:2], *self._read)
-        return merged(pixels.permute(1, 2, 3, 0, 4))
+            torch.sum(deltas.flatten(1, 3), dim=1, out=self.bias_gradient)
+        passed, gradient = torch.zeros_like(self._pixels), torch.zeros_like(self._kernel)
+        for (row, column), read, kernel in self._products:
+            by_made = deltas[:, :, row, column]  # (runs, n, made)
+            gradient[:, :, *kernel].flatten(2).baddbmm_(
+                by_made.transpose(1, 2), self._pixels[:, :, *read].flatten(2)
+            )
+            passed[:, :, *read].flatten(2).baddbmm_(by_made, self._kernel[:, :, *kernel].flatten(2))
+        self._rows_of(self.weight_gradient).copy_(gradient)
+        return merged(passed.permute(1, 2, 3, 0, 4))
+
+    @staticmethod
+    def _rows_of(weight: Tensor) -> Tensor:
+        """Returns weights (runs, made, read, k, k) as (runs, made, k, k, read)."""
+        return weight.permute(0, 1, 3, 4, 2)
 
 
 class Normalised(Layer):
@@ -186,7 +195,7 @@ def convolution(placed: Placed, step: Convolution, *blocks: Mapping[str, Tensor]
     blocks: the parameters and their gradients, name to (runs, *shape); they keep their memory.
     """
     entries, pixels = step.kernel**2, math.prod(placed.given[1:])
-    kind = Unrolled if entries >= _UNROLLED_FROM * pixels else Grouped
+    kind = ByRows if entries >= _ENTRIES_A_PIXEL * pixels else Grouped
     made = kind(placed, step, *blocks)
     return Normalised(placed, made, *blocks) if step.normalised else made
 
@@ -202,20 +211,18 @@ def split(value: Tensor, runs: int) -> Tensor:
     return pixels.view(*pixels.shape[:3], runs, -1)
 
 
-def flat(value: Tensor, runs: int) -> Tensor:
-    """Returns a value of channels as (runs, n, height * width * channels)."""
-    return split(value, runs).permute(3, 0, 1, 2, 4).flatten(2).contiguous()
+def _by_run(value: Tensor, runs: int) -> Tensor:
+    """Returns a value of channels as (runs, n, height, width, channels)."""
+    return split(value, runs).permute(3, 0, 1, 2, 4).contiguous()
 
 
-def _window(
-    step: Convolution, made: Sequence[int], size: Sequence[int]
-) -> tuple[list[slice], list[slice]]:
-    """Returns the rows and columns of the image that a pixel reads, and the kernel's there."""
-    image, kernel = [], []
-    for place, limit in zip(made, size, strict=True):
-        first = place * step.stride - step.padding
-        begin = max(0, first)
-        end = max(begin, min(limit, first + step.kernel))
-        image.append(slice(begin, end))
-        kernel.append(slice(begin - first, end - first))
-    return image, kernel
+def _window(step: Convolution, made: int, size: int) -> tuple[slice, slice]:
+    """Returns the rows of an image of `size` that one row is made from, and the kernel's there."""
+    first = made * step.stride - step.padding
+    begin = max(0, first)
+    end = max(begin, min(size, first + step.kernel))
+    return slice(begin, end), slice(begin - first, end - first)
+
+
+def _places(piece: slice) -> range:
+    return range(piece.start, piece.stop)
