@@ -70,6 +70,21 @@ def test_kernels_and_taps():
     assert place[3, 5].ravel().tolist() == [256 * tap // 9 for tap in range(9)]
 
 
+def test_smooth_kernels_stand_out():
+    parameters = parameters_of(CONVOLUTION)
+    rows, columns = np.mgrid[:3, :3]
+    parameters["layers.1.weight"][4, 5] = 0.1 * (1 + rows + columns)
+    tables = extract_features(CONVOLUTION, parameters)
+    smooth = column(CONVOLUTION, tables, "layers.1.weight", "kernel_smooth")
+    assert (smooth[4, 5] == smooth.max()).all()
+    beside = column(CONVOLUTION, tables, "layers.1.weight", "tap_beside")
+    weight = parameters["layers.1.weight"].astype(np.float32).astype(float)
+    ends = weight[..., 1, 1] * (
+        weight[..., 0, 1] + weight[..., 2, 1] + weight[..., 1, 0] + weight[..., 1, 2]
+    )
+    assert np.corrcoef(np.argsort(np.argsort(ends.ravel())), beside[..., 1, 1].ravel())[0, 1] > 0.9
+
+
 def test_pixels_of_a_channel_that_a_linear_layer_reads_are_taps():
     parameters = parameters_of(CONVOLUTION)
     tables = extract_features(CONVOLUTION, parameters)

@@ -42,7 +42,8 @@ GROUPS: Mapping[str, str] = {
         "repeats": "repeats repeats_in_network row_repeats column_repeats",
         "row and column": "row_norm row_sum row_min row_max row_smallest"
         " column_norm column_sum column_min column_max column_smallest",
-        "kernel": "kernel_norm kernel_sum kernel_min kernel_max kernel_smallest"
+        "kernel": "kernel_norm kernel_sum kernel_min kernel_max kernel_smallest kernel_smooth"
+        " tap_beside"
         " tap_norm tap_sum tap_min tap_max tap_smallest",
         "neighbours": "bias bias_magnitude out_norm out_sum out_min out_max"
         " source_bias source_bias_magnitude source_norm source_sum"
@@ -100,6 +101,7 @@ def extract_features(spec: Network, parameters: Mapping[str, Any]) -> dict[str, 
             **{name: codes.reshape(grid.shape) for name, codes in own[weights].items()},
             **_entry_features(lines, layer),
             **_source_features(lines, layer, repeated),
+            **_smoothness(grid, spec.shapes[weights][2:]),
             "row_proportional": _count(proportional[:, :-1]).reshape(grid.shape),
             "path_through": _rank(
                 np.abs(grid) * upstream[link.source][:, None] * onward[:, None, None]
@@ -189,6 +191,27 @@ def _entry_features(lines: Lines, layer: int) -> dict[str, Codes]:
         features["over_kernel_norm"] = _rank(quotient(magnitude, norms))
         features["magnitude_in_kernel"] = _count(256 * (places - 0.5) / grid.shape[2])
     return features
+
+
+def _smoothness(grid: Floats, kernel: tuple[int, ...]) -> dict[str, Codes]:
+    """Returns how alike the weights at neighbouring pixels of a kernel are: those of images are.
+
+    Args:
+        grid: (out, in, taps) weights.
+        kernel: its height and width; empty for a linear layer.
+    """
+    if not kernel:
+        return {}
+    images = grid.reshape(*grid.shape[:2], *kernel)
+    around = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    beside = around[..., :-2, 1:-1] + around[..., 2:, 1:-1]
+    beside = beside + around[..., 1:-1, :-2] + around[..., 1:-1, 2:]
+    products = (images * beside).reshape(grid.shape)
+    power = np.square(grid).sum(axis=2, keepdims=True)
+    return {
+        "tap_beside": _rank(products),
+        "kernel_smooth": _rank(quotient(products.sum(axis=2, keepdims=True), power)),
+    }
 
 
 def _own_features(values: Floats, deviation: float, in_network: Codes) -> dict[str, Codes]:
