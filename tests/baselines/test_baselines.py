@@ -39,6 +39,7 @@ OTHERS = (
     "seek",
     "shuffled",
     "supermask",
+    "swaps",
 )
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters
@@ -60,6 +61,7 @@ QUICK = {
     "ntk_sap": {"iterations": 3, "draws": 2},
     "seek": {"effort": 0.5},
     "supermask": {"effort": 1.0},
+    "swaps": {"effort": 0.5},
 }
 
 

@@ -237,7 +237,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
                     "iter-snip",
                     "lamp",
                 ],
-                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled"],
+                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled", "swaps"],
             ]
         ],
     ],
