@@ -1,135 +1,318 @@
-"""Swaps: one kept parameter for a dropped one, at random while it is hot, later to improve.
+"""Swaps of many parameters of a mask at once, chosen by a Gauss-Newton model: see `seek`."""
 
-Simulated annealing over masks of the budget, in many chains at once. Every step proposes a random
-swap in every chain. It is accepted with a chance that depends on how much the loss grows, by a
-temperature that falls exponentially. In the end the best mask of all is improved by every single
-swap that lowers the loss, until none does.
-
-    accept m → m - e_i + e_j with chance min(1, (L(m) / L(m - e_i + e_j))^(1/T)),    T: HOT → COLD
-
-The chains start from what `gates`, which this imports, finds in a quarter of a training. Swaps
-are drawn blindly, so this is for small networks. There it can end with the planted ticket itself.
-
-References:
-    arXiv 2407.04075 (combinatorial search finds sparser networks than pruning does).
-
-Differs from the paper: the paper lists the structures of networks with one hidden layer by their
-symmetries, and trains their weights. Here the weights are given and the search is random.
-"""
-
+import itertools
 import math
 from dataclasses import dataclass
 
 import torch
 
-from plantkit import FrozenNetwork, Mask, Problem, Samples, hookimpl
-from plantkit_baselines.gates import GatesPruner
+from plantkit import FrozenNetwork, Problem
 
-#: Chains, masks that are computed at once in the end, and samples that they are compared on.
-CHAINS, CHUNK, SAMPLES = 64, 256, 256
-#: Temperatures, of the logarithm of the loss, that annealing starts and ends with.
-HOT, COLD = 1.0, 0.03
-#: Losses below this count as this: float32 arithmetic leaves as much.
-LEAST = 1e-12
+Tensor = torch.Tensor
 
-
-@dataclass(frozen=True, kw_only=True)
-class SwapsPruner:
-    """Keeps the best mask that swaps of single parameters lead to."""
-
-    name = "swaps"
-    reference = "arXiv 2407.04075"
-
-    #: Thousands of masks that annealing computes.
-    effort: float = 100.0
-
-    def __post_init__(self) -> None:
-        if not self.effort > 0:
-            raise ValueError(f"effort is {self.effort}; expected more than 0")
-
-    def prune(self, problem: Problem, density: float, *, seed: int) -> Mask:
-        problem = problem.at(density=density, seed=seed)
-        start = GatesPruner(effort=0.25).prune(problem, density, seed=seed)
-        mask = start.vector(problem.network)
-        if bool(mask.all()) or not bool(mask.any()):
-            return start
-        generator = problem.generator
-        (batch,) = FrozenNetwork(problem).batches(1, SAMPLES, generator)
-        judge = Judge(problem, batch)
-        mask, loss = annealed(judge, mask, math.ceil(1000 * self.effort / CHAINS), generator)
-        while True:
-            swapped, lower = better(judge, mask, loss, generator)
-            if lower == loss:
-                return Mask.from_vector(problem.network, mask)
-            mask, loss = swapped, lower
+#: Samples that losses are compared on, that candidates are screened on, and of which J is taken.
+JUDGED, SCREENED, SAMPLED = 3000, 500, 600
+#: Chains and their length; candidates of a step; those that are judged on all samples.
+CHAINS, LENGTH, CANDIDATES, FINALISTS = 64, 8, 96, 3
+#: Parameters to add and to drop that a step looks at.
+ADDS, DROPS = 300, 600
+#: Noise of the chains, in mean diagonal entries of G.
+NOISE = 0.3
+#: Exponent of the bounded loss of classes: 0 is the cross entropy, 1 the chance of an error.
+BOUND = 0.3
+#: The fewest idle units that a step offers in each layer, and the most inputs of one.
+IDLE, INPUTS = 4, 3
+#: Seconds that a step takes, and more of them for each weight of the window (`Network.work`).
+STEP_SECONDS, WORK_SECONDS = 0.027, 1.0e-5
 
 
-class Judge:
-    """Computes the losses of many masks at once, on one batch."""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the network: the units of a mask, and some idle ones with random inputs.
 
-    def __init__(self, problem: Problem, batch: Samples) -> None:
-        self.network, self.task, self.batch = FrozenNetwork(problem), problem.task, batch
-        self.sharpness = torch.ones(())
+    narrow: the network of these units. places: where its parameters lie. offered: (n,) bool, the
+    inputs of idle units. extras: (n, INPUTS + 1), the inputs that come with a parameter; n
+    stands for none.
+    """
 
-    def losses(self, masks: torch.Tensor) -> torch.Tensor:
-        """Returns the losses (runs,) of masks (runs, total) bool."""
+    narrow: FrozenNetwork
+    places: Tensor
+    offered: Tensor
+    extras: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The loss of a window near a mask, up to second order.
+
+    slope: (total,), b. rows: (samples, total), J before the scale is taken out. scales: (samples,
+    factors), an orthonormal basis of the changes of the scale. shares: what rows have of them.
+    """
+
+    slope: Tensor
+    rows: Tensor
+    scales: Tensor
+    shares: Tensor
+
+
+class Classes:
+    """The loss (1 - p^q) / q of outputs at their best sharpness, q = BOUND."""
+
+    def __init__(self) -> None:
+        self.sharpness = 3.0
+
+    def losses(self, outputs: Tensor, targets: Tensor, sharpness: float | None = None) -> Tensor:
+        """Returns the losses (runs,) of outputs (runs, n, classes)."""
+        scale = outputs.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-30)
+        logits = outputs * ((self.sharpness if sharpness is None else sharpness) / scale)
+        right = logits.gather(2, targets.view(1, -1, 1).expand(len(outputs), -1, 1)).squeeze(2)
+        return (1 - (BOUND * (right - logits.logsumexp(2))).exp()).mean(1) / BOUND
+
+    def refit(self, outputs: Tensor, targets: Tensor) -> None:
+        """Finds the best sharpness for outputs (n, classes)."""
+        factor = 1.6
+        for _ in range(3):
+            tried = [self.sharpness * factor**power for power in (0, 1, -1)]
+            found = [float(self.losses(outputs[None], targets, each)) for each in tried]
+            self.sharpness = tried[found.index(min(found))]
+            factor **= 0.6
+
+    def pulls(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns what b and J are made of; see `Regression.pulls`."""
+        scale = self.sharpness / outputs.square().mean().sqrt().clamp_min(1e-30)
+        chances = (outputs * scale).softmax(1)
+        right = torch.nn.functional.one_hot(targets, outputs.shape[1])
+        weights = (chances * right).sum(1, keepdim=True) ** BOUND
+        slopes = weights * (right - chances) * scale / (2 * len(outputs))
+        roots = chances.sqrt()
+        curvatures = roots.diag_embed() - chances.unsqueeze(2) * roots.unsqueeze(1)
+        curvatures = curvatures * (scale * (weights / 2).sqrt()).unsqueeze(2)
+        return slopes, curvatures, outputs.unsqueeze(2)
+
+
+class Regression:
+    """What is left of the targets' power after the best factor of every output."""
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Returns the losses (runs,) of outputs (runs, n, outputs)."""
+        power = outputs.square().sum(1)
+        explained = (outputs * targets).sum(1).square() / power.clamp_min(1e-30)
+        return 1 - explained.sum(1) / targets.square().sum().clamp_min(1e-30)
+
+    def refit(self, outputs: Tensor, targets: Tensor) -> None:
+        """Nothing is learnt from outputs."""
+
+    def pulls(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns what b and J are made of.
+
+        The first (n, outputs) times the derivatives of the outputs adds up to b. The second
+        (n, outputs, rows) does so, sample by sample, to the rows of sqrt(n) J. The third
+        (n, outputs, factors) says how the outputs change with their factors.
+        """
+        factors = (outputs * targets).sum(0) / outputs.square().sum(0).clamp_min(1e-30)
+        power = targets.square().sum().clamp_min(1e-30)
+        slopes = (targets - outputs * factors) * factors / power
+        curvatures = factors.diag() * (len(outputs) / power).sqrt()
+        return slopes, curvatures.expand(len(outputs), -1, -1), outputs.diag_embed()
+
+
+class Search:
+    """A mask of a problem that is improved step by step."""
+
+    def __init__(self, problem: Problem, mask: Tensor) -> None:
+        self.network = FrozenNetwork(problem)
+        self.generator = problem.generator
+        self.budget, self.total = problem.budget, problem.network.total
+        self.mask = self.best = mask
+        self.best_loss = math.inf
+        data = problem.train
+        order = torch.randperm(len(data), generator=self.generator)[:JUDGED]
+        self.inputs, self.targets = data.inputs[order], data.targets[order]
+        self.task = Classes() if problem.task.kind == "classification" else Regression()
+        self.places = self.network.named(torch.arange(self.total))
+        self.weights = [name for name, shape in problem.network.shapes.items() if len(shape) > 1]
+
+    def step(self, tolerance: float = 0.0) -> float:
+        """Takes the best of many sets of swaps if it lowers the loss, or raises it a little.
+
+        tolerance: the most that it may be raised, as a share of the loss.
+
+        Returns the seconds that such a step takes on the reference machine, by a fixed model.
+        """
+        window = self.window()
+        mask = torch.cat([self.mask, self.mask.new_zeros(1)])[window.places]
+        candidates = self.candidates(window, mask)
         with torch.no_grad():
-            outputs = self.network.outputs_of_runs(masks.float(), self.batch.inputs)
-            return torch.vmap(self._loss)(outputs)
+            screened = self.losses(window, candidates, SCREENED)
+            finalists = candidates[screened.topk(min(FINALISTS, len(screened)), largest=False)[1]]
+            judged = self.losses(window, torch.cat([mask[None], finalists]), JUDGED)
+        best = int(judged[1:].argmin())
+        if judged[1 + best] < judged[0] * (1 + tolerance):
+            whole = self.mask.new_zeros(self.total + 1)
+            whole[window.places] = finalists[best]
+            self.mask = whole[:-1]
+        if min(judged[0], judged[1 + best]) < self.best_loss:
+            self.best, self.best_loss = self.mask, float(min(judged[0], judged[1 + best]))
+        return STEP_SECONDS + WORK_SECONDS * window.narrow.spec.work
 
-    def _loss(self, outputs: torch.Tensor) -> torch.Tensor:
-        return self.task.scale_free_loss(outputs, self.batch.targets, sharpness=self.sharpness)
+    def filled(self) -> Tensor:
+        """Returns the mask, filled up to the budget with what changes the outputs least."""
+        mask = self.best.clone()
+        # Idle parameters of one tensor lie on no path together; those of several may.
+        for places in self.places.values():
+            slopes = self.slopes(mask)[places]
+            idle = places[(slopes == 0) & ~mask[places]]
+            mask[idle[: self.budget - int(mask.sum())]] = True
+        harm = torch.where(mask, math.inf, self.slopes(mask))
+        mask[harm.argsort(stable=True)[: self.budget - int(mask.sum())]] = True
+        return mask
 
+    def slopes(self, mask: Tensor) -> Tensor:
+        """Returns how steeply the outputs' power changes with every parameter."""
+        gates = mask.float().requires_grad_()
+        outputs = self.network.outputs(gates, self.inputs)
+        [slopes] = torch.autograd.grad(outputs.square().sum(), gates)
+        return slopes.abs().nan_to_num()
 
-def annealed(
-    judge: Judge, mask: torch.Tensor, steps: int, generator: torch.Generator
-) -> tuple[torch.Tensor, float]:
-    """Returns the best mask (total,) that chains of `steps` swaps come by, and its loss."""
-    chains, kept = torch.arange(CHAINS), int(mask.sum())
-    # Of every chain the parameters, those that it keeps first.
-    order = torch.cat([mask.nonzero(), (~mask).nonzero()]).squeeze(1).repeat(CHAINS, 1)
-    masks = mask.repeat(CHAINS, 1)
-    energies = judge.losses(masks).clamp_min(LEAST).log()
-    best, least = mask, float(energies[0])
-    for step in range(steps):
-        temperature = HOT * (COLD / HOT) ** (step / steps)
-        places = (
-            torch.randint(kept, (CHAINS,), generator=generator),
-            torch.randint(kept, len(mask), (CHAINS,), generator=generator),
+    def losses(self, window: Window, masks: Tensor, count: int) -> Tensor:
+        outputs = window.narrow.outputs_of_runs(masks.float(), self.inputs[:count])
+        return self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
+
+    def window(self) -> Window:
+        """Returns the units that are alive and, where layers follow each other, some idle ones."""
+        around, offered, readers = self.mask.clone(), torch.zeros_like(self.mask), []
+        layers = [self.places[name].flatten(1) for name in self.weights]
+        biases = [self.places[name.replace("weight", "bias")] for name in self.weights]
+        read, outs = [], []  # of each layer's units, the columns and the parameters that read them
+        for places, above in itertools.pairwise(layers):
+            columns = torch.arange(above.shape[1])
+            if len(columns) % len(places):  # the next layer reads something else
+                columns = columns[:0]
+            read.append(columns.reshape(len(places), -1) if len(columns) else columns.view(0, 1))
+            outs.append(above[:, read[-1]].transpose(0, 1).flatten(1))
+        alive = [
+            (self.mask[places].any(1) | self.mask[bias])[: len(out)] & self.mask[out].any(1)
+            for places, bias, out in zip(layers, biases, outs, strict=False)
+        ]
+        # Networks are cut to 16, 32, 64, ... units: idle ones fill up what there is.
+        most = max([int(each.sum()) for each in alive], default=0)
+        room = 1 << (most + IDLE - 1).bit_length() if IDLE else 0
+        sources = torch.arange(layers[0].shape[1])
+        for places, bias, columns, out, living in zip(
+            layers, biases, read, outs, alive, strict=False
+        ):
+            free = max(0, room - int(living.sum())) if len(sources) else 0
+            for unit in self.drawn((~living).nonzero().squeeze(1), free).tolist():
+                count = int(torch.randint(1, INPUTS + 1, (), generator=self.generator))
+                inputs = places[unit, self.drawn(sources, count)]
+                if torch.rand((), generator=self.generator) < 0.5:
+                    inputs = torch.cat([inputs, bias[unit : unit + 1]])
+                around[places[unit, sources]] = True
+                around[out[unit]] = offered[inputs] = True
+                readers.append((out[unit], inputs))
+            sources = columns[living].flatten()
+        narrow, places = self.network.narrowed(around)
+        size = len(places)
+        found = torch.full((self.total + 1,), size)
+        found[places] = torch.arange(size)
+        found[self.total] = size
+        extras = torch.full((size + 1, INPUTS + 1), size)
+        for outs, inputs in readers:
+            extras[found[outs].unsqueeze(1), torch.arange(len(inputs))] = found[inputs]
+        offered = torch.cat([offered, offered.new_zeros(1)])[places]
+        return Window(narrow, places, offered, extras[:-1])
+
+    def candidates(self, window: Window, mask: Tensor) -> Tensor:
+        """Returns masks (n, total) of the window that the model prefers, none above the budget."""
+        model = self.model(window, mask)
+        mask = mask & (model.rows != 0).any(0)  # what has no effect is dropped for nothing
+        powers = model.rows.square().sum(0)
+        powers = (powers - model.shares.square().sum(0)).clamp_min(0)
+        # The columns that matter: what is kept, and what promises most if it is added.
+        costs = 1 + (window.extras < len(mask)).sum(1)
+        addable = ~mask & ~window.offered & (powers > 1e-12) & (window.places < self.total)
+        promise = model.slope.clamp_min(0).square() / powers.clamp_min(1e-30) / costs
+        promise = torch.where(addable, promise, -1.0)
+        promised = promise.argsort(descending=True, stable=True)[: int(addable.sum())]
+        columns = torch.cat(
+            [
+                self.drawn(mask.nonzero().squeeze(1), DROPS),
+                promised[: ADDS // 2],
+                self.drawn(promised[ADDS // 2 :], ADDS // 2),
+            ]
         )
-        out, new = (order[chains, place] for place in places)
-        masks[chains, out], masks[chains, new] = False, True
-        found = judge.losses(masks).clamp_min(LEAST).log()
-        chances = torch.exp((energies - found) / temperature)
-        accepted = torch.rand(CHAINS, generator=generator) < chances
-        masks[chains, out], masks[chains, new] = ~accepted, accepted
-        order[chains, places[0]] = torch.where(accepted, new, out)
-        order[chains, places[1]] = torch.where(accepted, out, new)
-        energies = torch.where(accepted, found, energies)
-        lowest = int(energies.argmin())
-        if float(energies[lowest]) < least:
-            best, least = masks[lowest].clone(), float(energies[lowest])
-    return best, float(judge.losses(best.unsqueeze(0))[0])
+        if not len(columns):
+            return mask.unsqueeze(0)
+        chosen = model.rows[:, columns] - model.scales @ model.shares[:, columns]
+        flips = self.chains(
+            chosen.T @ chosen, model.slope[columns], mask[columns], costs[columns], int(mask.sum())
+        )
+        masks = mask.repeat(len(flips), 1)
+        masks[:, columns] ^= flips
+        masks = torch.cat([masks, masks.new_zeros(len(masks), 1)], dim=1)
+        runs, added = (flips & ~mask[columns]).nonzero(as_tuple=True)
+        masks[runs.unsqueeze(1), window.extras[columns[added]]] = True
+        return masks[:, :-1]
 
+    def model(self, window: Window, mask: Tensor) -> Model:
+        gates = (mask | window.offered).float().requires_grad_()
+        [outputs] = window.narrow.outputs_of_runs(gates.unsqueeze(0), self.inputs)
+        outputs, graph = outputs.detach(), outputs
+        self.task.refit(outputs, self.targets)
+        slopes, curvatures, factors = self.task.pulls(outputs, self.targets)
+        [slope] = torch.autograd.grad(graph, gates, slopes)
+        # One row a sample: random signs keep its outputs apart, in the mean.
+        drawn = torch.randint(len(outputs), (SAMPLED,), generator=self.generator)
+        signs = torch.randint(0, 2, (SAMPLED, curvatures.shape[2]), generator=self.generator)
+        pulls = torch.einsum("nor,nr->no", curvatures[drawn], 2.0 * signs - 1) / SAMPLED**0.5
+        rows = window.narrow.slopes(gates.detach(), self.inputs[drawn], pulls)
+        scales = torch.linalg.qr(torch.einsum("no,nof->nf", pulls, factors[drawn])).Q
+        return Model(slope, rows, scales, scales.T @ rows)
 
-def better(
-    judge: Judge, mask: torch.Tensor, loss: float, generator: torch.Generator
-) -> tuple[torch.Tensor, float]:
-    """Returns a mask one swap away with a lower loss, and the loss; `mask` itself if none has."""
-    kept, dropped = mask.nonzero().squeeze(1), (~mask).nonzero().squeeze(1)
-    swaps = torch.randperm(len(kept) * len(dropped), generator=generator)
-    for chunk in swaps.split(CHUNK):
-        rows = torch.arange(len(chunk))
-        masks = mask.repeat(len(chunk), 1)
-        masks[rows, kept[chunk // len(dropped)]] = False
-        masks[rows, dropped[chunk % len(dropped)]] = True
-        found = judge.losses(masks)
-        place = int(found.argmin())
-        if float(found[place]) < loss - LEAST:
-            return masks[place], float(found[place])
-    return mask, loss
+    def drawn(self, places: Tensor, most: int) -> Tensor:
+        """Returns at most `most` of the places, at random."""
+        return places[torch.randperm(len(places), generator=self.generator)[:most]]
 
+    def chains(
+        self, gram: Tensor, slope: Tensor, kept: Tensor, costs: Tensor, count: int
+    ) -> Tensor:
+        """Returns the most promising sets of changes (n, columns) bool.
 
-@hookimpl
-def plantkit_pruners() -> list[SwapsPruner]:
-    return [SwapsPruner()]
+        Args:
+            gram, slope: G and b.
+            kept: which columns are dropped if they change; the others are added at their costs.
+            count: parameters that are kept now.
+        """
+        runs = torch.arange(CHAINS)
+        signs = torch.where(kept, -1.0, 1.0)
+        changes = torch.where(kept, -1, costs)
+        powers = gram.diag()
+        noise = NOISE * float(powers[kept].mean()) if bool(kept.any()) else 0.0
+        slopes = slope.repeat(CHAINS, 1)  # b - G δ
+        flipped = torch.zeros(CHAINS, len(kept), dtype=torch.bool)
+        counts, gains = torch.full((CHAINS,), count), torch.zeros(CHAINS)
+        sets, promises = [], []
+        for _ in range(min(LENGTH, len(kept))):
+            gain = 2 * signs * slopes - powers
+            chance = torch.rand(CHAINS, generator=self.generator)
+            drops = (counts > self.budget) | (chance < torch.where(counts < self.budget, 0.1, 0.5))
+            draws = torch.rand(gain.shape, generator=self.generator).clamp(1e-9, 1 - 1e-7)
+            # A chain that must drop to meet the budget drops the best; others try their luck.
+            luck = (noise * (counts <= self.budget)).unsqueeze(1) * -(-draws.log()).log()
+            open_ = ~flipped & (kept == drops.unsqueeze(1))
+            best = torch.where(open_, gain + luck, -math.inf).max(1)
+            moves = best.values > -math.inf
+            place = best.indices
+            flipped[runs, place] |= moves
+            counts = counts + changes[place] * moves
+            gains = gains + torch.where(moves, gain[runs, place], 0.0)
+            slopes = slopes - gram[place] * (signs[place] * moves).unsqueeze(1)
+            fits = counts <= self.budget
+            sets.append(flipped[fits])
+            promises.append(gains[fits])
+        if not any(map(len, sets)):
+            return flipped[:1] & False
+        found, which = torch.cat(sets).unique(dim=0, return_inverse=True)
+        promise = torch.full((len(found),), -math.inf)
+        promise = promise.scatter_reduce(0, which, torch.cat(promises), "amax")
+        return found[promise.topk(min(CANDIDATES, len(found))).indices]

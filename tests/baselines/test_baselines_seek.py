@@ -1,13 +1,180 @@
-"""Seek: its model against differences of losses, exact answers, and an effort that it keeps to."""
+"""Seek: its model against derivatives of losses, planted answers, and the effort that it spends."""
 
 from __future__ import annotations
 
-import time
+import math
 
 import pytest
 import torch
-from builders import plain_problem, tiny_problem
-from plantkit_baselines.seek import Classes, Regression, Search, SeekPruner
+from builders import plain_problem, random_mask, random_weights, tiny_problem
+from plantkit_baselines import seek
+from plantkit_baselines.seek import SeekPruner
+from plantkit_baselines.swaps import BOUND, Search
 
-from plantkit import ConvolutionSpec, FrozenNetwork, Problem, Samples
+from plantkit import ConvolutionSpec, FrozenNetwork, PerceptronSpec, Problem, Samples
 from plantkit.networks.tasks import make_task
+
+KINDS = ("classification", "regression")
+
+
+def planted_problem(widths=(3, 12, 12, 1), density=0.15, count=400):
+    """Returns a problem whose targets a random part of its network computes, and that part."""
+    spec = PerceptronSpec(widths=widths)
+    weights = random_weights(spec)
+    inputs = torch.rand(count, spec.inputs, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for seed in range(100):
+        ticket = random_mask(spec, density, seed)
+        connected = spec.connected(ticket)
+        if all(bool(kept.any()) for name, kept in connected.items() if "weight" in name):
+            break
+    problem = Problem(
+        name="planted",
+        network=spec,
+        task=make_task("regression", spec.outputs),
+        weights=weights,
+        train=Samples(inputs=inputs, targets=torch.zeros(count, spec.outputs)),
+        density=ticket.kept / spec.total,
+    )
+    targets = FrozenNetwork(problem).outputs(ticket.vector(spec).float(), inputs)
+    train = Samples(inputs=inputs, targets=targets)
+    return Problem(
+        name="planted",
+        network=spec,
+        task=problem.task,
+        weights=weights,
+        train=train,
+        density=problem.density,
+    ), ticket
+
+
+def searched(kind, widths=(3, 10, 8, 3)):
+    """Returns a search, the window around its mask, and the mask in the window."""
+    problem = tiny_problem(kind, widths=widths, count=200)
+    search = Search(problem, random_mask(problem.network, 0.5).vector(problem.network))
+    window = search.window()
+    mask = torch.cat([search.mask, search.mask.new_zeros(1)])[window.places]
+    return search, window, mask
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_window_computes_the_same_outputs_and_idle_units_change_none(kind):
+    search, window, mask = searched(kind)
+    expected = search.network.outputs(search.mask.float(), search.inputs)
+    for kept in (mask, mask | window.offered):
+        [outputs] = window.narrow.outputs_of_runs(kept.float().unsqueeze(0), search.inputs)
+        torch.testing.assert_close(outputs, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_slope_is_the_derivative_of_the_loss(kind):
+    search, window, mask = searched(kind)
+    model = search.model(window, mask)
+    gates = (mask | window.offered).double().requires_grad_()
+    window.narrow.weights = window.narrow.weights.double()
+    [outputs] = window.narrow.outputs_of_runs(gates.unsqueeze(0), search.inputs.double())
+    if kind == "regression":
+        loss = search.task.losses(outputs.unsqueeze(0), search.targets)[0]
+    else:  # at a fixed scale: a change of the scale is left to the sharpness
+        scale = search.task.sharpness / outputs.detach().square().mean().sqrt()
+        chances = (outputs * scale).softmax(1).gather(1, search.targets.unsqueeze(1))
+        loss = (1 - chances**BOUND).mean() / BOUND
+    [expected] = torch.autograd.grad(loss, gates)
+    torch.testing.assert_close(-2 * model.slope.double(), expected, atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_of_the_outputs_scale_has_no_curvature(kind):
+    search, window, mask = searched(kind)
+    model = search.model(window, mask)
+    last = window.narrow.named(mask.float())
+    change = torch.zeros_like(mask, dtype=torch.float)
+    for name in ("layers.2.weight", "layers.2.bias"):
+        window.narrow.named(change)[name].copy_(last[name])
+    seen = model.rows @ change
+    left = seen - model.scales @ (model.shares @ change)
+    assert float(seen.norm()) > 0.1
+    assert float(left.norm()) < 1e-4 * float(seen.norm())
+
+
+def test_chains_take_what_the_model_promises_most_and_keep_to_the_budget():
+    problem = tiny_problem("regression", density=3 / 54)
+    search = Search(problem, random_mask(problem.network, 0.05).vector(problem.network))
+    # Of two kept columns one is useless; of two others one is worth much, but costs two.
+    kept = torch.tensor([True, True, False, False])
+    costs = torch.tensor([1, 1, 2, 1])
+    slope = torch.tensor([1.0, -0.6, 2.0, 0.1])
+    flips = search.chains(torch.eye(4), slope, kept, costs, 2)
+    sizes = (kept ^ flips).long() @ costs
+    assert int(sizes.max()) <= search.budget == 3
+    assert flips[0].tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_finds_the_one_parameter_that_is_right(seed):
+    mask = SeekPruner(effort=0.5).prune(plain_problem(), 0.25, seed=seed)
+    assert mask["layers.0.weight"].tolist() == [[False, True, False]]
+    assert mask["layers.0.bias"].tolist() == [False]
+
+
+def test_recovers_a_planted_function_from_bad_starts():
+    problem, ticket = planted_problem()
+    network = FrozenNetwork(problem)
+    start = random_mask(problem.network, problem.density, seed=99).vector(problem.network)
+    search = Search(problem, start)
+    for _ in range(60):
+        search.step(0.05)
+    found = search.filled()
+    assert int(found.sum()) == ticket.kept
+    assert network.accuracy(start) < 0.5
+    assert network.accuracy(found) > 0.98
+
+
+def test_an_effort_is_spent_by_a_fixed_model_and_not_by_a_clock(monkeypatch):
+    problem = tiny_problem(widths=(2, 20, 20, 3), density=0.2, count=100)
+    spent = {}
+    for effort in (0.4, 0.8):
+        costs = []
+
+        def counted(self, tolerance, *, costs=costs, step=Search.step):
+            costs.append(step(self, tolerance))
+            return costs[-1]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Search, "step", counted)
+            SeekPruner(effort=effort).prune(problem, problem.density, seed=0)
+        spent[effort] = sum(costs)
+        assert max(costs) < 0.1
+    assert spent[0.8] - spent[0.4] == pytest.approx(0.4 * (1 - seek.START), abs=0.1)
+
+
+def test_a_network_of_convolutions_is_searched_too():
+    spec = ConvolutionSpec(image=(1, 6, 6), blocks=((4, 4),), hidden=(8,), outputs=3)
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.rand(60, 36, generator=generator)
+    problem = Problem(
+        name="images",
+        network=spec,
+        task=make_task("classification", 3),
+        weights=random_weights(spec),
+        train=Samples(inputs=inputs, targets=torch.arange(60) % 3),
+        density=0.1,
+    )
+    start = random_mask(spec, 0.1).vector(spec)
+    search = Search(problem, start)
+    for _ in range(5):
+        search.step(0.0)
+    assert int(search.filled().sum()) == problem.budget
+    assert FrozenNetwork(problem).accuracy(search.filled()) > FrozenNetwork(problem).accuracy(start)
+
+
+def test_a_mask_that_leaves_nothing_alive_is_filled_all_the_same():
+    problem = tiny_problem("regression", density=5 / 54)
+    search = Search(problem, torch.zeros(54, dtype=torch.bool))
+    search.step(0.0)
+    assert int(search.filled().sum()) == 5
+
+
+@pytest.mark.parametrize("effort", [0, -1, math.inf, math.nan])
+def test_impossible_efforts_are_refused(effort):
+    with pytest.raises(ValueError, match=f"effort is {effort}; expected seconds, more than 0"):
+        SeekPruner(effort=effort)

@@ -88,3 +88,43 @@ def test_batches_go_through_all_samples_in_every_epoch():
     seen = torch.cat([batch.inputs for batch in batches[:3]])
     assert sorted(map(tuple, seen.tolist())) == sorted(map(tuple, problem.train.inputs.tolist()))
     assert not torch.equal(seen, torch.cat([batch.inputs for batch in batches[3:6]]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_masks_give_the_outputs_of_each(kind):
+    problem = tiny_problem(kind, widths=WIDTHS)
+    network = FrozenNetwork(problem)
+    kept = torch.rand(3, 54, generator=torch.Generator().manual_seed(0))
+    found = network.outputs_of_runs(kept, problem.train.inputs)
+    expected = [network.outputs(each, problem.train.inputs) for each in kept]
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_slopes_are_those_of_every_sample():
+    problem = tiny_problem(widths=WIDTHS)
+    network = FrozenNetwork(problem)
+    kept = random_mask(problem.network, 0.7).vector(problem.network).float().requires_grad_()
+    pulls = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    found = network.slopes(kept.detach(), problem.train.inputs, pulls)
+    for slope, sample, pull in zip(found, problem.train.inputs, pulls, strict=True):
+        output = network.outputs(kept, sample.unsqueeze(0))[0] @ pull
+        torch.testing.assert_close(slope, torch.autograd.grad(output, kept)[0])
+
+
+def test_a_narrowed_network_has_the_same_outputs():
+    problem = tiny_problem(widths=(2, 40, 40, 3))
+    mask = torch.zeros(problem.network.total, dtype=torch.bool)
+    parts = problem.network.shapes
+    named = FrozenNetwork(problem).named(mask)
+    for name in parts:  # units 30 and above of both hidden layers
+        named[name][(slice(30, None),) * (1 + name.startswith("layers.1.w"))] = True
+    named["layers.2.weight"][:] = named["layers.2.bias"][:] = True
+    network = FrozenNetwork(problem)
+    narrow, places = network.narrowed(mask)
+    assert narrow.spec.widths == (2, 16, 16, 3)
+    kept = torch.cat([mask, mask.new_zeros(1)])[places]
+    assert int(kept.sum()) < int(mask.sum())  # weights of idle units are left out
+    torch.testing.assert_close(
+        narrow.outputs(kept, problem.train.inputs), network.outputs(mask, problem.train.inputs)
+    )
+    assert network.spec.widths == (2, 40, 40, 3)

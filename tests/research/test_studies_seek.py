@@ -86,7 +86,7 @@ def test_all_searches_are_installed_and_take_an_effort() -> None:
 
 
 def test_choices_are_coordinates_of_the_grid() -> None:
-    chosen = {"pruner": ["swaps"], "width": ["8"], "depth": ["3"], "units": ["4"]}
+    chosen = {"pruner": ["annealing"], "width": ["8"], "depth": ["3"], "units": ["4"]}
     (unit,) = STUDY.select(Selection(quick=True, seeds=1, chosen=chosen))
     assert Case.of(unit.coordinates) == SMALL
 
@@ -137,7 +137,7 @@ def test_claims_that_one_place_breaks(claim, value, to, where) -> None:
         ("effort", "f1", 0.9, {"effort": 100}),
         ("samples", "exact", 1.0, {"width": 16, "samples": 2000, "noise": 0.0}),
         ("noise", "exact", 1.0, {"width": 16, "samples": 2000, "noise": 0.0}),
-        ("swaps", "exact", 1.0, {"width": 8, "pruner": "swaps"}),
+        ("annealing", "exact", 1.0, {"width": 8, "pruner": "annealing"}),
     ],
 )
 def test_claims_that_a_difference_meets(claim, value, to, where) -> None:
@@ -197,7 +197,7 @@ def test_the_ticket_is_exact_and_anything_else_is_not(monkeypatch) -> None:
         assert record.coordinates["in_map"] is True
 
 
-def test_swaps_find_the_ticket_of_a_small_network_and_a_unit_can_be_repeated() -> None:
+def test_annealing_finds_the_ticket_of_a_small_network_and_a_unit_can_be_repeated() -> None:
     case = replace(SMALL, effort=60)
     unit = Unit(study="seek", coordinates={**asdict(case), "seed": 1})
     first, again = run_unit(unit), run_unit(unit)
@@ -226,7 +226,7 @@ def test_tables_and_plots(tmp_path) -> None:
     row = dict(table.rows[0])
     assert (row["network"], row["search"], row["the planted one"], row["n"]) == (
         "3x8",
-        "swaps:effort=300",
+        "annealing:effort=300",
         "1.00",
         "3",
     )

@@ -225,6 +225,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
             pytest.param(name, marks=pytest.mark.slow)
             for name in [
                 *[
+                    "annealing",
                     "concrete-tickets",
                     "continuous-sparsification",
                     "supermask",
@@ -237,7 +238,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
                     "iter-snip",
                     "lamp",
                 ],
-                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled", "swaps"],
+                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled"],
             ]
         ],
     ],

@@ -15,9 +15,9 @@ from plantkit.research.studies.records import Coordinates
 _SEED_DOMAIN = "plantkit-study-seek-1"
 _TEST_SAMPLES = 2000
 
-#: The searches, each with its effort in the map: thousands of masks for `swaps`, CPU seconds for
+#: The searches, each with its effort in the map: thousands of masks for `annealing`, CPU seconds for
 #: `seek`, trainings by the kit's recipe for `gates`.
-SEARCHES: Mapping[str, int] = {"swaps": 300, "seek": 3, "gates": 2}
+SEARCHES: Mapping[str, int] = {"annealing": 300, "seek": 3, "gates": 2}
 SEEDS, QUICK_SEEDS = 20, 5
 
 
@@ -36,8 +36,8 @@ class Case:
     degree: int = 2
     samples: int = 2000
     noise: float = 0.0
-    pruner: str = "swaps"
-    effort: int = SEARCHES["swaps"]
+    pruner: str = "annealing"
+    effort: int = SEARCHES["annealing"]
 
     @classmethod
     def of(cls, coordinates: Coordinates) -> Case:
@@ -64,10 +64,10 @@ class Case:
 BASE = Case()
 #: Coordinate and search, to values in the quick grid and to further ones in the full grid.
 LINES: Mapping[tuple[str, str], tuple[Sequence[float], Sequence[float]]] = {
-    ("degree", "swaps"): ((3, 4), ()),
-    ("samples", "swaps"): ((20, 100, 500), (50,)),
-    ("noise", "swaps"): ((0.01, 0.1), (0.001, 0.03)),
-    ("effort", "swaps"): ((10, 100), (30, 1000, 10000)),
+    ("degree", "annealing"): ((3, 4), ()),
+    ("samples", "annealing"): ((20, 100, 500), (50,)),
+    ("noise", "annealing"): ((0.01, 0.1), (0.001, 0.03)),
+    ("effort", "annealing"): ((10, 100), (30, 1000, 10000)),
     ("effort", "seek"): ((1, 10), (30, 100, 300, 3600)),
 }
 

@@ -17,10 +17,10 @@ _SHARES: Mapping[str, str] = {"exact": "the planted one", "good": "one as good"}
 _MEANS: Mapping[str, str] = {"f1": "F1", "recovered": "recovered", "digits": "digits"}
 #: Coordinate and search of the lines, to what is changed.
 _LINES: Mapping[tuple[str, str], str] = {
-    ("degree", "swaps"): "weights that a ticket unit reads",
-    ("samples", "swaps"): "training samples",
-    ("noise", "swaps"): "noise on the targets (sd)",
-    ("effort", "swaps"): "thousands of masks that swaps tries",
+    ("degree", "annealing"): "weights that a ticket unit reads",
+    ("samples", "annealing"): "training samples",
+    ("noise", "annealing"): "noise on the targets (sd)",
+    ("effort", "annealing"): "thousands of masks that annealing tries",
     ("effort", "seek"): "CPU seconds asked of seek",
 }
 _BANDS = "shares of instances, with 95% intervals"

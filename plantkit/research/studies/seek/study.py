@@ -44,9 +44,9 @@ from plantkit.scoring.score import recovered_accuracy, recovered_digits
 GOOD = 0.95
 #: The test error that counts as none: float32 arithmetic leaves as much.
 NO_ERROR = 1e-6
-#: A step of `gates` takes so many times as long as a step of training; a mask of `swaps`, so many
+#: A step of `gates` takes so many times as long as a step of training; a mask of `annealing`, so many
 #: steps of training.
-_GATES_STEP, _SWAPS_MASK = 2.0, 0.1
+_GATES_STEP, _ANNEALING_MASK = 2.0, 0.1
 #: What `seek` takes of the seconds that it is asked for, in networks as small as these.
 _SEEK_SHARE = 2.0
 _PLANTING_SECONDS = 0.1
@@ -67,7 +67,7 @@ class Seek(Study):
             "samples": "Training samples.",
             "noise": "Standard deviation on the training targets.",
             "pruner": "The search.",
-            "effort": "Thousands of masks for swaps, CPU seconds for seek, trainings for gates.",
+            "effort": "Thousands of masks for annealing, CPU seconds for seek, trainings for gates.",
         }
     )
     claims: ClassVar[Sequence[Claim]] = load_claims(Path(__file__).with_name("claims.toml"), RULES)
@@ -88,7 +88,7 @@ class Seek(Study):
             return _PLANTING_SECONDS + case.effort * trained
         if case.pruner == "seek":
             return _PLANTING_SECONDS + _SEEK_SHARE * case.effort
-        return _PLANTING_SECONDS + trained + 1000 * case.effort * _SWAPS_MASK * step
+        return _PLANTING_SECONDS + trained + 1000 * case.effort * _ANNEALING_MASK * step
 
     def run(self, unit: Unit) -> list[StudyRecord]:
         """Returns one record; its coordinates add `in_map`.

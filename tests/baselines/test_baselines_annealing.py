@@ -1,11 +1,11 @@
-"""Swaps: each one is an improvement, the end is a local optimum, and kicks keep the number."""
+"""Annealing: the best mask seen is kept, and no swap improves the answer."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from builders import plain_problem, tiny_problem
-from plantkit_baselines.swaps import CHAINS, Judge, SwapsPruner, annealed, better
+from plantkit_baselines.annealing import CHAINS, AnnealingPruner, Judge, annealed, better
 
 from plantkit import FrozenNetwork
 
@@ -77,10 +77,10 @@ def test_annealing_keeps_the_number_of_parameters_and_gives_the_best_that_it_has
 
 @pytest.mark.parametrize("seed", range(3))
 def test_finds_the_one_parameter_that_is_right(seed):
-    mask = SwapsPruner(effort=0.1).prune(plain_problem(), 0.25, seed=seed)
+    mask = AnnealingPruner(effort=0.1).prune(plain_problem(), 0.25, seed=seed)
     assert mask["layers.0.weight"].tolist() == [[False, True, False]]
 
 
 def test_impossible_options_are_refused():
     with pytest.raises(ValueError, match="effort is 0; expected more than 0"):
-        SwapsPruner(effort=0)
+        AnnealingPruner(effort=0)
