@@ -15,8 +15,8 @@ from plantkit.research.studies.records import Coordinates
 _SEED_DOMAIN = "plantkit-study-seek-1"
 _TEST_SAMPLES = 2000
 
-#: The searches, each with its effort in the map: thousands of masks for `annealing`, CPU seconds for
-#: `seek`, trainings by the kit's recipe for `gates`.
+#: The searches, each with its effort in the map: thousands of masks of `annealing`, CPU seconds of
+#: `seek`, trainings by the kit's recipe of `gates`.
 SEARCHES: Mapping[str, int] = {"annealing": 300, "seek": 3, "gates": 2}
 SEEDS, QUICK_SEEDS = 20, 5
 

@@ -44,8 +44,8 @@ from plantkit.scoring.score import recovered_accuracy, recovered_digits
 GOOD = 0.95
 #: The test error that counts as none: float32 arithmetic leaves as much.
 NO_ERROR = 1e-6
-#: A step of `gates` takes so many times as long as a step of training; a mask of `annealing`, so many
-#: steps of training.
+#: A step of `gates` takes so many times as long as a step of training, and so does a mask of
+#: `annealing`.
 _GATES_STEP, _ANNEALING_MASK = 2.0, 0.1
 #: What `seek` takes of the seconds that it is asked for, in networks as small as these.
 _SEEK_SHARE = 2.0
@@ -67,7 +67,7 @@ class Seek(Study):
             "samples": "Training samples.",
             "noise": "Standard deviation on the training targets.",
             "pruner": "The search.",
-            "effort": "Thousands of masks for annealing, CPU seconds for seek, trainings for gates.",
+            "effort": "Thousands of masks of annealing, seconds of seek, trainings of gates.",
         }
     )
     claims: ClassVar[Sequence[Claim]] = load_claims(Path(__file__).with_name("claims.toml"), RULES)
