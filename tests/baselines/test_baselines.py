@@ -22,6 +22,7 @@ from plantkit.pruners.budgets import apportion, divide
 #: Files of pruners that choose by one saliency of the initial network, and of the others.
 SALIENCY = ("grasp", "magnitude", "random", "snip", "synflow")
 OTHERS = (
+    "annealing",
     "concrete_tickets",
     "continuous_sparsification",
     "edge_popup",
@@ -51,6 +52,7 @@ def module_of(name):
 
 #: Fewer rounds where the number of rounds is not what is tested.
 QUICK = {
+    "annealing": {"effort": 0.5},
     "continuous_sparsification": {"effort": 1.0},
     "force": {"iterations": 5},
     "gates": {"effort": 1.0},

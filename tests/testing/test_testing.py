@@ -225,6 +225,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
             pytest.param(name, marks=pytest.mark.slow)
             for name in [
                 *[
+                    "annealing",
                     "concrete-tickets",
                     "continuous-sparsification",
                     "supermask",

@@ -15,9 +15,9 @@ from plantkit.research.studies.records import Coordinates
 _SEED_DOMAIN = "plantkit-study-seek-1"
 _TEST_SAMPLES = 2000
 
-#: The searches, each with the effort of the map: for `seek` CPU seconds, for `gates` trainings
-#: by the kit's recipe.
-SEARCHES: Mapping[str, int] = {"seek": 10, "gates": 8}
+#: The searches, each with its effort in the map: thousands of masks of `annealing`, CPU seconds of
+#: `seek`, trainings by the kit's recipe of `gates`.
+SEARCHES: Mapping[str, int] = {"annealing": 300, "seek": 3, "gates": 2}
 SEEDS, QUICK_SEEDS = 20, 5
 
 
@@ -36,8 +36,8 @@ class Case:
     degree: int = 2
     samples: int = 2000
     noise: float = 0.0
-    pruner: str = "seek"
-    effort: int = SEARCHES["seek"]
+    pruner: str = "annealing"
+    effort: int = SEARCHES["annealing"]
 
     @classmethod
     def of(cls, coordinates: Coordinates) -> Case:
@@ -62,12 +62,13 @@ class Case:
 
 #: Lines start here, and change one coordinate.
 BASE = Case()
-#: Coordinate to its values in the quick grid, and to further ones in the full grid.
-LINES: Mapping[str, tuple[Sequence[float], Sequence[float]]] = {
-    "degree": ((3, 4), ()),
-    "samples": ((20, 100, 500), (50,)),
-    "noise": ((0.01, 0.1), (0.001, 0.03)),
-    "effort": ((1, 3, 30), (100, 300, 3600)),
+#: Coordinate and search, to values in the quick grid and to further ones in the full grid.
+LINES: Mapping[tuple[str, str], tuple[Sequence[float], Sequence[float]]] = {
+    ("degree", "annealing"): ((3, 4), ()),
+    ("samples", "annealing"): ((20, 100, 500), (50,)),
+    ("noise", "annealing"): ((0.01, 0.1), (0.001, 0.03)),
+    ("effort", "annealing"): ((10, 100), (30, 1000, 10000)),
+    ("effort", "seek"): ((1, 10), (30, 100, 300, 3600)),
 }
 
 
@@ -81,9 +82,9 @@ def cases(*, quick: bool) -> list[Case]:
         for units in (4, 8)
         for pruner, effort in SEARCHES.items()
     ]
-    for name, (short, rest) in LINES.items():
+    for (name, pruner), (short, rest) in LINES.items():
         values = short if quick else sorted({*short, *rest})
-        found += [replace(BASE, **{name: value}) for value in values]  # type: ignore[arg-type]
+        found += [replace(_start(pruner), **{name: value}) for value in values]  # type: ignore[arg-type]
     return list(dict.fromkeys(found))
 
 
@@ -93,9 +94,14 @@ def in_map(case: Case) -> bool:
     return case == replace(placed, pruner=case.pruner, effort=SEARCHES[case.pruner])
 
 
-def on_line(case: Case, name: str) -> bool:
-    """Returns whether a case differs from `BASE` in the coordinate `name` alone, if at all."""
-    return replace(case, **{name: getattr(BASE, name)}) == BASE  # type: ignore[arg-type]
+def on_line(case: Case, name: str, pruner: str) -> bool:
+    """Returns whether a case is `BASE`, searched by `pruner`, or differs in `name` alone."""
+    start = _start(pruner)
+    return replace(case, **{name: getattr(start, name)}) == start  # type: ignore[arg-type]
+
+
+def _start(pruner: str) -> Case:
+    return replace(BASE, pruner=pruner, effort=SEARCHES[pruner])
 
 
 def plant_problem(case: Case, seed: int) -> PlantedProblem:

@@ -15,12 +15,13 @@ from plantkit.research.studies.study import Plot
 #: Values that are shares of instances, to what they are.
 _SHARES: Mapping[str, str] = {"exact": "the planted one", "good": "one as good"}
 _MEANS: Mapping[str, str] = {"f1": "F1", "recovered": "recovered", "digits": "digits"}
-#: Coordinates of the lines, to what they are.
-_LINES: Mapping[str, str] = {
-    "degree": "weights that a ticket unit reads",
-    "samples": "training samples",
-    "noise": "noise on the targets (sd)",
-    "effort": "CPU seconds of seek",
+#: Coordinate and search of the lines, to what is changed.
+_LINES: Mapping[tuple[str, str], str] = {
+    ("degree", "annealing"): "weights that a ticket unit reads",
+    ("samples", "annealing"): "training samples",
+    ("noise", "annealing"): "noise on the targets (sd)",
+    ("effort", "annealing"): "thousands of masks that annealing tries",
+    ("effort", "seek"): "CPU seconds asked of seek",
 }
 _BANDS = "shares of instances, with 95% intervals"
 _LIMITS = (-0.03, 1.03)
@@ -59,7 +60,7 @@ def draw(records: Records, directory: Path) -> list[Plot]:
         ("map", list(_map_panels(found)), "The planted ticket found, and one as good"),
         (
             "lines",
-            [lines[place : place + 2] for place in range(0, len(lines), 2)],
+            [lines[place : place + 3] for place in range(0, len(lines), 3)],
             f"From {BASE.depth}x{BASE.width} with {BASE.units} ticket units, one thing changed",
         ),
     ):
@@ -120,13 +121,17 @@ def _map_panels(found: Mapping[Case, Records]) -> Iterator[list[Panel]]:
 
 
 def _line_panels(found: Mapping[Case, Records]) -> Iterator[Panel]:
-    for name, said in _LINES.items():
-        here = {float(getattr(case, name)): at for case, at in found.items() if on_line(case, name)}
+    for (name, pruner), said in _LINES.items():
+        here = {
+            float(getattr(case, name)): at
+            for case, at in found.items()
+            if on_line(case, name, pruner)
+        }
         if len(here) > 1:
-            f1 = Line.of(f"{BASE.pruner}: F1", {x: at.values("f1") for x, at in here.items()})
+            f1 = Line.of(f"{pruner}: F1", {x: at.values("f1") for x, at in here.items()})
             yield Panel(
                 title=said,
-                lines=(*_shares(BASE.pruner, here), f1),
+                lines=(*_shares(pruner, here), f1),
                 x_label=said,
                 y_label="share, F1",
                 log_x=name in {"samples", "effort"},

@@ -44,8 +44,11 @@ from plantkit.scoring.score import recovered_accuracy, recovered_digits
 GOOD = 0.95
 #: The test error that counts as none: float32 arithmetic leaves as much.
 NO_ERROR = 1e-6
-#: A step of `gates` takes so many times as long as a step of training.
-_GATES_STEP = 2.0
+#: A step of `gates` takes so many times as long as a step of training, and so does a mask of
+#: `annealing`.
+_GATES_STEP, _ANNEALING_MASK = 2.0, 0.1
+#: What `seek` takes of the seconds that it is asked for, in networks as small as these.
+_SEEK_SHARE = 2.0
 _PLANTING_SECONDS = 0.1
 
 
@@ -64,7 +67,7 @@ class Seek(Study):
             "samples": "Training samples.",
             "noise": "Standard deviation on the training targets.",
             "pruner": "The search.",
-            "effort": "Of the search: CPU seconds of seek, trainings of gates.",
+            "effort": "Thousands of masks of annealing, seconds of seek, trainings of gates.",
         }
     )
     claims: ClassVar[Sequence[Claim]] = load_claims(Path(__file__).with_name("claims.toml"), RULES)
@@ -79,11 +82,13 @@ class Seek(Study):
 
     def seconds(self, unit: Unit, calibration: Calibration) -> float:
         case = Case.of(unit.coordinates)
+        step = calibration.training_seconds(case.network.total, 1)
+        trained = Recipe().steps(case.samples) * _GATES_STEP * step
+        if case.pruner == "gates":
+            return _PLANTING_SECONDS + case.effort * trained
         if case.pruner == "seek":
-            return _PLANTING_SECONDS + case.effort
-        steps = Recipe().steps(case.samples)
-        training = calibration.training_seconds(case.network.total, steps)
-        return _PLANTING_SECONDS + _GATES_STEP * case.effort * training
+            return _PLANTING_SECONDS + _SEEK_SHARE * case.effort
+        return _PLANTING_SECONDS + trained + 1000 * case.effort * _ANNEALING_MASK * step
 
     def run(self, unit: Unit) -> list[StudyRecord]:
         """Returns one record; its coordinates add `in_map`.
