@@ -118,6 +118,10 @@ class Anchored:
         }
         return found | {name: np.zeros(tuple(value.shape)) for name, value in self._biases.items()}
 
+    def trained(self) -> dict[str, Floats]:
+        """Returns the parameters of the narrow network as it was trained, at its own scale."""
+        return {name: value * self._gains.get(name, 1.0) for name, value in self.values().items()}
+
     def effects(self) -> dict[str, Floats]:
         """Returns what each entry does to the outputs, over their standard deviation, by name.
 
