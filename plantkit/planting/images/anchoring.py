@@ -258,7 +258,7 @@ class Anchored:
 
 def _norms(value: Tensor) -> Tensor:
     """Returns the norm of what leads into each channel, in a shape that divides `value`."""
-    norms = value.flatten(1).norm(dim=1).clamp_min(_SMALL)
+    norms: Tensor = value.flatten(1).norm(dim=1).clamp_min(_SMALL)
     return norms.view(-1, *[1] * (value.dim() - 1))
 
 
