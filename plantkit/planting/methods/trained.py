@@ -32,6 +32,7 @@ from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples, evaluate
+from plantkit.planting.family import Alternatives
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
 from plantkit.planting.images.anchoring import Anchored, Anchoring
 from plantkit.planting.images.family import ImageFamily, as_image_network
@@ -74,11 +75,13 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
     title = "a sparse network that was trained on real images, in random channels"
     hidden = True
     families = ImageFamily
+    networks = ImageNetwork
+    networks_words = "a network on images"
 
     def _plant(
-        self, family: ImageFamily, spec: Network, seed: bytes, patience: Patience
+        self, family: ImageFamily, spec: ImageNetwork, seed: bytes, patience: Patience
     ) -> Planted:
-        wide = as_image_network(spec, family.name)
+        wide = spec
         train, test = family.split(seed)
         drawn = draw_parameters(wide, generator(seed, "initialization"))
         first = slice(COMPARED)
@@ -105,7 +108,7 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
                 ticket=placed.ticket,
                 output_scales=np.full(wide.outputs, placed.scale),
                 labels=LabelSource.DATA,
-                alternatives=family.alternatives(wide, placed.parameters),
+                alternatives=Alternatives(),
                 note=f"a narrow network of {anchored.narrow.total} parameters, {kept} of them "
                 f"kept; relative error {placed.error:.1e}, the same class for all "
                 f"{len(test) + len(some)} images",
