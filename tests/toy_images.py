@@ -33,12 +33,13 @@ class BarsFamily(ImageFamily):
     name: ClassVar[str] = "bars"
     title: ClassVar[str] = "Bars: four classes of 8x8 pixels"
     image: ClassVar[tuple[int, int, int]] = IMAGE
+    inputs = 64
     source: ClassVar[str] = "made for a test"
     licence: ClassVar[str] = "CC0-1.0"
     networks: ClassVar[tuple[str, ...]] = tuple(NETWORKS)
     needs_files: ClassVar[bool] = False
     shift: ClassVar[int] = 0
-    outputs: ClassVar[int] = CLASSES
+    outputs = CLASSES
     round_recipe: ClassVar[Recipe] = Recipe(epochs=2, batch_size=64, learning_rate=0.005)
     density: float = 0.06
     epochs: int = 12

@@ -87,6 +87,7 @@ class Order:
 
     def __post_init__(self) -> None:
         family = find_family(self.family)
+        useless: tuple[str, ...]
         if isinstance(family, ImageFamily):
             useless, kind = _DRAWN, "has images of its own and is planted in networks with names"
             family.network_name(self.network)  # raises where there is no such network

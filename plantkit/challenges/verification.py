@@ -22,6 +22,7 @@ from plantkit.challenges.files import read_bounded
 from plantkit.challenges.manifests import MANIFEST, TRUTH
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, PlantkitError
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
 from plantkit.planting import Patience
@@ -111,6 +112,8 @@ def _verify_costs(challenge: Challenge) -> None:
     stated = challenge.manifest["ticket"].get("costs", ())
     if not stated:
         return
+    if not isinstance(challenge.network, PerceptronSpec):
+        raise BundleError(challenge.path / MANIFEST, "ticket.costs are stated of perceptrons only")
     costs = removal_costs(
         challenge.network,
         challenge.task,

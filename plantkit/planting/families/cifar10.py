@@ -18,6 +18,7 @@ class Cifar10Family(ImageFamily):
     name: ClassVar[str] = "cifar10"
     title: ClassVar[str] = "CIFAR-10: ten classes of photographs, 32x32 pixels"
     image: ClassVar[tuple[int, int, int]] = (3, 32, 32)
+    inputs = 3072
     scale: ClassVar[float] = 127.5
     offset: ClassVar[float] = 1.0
     source: ClassVar[str] = "CIFAR-10, Krizhevsky, Nair and Hinton"

@@ -25,6 +25,7 @@ class DigitsFamily(ImageFamily):
     name: ClassVar[str] = "digits"
     title: ClassVar[str] = "Digits: ten classes of handwriting, 8x8 pixels"
     image: ClassVar[tuple[int, int, int]] = (1, 8, 8)
+    inputs = 64
     scale: ClassVar[float] = 16.0
     source: ClassVar[str] = "Optical Recognition of Handwritten Digits, Alpaydin and Kaynak, UCI"
     licence: ClassVar[str] = (

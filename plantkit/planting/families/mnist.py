@@ -21,6 +21,7 @@ class IdxFamily(ImageFamily):
 
     folders: ClassVar[tuple[str, ...]]
     image: ClassVar[tuple[int, int, int]] = (1, 28, 28)
+    inputs = 784
     networks: ClassVar[tuple[str, ...]] = ("lenet5", "conv2")
 
     def read(self, directory: Path | None) -> tuple[Images, Images | None]:

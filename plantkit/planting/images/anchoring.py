@@ -118,6 +118,10 @@ class Anchored:
         }
         return found | {name: np.zeros(tuple(value.shape)) for name, value in self._biases.items()}
 
+    def trained(self) -> dict[str, Floats]:
+        """Returns the parameters of the narrow network as it was trained, at its own scale."""
+        return {name: value * self._gains.get(name, 1.0) for name, value in self.values().items()}
+
     def effects(self) -> dict[str, Floats]:
         """Returns what each entry does to the outputs, over their standard deviation, by name.
 
@@ -254,7 +258,7 @@ class Anchored:
 
 def _norms(value: Tensor) -> Tensor:
     """Returns the norm of what leads into each channel, in a shape that divides `value`."""
-    norms = value.flatten(1).norm(dim=1).clamp_min(_SMALL)
+    norms: Tensor = value.flatten(1).norm(dim=1).clamp_min(_SMALL)
     return norms.view(-1, *[1] * (value.dim() - 1))
 
 

@@ -35,7 +35,7 @@ class ImageFamily(Family):
     A subclass says where images come from. Labels are the data's own; they have no noise.
 
     Attributes:
-        image: (channels, height, width).
+        image: (channels, height, width); `inputs` is their product.
         scale, offset: what the network gets of a pixel is pixel / scale - offset.
         source: one line for people: what data these are, and by whom.
         licence: of a bundle that holds them.
@@ -68,8 +68,8 @@ class ImageFamily(Family):
     reference_seeds: ClassVar[int] = 1
     default_noise: ClassVar[float] = 0.0
     overlap_scored: ClassVar[bool] = False
-    kind: ClassVar[TaskKind] = TaskKind.CLASSIFICATION
-    outputs: ClassVar[int] = 10
+    kind = TaskKind.CLASSIFICATION
+    outputs = 10
 
     directory: Path | None = None
     density: float = 0.02
@@ -100,11 +100,6 @@ class ImageFamily(Family):
     def divide(self, images: Images, rng: np.random.Generator) -> tuple[Images, Images]:
         """Returns images to train on and to test on, where the data have no split of their own."""
         raise NotImplementedError
-
-    @property
-    def inputs(self) -> int:
-        channels, rows, columns = self.image
-        return channels * rows * columns
 
     @property
     def normalisation(self) -> str:

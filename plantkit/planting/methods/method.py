@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from plantkit.errors import PlantingError, UsageError, WidthError
-from plantkit.networks import PerceptronSpec
+from plantkit.networks import Network, PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.effects import relative_error
 from plantkit.planting.family import Family
@@ -53,19 +53,22 @@ class PlantingMethod(ABC, Generic[F]):
         title: one line for people.
         hidden: whether the ticket is meant to withstand an attacker who sees the parameters.
         families: the base class of the families that it can plant.
+        networks, networks_words: the class of the networks that it plants in, and in words.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     hidden: ClassVar[bool]
     families: ClassVar[type[Family]]
+    networks: ClassVar[type[Network]] = PerceptronSpec
+    networks_words: ClassVar[str] = "a perceptron"
 
     def fits(self, family: Family) -> bool:
         """Returns whether the method can plant this family."""
         return isinstance(family, self.families)
 
     def plant(
-        self, family: F, spec: PerceptronSpec, *, seed: bytes, patience: Patience | None = None
+        self, family: F, spec: Network, *, seed: bytes, patience: Patience | None = None
     ) -> Planted:
         """Returns a fresh network of `spec` with a ticket of `family`.
 
@@ -76,8 +79,8 @@ class PlantingMethod(ABC, Generic[F]):
             patience: with the search, where there is one; `Patience()` if None.
 
         Raises:
-            UsageError: the method does not fit the family, inputs or outputs differ from the
-                family's, or the depth is too small.
+            UsageError: the method does not fit the family, the network is of another kind, inputs
+                or outputs differ from the family's, or the depth is too small.
             WidthError: a hidden layer has too few units.
             PlantingError: no ticket passed the gates.
         """
@@ -91,11 +94,16 @@ class PlantingMethod(ABC, Generic[F]):
                 f"network {spec.label} has {spec.inputs} inputs and {spec.outputs} outputs; "
                 f"target {family.name!r} needs {family.inputs} and {family.outputs}"
             )
+        if not isinstance(spec, self.networks):
+            raise UsageError(
+                f"planting {self.name!r} needs {self.networks_words}; got network {spec.label} of "
+                f"kind {spec.kind!r}"
+            )
         family.check_depth(spec.depth)
         return self._plant(family, spec, seed, patience or Patience())
 
     @abstractmethod
-    def _plant(self, family: F, spec: PerceptronSpec, seed: bytes, patience: Patience) -> Planted:
+    def _plant(self, family: F, spec: Any, seed: bytes, patience: Patience) -> Planted:
         """Returns the planting; the arguments have been checked."""
 
 

@@ -5,16 +5,16 @@ same steps, multishot pruning by magnitude finds which entries a weak ticket has
 structure is kept of that training. The entries get values drawn anew from the wide network's
 initial law, and are trained with a pull to them (`plantkit.planting.images.anchoring`). Then
 
-- every set of channels is matched to random channels of the wide network;
-- every channel is rescaled by a factor drawn from what the initial law makes of it given all
-  others (a ReLU network computes the same; a channel of a residual stream has one factor, and the
-  classes share one);
+- every set of channels is matched to random channels of the wide network. A residual stream is
+  one set;
+- every set is rescaled from the scale that it was trained at to that of the wide network's initial
+  law. A ReLU network computes the same up to one factor, which the classes share;
 - the ticket's entries are written into the wide network, and nothing else is touched. No bias is
   among them.
 
-So the planted ticket classifies as the narrow network does, without any training. That is a gate:
-outputs within 1e-4 of the narrow network's, relative to the largest, in float32, and the same
-class for every image.
+So the planted ticket classifies as the trained network does, without any training. That is a gate:
+outputs within 1e-4 of the trained network's, relative to the largest, in float32, and the same
+class for every test image.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples, evaluate
+from plantkit.planting.family import Alternatives
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
 from plantkit.planting.images.anchoring import Anchored, Anchoring
 from plantkit.planting.images.family import ImageFamily, as_image_network
@@ -53,7 +54,7 @@ LEAST_EFFECT = 0.0005
 #: Training images, besides all test images, on which the planted ticket is compared with the
 #: trained one.
 COMPARED = 2000
-#: Trials of the whole, and of the choice of channels and factors, until the gates are passed.
+#: Trials of the whole, and of the choice of channels, until the gates are passed.
 MOST_ATTEMPTS = 5
 
 
@@ -74,11 +75,13 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
     title = "a sparse network that was trained on real images, in random channels"
     hidden = True
     families = ImageFamily
+    networks = ImageNetwork
+    networks_words = "a network on images"
 
     def _plant(
-        self, family: ImageFamily, spec: Network, seed: bytes, patience: Patience
+        self, family: ImageFamily, spec: ImageNetwork, seed: bytes, patience: Patience
     ) -> Planted:
-        wide = as_image_network(spec, family.name)
+        wide = spec
         train, test = family.split(seed)
         drawn = draw_parameters(wide, generator(seed, "initialization"))
         first = slice(COMPARED)
@@ -105,7 +108,7 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
                 ticket=placed.ticket,
                 output_scales=np.full(wide.outputs, placed.scale),
                 labels=LabelSource.DATA,
-                alternatives=family.alternatives(wide, placed.parameters),
+                alternatives=Alternatives(),
                 note=f"a narrow network of {anchored.narrow.total} parameters, {kept} of them "
                 f"kept; relative error {placed.error:.1e}, the same class for all "
                 f"{len(test) + len(some)} images",
@@ -220,9 +223,10 @@ def _place(
     """
     narrow, kept, deviations = anchored.narrow, anchored.kept, standard_deviations(wide)
     values = anchored.values()
-    reference = {name: deviations[name] * value for name, value in values.items()}
+    rescaled = {name: deviations[name] * value for name, value in values.items()}
+    reference = anchored.trained()
     for _ in range(MOST_ATTEMPTS):
-        parameters, ticket = Embedding.draw(narrow, wide, rng).write(reference, kept, drawn)
+        parameters, ticket = Embedding.draw(narrow, wide, rng).write(rescaled, kept, drawn)
         parameters = as_float32(parameters)
         found = _compare(narrow, reference, wide, parameters, ticket, data)
         if found is not None:
@@ -241,8 +245,8 @@ def _compare(
 ) -> tuple[float, float] | None:
     """Returns the factor between the two networks' outputs, and the largest relative error.
 
-    The wide, masked network computes in float32 and the narrow one in float64. None if the error
-    is above `FLOAT32_TOLERANCE`, or a class differs.
+    The wide, masked network computes in float32 and the narrow one, as it was trained, in float64.
+    None if the error is above `FLOAT32_TOLERANCE`, or a class differs.
     """
     exact_row = _row(narrow, reference, torch.float64)
     mask = Mask(ticket).vector(wide)
