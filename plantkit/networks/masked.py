@@ -16,8 +16,8 @@ from plantkit.networks.masks import Mask
 from plantkit.networks.network import Network, flatten, layer_number
 from plantkit.networks.training.trainer import EVALUATION_BATCH, evaluate
 
-#: Numbers that a layer of all runs may make at once, about: they stay in a processor's cache.
-_AT_ONCE = 1 << 20
+#: Numbers that a layer of all runs may make at once, about: 32 MiB of them.
+_AT_ONCE = 1 << 23
 
 
 class Traced(NamedTuple):
