@@ -219,7 +219,7 @@ def test_a_ticket_that_does_not_fit_is_told_before_training() -> None:
 def test_image_families_are_planted_in_networks_on_images() -> None:
     assert default_method(FAMILY).name == "trained"
     perceptron = PerceptronSpec(widths=(64, 10, 4))
-    with pytest.raises(UsageError, match="networks on images; got one of kind 'mlp'"):
+    with pytest.raises(UsageError, match="needs a network on images; got one of kind 'mlp'"):
         METHOD.plant(FAMILY, perceptron, seed=b"1")
 
 

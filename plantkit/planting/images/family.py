@@ -199,6 +199,6 @@ def as_image_network(network: Network, family: str) -> ImageNetwork:
     """
     if not isinstance(network, ImageNetwork):
         raise UsageError(
-            f"family {family!r} is planted in networks on images; got one of kind {network.kind!r}"
+            f"family {family!r} needs a network on images; got one of kind {network.kind!r}"
         )
     return network
