@@ -24,7 +24,7 @@ import functools
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -70,7 +70,7 @@ class ImageNetwork(Network):
     """
 
     image: tuple[int, int, int]
-    outputs: int
+    outputs: int = field()  # or the property of `Network` would be its default
 
     @property
     @abstractmethod

@@ -133,6 +133,13 @@ def test_impossible_networks_are_refused(kind, change, message):
         network_from_json(kind.to_json() | change)
 
 
+def test_outputs_must_be_given():
+    with pytest.raises(TypeError, match="required keyword-only argument: 'outputs'"):
+        ConvolutionSpec(image=(1, 4, 4), blocks=((2,),))
+    with pytest.raises(KeyError, match="outputs"):
+        network_from_json({"kind": "residual", "image": [1, 4, 4], "stages": [[2, 1, 1]]})
+
+
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
