@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from plantkit.networks.masks import Mask
-from plantkit.networks.network import Network, flatten, layer_number, unflatten
+from plantkit.networks.network import Network, flatten, layer_number
+from plantkit.networks.training.trainer import EVALUATION_BATCH, evaluate
 
-#: Numbers that a layer of all runs may make at once, about: they stay in a processor's cache.
-_AT_ONCE = 1 << 20
+#: Numbers that a layer of all runs may make at once, about: 32 MiB of them.
+_AT_ONCE = 1 << 23
 
 
 class Traced(NamedTuple):
@@ -88,11 +89,8 @@ class MaskedNetwork:
 
     def _outputs(self, rows: Tensor, inputs: Tensor) -> Tensor:
         """Returns outputs (runs, n, d_out) of parameters (runs, total)."""
-        widest = max(self._small.wiring.columns) * 64
-        together = max(1, _AT_ONCE // (len(inputs) * widest))
-        return torch.cat(
-            [
-                self._small.forward_runs(unflatten(self._small, part), inputs)
-                for part in torch.split(rows, together)
-            ]
-        )
+        pixels = self._small.inputs // self._small.wiring.columns[0]
+        widest = pixels * max(self._small.wiring.columns)
+        together = max(1, _AT_ONCE // (min(len(inputs), EVALUATION_BATCH) * widest))
+        parts = torch.split(rows, together)
+        return torch.cat([evaluate(self._small, part, inputs) for part in parts])
