@@ -24,7 +24,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from plantkit_baselines import seek, swaps
+from plantkit_baselines import gauss_newton, seek
 
 import plantkit as pk
 from plantkit.challenges.bundles import Challenge, challenge_of
@@ -38,11 +38,11 @@ FAMILIES = ("teacher", "circle", "helix", "relu")
 ABLATIONS: dict[str, Mapping[Any, Mapping[str, float]]] = {
     "all parts": {},
     "without gates: a random start": {seek: {"START": 1e-6}},
-    "one swap at a time": {swaps: {"LENGTH": 2}},
-    "without noise in the chains": {swaps: {"NOISE": 0.0}},
-    "without idle units": {swaps: {"IDLE": 0}},
+    "one swap at a time": {gauss_newton: {"LENGTH": 2}},
+    "without noise in the chains": {gauss_newton: {"NOISE": 0.0}},
+    "without idle units": {gauss_newton: {"IDLE": 0}},
     "never uphill": {seek: {"TOLERANCE": 0.0}},
-    "cross entropy (classes only)": {swaps: {"BOUND": 0.001}},
+    "cross entropy (classes only)": {gauss_newton: {"BOUND": 0.001}},
 }
 #: Pruners of about equal cost on 5x100, by their CPU seconds.
 COSTS = {

@@ -30,7 +30,7 @@ import torch
 
 from plantkit import Mask, Problem, hookimpl
 from plantkit_baselines.gates import GatesPruner
-from plantkit_baselines.swaps import Search
+from plantkit_baselines.gauss_newton import Search
 from plantkit_baselines.synflow import SynflowPruner
 
 #: How much worse than the last mask the next may be, at first; it falls to nothing.

@@ -96,7 +96,7 @@ def other(request):
 def test_there_is_one_file_for_each():
     folder = Path(module_of("random").__file__).parent
     assert sorted(path.stem for path in folder.glob("*.py")) == sorted(
-        ["__init__", "swaps", *SALIENCY, *OTHERS]  # swaps: the search of seek
+        ["__init__", "gauss_newton", *SALIENCY, *OTHERS]  # the search of seek
     )
 
 

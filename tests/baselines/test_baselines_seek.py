@@ -8,8 +8,8 @@ import pytest
 import torch
 from builders import plain_problem, random_mask, random_weights, tiny_problem
 from plantkit_baselines import seek
+from plantkit_baselines.gauss_newton import BOUND, Search
 from plantkit_baselines.seek import SeekPruner
-from plantkit_baselines.swaps import BOUND, Search
 
 from plantkit import ConvolutionSpec, FrozenNetwork, PerceptronSpec, Problem, Samples
 from plantkit.networks.tasks import make_task
