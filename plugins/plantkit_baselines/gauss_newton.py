@@ -26,6 +26,11 @@ IDLE, INPUTS = 4, 3
 STEP_SECONDS, WORK_SECONDS = 0.027, 1.0e-5
 
 
+def seconds_of(work: float) -> float:
+    """Returns the seconds that a step takes in a window of so much `Network.work`."""
+    return STEP_SECONDS + WORK_SECONDS * work
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A part of the network: the units of a mask, and some idle ones with random inputs.
@@ -154,7 +159,7 @@ class Search:
             whole[window.places] = finalists[best]
             self.mask = whole[:-1]
             self.remember(self.mask, float(losses[best]))
-        return STEP_SECONDS + WORK_SECONDS * window.narrow.spec.work
+        return seconds_of(window.narrow.spec.work)
 
     def remember(self, mask: Tensor, loss: float) -> None:
         """Keeps `mask` as the best one if its loss is the lowest so far."""
@@ -181,8 +186,13 @@ class Search:
         return slopes.abs().nan_to_num()
 
     def losses(self, window: Window, masks: Tensor, count: int) -> Tensor:
+        """Returns the losses (runs,) of masks on the first samples; infinite for constants.
+
+        A constant may be better than what there is, but no swap leads on from it.
+        """
         outputs = window.narrow.outputs_of_runs(masks.float(), self.inputs[:count])
-        return self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
+        losses = self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
+        return torch.where((outputs.amax(1) == outputs.amin(1)).all(1), math.inf, losses)
 
     def window(self) -> Window:
         """Returns the units that are alive and, where layers follow each other, some idle ones."""
