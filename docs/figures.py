@@ -552,6 +552,34 @@ def rubric() -> str:
     return table("pruner | visible criteria, of 80 | all, of 100 | |", rows).replace("| | |", "| |")
 
 
+# Studies
+
+
+def study_records(name: str) -> Any:
+    """Returns the records of a study in `results/study-NAME.json`; none without the file."""
+    from plantkit.research.studies.records import Records, StudyRecord
+
+    path = ROOT / f"docs/results/study-{name}.json"
+    stored = read(path)["records"] if path.exists() else []
+    return Records(StudyRecord(**record) for record in stored)
+
+
+@source
+def study_findings(name: str) -> str:
+    """Returns what the stored records of a study say about its claims."""
+    from plantkit.research.studies import find_study
+    from plantkit.research.studies.report import findings_table
+
+    padded = findings_table(find_study(name).findings(study_records(name))).rstrip()
+    return re.sub(r"-{3,}", "---", re.sub(r" +\|", " |", padded))
+
+
+@source
+def study_runs(name: str) -> str:
+    """Returns how many runs of a study are stored."""
+    return f"{len(study_records(name)):,}"
+
+
 # Counts
 
 

@@ -287,6 +287,7 @@ def test_stored_outputs_that_are_the_same_everywhere_are_what_commands_print(
         ("plant-n-seek", "studies"),
         ("lottery", "studies-lottery"),
         ("stability", "studies-lottery"),
+        ("seek", "studies-seek"),
     ],
 )
 def test_the_pages_on_studies_have_every_claim_with_its_source_and_criterion(name, page):

@@ -26,6 +26,11 @@ IDLE, INPUTS = 4, 3
 STEP_SECONDS, WORK_SECONDS = 0.027, 1.0e-5
 
 
+def seconds_of(work: float) -> float:
+    """Returns the seconds that a step takes in a window of so much `Network.work`."""
+    return STEP_SECONDS + WORK_SECONDS * work
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A part of the network: the units of a mask, and some idle ones with random inputs.
@@ -146,14 +151,20 @@ class Search:
             screened = self.losses(window, candidates, SCREENED)
             finalists = candidates[screened.topk(min(FINALISTS, len(screened)), largest=False)[1]]
             judged = self.losses(window, torch.cat([mask[None], finalists]), JUDGED)
-        best = int(judged[1:].argmin())
-        if judged[1 + best] < judged[0] * (1 + tolerance):
+        last, losses = float(judged[0]), judged[1:]
+        best = int(losses.argmin())
+        self.remember(self.mask, last)
+        if float(losses[best]) < last * (1 + tolerance):
             whole = self.mask.new_zeros(self.total + 1)
             whole[window.places] = finalists[best]
             self.mask = whole[:-1]
-        if min(judged[0], judged[1 + best]) < self.best_loss:
-            self.best, self.best_loss = self.mask, float(min(judged[0], judged[1 + best]))
-        return STEP_SECONDS + WORK_SECONDS * window.narrow.spec.work
+            self.remember(self.mask, float(losses[best]))
+        return seconds_of(window.narrow.spec.work)
+
+    def remember(self, mask: Tensor, loss: float) -> None:
+        """Keeps `mask` as the best one if its loss is the lowest so far."""
+        if loss < self.best_loss:
+            self.best, self.best_loss = mask, loss
 
     def filled(self) -> Tensor:
         """Returns the mask, filled up to the budget with what changes the outputs least."""
@@ -175,14 +186,20 @@ class Search:
         return slopes.abs().nan_to_num()
 
     def losses(self, window: Window, masks: Tensor, count: int) -> Tensor:
+        """Returns the losses (runs,) of masks on the first samples; infinite for constants.
+
+        A constant may be better than what there is, but no swap leads on from it.
+        """
         outputs = window.narrow.outputs_of_runs(masks.float(), self.inputs[:count])
-        return self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
+        losses = self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
+        return torch.where((outputs.amax(1) == outputs.amin(1)).all(1), math.inf, losses)
 
     def window(self) -> Window:
         """Returns the units that are alive and, where layers follow each other, some idle ones."""
         around, offered, readers = self.mask.clone(), torch.zeros_like(self.mask), []
         layers = [self.places[name].flatten(1) for name in self.weights]
-        biases = [self.places[name.replace("weight", "bias")] for name in self.weights]
+        none = torch.zeros(0, dtype=torch.int64)
+        biases = [self.places.get(name.replace("weight", "bias"), none) for name in self.weights]
         read, outs = [], []  # of each layer's units, the columns and the parameters that read them
         for places, above in itertools.pairwise(layers):
             columns = torch.arange(above.shape[1])
@@ -190,10 +207,11 @@ class Search:
                 columns = columns[:0]
             read.append(columns.reshape(len(places), -1) if len(columns) else columns.view(0, 1))
             outs.append(above[:, read[-1]].transpose(0, 1).flatten(1))
-        alive = [
-            (self.mask[places].any(1) | self.mask[bias])[: len(out)] & self.mask[out].any(1)
-            for places, bias, out in zip(layers, biases, outs, strict=False)
-        ]
+        alive = []
+        for places, bias, out in zip(layers, biases, outs, strict=False):
+            fed = self.mask[places].any(1)
+            fed = fed | self.mask[bias] if len(bias) else fed
+            alive.append(fed[: len(out)] & self.mask[out].any(1))
         # Networks are cut to 16, 32, 64, ... units: idle ones fill up what there is.
         most = max([int(each.sum()) for each in alive], default=0)
         room = 1 << (most + IDLE - 1).bit_length() if IDLE else 0

@@ -30,13 +30,14 @@ import torch
 
 from plantkit import Mask, Problem, hookimpl
 from plantkit_baselines.gates import GatesPruner
-from plantkit_baselines.gauss_newton import Search
+from plantkit_baselines.gauss_newton import LENGTH, Search, seconds_of
 from plantkit_baselines.synflow import SynflowPruner
 
 #: How much worse than the last mask the next may be, at first; it falls to nothing.
 TOLERANCE = 0.1
-#: Share of the effort that goes into the gates.
-START = 0.2
+#: Share of the effort that goes into the gates; and where swaps could not replace a quarter of the
+#: mask in what is left, as in large networks and at high densities.
+START, WIDE_START = 0.2, 0.8
 #: Effort of which one start is worth its while, and the most of them.
 SECONDS_A_START, MOST_STARTS = 12, 8
 #: Seconds that a step of the gates takes, and more of them for each weight and sample.
@@ -62,33 +63,37 @@ class SeekPruner:
         network, total = problem.network, problem.network.total
         if problem.budget in (0, total):
             return Mask.from_vector(network, torch.full((total,), problem.budget > 0))
-        count = 2 ** int(math.log2(max(2, min(MOST_STARTS, self.effort / SECONDS_A_START))))
+        swaps = (1 - START) * self.effort / seconds_of(network.work) * LENGTH
+        share, most = (START, MOST_STARTS) if swaps > problem.budget / 4 else (WIDE_START, 2)
+        count = 2 ** int(math.log2(max(2, min(most, self.effort / SECONDS_A_START))))
         starts = [
             Search(problem.at(density=density, seed=seed + number * 1_000_003), start)
-            for number, start in enumerate(self.starts(problem, count))
+            for number, start in enumerate(self.starts(problem, count, share * self.effort))
         ]
         rounds = count.bit_length()
         for number in range(rounds):
-            seconds = (1 - START) * self.effort / rounds / len(starts)
+            seconds = (1 - share) * self.effort / rounds / len(starts)
             for search in starts:
-                spent = 0.0
-                while spent < seconds:
+                spent = last = 0.0
+                while spent + last / 2 < seconds:
                     done = (number + spent / seconds) / rounds
-                    spent += search.step(TOLERANCE * (1 - done))
+                    last = search.step(TOLERANCE * (1 - done))
+                    spent += last
             starts.sort(key=lambda search: search.best_loss)
             starts = starts[: max(1, len(starts) // 2)]
         return Mask.from_vector(network, starts[0].filled())
 
-    def starts(self, problem: Problem, count: int) -> list[torch.Tensor]:
-        """Returns masks (total,): one of SynFlow, which is alive, and others of the gates."""
+    def starts(self, problem: Problem, count: int, seconds: float) -> list[torch.Tensor]:
+        """Returns masks (total,): of the gates, and one of SynFlow, which is alive in any case."""
         network, gates = problem.network, GatesPruner()
         work = GATES_SECONDS + GATES_WORK_SECONDS * gates.batch_size * network.work
         steps = problem.recipe.steps(len(problem.train))
-        effort = START * self.effort / ((count - 1) * steps * work)
-        found = [SynflowPruner().prune(problem, problem.density, seed=problem.seed)]
-        for number in range(1, count):
-            seed = problem.seed + number * 1_000_003
-            found.append(GatesPruner(effort=effort).prune(problem, problem.density, seed=seed))
+        effort = seconds / ((count - 1) * steps * work)
+        pruners = [GatesPruner(effort=effort)] * (count - 1) + [SynflowPruner()]
+        found = [
+            pruner.prune(problem, problem.density, seed=problem.seed + number * 1_000_003)
+            for number, pruner in enumerate(pruners)
+        ]
         return [mask.vector(network) for mask in found]
 
 

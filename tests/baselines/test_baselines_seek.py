@@ -129,6 +129,20 @@ def test_recovers_a_planted_function_from_bad_starts():
     assert network.accuracy(found) > 0.98
 
 
+def test_what_it_remembers_is_the_best_mask_even_if_it_went_uphill():
+    problem = tiny_problem("regression", widths=(3, 10, 8, 3), density=0.1, count=200)
+    search = Search(problem, random_mask(problem.network, 0.1).vector(problem.network))
+    losses = []
+    for tolerance in [0.0] * 20 + [1e9]:
+        search.step(tolerance)
+        losses.append(search.best_loss)
+    outputs = search.network.outputs(search.best.float(), search.inputs)
+    [loss] = search.task.losses(outputs.unsqueeze(0), search.targets)
+    assert losses == sorted(losses, reverse=True)
+    assert not torch.equal(search.mask, search.best)
+    assert float(loss) == pytest.approx(search.best_loss, rel=1e-3)
+
+
 def test_an_effort_is_spent_by_a_fixed_model_and_not_by_a_clock(monkeypatch):
     problem = tiny_problem(widths=(2, 20, 20, 3), density=0.2, count=100)
     spent = {}

@@ -57,13 +57,18 @@ def report_markdown(outcome: StudyOutcome, plots: Sequence[Plot] = ()) -> str:
         outcome=outcome,
         study=outcome.study,
         tally=", ".join(f"{counts[verdict]} {verdict}" for verdict in ClaimVerdict),
-        findings=_grid([_row(finding) for finding in findings]),
+        findings=findings_table(findings),
         count=len(findings),
         tables=[(table.title, _grid(table.rows)) for table in outcome.study.tables(records)],
         plots=plots,
         env=environment(),
         version=__version__,
     )
+
+
+def findings_table(findings: Sequence[Finding]) -> str:
+    """Returns what became of claims as a Markdown table."""
+    return _grid([_row(finding) for finding in findings])
 
 
 def _grid(rows: Sequence[Mapping[str, str]]) -> str:
