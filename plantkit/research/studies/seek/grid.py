@@ -97,7 +97,7 @@ def in_map(case: Case) -> bool:
 def on_line(case: Case, name: str, pruner: str) -> bool:
     """Returns whether a case is `BASE`, searched by `pruner`, or differs in `name` alone."""
     start = _start(pruner)
-    return replace(case, **{name: getattr(start, name)}) == start  # type: ignore[arg-type]
+    return replace(case, **{name: getattr(start, name)}) == start
 
 
 def _start(pruner: str) -> Case:
