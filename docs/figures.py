@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +38,7 @@ OVERLAPS = ROOT / "docs/results/overlap-masks.json"
 OVERLAPS_PRUNED = ROOT / "docs/results/overlap-pruners.json"
 FAMILIES = ROOT / "docs/results/families.json"
 IMAGE_SPEED = ROOT / "docs/results/image-speed.json"
+SEEK = ROOT / "docs/results/seek.json"
 MARKED = re.compile(r"<!-- (\w+)((?: [^ <>]+)*) -->(.*?)<!-- / -->", re.DOTALL)
 SOURCES: dict[str, Callable[..., str]] = {}
 PUBLISHED = {"circle-3x100": 100, "relu-3x100": 2, "helix-3x100": 115}
@@ -265,6 +267,60 @@ def dials(name: str) -> str:
     if not found:
         return "This family has no dials"
     return table("dial | default", [(f"`{key}`", value) for key, value in found.items()])
+
+
+# Seek
+
+
+def fresh_runs() -> dict[tuple[float, str], list[dict[str, Any]]]:
+    """Returns the runs of `seek` on fresh instances, by effort and family."""
+    found: dict[tuple[float, str], list[dict[str, Any]]] = {}
+    for one in read(SEEK):
+        if one["what"] == "fresh":
+            found.setdefault((one["effort"], one["family"]), []).append(one)
+    return dict(sorted(found.items()))
+
+
+@source
+def seek_fresh() -> str:
+    """Returns a table of what `seek` reaches on fresh instances; see `benchmarks/seek.py`."""
+    rows = []
+    for (effort, family), runs in fresh_runs().items():
+        accuracies = sorted(one["strong_accuracy"] for one in runs)
+
+        def middle(name: str, runs: list[dict[str, Any]] = runs) -> float:
+            return median(one[name] for one in runs)
+
+        rows.append(
+            (
+                f"{effort:g}",
+                family,
+                len(runs),
+                f"{median(accuracies):.3f}",
+                f"{accuracies[0]:.3f}",
+                f"{sum(each >= 0.95 for each in accuracies)} of {len(runs)}",
+                f"{middle('strong_digits'):.2f}",
+                f"{middle('weak_digits'):.2f}",
+                f"{middle('f1'):.2f}",
+                f"{middle('cpu_seconds'):.0f}",
+            )
+        )
+    return table(
+        "effort | family | instances | accuracy, median | worst | .95 or more | digits, median"
+        " | trained | F1 | CPU s",
+        rows,
+    )
+
+
+@source
+def seek_runs() -> str:
+    """Returns the strong recovered accuracy of each of these runs."""
+    rows = []
+    for (effort, family), runs in fresh_runs().items():
+        each = sorted((one["instance"], one["strong_accuracy"]) for one in runs)
+        words = ", ".join(f"{number}: {value:.3f}" for number, value in each)
+        rows.append((f"{effort:g}", family, words))
+    return table("effort | family | instance: strong recovered accuracy", rows)
 
 
 # Audits

@@ -12,6 +12,9 @@ Tensor = torch.Tensor
 
 #: Samples that losses are compared on, that candidates are screened on, and of which J is taken.
 JUDGED, SCREENED, SAMPLED = 3000, 500, 600
+#: Large networks would not fit into memory: numbers in J, unless it has fewer rows than this, and
+#: work (`Network.work`) on samples and masks at once.
+MOST_NUMBERS, FEWEST_SAMPLED, MOST_WORK = 30_000_000, 16, 5e9
 #: Chains and their length; candidates of a step; those that are judged on all samples.
 CHAINS, LENGTH, CANDIDATES, FINALISTS = 64, 8, 96, 3
 #: Parameters to add and to drop that a step looks at.
@@ -190,9 +193,13 @@ class Search:
 
         A constant may be better than what there is, but no swap leads on from it.
         """
-        outputs = window.narrow.outputs_of_runs(masks.float(), self.inputs[:count])
-        losses = self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
-        return torch.where((outputs.amax(1) == outputs.amin(1)).all(1), math.inf, losses)
+        found = []
+        for some in masks.split(max(1, int(MOST_WORK / (count * window.narrow.spec.work)))):
+            outputs = window.narrow.outputs_of_runs(some.float(), self.inputs[:count])
+            losses = self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
+            constant = (outputs.amax(1) == outputs.amin(1)).all(1)
+            found.append(torch.where(constant, math.inf, losses))
+        return torch.cat(found)
 
     def window(self) -> Window:
         """Returns the units that are alive and, where layers follow each other, some idle ones."""
@@ -280,9 +287,10 @@ class Search:
         slopes, curvatures, factors = self.task.pulls(outputs, self.targets)
         [slope] = torch.autograd.grad(graph, gates, slopes)
         # One row a sample: random signs keep its outputs apart, in the mean.
-        drawn = torch.randint(len(outputs), (SAMPLED,), generator=self.generator)
-        signs = torch.randint(0, 2, (SAMPLED, curvatures.shape[2]), generator=self.generator)
-        pulls = torch.einsum("nor,nr->no", curvatures[drawn], 2.0 * signs - 1) / SAMPLED**0.5
+        count = min(SAMPLED, max(FEWEST_SAMPLED, MOST_NUMBERS // len(mask)))
+        drawn = torch.randint(len(outputs), (count,), generator=self.generator)
+        signs = torch.randint(0, 2, (count, curvatures.shape[2]), generator=self.generator)
+        pulls = torch.einsum("nor,nr->no", curvatures[drawn], 2.0 * signs - 1) / count**0.5
         rows = window.narrow.slopes(gates.detach(), self.inputs[drawn], pulls)
         scales = torch.linalg.qr(torch.einsum("no,nof->nf", pulls, factors[drawn])).Q
         return Model(slope, rows, scales, scales.T @ rows)

@@ -1,6 +1,7 @@
 """Swaps chosen by Gauss-Newton: many parameters change places at once, and every swap is tested.
 
-A search starts from the mask that `gates` finds and improves it step by step. At a mask m, the
+Searches start from masks that `gates` and SynFlow find, and improve them step by step; the better
+half goes on for twice as long. At a mask m, the
 outputs of the network are linear in small changes of the mask: J holds their derivatives by every
 kept parameter and by every parameter that could be added. If the changes δ drop some parameters
 (-1) and add others (+1), the loss is about
@@ -10,7 +11,8 @@ kept parameter and by every parameter that could be added. If the changes δ dro
 r the residuals (the classes' errors and J weighted by the loss's curvature), and J orthogonal to a
 change of the outputs' scale, which does not count. Chains of drops and adds go downhill in this
 model, some noise added, so that hundreds of sets of changes are proposed. The network
-is computed under the best of them, and a set that lowers the loss is accepted.
+is computed under the best of them, and a set that lowers the loss is accepted; at first one that
+raises it a little, too.
 
 A unit that nothing reads has no derivative. So in each step some idle units get a few random
 inputs; adding a parameter that reads such a unit adds these as well, and the model
@@ -20,7 +22,7 @@ References:
     arXiv 1712.01312 (hard-concrete gates, where the search starts). The swaps are plantkit's own;
     Gauss-Newton steps are usually of real numbers, not of masks.
 
-Differs from the paper: there is none.
+Differs from the paper: only the start is from it; `gates` says how that differs.
 """
 
 import math
