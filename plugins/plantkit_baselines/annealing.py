@@ -118,7 +118,8 @@ def better(
     """Returns a mask one swap away with a lower loss, and the loss; `mask` itself if none has."""
     kept, dropped = mask.nonzero().squeeze(1), (~mask).nonzero().squeeze(1)
     swaps = torch.randperm(len(kept) * len(dropped), generator=generator)
-    for chunk in torch.split(swaps, CHUNK):
+    for start in range(0, len(swaps), CHUNK):
+        chunk = swaps[start : start + CHUNK]
         rows = torch.arange(len(chunk))
         masks = mask.repeat(len(chunk), 1)
         masks[rows, kept[chunk // len(dropped)]] = False

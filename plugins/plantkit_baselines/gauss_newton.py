@@ -194,7 +194,9 @@ class Search:
         A constant may be better than what there is, but no swap leads on from it.
         """
         found = []
-        for some in masks.split(max(1, int(MOST_WORK / (count * window.narrow.spec.work)))):
+        at_once = max(1, int(MOST_WORK / (count * window.narrow.spec.work)))
+        for start in range(0, len(masks), at_once):
+            some = masks[start : start + at_once]
             outputs = window.narrow.outputs_of_runs(some.float(), self.inputs[:count])
             losses = self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
             constant = (outputs.amax(1) == outputs.amin(1)).all(1)
@@ -242,8 +244,8 @@ class Search:
         found[places] = torch.arange(size)
         found[self.total] = size
         extras = torch.full((size + 1, INPUTS + 1), size)
-        for outs, inputs in readers:
-            extras[found[outs].unsqueeze(1), torch.arange(len(inputs))] = found[inputs]
+        for reading, inputs in readers:
+            extras[found[reading].unsqueeze(1), torch.arange(len(inputs))] = found[inputs]
         offered = torch.cat([offered, offered.new_zeros(1)])[places]
         return Window(narrow, places, offered, extras[:-1])
 
@@ -338,7 +340,8 @@ class Search:
             promises.append(gains[fits])
         if not any(map(len, sets)):
             return flipped[:1] & False
-        found, which = torch.cat(sets).unique(dim=0, return_inverse=True)
+        found: Tensor
+        found, which = torch.unique(torch.cat(sets), dim=0, return_inverse=True)
         promise = torch.full((len(found),), -math.inf)
         promise = promise.scatter_reduce(0, which, torch.cat(promises), "amax")
         return found[promise.topk(min(CANDIDATES, len(found))).indices]
