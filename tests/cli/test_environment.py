@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /d
 
 #: Options and arguments that are read, not written.
 READ = {
-    *("board", "bundle", "challenge_directories", "folder", "given", "key_file", "reveal"),
+    *("board", "bundle", "challenge_directories", "data", "folder", "given", "key_file", "reveal"),
     *("roster", "rubric_path", "runs", "ticket_directories"),
 }
 #: What these name is made at once, before any work.

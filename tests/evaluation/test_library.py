@@ -68,7 +68,7 @@ def test_planting_into_a_directory(tmp_path):
 @pytest.mark.parametrize(
     ("family", "options", "error", "words"),
     [
-        ("sphere", {}, UnknownNameError, "target families: circle"),
+        ("sphere", {}, UnknownNameError, "target families: cifar10, circle"),
         ("relu", {"planting": "hidden"}, UsageError, "no planting"),
         ("relu", {"dials": {"units": 3}}, UsageError, "has no dial 'units'"),
         ("relu", {"depth": 2}, UsageError, "needs a depth of at least 3"),

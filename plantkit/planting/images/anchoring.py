@@ -83,6 +83,7 @@ class Anchored:
         self._rng = rng
         self._weights = [weight_name(layer) for layer in narrow.layers]
         drawn = {name: rng.standard_normal(narrow.shapes[name]) for name in self._weights}
+        self._lost = {name: rng.uniform(-0.5, 0.5, narrow.shapes[name]) for name in self._weights}
         self._masks = {name: torch.from_numpy(kept[name]).float() for name in self._weights}
         self._anchor = {
             name: torch.from_numpy(drawn[name]).float() * self._masks[name]
@@ -111,9 +112,18 @@ class Anchored:
                 pass
 
     def values(self) -> dict[str, Floats]:
-        """Returns the entries in initial standard deviations of the wide network, by name."""
+        """Returns the entries in initial standard deviations of the wide network, by name.
+
+        They are trained in float32. Digits that this lost are drawn, since the rest of the wide
+        network is drawn in float64: a product of a float32 and a known deviation can be told from
+        other numbers.
+        """
         found = {
-            name: np.where(self.kept[name], value.double().numpy(), 0.0)
+            name: np.where(
+                self.kept[name],
+                value.double().numpy() + self._lost[name] * np.spacing(np.abs(value.numpy())),
+                0.0,
+            )
             for name, value in self._values.items()
         }
         return found | {name: np.zeros(tuple(value.shape)) for name, value in self._biases.items()}

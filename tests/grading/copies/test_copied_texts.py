@@ -185,7 +185,7 @@ def test_what_was_handed_out_does_not_count():
 
 
 def test_what_everybody_wrote_counts_little():
-    several = {f"s{n}": {"a.py": ORIGINAL} for n in range(8)}
+    several = {f"s{n}": {"a.py": ORIGINAL} for n in range(12)}
     texts = compare_texts({**BASELINES, **several})
     crowd = texts.rarity[texts.ids.index("s0"), texts.ids.index("s1")]
     assert crowd < 0.5 < share_of_copy({"b.py": ORIGINAL})[1]
