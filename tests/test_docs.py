@@ -211,7 +211,7 @@ def test_a_stale_figure_is_found_and_written_anew(figures, tmp_path, monkeypatch
     said = "README.md: <!-- count pruners --> has '3', not '23'\n"
     assert capsys.readouterr().out == said
     assert figures.main([]) == 0
-    assert page.read_text() == "It has <!-- count pruners -->19<!-- / --> pruners.\n"
+    assert page.read_text() == "It has <!-- count pruners -->23<!-- / --> pruners.\n"
     assert figures.main(["--check"]) == 0
 
 

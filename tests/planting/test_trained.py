@@ -63,6 +63,30 @@ def test_the_planted_ticket_classifies_untrained(kind: str) -> None:
     assert planted.count.density(planted.spec) <= FAMILY.density
 
 
+def on_a_float32_grid(values: Floats, deviation: float) -> Floats:
+    """Returns whether each value is the product, in float32, of a float32 and the deviation."""
+    near = (values / deviation).astype(np.float32)
+    sides = (np.nextafter(near, -np.float32(np.inf)), near, np.nextafter(near, np.float32(np.inf)))
+    products = [(deviation * side.astype(np.float64)).astype(np.float32) for side in sides]
+    found: Floats = np.any([product == values for product in products], axis=0).astype(np.float64)
+    return found
+
+
+def test_last_bits_do_not_tell_the_ticket() -> None:
+    planted = planting("deep")
+    deviations = standard_deviations(planted.spec)
+    on_grid: dict[bool, list[Floats]] = {True: [], False: []}
+    for name, mask in planted.ticket.items():
+        values = planted.parameters[name].astype(np.float32)
+        grid = on_a_float32_grid(values, deviations[name])
+        for in_ticket, some in on_grid.items():
+            some.append(grid[mask == in_ticket])
+    ticket, others = (np.concatenate(on_grid[key]) for key in (True, False))
+    assert others.mean() < 0.95, "the deviations are powers of two: nothing can be seen"
+    margin = 4 * np.sqrt(others.var() / len(ticket))
+    assert abs(ticket.mean() - others.mean()) < margin
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_but_the_ticket_is_touched_and_no_bias_is_in_it(kind: str) -> None:
     planted = planting(kind)
