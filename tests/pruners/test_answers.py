@@ -90,7 +90,7 @@ def test_statistics_in_a_state_dict_are_no_masks(problem):
     statistics = {"layers.0.norm.running_mean": torch.zeros(3), "n.num_batches_tracked": 0}
     answer = module.state_dict() | statistics
     assert mask_of(answer, problem.network, problem.budget).digest() == magnitude(problem).digest()
-    with pytest.raises(MaskError, match="'layer.0.weight', which is not a parameter"):
+    with pytest.raises(MaskError, match=r"'layer\.0\.weight', which is not a parameter"):
         mask_of({**dict(module.named_buffers()), "layer.0.weight": torch.ones(2)},
                 problem.network, problem.budget)  # fmt: skip
 
