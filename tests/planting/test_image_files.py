@@ -46,6 +46,15 @@ def test_files_are_found_in_the_folders_that_torchvision_makes(tmp_path: Path, f
     assert (len(train), len(test)) == (40, 20)
 
 
+def test_a_family_reads_its_own_folder_before_the_directory(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    write_mnist(tmp_path / "FashionMNIST/raw")
+    (tmp_path / "FashionMNIST/raw" / LABELS).write_bytes(b"")
+    assert len(family("mnist", tmp_path).split(b"seed")[0]) == 40
+    with pytest.raises(UsageError, match=r"FashionMNIST.raw.*of an empty file"):
+        family("fashion", tmp_path).split(b"seed")
+
+
 def test_files_with_a_dot_in_their_names_are_found(tmp_path: Path) -> None:
     write_mnist(tmp_path)
     for path in list(tmp_path.iterdir()):

@@ -33,15 +33,16 @@ _CIFAR_TEST = "test_batch"
 def find_idx(directory: Path, name: str, folders: Sequence[str]) -> Path:
     """Returns the idx file `name`, such as `train-images-idx3-ubyte`, or its .gz.
 
-    It may lie in the directory or in one of these folders of it. Some copies have a dot in place
-    of the last dash but one.
+    It may lie in one of these folders of the directory, or in the directory itself, which is
+    searched last: files of other data with these names may lie there. Some copies have a dot in
+    place of the last dash but one.
 
     Raises:
         UsageError: there is none.
     """
     stem, _, kind = name.partition("-idx")
     names = [f"{stem}{mark}idx{kind}{end}" for mark in "-." for end in ("", ".gz")]
-    for folder in (".", *folders):
+    for folder in (*folders, "."):
         for each in names:
             if (directory / folder / each).is_file():
                 return directory / folder / each
