@@ -215,12 +215,12 @@ def test_a_tickets_counts_by_hand() -> None:
         (
             lambda m: m["task"].update(outputs=5),
             "task {'kind': 'classification', 'outputs': 5, 'metric': 'accuracy'} does not fit "
-            "network (2, 60, 4)",
+            "network 3x60",
         ),
         (
             lambda m: m["task"].update(metric="r2"),
             "task {'kind': 'classification', 'outputs': 4, 'metric': 'r2'} does not fit "
-            "network (2, 60, 4)",
+            "network 3x60",
         ),
         (lambda m: m["ticket"].update(total=425), "ticket.total is 425; expected 424"),
         (
