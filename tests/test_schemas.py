@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 
 from plantkit.errors import UnknownNameError
+from plantkit.networks.residual import MOST_BLOCKS
 from plantkit.schemas import load_schema, schema_names, violations
 
 
@@ -24,3 +25,11 @@ def test_violations_name_the_place():
     assert violations({"x": {"title": 1}}, "suites")
     assert any("$.x.title" in line for line in violations({"x": {"title": 1}}, "suites"))
     assert violations({}, "suites") == []
+
+
+def test_a_stage_has_no_more_blocks_than_the_network_takes():
+    network = {"kind": "residual", "image": [1, 8, 8], "outputs": 2}
+    for blocks, expected in ((MOST_BLOCKS, []), (MOST_BLOCKS + 1, ["$.network.stages[0][1]"])):
+        manifest = {"network": network | {"stages": [[1, blocks, 1]]}}
+        found = [line.split(": ")[0] for line in violations(manifest, "challenge")]
+        assert [place for place in found if place.startswith("$.network")] == expected

@@ -36,6 +36,10 @@ from plantkit.pruners.problem import Problem
 #: Names of `manifests` that code which loads bundles needs too.
 __all__ = ["MANIFEST", "SEALED", "TRUTH", "read_manifest"]
 
+#: The most numbers that a network may make of one sample; VGG-16 makes 29 million of 224 x 224
+#: pixels.
+MOST_ACTIVATIONS = 100_000_000
+
 _COMMITMENT_DOMAIN = b"plantkit-truth-1\n"
 
 
@@ -265,8 +269,17 @@ def _fields_of(challenge: ChallengeFacts) -> dict[str, Any]:
 
 
 def most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
-    """Returns the most bytes that each file can need, so that no more is ever read."""
+    """Returns the most bytes that each file can need, so that no more is ever read.
+
+    Raises:
+        ValueError: the network cannot be, or makes too many numbers of a sample.
+    """
     network = network_from_json(manifest["network"])
+    if network.activations > MOST_ACTIVATIONS:
+        raise ValueError(
+            f"it makes {network.activations:,} numbers of a sample; expected at most "
+            f"{MOST_ACTIVATIONS:,}"
+        )
     classes = manifest["task"]["kind"] == TaskKind.CLASSIFICATION
     sample = 4 * network.inputs + (8 if classes else 4 * network.outputs)
     truth = network.total + manifest["data"]["test"] * sample + MOST_HEADER_BYTES

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from plantkit.networks.graph import ImageNetwork
+from plantkit.networks.graph import ImageNetwork, rows_of_sizes
 from plantkit.networks.steps import (
     Convolution,
     Flatten,
@@ -54,7 +54,8 @@ class ConvolutionSpec(ImageNetwork):
         blocks: the output channels of every convolution, block by block.
         hidden: widths of the linear layers before the last one; may be empty.
         kernel: height and width of every kernel.
-        padding: rows and columns of zeros on every side of each convolution's input.
+        padding: rows and columns of zeros on every side of each convolution's input; fewer than
+            the kernel has.
         stride: of the first convolution of every block; the others have 1.
         pooling: what ends a block: "max", "average" or "none".
         global_pooling: whether the linear layers get each channel's mean instead of all its
@@ -75,19 +76,25 @@ class ConvolutionSpec(ImageNetwork):
 
     def __post_init__(self) -> None:
         ImageNetwork.__post_init__(self)
-        blocks = tuple(tuple(int(size) for size in block) for block in self.blocks)
+        blocks = rows_of_sizes(self.blocks)
+        if not blocks or not all(blocks):
+            raise ValueError(
+                f"blocks are {self.blocks!r}; expected one or more lists of channels, each of at "
+                "least one convolution"
+            )
         object.__setattr__(self, "blocks", blocks)
         object.__setattr__(self, "hidden", tuple(int(size) for size in self.hidden))
         object.__setattr__(self, "pooling", str(BlockEnd(self.pooling)))
-        if not blocks or not all(blocks):
-            raise ValueError(
-                f"blocks are {blocks}; expected one or more, each of at least one convolution"
-            )
         sizes = (*itertools.chain(*blocks), *self.hidden, self.kernel, self.stride)
         if min(sizes) < 1 or self.padding < 0:
             raise ValueError(
                 f"sizes must be positive; got blocks {blocks}, hidden {self.hidden}, kernel "
                 f"{self.kernel}, stride {self.stride} and padding {self.padding}"
+            )
+        if self.padding >= self.kernel:
+            raise ValueError(
+                f"padding is {self.padding}; expected less than the kernel's {self.kernel}, or "
+                "some outputs see zeros only"
             )
         _ = self.plan  # raises where the image is too small
 

@@ -12,8 +12,9 @@ channel afterwards is the layer's bias, which is prunable like every bias.
   arXiv 2006.05467, which scores networks in evaluation mode on fresh statistics.
 - A training step takes the mean and the biased variance of its batch, with 1e-5 added.
 - After training, `settled` takes those of the training data under the final weights ("precise
-  batch norm", arXiv 2105.07576), of the first 2,048 samples at most, and puts them into weights
-  and biases: w/σ and b - μ/σ. There are no running averages.
+  batch norm", arXiv 2105.07576), and puts them into weights and biases: w/σ and b - μ/σ. It takes
+  the first 2,048 samples at most; of a network that makes more than 2^18 numbers of a sample, as
+  many as make 2^29 numbers, but at least 32. There are no running averages.
 
 A channel without any kept weight has mean and variance 0 in training: its value is its bias.
 """
@@ -23,7 +24,7 @@ from __future__ import annotations
 import functools
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -51,8 +52,11 @@ from plantkit.networks.steps import Placed, Step, placed
 from plantkit.networks.tasks import Task
 from plantkit.networks.wiring import Wiring, of_plan
 
-#: How many samples `settled` takes the statistics of, at most.
+#: How many samples `settled` takes the statistics of, at most and at least, and how many numbers
+#: a network may make of them in between.
 SETTLING_SAMPLES = 2048
+LEAST_SETTLING_SAMPLES = 32
+SETTLING_NUMBERS = 1 << 29
 #: What a multiplication of a convolution and a number that a step makes cost in training, in
 #: weights of a perceptron. Fitted to 13 networks on 8x8 to 32x32 pixels, to about a fifth.
 _MULTIPLICATION = 0.25
@@ -162,6 +166,12 @@ class ImageNetwork(Network):
             found[bias_name(layer)] = bias - mean * scale
         return found
 
+    @property
+    def settling_samples(self) -> int:
+        """How many samples `settled` takes the statistics of, at most."""
+        fitting = SETTLING_NUMBERS // self.activations
+        return min(max(fitting, LEAST_SETTLING_SAMPLES), SETTLING_SAMPLES)
+
     def take_statistics(self, module: nn.Module, inputs: Tensor) -> None:
         parameters = {name: value.unsqueeze(0) for name, value in module.named_parameters()}
         for layer, (mean, scale) in self._statistics(parameters, inputs).items():
@@ -174,9 +184,11 @@ class ImageNetwork(Network):
         self, parameters: Mapping[str, Tensor], inputs: Tensor
     ) -> Mapping[int, tuple[Tensor, Tensor]]:
         """Returns, by normalised layer, means and 1/sqrt(variance + epsilon), (runs, channels)."""
+        if not any(getattr(each.step, "normalised", False) for each in self.plan):
+            return {}
         runs = Runs(parameters, in_training=True)
         with torch.no_grad():
-            execute(self.plan, runs.image(inputs[:SETTLING_SAMPLES], self.image), runs)
+            execute(self.plan, runs.image(inputs[: self.settling_samples], self.image), runs)
         return runs.statistics
 
     def connected(self, mask: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -219,6 +231,14 @@ class CutNetwork(ImageNetwork):
     @property
     def label(self) -> str:
         return "cut"
+
+
+def rows_of_sizes(rows: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
+    """Returns rows of numbers; () where these are no rows, as in [8] in place of [[8]]."""
+    try:
+        return tuple(tuple(int(size) for size in row) for row in rows)
+    except TypeError:
+        return ()
 
 
 _wiring = functools.lru_cache(maxsize=256)(of_plan)

@@ -18,7 +18,7 @@ import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
-from plantkit.networks.graph import ImageNetwork
+from plantkit.networks.graph import ImageNetwork, rows_of_sizes
 from plantkit.networks.steps import (
     Convolution,
     GlobalMean,
@@ -29,13 +29,17 @@ from plantkit.networks.steps import (
     Step,
 )
 
+#: More blocks than a stage of any network has.
+MOST_BLOCKS = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidualSpec(ImageNetwork):
     """The shape of a residual network on images.
 
     Attributes:
-        stages: (channels, blocks, stride) of every stage; the stride is its first block's.
+        stages: (channels, blocks, stride) of every stage; the stride is its first block's. At
+            most 200 blocks.
         stem: channels of the first convolution; those of the first stage if 0.
         stem_kernel, stem_stride: of the first convolution, which is padded to keep its corners.
         stem_pooling: whether a 3x3 max pooling of stride 2 follows, as on large images.
@@ -53,11 +57,13 @@ class ResidualSpec(ImageNetwork):
 
     def __post_init__(self) -> None:
         ImageNetwork.__post_init__(self)
-        stages = tuple(tuple(int(size) for size in stage) for stage in self.stages)
+        stages = rows_of_sizes(self.stages)
         if not stages or any(len(stage) != 3 for stage in stages):
             raise ValueError(
-                f"stages are {stages}; expected one or more of (channels, blocks, stride)"
+                f"stages are {self.stages!r}; expected one or more of (channels, blocks, stride)"
             )
+        if (most := max(blocks for _, blocks, _ in stages)) > MOST_BLOCKS:
+            raise ValueError(f"a stage has {most} blocks; expected at most {MOST_BLOCKS}")
         object.__setattr__(self, "stages", stages)
         object.__setattr__(self, "stem", int(self.stem) or stages[0][0])
         sizes = (*itertools.chain(*stages), self.stem, self.stem_kernel, self.stem_stride)

@@ -1,7 +1,8 @@
 """Masks in what a pruner returned: modules and state dicts pruned with torch.nn.utils.prune.
 
 torch keeps a pruned parameter `weight` as `weight_orig`, and its mask as the buffer `weight_mask`.
-A parameter without a mask was not pruned, and so is kept.
+A parameter without a mask was not pruned, and so is kept. Other buffers, such as the statistics of
+batch normalisation, are no masks and are left out.
 """
 
 from __future__ import annotations
@@ -95,14 +96,17 @@ def _masks(answer: Mapping[Any, Any], network: Network) -> _TorchMasks:
     """Returns one mask for every parameter: its own, or ones where it was not pruned.
 
     In a state dict, which has `weight_orig` too, an entry `bias` is a parameter; else it is a mask.
+    An entry of another kind, such as `running_mean`, is neither.
     """
+    kinds = {name.rpartition(".")[2] for name in network.shapes}
     is_state = any(str(name).endswith(_ORIGINAL) for name in answer)
     own = {str(name): value for name, value in answer.items() if str(name).endswith(_MASK)}
     plain = {str(name): value for name, value in answer.items() if str(name) not in own}
     masks = _TorchMasks(
         (name, value)
         for name, value in plain.items()
-        if not (is_state and name.removesuffix(_ORIGINAL) in network.shapes)
+        if name.rpartition(".")[2].removesuffix(_ORIGINAL) in kinds
+        and not (is_state and name.removesuffix(_ORIGINAL) in network.shapes)
     )
     masks.update((name.removesuffix(_MASK), value) for name, value in own.items())
     masks.unpruned = tuple(name for name in network.shapes if name not in masks)

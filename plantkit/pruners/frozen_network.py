@@ -18,21 +18,25 @@ class FrozenNetwork:
     """The initial network of a problem under masks, or gates, that gradients flow into.
 
     Parameters are one vector in the order of `problem.network.shapes`: all weights and biases.
+    Trained weights hold the statistics of batch normalisation; see `Network.settled`.
 
     Attributes:
         spec: the network's specification.
-        weights: (total,) float32, the initial parameters.
+        weights: (total,) float32, the problem's parameters, settled if they are trained.
         log_sharpness: (), the logarithm of a factor on the outputs, which a search may learn
             together with its mask; see `loss`.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.spec = problem.network
-        self.weights = flatten(self.spec, problem.weights)
-        self.log_sharpness = torch.zeros((), requires_grad=True)
-        self._module = problem.module()
-        self._task = problem.task
         self._train = problem.train
+        self.weights = flatten(self.spec, problem.weights)
+        if problem.is_trained:
+            run = unflatten(self.spec, self.weights.unsqueeze(0))
+            self.weights = flatten(self.spec, self.spec.settled(run, self._train.inputs))[0]
+        self.log_sharpness = torch.zeros((), requires_grad=True)
+        self._module = build_module(self.spec, self.named(self.weights))
+        self._task = problem.task
 
     def named(self, vector: Tensor) -> dict[str, Tensor]:
         """Returns views of `vector` (..., total), by parameter name and in its shape."""

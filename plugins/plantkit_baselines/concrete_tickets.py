@@ -105,7 +105,8 @@ class ConcreteTicketsPruner:
         if budget == total:
             return problem.full_mask()
         if step := min(self.rewind, problem.recipe.steps(len(problem.train))):
-            problem = problem.with_weights(problem.fit(problem.full_mask(), last_step=step))
+            early = problem.fit(problem.full_mask(), last_step=step)
+            problem = problem.with_weights(early, trained=True)
         network, generator = FrozenNetwork(problem), problem.generator
         logits = torch.full((total,), math.log(density / (1 - density))).requires_grad_()
         optimizer = torch.optim.Adam([logits], lr=self.learning_rate)

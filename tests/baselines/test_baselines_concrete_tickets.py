@@ -129,6 +129,7 @@ def test_the_dense_network_is_pruned_at_the_step_it_is_rewound_to(monkeypatch):
     judged = ConcreteTicketsPruner._judged
 
     def spy(self, problem, network, gates, batch):
+        assert problem.is_trained
         weights.append(network.weights.clone())
         return judged(self, problem, network, gates, batch)
 

@@ -165,6 +165,19 @@ def test_most_bytes_by_hand() -> None:
         }
 
 
+def test_networks_that_make_too_many_numbers_are_refused() -> None:
+    manifest = {
+        "network": {
+            "kind": "convolution", "image": [1, 1, 1], "outputs": 2, "blocks": [[1] * 2, [1] * 6],
+            "kernel": 1000, "padding": 999, "pooling": "none",
+        },
+        "data": {"train": 1, "test": 1},
+        "task": {"kind": "classification"},
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"it makes .* numbers of a sample; expected at most"):
+        most_bytes(manifest)
+
+
 def test_what_a_manifest_says_of_a_file() -> None:
     assert file_entry(b"abc") == {
         "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",

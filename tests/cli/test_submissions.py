@@ -197,7 +197,7 @@ def test_check_passes_a_pruned_module_in_a_notebook(plantkit_cli, tmp_path):
     (tmp_path / "book.ipynb").write_text(json.dumps({"cells": cells}))
     outcome = plantkit_cli("check", tmp_path / "book.ipynb")
     assert outcome.code == 0, outcome
-    assert "book: 27 ok, 1 skipped" in outcome.out
+    assert "book: 28 ok, 1 skipped" in outcome.out
 
 
 @pytest.mark.parametrize("example", ["my_pruner.py", "torch_prune.py", "two_files"])

@@ -18,6 +18,7 @@ from plantkit.networks import (
     bias_name,
     build_module,
     flatten,
+    graph,
     network_from_json,
     unflatten,
     weight_name,
@@ -124,6 +125,14 @@ def test_what_json_lacks_has_its_default():
         (RESIDUAL, {"stages": ()}, "expected one or more of"),
         (RESIDUAL, {"stages": ((3, 1),)}, r"one or more of \(channels, blocks, stride\)"),
         (RESIDUAL, {"stages": ((3, 0, 1),)}, "sizes must be positive"),
+        (
+            RESIDUAL,
+            {"stages": (8,)},
+            r"stages are \(8,\); expected .* \(channels, blocks, stride\)",
+        ),
+        (RESIDUAL, {"stages": ((3, 201, 1),)}, "a stage has 201 blocks; expected at most 200"),
+        (PLAIN, {"blocks": (8,)}, r"blocks are \(8,\); expected one or more lists of channels"),
+        (PLAIN, {"padding": 2}, "padding is 2; expected less than the kernel's 2"),
         (RESIDUAL, {"stem": -3}, "sizes must be positive"),
         (RESIDUAL, {"image": (3, 8)}, "expected \\(channels, height, width\\)"),
     ],
@@ -292,7 +301,15 @@ def test_only_the_first_samples_settle():
     assert all(torch.equal(found[name], again[name]) for name in found)
 
 
-def test_networks_without_normalisation_are_settled_as_they_are():
+def test_large_networks_settle_on_fewer_samples():
+    assert RESNET18.settling_samples == 2**29 // RESNET18.activations == 378
+    assert NORMALISED.settling_samples == 2048
+    large = ResidualSpec(image=(3, 1000, 1000), stages=((64, 1, 1),), outputs=10)
+    assert large.settling_samples == 32
+
+
+def test_networks_without_normalisation_are_settled_as_they_are(monkeypatch):
+    monkeypatch.setattr(graph, "execute", None)  # they are not even computed
     weights = one_run(random_weights(PLAIN))
     settled = PLAIN.settled(weights, torch.randn(9, PLAIN.inputs))
     assert all(settled[name] is weights[name] for name in weights)

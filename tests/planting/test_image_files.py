@@ -33,10 +33,10 @@ def test_idx_files_are_read_packed_or_not(tmp_path: Path, packed: bool) -> None:
     end = ".gz" if packed else ""
     pack: Callable[[bytes], bytes] = gzip.compress if packed else bytes
     (tmp_path / (IMAGES + end)).write_bytes(pack(idx_bytes(pixels)))
-    (tmp_path / (LABELS + end)).write_bytes(pack(idx_bytes(np.arange(12, dtype=np.uint8))))
+    (tmp_path / (LABELS + end)).write_bytes(pack(idx_bytes(np.arange(12, dtype=np.uint8) % 10)))
     images = read_idx_images(tmp_path, "train", SIZE, ())
     np.testing.assert_array_equal(images.pixels, pixels.reshape(12, 784))
-    np.testing.assert_array_equal(images.classes, np.arange(12))
+    np.testing.assert_array_equal(images.classes, np.arange(12) % 10)
 
 
 @pytest.mark.parametrize("folder", ["MNIST/raw", "raw"])
@@ -44,6 +44,15 @@ def test_files_are_found_in_the_folders_that_torchvision_makes(tmp_path: Path, f
     write_mnist(tmp_path / folder)
     train, test = family("mnist", tmp_path).split(b"seed")
     assert (len(train), len(test)) == (40, 20)
+
+
+def test_a_family_reads_its_own_folder_before_the_directory(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    write_mnist(tmp_path / "FashionMNIST/raw")
+    (tmp_path / "FashionMNIST/raw" / LABELS).write_bytes(b"")
+    assert len(family("mnist", tmp_path).split(b"seed")[0]) == 40
+    with pytest.raises(UsageError, match=r"FashionMNIST.raw.*of an empty file"):
+        family("fashion", tmp_path).split(b"seed")
 
 
 def test_files_with_a_dot_in_their_names_are_found(tmp_path: Path) -> None:
@@ -85,7 +94,32 @@ def test_a_damaged_archive_is_told(tmp_path: Path, damage: Callable[[bytes], byt
     path = tmp_path / "x.gz"
     path.write_bytes(damage(gzip.compress(idx_bytes(np.zeros((50, 28, 28), np.uint8)) * 3)))
     with pytest.raises(UsageError, match=r"x\.gz: cannot be unpacked .* get the file again"):
-        read_idx(path, 3)
+        read_idx(path, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((1_000_001, 28, 28), "expected 1 to 1,000,000 images"),
+        ((900_000, 2_000, 2_000), "images of 2000 x 2000 pixels; expected 28 x 28"),
+    ],
+)
+def test_no_more_than_the_header_is_read_of_a_file_with_other_sizes(
+    tmp_path: Path, sizes: tuple[int, ...], expected: str
+) -> None:
+    path = tmp_path / "x.gz"
+    header = bytes([0, 0, 8, 3]) + np.array(sizes, dtype=">u4").tobytes()
+    path.write_bytes(gzip.compress(header) + b"what cannot be unpacked")
+    with pytest.raises(UsageError, match=expected):
+        read_idx(path, SIZE)
+
+
+def test_a_huge_cifar_file_is_not_read(tmp_path: Path) -> None:
+    write_cifar(tmp_path)
+    with (tmp_path / "test_batch.bin").open("wb") as file:
+        file.truncate(3073 * 1_000_000_000)
+    with pytest.raises(UsageError, match=r"has 3073000000000 bytes; .* at most 10,000 images"):
+        read_cifar(tmp_path)
 
 
 def test_labels_and_images_must_be_as_many(tmp_path: Path) -> None:
@@ -170,11 +204,15 @@ def test_classes_must_be_those_of_the_family(tmp_path: Path) -> None:
     write_cifar(tmp_path)
     path = tmp_path / "test_batch.bin"
     path.write_bytes(b"\x63" + path.read_bytes()[1:])
-    with pytest.raises(UsageError, match="holds the class 99; expected 0 to 9"):
+    with pytest.raises(UsageError, match=r"test_batch\.bin: holds the class 99; expected 0 to 9"):
         family("cifar10", tmp_path).split(b"seed")
     few = Images(pixels=np.zeros((3, 4), np.uint8), classes=np.array([0, 1, 3]))
     with pytest.raises(UsageError, match="3 images and none of class 2"):
         check_classes(few, 4, "here")
+    write_mnist(tmp_path)
+    (tmp_path / LABELS).write_bytes(idx_bytes(np.full(40, 77, np.uint8)))
+    with pytest.raises(UsageError, match=rf"{LABELS}: holds the class 77; expected 0 to 9"):
+        family("mnist", tmp_path).split(b"seed")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -15,7 +15,7 @@ from plantkit.pruners.answers import mask_of, masks_in
 from plantkit.testing.problems import make_problem
 
 
-@pytest.fixture(params=["classification", "convolution"])
+@pytest.fixture(params=["classification", "convolution", "residual"])
 def problem(request):
     return make_problem(request.param).at(density=0.3, seed=0)
 
@@ -82,6 +82,17 @@ def test_masks_of_another_module_are_unknown(problem):
     for form in FORMS.values():
         with pytest.raises(MaskError, match=r"'0\.(weight|bias)', which is not a parameter"):
             mask_of(form(module), problem.network, problem.budget)
+
+
+def test_statistics_in_a_state_dict_are_no_masks(problem):
+    """As `nn.BatchNorm2d` has them; a plain entry of an unknown layer is still an error."""
+    module = pruned(problem)
+    statistics = {"layers.0.norm.running_mean": torch.zeros(3), "n.num_batches_tracked": 0}
+    answer = module.state_dict() | statistics
+    assert mask_of(answer, problem.network, problem.budget).digest() == magnitude(problem).digest()
+    with pytest.raises(MaskError, match=r"'layer\.0\.weight', which is not a parameter"):
+        mask_of({**dict(module.named_buffers()), "layer.0.weight": torch.ones(2)},
+                problem.network, problem.budget)  # fmt: skip
 
 
 def test_masks_with_plain_entries(problem):

@@ -10,6 +10,7 @@ from torch.nn import functional
 from plantkit import FrozenNetwork
 from plantkit.networks import build_module
 from plantkit.networks.training.accuracy import strong_accuracy
+from plantkit.testing.problems import make_problem
 
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)
@@ -98,6 +99,25 @@ def test_many_masks_give_the_outputs_of_each(kind):
     found = network.outputs_of_runs(kept, problem.train.inputs)
     expected = [network.outputs(each, problem.train.inputs) for each in kept]
     torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_trained_weights_hold_their_statistics_in_every_output():
+    problem = make_problem("residual").at(density=0.5, seed=0)
+    trained = problem.with_weights(problem.fit(problem.full_mask(), epochs=5), trained=True)
+    network, inputs = FrozenNetwork(trained), problem.train.inputs
+    whole = torch.ones(problem.network.total)
+    expected = trained.module()(inputs)
+    assert not torch.allclose(
+        expected, trained.with_weights(trained.weights, trained=False).module()(inputs)
+    )
+    narrow, places = network.narrowed(whole.bool())
+    kept = torch.cat([whole, whole.new_zeros(1)])[places]
+    for found in (
+        network.outputs(whole, inputs),
+        network.outputs_of_runs(whole.unsqueeze(0), inputs)[0],
+        narrow.outputs(kept, inputs),
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_slopes_are_those_of_every_sample():

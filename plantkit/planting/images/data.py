@@ -25,16 +25,25 @@ class Images:
         return Images(pixels=self.pixels[chosen], classes=self.classes[chosen])
 
 
+def check_range(classes: NDArray[np.int64], count: int, where: str) -> None:
+    """Checks that classes are 0 to `count` - 1.
+
+    Raises:
+        UsageError: another class; the message begins with `where`.
+    """
+    wrong = classes[(classes < 0) | (classes >= count)]
+    if wrong.size:
+        raise UsageError(f"{where}: holds the class {wrong.max()}; expected 0 to {count - 1}")
+
+
 def check_classes(images: Images, count: int, where: str) -> None:
     """Checks that classes are 0 to `count` - 1, and that every one of them occurs.
 
     Raises:
         UsageError: another class, or one without an image.
     """
+    check_range(images.classes, count, where)
     found = np.unique(images.classes)
-    if found.size and not 0 <= found[0] <= found[-1] < count:
-        wrong = found[-1] if found[-1] >= count else found[0]
-        raise UsageError(f"{where}: holds the class {wrong}; expected 0 to {count - 1}")
     if found.size < count:
         missing = min(set(range(count)) - set(found.tolist()))
         raise UsageError(

@@ -18,13 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError
-from plantkit.planting.images.data import Images
+from plantkit.planting.images.data import Images, check_range
 
 #: The type of an idx file's numbers that all of these files have: unsigned bytes.
 _BYTES = 8
-#: More numbers than any of these files has; a damaged header may state any count.
-_MOST_NUMBERS = 1 << 31
+#: More images than any of these files has; a damaged header may state any count.
+_MOST_IMAGES = 1_000_000
+#: Each of these data sets has so many classes.
+_CLASSES = 10
 
+_CIFAR_IMAGES = 10_000  # in each file
 _CIFAR_PIXELS = 3 * 32 * 32
 _CIFAR_BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 _CIFAR_TEST = "test_batch"
@@ -33,27 +36,34 @@ _CIFAR_TEST = "test_batch"
 def find_idx(directory: Path, name: str, folders: Sequence[str]) -> Path:
     """Returns the idx file `name`, such as `train-images-idx3-ubyte`, or its .gz.
 
-    It may lie in the directory or in one of these folders of it. Some copies have a dot in place
-    of the last dash but one.
+    It may lie in one of these folders of the directory, or in the directory itself, which is
+    searched last: files of other data with these names may lie there. Some copies have a dot in
+    place of the last dash but one.
 
     Raises:
         UsageError: there is none.
     """
     stem, _, kind = name.partition("-idx")
     names = [f"{stem}{mark}idx{kind}{end}" for mark in "-." for end in ("", ".gz")]
-    for folder in (".", *folders):
+    for folder in (*folders, "."):
         for each in names:
             if (directory / folder / each).is_file():
                 return directory / folder / each
     raise UsageError(f"{directory}: has no {name} or {name}.gz{_instead(directory)}")
 
 
-def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
-    """Returns the numbers of an idx file of unsigned bytes with so many axes.
+def read_idx(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Returns the numbers of an idx file of unsigned bytes, (n, *size).
+
+    It checks the header before it reads or unpacks anything else.
+
+    Args:
+        size: (height, width) of images, () of classes.
 
     Raises:
-        UsageError: another format or number of axes, a file cut short, or bytes left over.
+        UsageError: another format, size or number of axes, a file cut short, or bytes left over.
     """
+    axes = 1 + len(size)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(4 + 4 * axes)
@@ -68,10 +78,15 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
                 raise UsageError(f"{path}: ends within its header; get the file again")
             shape = [int(size) for size in np.frombuffer(header[4:], dtype=">u4")]
             count = math.prod(shape)
-            if not 0 < count < _MOST_NUMBERS:
+            if not (count > 0 and shape[0] <= _MOST_IMAGES):
                 raise UsageError(
-                    f"{path}: states the sizes {' x '.join(map(str, shape))}; expected a count of "
-                    "images that a file can hold: get the file again"
+                    f"{path}: states the sizes {' x '.join(map(str, shape))}; expected 1 to "
+                    f"{_MOST_IMAGES:,} images: get the file again"
+                )
+            if tuple(shape[1:]) != size:
+                raise UsageError(
+                    f"{path}: has images of {shape[1]} x {shape[2]} pixels; "
+                    f"expected {size[0]} x {size[1]}"
                 )
             content = file.read(count + 1)
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
@@ -91,31 +106,27 @@ def read_idx_images(
     """Returns the images and classes in the two idx files of this prefix, `train` or `t10k`.
 
     Raises:
-        UsageError: a file is missing or damaged, images have another size, or there are not as
-            many classes as images.
+        UsageError: a file is missing or damaged, images have another size, there are not as many
+            classes as images, or a class is above 9.
     """
     path = find_idx(directory, f"{prefix}-images-idx3-ubyte", folders)
-    pixels = read_idx(path, 3)
-    if pixels.shape[1:] != size:
-        raise UsageError(
-            f"{path}: has images of {pixels.shape[1]} x {pixels.shape[2]} pixels; "
-            f"expected {size[0]} x {size[1]}"
-        )
+    pixels = read_idx(path, size)
     labels = find_idx(directory, f"{prefix}-labels-idx1-ubyte", folders)
-    classes = read_idx(labels, 1)
+    classes = read_idx(labels, ()).astype(np.int64)
     if len(classes) != len(pixels):
         raise UsageError(
             f"{labels}: has {len(classes)} classes; expected {len(pixels)}, one for each image "
             f"in {path.name}"
         )
-    return Images(pixels=pixels.reshape(len(pixels), -1), classes=classes.astype(np.int64))
+    check_range(classes, _CLASSES, str(labels))
+    return Images(pixels=pixels.reshape(len(pixels), -1), classes=classes)
 
 
 def read_cifar(directory: Path) -> tuple[Images, Images]:
     """Returns CIFAR-10's images to train and to test on, from its binary version.
 
     Raises:
-        UsageError: a file is missing or has a wrong size.
+        UsageError: a file is missing, has a wrong size, or holds a class above 9.
     """
     folder = directory / "cifar-10-batches-bin"
     folder = folder if folder.is_dir() else directory
@@ -136,15 +147,17 @@ def read_cifar(directory: Path) -> tuple[Images, Images]:
 
 
 def _cifar_batch(path: Path) -> Images:
-    content = np.fromfile(path, dtype=np.uint8)
-    record = 1 + _CIFAR_PIXELS
-    if not content.size or content.size % record:
+    record, size = 1 + _CIFAR_PIXELS, path.stat().st_size
+    if not 0 < size <= _CIFAR_IMAGES * record or size % record:
         raise UsageError(
-            f"{path}: has {content.size} bytes; expected a multiple of {record}, a class and "
-            f"{_CIFAR_PIXELS} pixel values for each image: get the file again"
+            f"{path}: has {size} bytes; expected a multiple of {record}, a class and "
+            f"{_CIFAR_PIXELS} pixel values for each image, of at most {_CIFAR_IMAGES:,} images: "
+            "get the file again"
         )
-    records = content.reshape(-1, record)
-    return Images(pixels=records[:, 1:].copy(), classes=records[:, 0].astype(np.int64))
+    records = np.fromfile(path, dtype=np.uint8, count=size).reshape(-1, record)
+    classes = records[:, 0].astype(np.int64)
+    check_range(classes, _CLASSES, str(path))
+    return Images(pixels=records[:, 1:].copy(), classes=classes)
 
 
 def _cifar_instead(directory: Path) -> str:
