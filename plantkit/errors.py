@@ -183,8 +183,15 @@ class NothingEvaluatedError(PlantkitError):
 
 
 def did_you_mean(name: str, known: Iterable[str], *, most: int = 3) -> str:
-    """Returns `"; did you mean 'x' or 'y'?"`, `most` names or fewer, or "" when none is near."""
-    near = difflib.get_close_matches(name, list(known), n=most, cutoff=0.6)
+    """Returns `"; did you mean 'x' or 'y'?"`, `most` names or fewer, or "" when none is near.
+
+    Upper and lower case are the same.
+    """
+    spelt: dict[str, list[str]] = {}
+    for one in known:
+        spelt.setdefault(one.casefold(), []).append(one)
+    close = difflib.get_close_matches(name.casefold(), spelt, n=most, cutoff=0.6)
+    near = [one for match in close for one in spelt[match]][:most]
     return f"; did you mean {' or '.join(repr(match) for match in near)}?" if near else ""
 
 

@@ -32,7 +32,12 @@ def test_exit_codes():
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("snap", "; did you mean 'snip'?"), ("xyzzy", ""), ("drop", "; did you mean 'drip'?")],
+    [
+        ("snap", "; did you mean 'snip'?"),
+        ("xyzzy", ""),
+        ("drop", "; did you mean 'drip'?"),
+        ("SNIP", "; did you mean 'snip'?"),
+    ],
 )
 def test_did_you_mean(name, expected):
     found = errors.did_you_mean(name, ["snip", "grasp", "drip"])

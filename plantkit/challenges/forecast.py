@@ -35,8 +35,8 @@ class Forecast:
 
     def __str__(self) -> str:
         return (
-            f"about {_duration(self.planting)} for the ticket and up to "
-            f"{_duration(self.reference)} for the reference figures, on one core; "
+            f"about {duration(self.planting)} for the ticket and up to "
+            f"{duration(self.reference)} for the reference figures, on one core; "
             f"the bundle will have {self.size / 1e6:,.0f} MB"
         )
 
@@ -52,20 +52,24 @@ def forecast(order: Order) -> Forecast | None:
         return None
     network = order.find_network(family)
     train, test = family.split(b"")
-    narrow = narrow_network(family, network)
-    recipe, rounds = order.recipe, family.round_recipe
-    a_narrow, a_round = (_step_seconds(narrow, train, size) for size in (BATCH, rounds.batch_size))
-    batches = -(-len(train) // BATCH)
+    recipe = order.recipe
     sample = 4 * network.inputs + 8
     return Forecast(
-        planting=family.epochs * batches * a_narrow
-        + family.rounds * rounds.steps(len(train)) * a_round,
+        planting=planting_seconds(family, network, train),
         reference=2
         * family.reference_seeds
         * recipe.steps(len(train))
         * _step_seconds(network, train, recipe.batch_size),
         size=5 * network.total + sample * (len(train) + len(test)),
     )
+
+
+def planting_seconds(family: ImageFamily, network: Network, train: Samples) -> float:
+    """Returns what a ticket takes to find, to train and to place, in seconds of one core."""
+    narrow, rounds = narrow_network(family, network), family.round_recipe
+    a_narrow, a_round = (_step_seconds(narrow, train, size) for size in (BATCH, rounds.batch_size))
+    batches = -(-len(train) // BATCH)
+    return family.epochs * batches * a_narrow + family.rounds * rounds.steps(len(train)) * a_round
 
 
 def _step_seconds(network: Network, data: Samples, size: int) -> float:
@@ -90,7 +94,7 @@ def _seconds(action: Callable[[], None]) -> float:
     return time.process_time() - started
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Returns a duration to two figures at most."""
     for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:

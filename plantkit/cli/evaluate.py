@@ -147,6 +147,7 @@ def command(
             for one in result.evaluation.records
         )
     if report is not None:
+        progress.tell("writing the report")
         write_report(result.evaluation, report, option="--report")
     if output is not None:
         progress.tell(f"results written to {output}")

@@ -13,6 +13,7 @@ from plantkit.cli.progress import ProgressBar, Verbosity
 from plantkit.files import about
 
 if TYPE_CHECKING:
+    from plantkit.research.studies.records import Coordinate
     from plantkit.research.studies.study import Study
 
 
@@ -136,7 +137,12 @@ def _study_command(study: Study) -> click.Command:
             f"--{name}",
             f"choice_{name}",
             multiple=True,
-            type=click.Choice([str(value) for value in study.values(name)]),
+            type=click.Choice([str(value) for value in sorted(study.values(name), key=_order)]),
             help=f"{text} Repeatable.  [default: all of the grid]",
         )(run)
     return click.command(study.name, help=f"{study.title} ({study.reference}).")(run)
+
+
+def _order(value: Coordinate) -> tuple[float, str]:
+    """Returns the place of a choice: numbers by size, words by letter."""
+    return (0.0 if isinstance(value, str) else float(value)), str(value)

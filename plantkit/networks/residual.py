@@ -129,7 +129,22 @@ class ResidualSpec(ImageNetwork):
 
     @property
     def label(self) -> str:
-        """The stem, then channels x blocks of every stage, then outputs: `16-16x3-32x3-64x3-10`."""
+        """The stem, then channels x blocks of every stage, then outputs: `16-16x3-32x3-64x3-10`.
+
+        A `p` is the pooling after the stem. What else differs from a 3x3 stem of stride 1, and
+        from stride 1 in the first stage and 2 in the others, follows.
+        """
         names = [f"{channels}x{blocks}" for channels, blocks, _ in self.stages]
-        label = "-".join([str(self.stem), *names, str(self.outputs)])
-        return label + (" normalised" if self.normalised else "")
+        pool = ["p"] if self.stem_pooling else []
+        label = "-".join([str(self.stem), *pool, *names, str(self.outputs)])
+        strides = [stride for _, _, stride in self.stages]
+        kernel, stem_stride = self.stem_kernel, self.stem_stride
+        extras = [
+            f"stem {kernel}x{kernel}" if kernel != 3 else "",
+            f"stem stride {stem_stride}" if stem_stride != 1 else "",
+            f"strides {'-'.join(map(str, strides))}"
+            if strides != [1, *[2] * (len(strides) - 1)]
+            else "",
+            "normalised" if self.normalised else "",
+        ]
+        return " ".join([label, *filter(None, extras)])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from plantkit.reports.tables import Table, ascending, error_lines, note_lines
+from plantkit.reports.tables import OVERLAP_UNSCORED, Table, ascending, error_lines, note_lines
 from plantkit.reports.tracks import effort_table, exceeds_a_budget
 from plantkit.scoring.records import SCORED_OVERLAP
 
@@ -69,7 +69,7 @@ def _kind_tables(
         f"dense trained {_mean_of([one.dense.weak for one in kind])}."
     ]
     if not first.overlap_scored:
-        notes.append("Overlap is not scored here: many tickets are as sparse and as good.")
+        notes.append(OVERLAP_UNSCORED)
     tables = []
     for start in range(0, len(densities), _MOST_DENSITIES):
         some = densities[start : start + _MOST_DENSITIES]

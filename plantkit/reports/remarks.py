@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plantkit.reports.grids import WIDTH, printable, shortened
+from plantkit.reports.tables import OVERLAP_UNSCORED, shares_ranks_by_chance
 
 if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MOST_LINES = 10
 MORE = "--details explains the columns and has tables per challenge and all messages."
 
-_MEANING = "strong, weak: digits recovered untrained and trained; overlap: ticket found."
+_MEANING = "strong, weak: digits recovered untrained and trained"
 #: Where an interval tells less than it seems to.
 _WEAK_COVERAGE = {
     "some instances": "Intervals are over seeds only for kinds with one instance.",
@@ -60,13 +61,15 @@ def _of_all(evaluation: Evaluation) -> list[str]:
     seeds = f"{protocol.seeds} seed{'s' if protocol.seeds != 1 else ''}"
     covered = coverage(challenges, protocol)
     densities = ", ".join(map(str, protocol.densities))
+    scores_overlap = any(one.overlap_scored for one in challenges)
     lines = [
-        _MEANING,
+        f"{_MEANING}; overlap: ticket found." if scores_overlap else f"{_MEANING}.",
+        *([] if scores_overlap else [OVERLAP_UNSCORED]),
         f"At densities {densities} (1x is the planted one), {seeds}; {_interval_words(covered)}",
     ]
     if covered.value in _WEAK_COVERAGE:
         lines.append(_WEAK_COVERAGE[covered.value])
-    if len({one.rank for one in evaluation.standings}) < len(evaluation.standings):
+    if shares_ranks_by_chance(evaluation):
         lines.append("Pruners share a rank where their difference may be chance (95%).")
     unscored = [
         one.id
@@ -82,8 +85,8 @@ def _of_all(evaluation: Evaluation) -> list[str]:
         lines.append(f"Isolation: {evaluation.settings.isolation}; see plantkit doctor.")
     if leaking := sum(not challenge.hidden for challenge in challenges):
         lines.append(
-            f"Not for contests: the ticket may show in the weights of {leaking} of "
-            f"{len(challenges)} challenges."
+            f"Not for contests: in {leaking} of {len(challenges)} challenges the ticket can be "
+            "read off the weights, or no audit says that it cannot."
         )
     return lines
 

@@ -29,6 +29,10 @@ _COVERAGE = {
 }
 
 
+#: What is said in place of an overlap that no challenge at hand scores.
+OVERLAP_UNSCORED = "Overlap is not scored here: many tickets are as sparse and as good."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A titled table with notes below it. rows: cells by column; all have the same columns."""
@@ -90,7 +94,22 @@ def standings_table(evaluation: Evaluation) -> Table:
     if coverage(evaluation.challenges, evaluation.protocol) is Coverage.NOTHING:
         for row in rows:
             del row[interval]
+    if not any(one.overlap_scored for one in evaluation.challenges):
+        for row in rows:
+            del row["overlap"]
     return Table(title=f"Standings: {suite}", rows=rows, notes=_standings_notes(evaluation))
+
+
+def shares_ranks_by_chance(evaluation: Evaluation) -> bool:
+    """Returns whether pruners share a rank since their difference may be chance.
+
+    Where nothing shows the spread, only equal scores share one.
+    """
+    from plantkit.scoring.ranking import Coverage, coverage
+
+    ranks = [one.rank for one in evaluation.standings]
+    covered = coverage(evaluation.challenges, evaluation.protocol)
+    return len(set(ranks)) < len(ranks) and covered is not Coverage.NOTHING
 
 
 def _ticket_cells(evaluation: Evaluation) -> dict[str, str]:
@@ -150,7 +169,9 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
     densities = ", ".join(map(str, protocol.densities))
     notes = [
         "strong, weak: digits of the ticket that masks recover, untrained and trained, 1 for all.",
-        "overlap: share of the ticket that was found. These three are areas over density.",
+        "overlap: share of the ticket that was found. These three are areas over density."
+        if any(one.overlap_scored for one in challenges)
+        else f"These two are areas over density. {OVERLAP_UNSCORED}",
         "effort: processor seconds per run, on the reference machine.",
         f"Densities {densities} (1x is the planted one); {protocol.seeds} "
         f"seed{'s' if protocol.seeds != 1 else ''} per challenge.",
@@ -169,7 +190,7 @@ def _standings_notes(evaluation: Evaluation) -> list[str]:
             "Nothing is scored where all densities are below the planted one: "
             f"{', '.join(unscored)}."
         )
-    if len({standing.rank for standing in evaluation.standings}) < len(evaluation.standings):
+    if shares_ranks_by_chance(evaluation):
         notes.append(
             "Pruners share a rank where the difference of their scores is within chance (95%)."
         )

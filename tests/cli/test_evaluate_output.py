@@ -46,3 +46,11 @@ def test_details_quiet_and_verbose(evaluate, tmp_path: Path) -> None:
 def test_ranking_a_run_directory_gives_what_the_evaluation_gave(evaluate, plantkit_cli, tmp_path):
     made = evaluate()
     assert plantkit_cli("rank", tmp_path / "run").out == made.out
+
+
+def test_a_page_is_announced_before_it_is_made(evaluate, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    told = evaluate("--report", page)
+    assert told.code == 0
+    assert told.err.index("writing the report\n") < told.err.index("report written to")
+    assert "writing the report" not in evaluate("--report", page, "--resume", "--quiet").err

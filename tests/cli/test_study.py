@@ -86,3 +86,15 @@ def test_a_missing_extra_is_named_before_anything_runs(
     assert done.code == 2
     assert 'pip install "plantkit[studies]"' in done.err
     assert "runs to do" not in done.err
+
+
+def test_choices_are_sorted(plantkit_cli: Cli) -> None:
+    words = "".join(plantkit_cli("study", "seek", "--help").out.split())
+    found = [
+        part.split("]")[0].split("|") for part in words.split("[") if "|" in part.split("]")[0]
+    ]
+    choices = [one for one in found if not {"markdown", "json"} & set(one)]
+    assert choices
+    for one in choices:
+        is_number = all(value.replace(".", "", 1).isdigit() for value in one)
+        assert one == sorted(one, key=float if is_number else str)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from builders import random_mask, random_samples, random_weights, task_of
@@ -171,6 +174,24 @@ def test_labels_tell_networks_apart():
     assert PLAIN.label == "3-4-a-3-a-5-3 2x2 stride 2"
     assert NORMALISED.label == "4-3-p-5-a-3 normalised"
     assert RESIDUAL.label == "3-3x1-4x1-3 normalised"
+    plain = ResidualSpec(image=(1, 8, 8), stages=((3, 1, 1), (4, 1, 2)), outputs=3)
+    changes: list[dict[str, Any]] = [
+        {},
+        {"stages": ((3, 1, 1), (4, 1, 1))},
+        {"stem_kernel": 5},
+        {"stem_stride": 2},
+        {"stem_pooling": True},
+        {"normalised": False},
+    ]
+    labels = [replace(plain, **change).label for change in changes]
+    assert labels == [
+        "3-3x1-4x1-3 normalised",
+        "3-3x1-4x1-3 strides 1-1 normalised",
+        "3-3x1-4x1-3 stem 5x5 normalised",
+        "3-3x1-4x1-3 stem stride 2 normalised",
+        "3-p-3x1-4x1-3 normalised",
+        "3-3x1-4x1-3",
+    ]
 
 
 # --- forward and training

@@ -6,17 +6,20 @@ import sys
 from collections import Counter
 from dataclasses import replace
 
+import altair as alt
 import pytest
 import torch
-from builders import image_challenge, random_mask, record_of
+from builders import image_challenge, random_mask, record_of, task_of
 
 import plantkit as pk
 from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
 from plantkit.networks.tasks import TaskKind
+from plantkit.networks.training import Samples
 from plantkit.pruners.sources import PrunerSource
 from plantkit.reports.pictures import check_format, save_picture
 from plantkit.reports.pictures.challenges import SAMPLES
 from plantkit.reports.pictures.evaluations import KINDS, draw_evaluation
+from plantkit.reports.pictures.images import MOST_CLASSES, MOST_PIXELS, draw_images
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol
@@ -131,6 +134,53 @@ def test_images_are_drawn_by_class():
     first = challenge.train.inputs[challenge.train.targets == challenge.train.targets.min()][0]
     shades = torch.tensor([int(row["colour"][1:3], 16) for row in squares[:36]]) / 255
     assert torch.corrcoef(torch.stack([shades, first]))[0, 1] > 0.999
+
+
+@pytest.mark.parametrize(
+    ("image", "classes", "drawn", "each"),
+    [
+        ((1, 4, 4), 3, 4, 6),
+        ((1, 64, 64), 10, 32, 1),
+        ((3, 224, 224), 10, 38, 1),
+        ((1, 9, 9), 1000, 9, 1),
+        ((1, 90, 90), 1000, 12, 1),
+    ],
+)
+def test_a_picture_of_images_has_few_pixels(image, classes, drawn, each):
+    targets = torch.arange(classes).repeat(6)[: max(classes, 60)]
+    inputs = torch.rand(len(targets), image[0] * image[1] * image[2])
+    chart, shown = draw_images(alt, Samples(inputs=inputs, targets=targets), image)
+    squares = [row for row in rows(chart) if "colour" in row]
+    assert shown == min(classes, MOST_CLASSES) * each
+    assert len(squares) == shown * drawn**2 <= MOST_PIXELS
+
+
+def test_a_coarser_image_has_the_means_of_blocks():
+    inputs = torch.zeros(1, 200 * 201)
+    inputs.view(200, 201)[:100] = 1  # the upper half is bright
+    chart, _ = draw_images(
+        alt, Samples(inputs=inputs, targets=torch.zeros(1).long()), (1, 200, 201)
+    )
+    squares = [row for row in rows(chart) if "colour" in row]
+    assert len(squares) < MOST_PIXELS
+    bright = sum(row["colour"] == "#ffffff" for row in squares)
+    assert bright == len(squares) / 2
+
+
+def test_images_without_classes_are_drawn_as_points():
+    challenge = image_challenge()
+    targets = torch.randn(90, 3, generator=torch.Generator().manual_seed(3))
+    values = replace(
+        challenge,
+        train=replace(challenge.train, targets=targets),
+        task=task_of(challenge.network, "regression"),
+    )
+    found = rows(pk.draw_challenge(values))
+    assert not any("colour" in row for row in found)
+    drawn = [row["y"] for row in found if row.keys() == {"x", "y"}]
+    first = targets[: len(drawn) // 4, 0].tolist()  # four inputs have a panel each
+    assert drawn == pytest.approx(first * 4, abs=1e-3)
+    assert drawn
 
 
 def test_a_plane_shows_its_samples_and_the_classes_of_the_formula(circle):

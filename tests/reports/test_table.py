@@ -15,6 +15,7 @@ from plantkit.pruners.sources import PrunerSource
 from plantkit.reports import built_in, table
 from plantkit.reports.grids import grid, printable, shortened
 from plantkit.reports.remarks import MORE, MOST_LINES, remark_lines
+from plantkit.reports.tables import standings_table
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation, Settings
 from plantkit.scoring.protocol import Protocol
@@ -200,11 +201,12 @@ def test_what_a_reader_must_know_is_said(circle, relu):
     assert "Intervals are over seeds only" in lines()
     assert "Isolation" not in lines()
     assert "Isolation: none" in lines(settings=Settings(isolation="none"))
-    assert "may show in the weights" not in lines(
+    assert "Not for contests" not in lines(
         challenges=[replace(circle, hidden=True), replace(relu, hidden=True)]
     )
     hidden = lines(challenges=[replace(circle, hidden=True), replace(relu, hidden=False)])
-    assert "the ticket may show in the weights of 1 of 2 challenges" in hidden
+    words = " ".join(hidden.split())
+    assert "in 1 of 2 challenges the ticket can be read off the weights, or no audit says" in words
     one_seed = Protocol(densities=(0.25, 0.5), seeds=1)
     assert "1 seed; no intervals." in lines(protocol=one_seed)
     assert "Ranks are by score alone" in lines(protocol=one_seed)
@@ -212,10 +214,26 @@ def test_what_a_reader_must_know_is_said(circle, relu):
     assert "Nothing is scored where all densities are below 1x: circle-3x60, relu-3x8." in below
 
 
+def test_an_overlap_that_is_not_scored_has_no_column(circle, relu):
+    unscored = [replace(one, overlap_scored=False) for one in (circle, relu)]
+    text = table.render(evaluation_of(unscored, ["a", "b"]))
+    assert "Overlap is not scored here: many tickets are as sparse and as good." in text
+    assert "ticket found" not in text
+    full = standings_table(evaluation_of(unscored, ["a"]))
+    assert "overlap" not in full.rows[0]
+    assert "overlap: share" not in " ".join(full.notes)
+    mixed = table.render(evaluation_of([circle, unscored[1]], ["a"]))
+    assert "overlap: ticket found." in mixed
+    assert "overlap" in standings_table(evaluation_of([circle, unscored[1]], ["a"])).rows[0]
+
+
 def test_ranks_that_are_shared_are_explained(circle):
     found = evaluation_of([circle], ["a", "b"])
     shared = replace(found, standings=[replace(one, rank=1) for one in found.standings])
     assert "share a rank" in "\n".join(remark_lines(shared))
+    one_seed = replace(shared, protocol=Protocol(densities=(0.25, 0.5), seeds=1))
+    assert "share a rank" not in "\n".join(remark_lines(one_seed))  # equal: no chance is known
+    assert "share a rank" not in "\n".join(standings_table(one_seed).notes)
     assert "share a rank" not in "\n".join(remark_lines(found))
 
 

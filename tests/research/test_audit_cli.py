@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from plantkit.planting import find_family
+from plantkit.research.audit import inspection, recipes
 from plantkit.schemas import violations
 
 QUICK = ("--train", "5", "--test", "4", "--seed-hex", "0a")
@@ -71,6 +73,61 @@ def test_usage_errors(audit, arguments, message):
     outcome = audit(*arguments)
     assert outcome.code == 2
     assert message in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digits", "--planting", "faithful"], "'faithful' cannot plant family 'digits'"),
+        (["circle", "--planting", "trained"], "'trained' cannot plant family 'circle'"),
+        (["mnist", "--data", "nowhere"], "nowhere"),
+        (["mnist", "--data", "."], "has no train-images-idx3-ubyte"),
+        (["mnist"], "give their directory with --data DIR"),
+    ],
+)
+def test_what_cannot_be_planted_is_said_before_planting(
+    audit, monkeypatch, tmp_path, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PLANTKIT_DATA", raising=False)
+    outcome = audit(*arguments)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "planting 100" not in outcome.err
+
+
+def test_a_long_planting_is_forecast_but_for_what_is_kept(monkeypatch, tmp_path):
+    class BegunError(Exception):
+        pass
+
+    def begin(*_args, **_options):
+        raise BegunError
+
+    monkeypatch.setattr(inspection, "plant_samples", begin)
+    monkeypatch.setattr(inspection, "planting_seconds", lambda *_: 60.0)
+
+    def told(**options) -> list[str]:
+        lines: list[str] = []
+        wanted = inspection.Inspection(train_networks=100, test_networks=50, **options)
+        with pytest.raises(BegunError):
+            inspection.inspect("digits", wanted, seed=b"1", progress=lines.append)
+        return lines
+
+    assert told()[0] == "planting will take about 2.5 hours, on 1 core"
+    assert told(jobs=2)[0] == "planting will take about 75 minutes, on 2 cores"
+    [none] = told(jobs=100)  # soon
+    assert none.startswith("planting 100 + 50 networks")
+    recipe = recipes.PlantingRecipe(
+        family="digits", spec=find_family("digits").network(None), method="trained"
+    )
+    kept = [
+        *recipes._paths(recipe, 100, "train", tmp_path)[:90],
+        *recipes._paths(recipe, 50, "test", tmp_path)[:50],
+    ]
+    kept[0].parent.mkdir()
+    for path in kept:
+        path.touch()
+    assert told(cache=tmp_path)[0] == "planting will take about 10 minutes, on 1 core"
 
 
 def test_a_bundle_says_itself_how_it_was_planted(audit, tiny_challenges):

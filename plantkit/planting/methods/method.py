@@ -84,6 +84,15 @@ class PlantingMethod(ABC, Generic[F]):
             WidthError: a hidden layer has too few units.
             PlantingError: no ticket passed the gates.
         """
+        self.check(family, spec)
+        return self._plant(family, spec, seed, patience or Patience())
+
+    def check(self, family: Family, spec: Network) -> None:
+        """Checks that the method can plant the family in a network.
+
+        Raises:
+            UsageError: see `plant`.
+        """
         if not self.fits(family):
             raise UsageError(
                 f"planting {self.name!r} cannot plant family {family.name!r}; leave --planting "
@@ -100,7 +109,6 @@ class PlantingMethod(ABC, Generic[F]):
                 f"kind {spec.kind!r}"
             )
         family.check_depth(spec.depth)
-        return self._plant(family, spec, seed, patience or Patience())
 
     @abstractmethod
     def _plant(self, family: F, spec: Any, seed: bytes, patience: Patience) -> Planted:

@@ -40,8 +40,8 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     """Returns a picture of a challenge: its training data and target, and its ticket if given.
 
     One input: a panel for every output, and the curve that two or three outputs make in space. Two
-    inputs and classes: the plane. Images: some of every class. Otherwise a panel for each of the
-    first inputs.
+    inputs and classes: the plane. Images and classes: some images of every class. Otherwise a panel
+    for each of the first inputs.
 
     Args:
         ticket: drawn over the network's units, as in `challenge.truth.ticket`.
@@ -59,12 +59,13 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     drawn = _drawn(challenge)
     shown = len(drawn[0])
     panels: list[Any]
-    if isinstance(challenge.network, ImageNetwork):
+    is_classes = challenge.task.kind is TaskKind.CLASSIFICATION
+    if isinstance(challenge.network, ImageNetwork) and is_classes:
         panel, shown = draw_images(alt, challenge.train, challenge.network.image)
         panels = [panel]
     elif challenge.network.inputs == 1:
         panels = _lines(alt, drawn, formula)
-    elif challenge.network.inputs == 2 and challenge.task.kind is TaskKind.CLASSIFICATION:
+    elif challenge.network.inputs == 2 and is_classes:
         panels = [_plane(alt, challenge, drawn, formula)]
     else:
         panels = _clouds(alt, challenge, drawn)

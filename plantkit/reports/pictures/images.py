@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 #: Images of a class, and pixels of all of them: a picture with more is slow to open.
 OF_A_CLASS, MOST_PIXELS = 6, 16_000
+#: Rows of a picture.
+MOST_CLASSES = 100
 _SIDE = 44
 
 
 def draw_images(alt: Any, samples: Samples, image: tuple[int, int, int]) -> tuple[Chart, int]:
     """Returns the first images of every class, a row each, and how many these are.
+
+    Where one image of each would be more than `MOST_PIXELS`, blocks of pixels become one, their
+    mean, and of very many classes only the first are drawn.
 
     Args:
         samples: inputs (n, channels * height * width), and classes.
@@ -26,17 +31,22 @@ def draw_images(alt: Any, samples: Samples, image: tuple[int, int, int]) -> tupl
             mean is drawn. The darkest pixel of all is black, the brightest white.
     """
     classes = samples.targets.numpy()
-    names = np.unique(classes)
-    each = max(1, min(OF_A_CLASS, MOST_PIXELS // (len(names) * image[1] * image[2])))
+    names = np.unique(classes)[:MOST_CLASSES]
+    block = 1
+    while (size := len(names) * -(-image[1] // block) * -(-image[2] // block)) > MOST_PIXELS:
+        block += 1
+    each = max(1, min(OF_A_CLASS, MOST_PIXELS // size))
     chosen = [np.flatnonzero(classes == name)[:each] for name in names]
     pixels = samples.inputs.numpy().reshape(-1, *image)
-    drawn = pixels[np.concatenate(chosen)]
+    drawn = _coarser(pixels[np.concatenate(chosen)], block)
     low, span = float(drawn.min()), float(np.ptp(drawn)) or 1.0
+    places = [
+        (place, column) for place, members in enumerate(chosen) for column in range(len(members))
+    ]
     rows = [
         row
-        for place, members in enumerate(chosen)
-        for column, member in enumerate(members)
-        for row in _squares((pixels[member] - low) / span, place, column)
+        for (place, column), one in zip(places, drawn, strict=True)
+        for row in _squares((one - low) / span, place, column)
     ]
     base = alt.Chart(alt.Data(values=rows)).mark_rect(aria=False)
     chart: Chart = base.encode(
@@ -58,6 +68,17 @@ def draw_images(alt: Any, samples: Samples, image: tuple[int, int, int]) -> tupl
         color=alt.Color("colour:N", scale=None),
     ).properties(width=_SIDE * each, height=_SIDE * len(names))
     return chart, sum(map(len, chosen))
+
+
+def _coarser(pixels: NDArray[Any], block: int) -> NDArray[Any]:
+    """Returns images (n, channels, height, width) with the means of blocks in place of pixels."""
+    for axis in (2, 3):
+        size = pixels.shape[axis]
+        starts = np.arange(0, size, block)
+        sums = np.add.reduceat(pixels, starts, axis=axis)
+        counts = np.minimum(starts + block, size) - starts
+        pixels = sums / counts.reshape((-1, 1) if axis == 2 else (-1,))
+    return pixels
 
 
 def _squares(pixels: NDArray[Any], row: int, column: int) -> list[dict[str, Any]]:

@@ -9,12 +9,18 @@ from pathlib import Path
 
 from plantkit.challenges.bundles import MANIFEST, load
 from plantkit.challenges.drafting import Order
+from plantkit.challenges.forecast import SOON, duration, planting_seconds
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import UsageError
-from plantkit.planting import FAMILIES, default_method, find_family, find_method
+from plantkit.planting import FAMILIES, ImageFamily, default_method, find_family, find_method
 from plantkit.research.audit.assessment import CURVE_SIZES, Limits, audit_plantings
 from plantkit.research.audit.learners import check_extra
-from plantkit.research.audit.recipes import PlantingRecipe, plant_samples, sample_of
+from plantkit.research.audit.recipes import (
+    PlantingRecipe,
+    left_to_plant,
+    plant_samples,
+    sample_of,
+)
 from plantkit.research.audit.report import AuditReport
 
 AUC_LIMITS: Mapping[str, float] = {"anchored": 0.58, "trained": 0.60}
@@ -91,8 +97,16 @@ def inspect(
         recipe = PlantingRecipe.of(challenge, data=inspection.data)
     else:
         recipe = _recipe(subject, inspection)
-    started = time.perf_counter()
     counts = {"train": inspection.train_networks, "test": inspection.test_networks}
+    find_method(recipe.method).check(recipe.find_family(), recipe.spec)
+    left = sum(
+        left_to_plant(recipe, count, role=role, cache=inspection.cache)
+        for role, count in counts.items()
+    )
+    seconds = _planting_seconds(recipe) * left / inspection.jobs
+    if seconds > SOON:
+        progress(f"planting will take about {duration(seconds)}, on {_cores(inspection.jobs)}")
+    started = time.perf_counter()
     progress(f"planting {counts['train']} + {counts['test']} networks: {recipe.title}")
     train, test = (
         plant_samples(
@@ -127,6 +141,23 @@ def inspect(
         bundle=None if challenge is None else challenge.id,
         bundle_sha256=None if challenge is None else challenge.digest,
     )
+
+
+def _planting_seconds(recipe: PlantingRecipe) -> float:
+    """Returns what one network takes; 0 where that is soon, as of formulas and drawn tickets.
+
+    Raises:
+        UsageError: the images cannot be read.
+    """
+    family = recipe.find_family()
+    if not isinstance(family, ImageFamily):
+        return 0.0
+    train, _ = family.split(b"")
+    return planting_seconds(family, recipe.spec, train)
+
+
+def _cores(jobs: int) -> str:
+    return f"{jobs} core{'s' if jobs > 1 else ''}"
 
 
 def _recipe(name: str, inspection: Inspection) -> PlantingRecipe:

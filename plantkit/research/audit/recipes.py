@@ -48,7 +48,7 @@ class PlantingRecipe:
     data: Path | None = None
 
     def __post_init__(self) -> None:
-        self._find_family()
+        self.find_family()
         find_method(self.method)
 
     @classmethod
@@ -77,9 +77,10 @@ class PlantingRecipe:
 
     def plant(self, seed: bytes) -> Sample:
         """Returns one planted network; the same seed gives the same."""
-        return Sample.of(find_method(self.method).plant(self._find_family(), self.spec, seed=seed))
+        return Sample.of(find_method(self.method).plant(self.find_family(), self.spec, seed=seed))
 
-    def _find_family(self) -> Family:
+    def find_family(self) -> Family:
+        """Returns the family, with its dials and its files."""
         family = find_family(self.family).with_dials(self.dials)
         return family.with_directory(self.data) if isinstance(family, ImageFamily) else family
 
@@ -88,7 +89,7 @@ class PlantingRecipe:
             "family": self.family,
             "network": self.spec.to_json(),
             "method": self.method,
-            "dials": dict(self._find_family().dials),
+            "dials": dict(self.find_family().dials),
         }
 
 
@@ -129,11 +130,9 @@ def plant_samples(
     """
     if count < 1 or jobs < 1:
         raise UsageError(f"got {count} networks and {jobs} jobs; expected at least 1 of each")
-    paths: list[Path] = []
-    if cache is not None:
-        shelf = cache / _key(recipe)
-        shelf.mkdir(parents=True, exist_ok=True)
-        paths = [shelf / f"{role}-{number:04}.safetensors" for number in range(count)]
+    paths = _paths(recipe, count, role, cache)
+    if paths:
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
     samples = {
         number: _load(recipe.spec, path) for number, path in enumerate(paths) if path.is_file()
     }
@@ -150,6 +149,19 @@ def plant_samples(
     with LocalExecutor(jobs) as executor:
         executor.map(partial(_plant, recipe, seed, role), missing, on_result=keep)
     return [samples[number] for number in range(count)]
+
+
+def left_to_plant(recipe: PlantingRecipe, count: int, *, role: str, cache: Path | None) -> int:
+    """Returns how many of `count` networks the cache does not have; see `plant_samples`."""
+    return count - sum(path.is_file() for path in _paths(recipe, count, role, cache))
+
+
+def _paths(recipe: PlantingRecipe, count: int, role: str, cache: Path | None) -> list[Path]:
+    """Returns where the cache keeps each network, or nothing where there is no cache."""
+    if cache is None:
+        return []
+    shelf = cache / _key(recipe)
+    return [shelf / f"{role}-{number:04}.safetensors" for number in range(count)]
 
 
 def _plant(recipe: PlantingRecipe, seed: bytes, role: str, number: int) -> tuple[int, Sample]:
