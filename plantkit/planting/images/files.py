@@ -65,7 +65,7 @@ def read_idx(path: Path, size: tuple[int, ...]) -> NDArray[np.uint8]:
     """
     axes = 1 + len(size)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(4 + 4 * axes)
             expected = bytes([0, 0, _BYTES, axes])
             if header[:4] != expected:
