@@ -13,6 +13,7 @@ from builders import image_challenge, random_mask, record_of, task_of
 
 import plantkit as pk
 from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
+from plantkit.networks import ConvolutionSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.networks.training import Samples
 from plantkit.pruners.sources import PrunerSource
@@ -121,6 +122,31 @@ def test_kernels_are_lines_between_channels_and_shortcuts_are_dotted():
         *["12 channels"] * 2,
         "outputs",
     ]
+
+
+def test_a_picture_of_kernels_says_how_lines_are_to_be_read():
+    challenge = image_challenge()
+    network, ticket = challenge.network, challenge.truth.ticket
+    drawn = pk.draw_network(network, ticket, random_mask(network, 0.1, seed=1)).to_dict()
+    words = (
+        "thicker: more entries of the kernel, dotted: shortcut, dashed: shortcut with a 1x1 kernel"
+    )
+    assert drawn["title"]["subtitle"][1] == words
+    assert words in drawn["description"]
+    found = [layer["encoding"] for layer in drawn["layer"] if "strokeWidth" in layer["encoding"]]
+    assert len(found) == 4
+    for encoding in found:
+        assert encoding["strokeDash"]["condition"] == {
+            "test": "datum.x2 - datum.x > 1",
+            "value": [5, 3],
+        }
+        assert encoding["color"]["legend"]["symbolOpacity"] == 1
+    plain = pk.draw_network(NETWORK, TICKET, TICKET).to_dict()
+    assert isinstance(plain["title"]["subtitle"], str)
+    assert not any("strokeDash" in layer["encoding"] for layer in plain["layer"])
+    chain = ConvolutionSpec(image=(1, 8, 8), blocks=((3,),), outputs=2)
+    drawn = pk.draw_network(chain, pk.Mask.full(chain)).to_dict()
+    assert drawn["title"]["subtitle"][1] == "thicker: more entries of the kernel"
 
 
 def test_images_are_drawn_by_class():

@@ -33,6 +33,7 @@ class Drawings:
     has_channels: whether some network has convolutions.
     value: JSON, read by page.js. A run is its pruner's place in the standings, its density in
     words, its seed, and the number of its mask or why there is none; `start` is shown first.
+        Where overlap is not scored, what a mask keeps outside of the ticket is not called wrong.
     """
 
     value: Mapping[str, Any]
@@ -98,6 +99,7 @@ def drawings_of(
             "challenges": [
                 {
                     "id": challenge.id,
+                    "overlap_scored": challenge.overlap_scored,
                     **layout(challenge.network),
                     "ticket": encode(challenge.network, tickets[challenge.digest]),
                     "runs": mine,

@@ -141,6 +141,8 @@
         }
       }
     });
+    // Where many tickets are as good, what is kept besides the planted one is not wrong.
+    for (const word of document.querySelectorAll("[data-besides]")) word.textContent = challenge.overlap_scored ? "wrong" : "kept besides";
     current = { columns, layers, shortcuts, edges: [...edges.values()], rings };
     const names = ["ticket", "found", "missed", "wrong", "foundLive", "wrongLive"];
     const sum = Object.fromEntries(names.map((name) => [name, counts.reduce((all, one) => all + one[name], 0)]));

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from plantkit.networks import Network, bias_name, weight_name
-from plantkit.networks.layouts import column_names
+from plantkit.networks.layouts import column_names, has_channels
 from plantkit.networks.masks import Mask
+from plantkit.networks.wiring import Link
 from plantkit.reports.pictures import BLUE, GREEN, GREY, INK, ORANGE, load_altair
 
 if TYPE_CHECKING:
     from altair import LayerChart
 
 _HEIGHT = 360
+_SHORTCUT_DASH, _PROJECTION_DASH = [1, 3], [5, 3]
 
 #: What an edge is, with its colour, its width and how much of what is beneath shines through.
 #: Drawn in this order.
@@ -35,7 +37,8 @@ def draw_network(
 
     Every unit is a dot, dark where the ticket reads or sets it, with a ring where the ticket has
     its bias. Of a network on images dots are channels, an edge stands for the entries of a kernel
-    and is thicker for more of them, and dotted lines are shortcuts. With a `mask` the edges say
+    and is thicker for more of them, dotted lines are shortcuts, and dashed ones their 1x1 kernels,
+    as the picture says. With a `mask` the edges say
     what it found of the ticket, what it missed, and what it keeps besides: on a path of kept
     weights from an input to an output, or leading nowhere.
 
@@ -61,9 +64,14 @@ def draw_network(
     ends = {**position, "x2": "x2:Q", "y2": "y2:Q"}
     shortcuts = (
         alt.Chart(alt.Data(values=_shortcuts(network, ticket, mask)))
-        .mark_rule(color=GREY, strokeWidth=0.8, strokeDash=[1, 3], aria=False)
+        .mark_rule(color=GREY, strokeWidth=0.8, strokeDash=_SHORTCUT_DASH, aria=False)
         .encode(**ends)
     )
+    skipping = {
+        "strokeDash": alt.condition(
+            "datum.x2 - datum.x > 1", alt.value(_PROJECTION_DASH), alt.value([1, 0])
+        )
+    }
     lines = []
     for kind in kinds:
         _, width, opacity = EDGES[kind]
@@ -74,6 +82,7 @@ def draw_network(
             .mark_rule(opacity=opacity / crowd, aria=False)
             .encode(
                 **ends,
+                **(skipping if _projections(network) else {}),
                 strokeWidth=alt.StrokeWidth(
                     "entries:Q",
                     legend=None,
@@ -84,7 +93,9 @@ def draw_network(
                 color=alt.Color(
                     "edge:N",
                     scale=alt.Scale(domain=kinds, range=[EDGES[kind][0] for kind in kinds]),
-                    legend=alt.Legend(orient="bottom", title=None) if mask is not None else None,
+                    legend=alt.Legend(orient="bottom", title=None, symbolOpacity=1)
+                    if mask is not None
+                    else None,
                 ),
             )
         )
@@ -106,6 +117,7 @@ def draw_network(
         .mark_text(dy=-8, color=INK, aria=False)
         .encode(**position, text="name:N")
     )
+    subtitle = [_subtitle(ticket, mask), *_line_words(network)]
     chart: LayerChart = (
         alt.layer(shortcuts, *lines, *dots, rings, heads)
         .resolve_scale(strokeWidth="independent")
@@ -113,11 +125,30 @@ def draw_network(
             width=(130 if len(columns) < 9 else 80) * (len(columns) - 1),
             height=_HEIGHT,
             view=alt.ViewConfig(stroke=None),
-            title=alt.Title(title, subtitle=_subtitle(ticket, mask), offset=16),
-            description=f"{title}: {_subtitle(ticket, mask)}",
+            title=alt.Title(
+                title, subtitle=subtitle if len(subtitle) > 1 else subtitle[0], offset=16
+            ),
+            description=f"{title}: {'; '.join(subtitle)}",
         )
     )
     return chart
+
+
+def _line_words(network: Network) -> list[str]:
+    """Returns a line that says how the lines of a network on images are to be read."""
+    if not has_channels(network):
+        return []
+    words = ["thicker: more entries of the kernel"]
+    if network.wiring.shortcuts:
+        words.append("dotted: shortcut")
+    if _projections(network):
+        words.append("dashed: shortcut with a 1x1 kernel")
+    return [", ".join(words)]
+
+
+def _projections(network: Network) -> list[Link]:
+    """Returns the layers that lie beside others, from a column to one that is not the next."""
+    return [link for link in network.wiring.links if link.target != link.source + 1]
 
 
 def _subtitle(ticket: Mask, mask: Mask | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from builders import image_challenge
@@ -216,6 +217,29 @@ def test_found_and_wrong_are_drawn_apart(open_page, scheme):
         assert tab.evaluate(PIXELS)[1] > 200
         tab.locator("#show-wrong").uncheck()
         assert tab.evaluate(PIXELS)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("overlap_scored", "word", "other"),
+    [(True, "wrong", "kept besides"), (False, "kept besides", "wrong")],
+)
+def test_only_where_overlap_is_scored_other_entries_are_wrong(
+    browser, build, tmp_path, overlap_scored, word, other
+):
+    challenge = replace(image_challenge(), overlap_scored=overlap_scored)
+    path = tmp_path / "page.html"
+    page = render_page(build(challenge), {challenge.digest: challenge.truth.ticket})
+    path.write_text(page, encoding="utf-8", newline="\n")
+    tab = browser.new_page(offline=True)
+    tab.goto(path.as_uri())
+    sync_api.expect(tab.locator("#net-summary")).to_contain_text("toy-images")
+    networks = tab.locator("#networks")
+    sync_api.expect(networks).to_contain_text(f"{word}: kept, not in the ticket")
+    heads = tab.locator("#net-counts thead th").all_text_contents()
+    assert heads[4:] == [word, "found, on a path", f"{word}, on a path"]
+    assert other not in networks.inner_text()
+    assert "Bent lines over other columns are shortcuts with 1x1 kernels" in networks.inner_text()
+    tab.close()
 
 
 def test_a_failed_run_says_so(open_page, evaluation):
