@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
+import re
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,6 +33,7 @@ from plantkit.research.studies.seek.study import STUDY
 from plantkit.research.studies.study import Selection, Unit
 
 SMALL = replace(BASE, width=8)
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def made_up(case: Case, seed: int, **values: float | None) -> StudyRecord:
@@ -238,3 +242,17 @@ def test_tables_and_plots(tmp_path) -> None:
     for pruner in SEARCHES:
         assert f"{pruner}: one as good" in drawn
     assert "CPU seconds asked of seek" in plots[1].path.read_text(encoding="utf-8")
+
+
+def test_the_pictures_of_the_page_show_the_stored_records(tmp_path) -> None:
+    pytest.importorskip("matplotlib")
+    stored = json.loads((DOCS / "results/study-seek.json").read_text(encoding="utf-8"))
+    records = Records(StudyRecord(**record) for record in stored["records"])
+    for plot in STUDY.draw(records, tmp_path):
+        shown = (DOCS / f"images/seek-{plot.path.name}").read_text(encoding="utf-8")
+        # Curves and texts as drawn; the program that drew them is named elsewhere.
+        assert _drawing(plot.path.read_text(encoding="utf-8")) == _drawing(shown)
+
+
+def _drawing(svg: str) -> list[str]:
+    return re.findall(r'<path d="[^"]*"|>[^<>]+</text>', svg)
