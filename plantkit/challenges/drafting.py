@@ -90,7 +90,7 @@ class Order:
         useless: tuple[str, ...]
         if isinstance(family, ImageFamily):
             useless, kind = _DRAWN, "has images of its own and is planted in networks with names"
-            family.network_name(self.network)  # raises where there is no such network
+            family.network_name(self.network)  # raises if the family does not know it
             defaults: dict[str, Any] = {
                 "network": family.network_name(None),
                 "densities": IMAGE_DENSITIES,

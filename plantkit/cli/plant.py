@@ -12,6 +12,9 @@ from plantkit.cli import options
 from plantkit.cli.output import warn
 from plantkit.cli.progress import ProgressBar, Verbosity
 
+#: Accuracy by which a trained ticket may be below the dense network without a warning.
+MOST_BEHIND = 0.03
+
 
 def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> str:
     if not re.fullmatch("[A-Za-z0-9]*", text):
@@ -109,7 +112,7 @@ def command(
     from plantkit.challenges.sealing import find_key, given
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
-    from plantkit.planting import Patience, find_method, fresh_seed
+    from plantkit.planting import LabelSource, Patience, find_method, fresh_seed
 
     if planting == "as-published":
         raise UsageError("as-published is a kind of faithful planting; give --as-published instead")
@@ -151,6 +154,12 @@ def command(
         f"trained {reference['ticket']['weak']:.4f}, "
         f"dense trained {reference['dense']['weak']:.4f}, constant {reference['trivial']:.4f}"
     )
+    behind = reference["dense"]["weak"] - reference["ticket"]["strong"]
+    if planted.labels is LabelSource.DATA and behind > MOST_BEHIND:
+        warn(
+            f"the ticket is {100 * behind:.0f} points behind the dense network, so as good as the "
+            "ticket is not good; plant again, with more --dial epochs or a larger --dial density"
+        )
     if not planted.hidden:
         reason = (
             "no audit of such a network says that the ticket is hidden"

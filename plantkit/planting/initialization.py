@@ -41,7 +41,7 @@ def standard_deviations(spec: Network) -> dict[str, float]:
     scales the outputs by one factor, non-zero biases or not.
 
     A convolution has n = channels x kernel height x kernel width inputs. The product for a bias
-    follows the main path; with shortcuts there is no such factor of the outputs.
+    follows the main path; with shortcuts the outputs do not scale by one factor.
     """
     shapes, deviations = spec.shapes, dict[str, float]()
     cumulative: dict[int | None, float] = {None: 1.0}

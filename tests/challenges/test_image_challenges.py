@@ -150,3 +150,13 @@ def test_the_costs_of_perceptrons_are_measured_as_ever(tmp_path: Path) -> None:
     challenge = challenge_of(draft_challenge(order, b"1")[0])
     assert challenge.manifest["ticket"]["costs"]
     assert any(cost.any() for cost in costs_of(challenge).values())
+
+
+@pytest.mark.parametrize(("pull", "is_poor"), [("60", True), ("0.2", False)])
+def test_a_ticket_far_behind_the_dense_network_is_told(plantkit_cli, tmp_path, pull, is_poor):
+    outcome = plantkit_cli(
+        *("plant", "bars", "--network", "plain", "--dial", f"pull={pull}"),
+        *("--seed", "00", "--out", tmp_path),
+    )
+    assert outcome.code == 0, outcome
+    assert ("points behind the dense network" in outcome.err) == is_poor

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import Network
-from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.named import named_network
 from plantkit.networks.tasks import TaskKind
 from plantkit.networks.training import Recipe, Samples
@@ -184,16 +183,3 @@ class ImageFamily(Family):
     def facts(self) -> Mapping[str, str]:
         """Returns what a manifest says of the data."""
         return {"source": self.source, "normalisation": self.normalisation}
-
-
-def as_image_network(network: Network, family: str) -> ImageNetwork:
-    """Returns the network, which must be one on images.
-
-    Raises:
-        UsageError: it is of another kind.
-    """
-    if not isinstance(network, ImageNetwork):
-        raise UsageError(
-            f"family {family!r} needs a network on images; got one of kind {network.kind!r}"
-        )
-    return network

@@ -35,7 +35,7 @@ from plantkit.networks.training import Recipe, Samples, evaluate
 from plantkit.planting.family import Alternatives
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
 from plantkit.planting.images.anchoring import Anchored, Anchoring
-from plantkit.planting.images.family import ImageFamily, as_image_network
+from plantkit.planting.images.family import ImageFamily
 from plantkit.planting.images.narrowing import Embedding, narrowed
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
 from plantkit.planting.methods.method import Patience, PlantingMethod, as_float32
@@ -161,8 +161,8 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
 
 def narrow_network(family: ImageFamily, wide: Network) -> ImageNetwork:
     """Returns the network that a ticket for `wide` is trained in."""
-    spec = as_image_network(wide, family.name)
-    return narrowed(spec, round(NARROW * family.density * spec.total))
+    assert isinstance(wide, ImageNetwork)  # all networks that an image family knows are
+    return narrowed(wide, round(NARROW * family.density * wide.total))
 
 
 def find_structure(

@@ -157,7 +157,7 @@ def left_to_plant(recipe: PlantingRecipe, count: int, *, role: str, cache: Path 
 
 
 def _paths(recipe: PlantingRecipe, count: int, role: str, cache: Path | None) -> list[Path]:
-    """Returns where the cache keeps each network, or nothing where there is no cache."""
+    """Returns where the cache keeps each network, or nothing without a cache."""
     if cache is None:
         return []
     shelf = cache / _key(recipe)
