@@ -6,15 +6,15 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy_study
-from conftest import CliOutcome
 
 from plantkit.research.studies import STUDIES
 from plantkit.schemas import violations
 
-Cli = Callable[..., CliOutcome]
+Cli = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
