@@ -7,12 +7,10 @@ called in the isolated child process only (`plantkit.isolation`).
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import inspect
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,9 +18,15 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from plantkit import hookspecs
-from plantkit.errors import PluginError, UnknownNameError, UsageError, describe, did_you_mean
+from plantkit.errors import PluginError, describe, did_you_mean
 from plantkit.hookspecs import PROJECT
-from plantkit.pruners.calls import bind_prune, call_prune
+from plantkit.pruners.contract import (
+    FunctionPruner,
+    check_named,
+    check_prune_function,
+    check_pruner,
+    name_from,
+)
 from plantkit.submissions.loading import import_submission
 from plantkit.submissions.submission import Staged
 
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
     from plantkit.reports import Reporter
     from plantkit.scoring.metrics import Metric
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
 
 
@@ -109,10 +112,10 @@ class Registry:
         return sorted(found, key=lambda registered: (registered.name, registered.plugin))
 
     def metrics(self) -> list[Metric]:
-        return [metric for _, metric in self._collect("plantkit_metrics", _check_named("compute"))]
+        return [metric for _, metric in self._collect("plantkit_metrics", check_named("compute"))]
 
     def reporters(self) -> list[Reporter]:
-        found = self._collect("plantkit_reporters", _check_named("render"))
+        found = self._collect("plantkit_reporters", check_named("render"))
         return [reporter for _, reporter in found]
 
     def challenge_directories(self) -> list[Path]:
@@ -242,80 +245,6 @@ def load_submission(where: Staged | Path) -> list[RegisteredPruner]:
     return pruners
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionPruner:
-    """A pruner made of a submission's plain function `prune(problem, density, seed)`.
-
-    rewind: the function's attribute of this name, if it has one; see `Pruner`.
-    """
-
-    name: str
-    function: Any
-    reference: str = ""
-    rewind: int = 0
-
-    def prune(self, problem: Any, density: float, *, seed: int) -> Mapping[str, Any]:
-        mask: Mapping[str, Any] = call_prune(self.function, problem, density, seed)
-        return mask
-
-
-def options_of(pruner: Pruner) -> dict[str, Any]:
-    """Returns the options of `pruner` with their values: its fields, if it is a dataclass."""
-    if not dataclasses.is_dataclass(pruner):
-        return {}
-    return {
-        field.name: getattr(pruner, field.name)
-        for field in dataclasses.fields(pruner)
-        if field.init and field.name not in {"name", "reference", "function"}
-    }
-
-
-def configure(pruner: Pruner, options: Mapping[str, str]) -> Pruner:
-    """Returns a copy of `pruner`, a dataclass, with fields set from text.
-
-    Raises:
-        UsageError: the pruner has no options, no such option, or the text is not such a value.
-    """
-    if not options:
-        return pruner
-    if not dataclasses.is_dataclass(pruner) or isinstance(pruner, type):
-        raise UsageError(f"pruner {pruner.name!r} has no options; got {', '.join(options)}")
-    from plantkit.pruners.pruner import rewind_of
-
-    known = options_of(pruner)
-    values = {}
-    for option, text in options.items():
-        if option not in known:
-            raise UnknownNameError(f"option of pruner {pruner.name!r}", option, known)
-        values[option] = _parse_like(known[option], text, f"{pruner.name}:{option}")
-    try:
-        configured: Pruner = dataclasses.replace(pruner, **values)
-        rewind_of(configured)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"pruner {pruner.name!r}: {error}") from error
-    return configured
-
-
-def check_pruner(plugin: str, pruner: Any) -> None:
-    """Raises `PluginError` unless `pruner` has a proper name, `prune` and, if any, `rewind`."""
-    from plantkit.pruners.pruner import rewind_of
-
-    _check_named("prune")(plugin, pruner)
-    if not _NAME.fullmatch(pruner.name):
-        raise PluginError(
-            plugin,
-            f"pruner name is {pruner.name!r}; expected lower-case letters, digits, '.', '_', '-'",
-        )
-    if not isinstance(getattr(pruner, "reference", None), str):
-        raise PluginError(
-            plugin, f"pruner {pruner.name!r} has no reference; expected a str, may be empty"
-        )
-    try:
-        rewind_of(pruner)
-    except ValueError as error:
-        raise PluginError(plugin, f"pruner {pruner.name!r}: {error}") from error
-
-
 def _check_hooks(plugin: object, name: str) -> None:
     for attribute in dir(plugin):
         function = getattr(plugin, attribute, None)
@@ -335,52 +264,6 @@ def _check_hooks(plugin: object, name: str) -> None:
                     f"hook {attribute!r} has a default for argument {parameter.name!r}, which "
                     "would always be used; remove the default",
                 )
-
-
-def check_prune_function(path: str, function: Any) -> None:
-    """Raises `PluginError` unless `function` can be called as prune(problem, density, seed)."""
-    try:
-        bind_prune(function, None, 0.5, 0)
-    except TypeError as error:
-        shown = f" is {function!r}"
-        if callable(function):
-            shown = f"{inspect.signature(function)} cannot be called"
-        raise PluginError(
-            path, f"prune{shown}; expected a function prune(problem, density, seed)"
-        ) from error
-
-
-def _check_named(method: str) -> Callable[[str, Any], None]:
-    def check(plugin: str, item: Any) -> None:
-        if isinstance(item, type):
-            raise PluginError(
-                plugin, f"{item.__name__} is a class; expected an instance: {item.__name__}()"
-            )
-        if not isinstance(getattr(item, "name", None), str):
-            raise PluginError(plugin, f"{type(item).__name__} has no name; expected a str")
-        if not callable(getattr(item, method, None)):
-            raise PluginError(plugin, f"{item.name!r} has no method {method}()")
-
-    return check
-
-
-def name_from(name: str) -> str:
-    """Returns a pruner's name made of another: of a file, or of a function."""
-    return re.sub(r"[^a-z0-9._-]", "-", name.lower()).lstrip("._-") or "pruner"
-
-
-def _parse_like(current: Any, text: str, option: str) -> Any:
-    if isinstance(current, bool):
-        if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        raise UsageError(f"{option} is {text!r}; expected true or false")
-    kind = type(current)
-    if kind in {int, float}:
-        try:
-            return kind(text)
-        except ValueError:
-            raise UsageError(f"{option} is {text!r}; expected {kind.__name__}") from None
-    return text
 
 
 def unique_names(pruners: Sequence[RegisteredPruner]) -> dict[str, RegisteredPruner]:

@@ -13,12 +13,12 @@ from plantkit import hookimpl
 from plantkit.errors import PluginError, UnknownNameError, UsageError, describe
 from plantkit.plugins import (
     Registry,
-    configure,
     load_installed,
     load_submission,
     name_clashes,
     unique_names,
 )
+from plantkit.pruners.options import configure
 
 
 def submission(write, code: str, name: str = "mine.py") -> Path:

@@ -5,40 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from plantkit.board import database
+from plantkit.board.adding import Added, add_candidate
 from plantkit.board.change import Change
 from plantkit.board.content import content_of, contest_of, phases_of
-from plantkit.board.contest import (
-    Contest,
-    Phase,
-    Team,
-    one_line,
-    parse_time,
-    reason_of,
-    stamp,
-)
-from plantkit.board.entering import Candidate, candidate_of
+from plantkit.board.contest import Contest, Phase, one_line, reason_of, stamp
+from plantkit.board.entering import candidate_of
 from plantkit.board.places import places_of
 from plantkit.errors import UsageError
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.score import SCORING_VERSION
 from plantkit.version import __version__
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
-    """What became of a run. notes: what the organiser should know, a line each."""
-
-    submission: int
-    team: str
-    phase: Phase
-    is_new: bool
-    notes: Sequence[str]
 
 
 def _now() -> datetime:
@@ -200,37 +182,10 @@ class Board:
             phases = phases_of(connection)
         candidate = candidate_of(run, phases, pruner=pruner)  # slow, and nobody has to wait
         with self._changing() as change:
-            mine = change.team(team)
-            known = change.row(
-                "SELECT id, retracted, submitted FROM submissions WHERE team = ? AND identity = ? "
-                "ORDER BY retracted, id DESC",
-                mine.id,
-                candidate.identity,
+            contest = contest_of(self.path, change.connection)
+            return add_candidate(
+                change, contest, candidate, team=team, submitted=submitted, again=again
             )
-            notes: list[str] = []
-            is_anew = again and candidate.phase is Phase.PUBLIC
-            if known is not None and known["retracted"] and is_anew:
-                when = parse_time(known["submitted"]) if submitted is None else submitted
-                number = self._enter(change, mine, candidate, when, anew=int(known["id"]))
-                known = None
-            elif known is not None:
-                number = int(known["id"])
-            elif candidate.phase is Phase.FINAL:
-                raise UsageError(
-                    f"team {mine.name!r} has no submission on the public board with the files and "
-                    f"options of {candidate.label!r}; add its run of the public phase first"
-                )
-            else:
-                number = self._enter(change, mine, candidate, submitted)
-                notes += change.likenesses(mine, candidate)
-            is_new = change.keep_run(number, candidate)
-            if not is_new:
-                notes.append(_already_there(known, change, number, candidate))
-            elif candidate.phase is Phase.FINAL:
-                change.record("final run", team=mine.id, submission=number)
-        return Added(
-            submission=number, team=mine.name, phase=candidate.phase, is_new=is_new, notes=notes
-        )
 
     def retract(self, number: int, reason: str) -> None:
         """Takes a submission off the board; it stays in the history.
@@ -323,71 +278,6 @@ class Board:
             kind = "retracted" if is_retracted else "restored"
             change.record(kind, team=row["team"], submission=number, reason=reason)
 
-    def _enter(
-        self,
-        change: Change,
-        team: Team,
-        candidate: Candidate,
-        submitted: datetime | None,
-        *,
-        anew: int | None = None,
-    ) -> int:
-        """Enters a submission and returns its number; `anew` is of the one it stands in for."""
-        if submitted is None and change.is_late:
-            raise UsageError(f"{change.clock_words}; say when it was handed in: --submitted TIME")
-        when = change.time if submitted is None else submitted
-        if when > change.latest:
-            raise UsageError(
-                f"--submitted {stamp(when)} is in the future; now it is {stamp(change.latest)}"
-            )
-        if anew is None:
-            self._check_window(change, team, when)
-        number = change.insert(
-            "INSERT INTO submissions (team, submitted, label, sha256, identity) "
-            "VALUES (?, ?, ?, ?, ?)",
-            team.id,
-            stamp(when),
-            candidate.label,
-            candidate.sha256,
-            candidate.identity,
-        )
-        detail = {"submitted": stamp(when)} | ({} if anew is None else {"instead_of": anew})
-        change.record("submitted", team=team.id, submission=number, **detail)
-        return number
-
-    def _check_window(self, change: Change, team: Team, when: datetime) -> None:
-        """Raises `UsageError` unless `team` may hand in at `when`."""
-        contest = contest_of(self.path, change.connection)
-        if team.is_reference:
-            return
-        if contest.finished:
-            raise UsageError(f"the contest was finished at {stamp(contest.finished)}")
-        if contest.opens and when < contest.opens:
-            raise UsageError(
-                f"submitted at {stamp(when)}; the contest opens at {stamp(contest.opens)}"
-            )
-        if contest.closes and when > contest.closes:
-            raise UsageError(
-                f"submitted at {stamp(when)}; the contest closed at {stamp(contest.closes)}. If it "
-                "was handed in before, say when: --submitted TIME"
-            )
-        if contest.daily_limit is None:
-            return
-        day = when.astimezone(UTC).replace(hour=0, minute=0, second=0)
-        made = change.rows(
-            "SELECT id FROM submissions WHERE team = ? AND submitted >= ? AND submitted < ?",
-            team.id,
-            stamp(day),
-            stamp(day + timedelta(days=1)),
-        )
-        if len(made) >= contest.daily_limit:
-            raise UsageError(
-                f"team {team.name!r} has {len(made)} submissions of {day:%Y-%m-%d} (UTC); the "
-                f"limit is {contest.daily_limit} a day, and the next day begins at "
-                f"{stamp(day + timedelta(days=1))}. If it was handed in on another day, say when: "
-                "--submitted TIME"
-            )
-
     @contextmanager
     def _changing(self) -> Iterator[Change]:
         with database.writing(self.path) as connection:
@@ -407,15 +297,3 @@ def _columns(contest: Contest) -> tuple[Any, ...]:
     return tuple(
         stamp(value) if isinstance(value := values[name], datetime) else value for name in _NAMES
     )
-
-
-def _already_there(known: Any, change: Change, number: int, candidate: Candidate) -> str:
-    row = change.row(
-        "SELECT masks_sha256 FROM runs WHERE submission = ? AND phase = ?", number, candidate.phase
-    )
-    words = f"the same files and options as submission {number} of this team; not counted twice"
-    if known["retracted"]:
-        words += ", and that is retracted; to enter it anew: plantkit leaderboard add --again"
-    if row["masks_sha256"] != candidate.masks_sha256:
-        words += "; its masks are not the same this time, and those on the board stay"
-    return words

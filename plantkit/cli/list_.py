@@ -36,7 +36,8 @@ def command(what: str, output_format: str, challenge_directories: tuple[Path, ..
 
 
 def _pruners(_: Sequence[Path]) -> Rows:
-    from plantkit.plugins import load_installed, name_clashes, options_of
+    from plantkit.plugins import load_installed, name_clashes
+    from plantkit.pruners.options import options_of
 
     registry = load_installed()
     pruners = registry.pruners()

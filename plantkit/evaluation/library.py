@@ -45,7 +45,8 @@ def load_pruner(name: str, **options: Any) -> Pruner:
     >>> pk.load_pruner("synflow", iterations=10).iterations
     10
     """
-    from plantkit.plugins import configure, load_installed, unique_names
+    from plantkit.plugins import load_installed, unique_names
+    from plantkit.pruners.options import configure
 
     known = unique_names(load_installed().pruners())
     if name not in known:

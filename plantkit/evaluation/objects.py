@@ -15,8 +15,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MissingExtraError, PluginError, UsageError, describe
-from plantkit.plugins import FunctionPruner, check_prune_function, check_pruner, name_from
 from plantkit.pruners.calls import call_prune
+from plantkit.pruners.contract import (
+    FunctionPruner,
+    check_prune_function,
+    check_pruner,
+    name_from,
+)
 from plantkit.pruners.sources import PrunerSource
 from plantkit.submissions.submission import Submission
 

@@ -46,7 +46,7 @@ class Installed:
         Raises:
             UnknownNameError: no such pruner. UsageError: options that it does not take.
         """
-        from plantkit.plugins import configure
+        from plantkit.pruners.options import configure
         from plantkit.pruners.pruner import is_seeded, rewind_of
         from plantkit.scoring.entries import Entry
 

@@ -24,9 +24,10 @@ from plantkit.isolation.levels import Level
 from plantkit.isolation.problems import load_problem
 from plantkit.isolation.tracebacks import own_traceback
 from plantkit.isolation.wire import CELL_FILE, ERROR_FILE, MOST_TEXT_BYTES, Status, write_json
-from plantkit.plugins import RegisteredPruner, configure, load_installed, load_submission
+from plantkit.plugins import RegisteredPruner, load_installed, load_submission
 from plantkit.pruners.answers import mask_of
 from plantkit.pruners.calls import call_prune
+from plantkit.pruners.options import configure
 from plantkit.pruners.pruner import Pruner, is_seeded, rewind_of
 from plantkit.pruners.sources import PrunerSource
 from plantkit.submissions.submission import Place, Staged

@@ -16,7 +16,8 @@ adds its problems to `plantkit.testing.problems` and its checks to `plantkit.tes
 
 from __future__ import annotations
 
-from plantkit.testing.checks import CHECKS, Check, CheckFailure
+from plantkit.testing.checks import CHECKS
+from plantkit.testing.examining import Check, CheckFailure
 from plantkit.testing.laboratory import Laboratory
 from plantkit.testing.suite import (
     BoundCheck,

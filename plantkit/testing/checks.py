@@ -7,126 +7,15 @@ did not pass is skipped, so that one mistake is reported once.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from plantkit.errors import PluginError
 from plantkit.isolation.wire import Status
-from plantkit.pruners.sources import PrunerSource
-from plantkit.testing.laboratory import (
-    Call,
-    Laboratory,
-    Observation,
-    Seen,
-    only_pruner,
-    resolve_installed,
-)
+from plantkit.testing.examining import PLAIN, USUAL, Check, CheckFailure, CheckSkipped, Subject
+from plantkit.testing.laboratory import Call
 
-#: The call that most checks make: the names, shapes and values of its mask are checked first.
-_USUAL = Call(density=0.3)
-#: The problem that most checks set; see `plantkit.testing.problems`.
-_PLAIN = "classification"
 #: The second call of `call-order`: another density and another seed.
 _OTHER = Call(density=0.1, seed=1)
-
-
-class CheckFailure(AssertionError):  # noqa: N818 - as in AssertionError: a check has failed
-    """What a check expected, and what it got.
-
-    traceback: of an error, in the pruner's own lines, else "".
-    """
-
-    def __init__(self, *, expected: str, got: str, traceback: str = "") -> None:
-        self.expected = expected
-        self.got = got
-        self.traceback = traceback
-        super().__init__(f"expected {expected}; got {got}")
-
-
-class CheckSkipped(Exception):  # noqa: N818 - it is not an error
-    """Why a check cannot be run."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One requirement.
-
-    name: lower-case words and dashes. needs: checks that must pass first. needs_trust: whether
-    it runs the pruner without protection, so that a stranger's file skips it.
-    """
-
-    name: str
-    description: str
-    run: Callable[[Subject], None]
-    needs: tuple[str, ...] = ()
-    needs_trust: bool = False
-
-
-class Subject:
-    """The pruner under examination, and what was observed of it so far.
-
-    source: a file, or a registered pruner with its entry point. is_trusted: whether it may
-    also be run outside of the isolation. is_seeded: whether its masks may depend on the seed,
-    known when it is loaded.
-    """
-
-    def __init__(self, laboratory: Laboratory, source: PrunerSource, *, is_trusted: bool) -> None:
-        self.laboratory = laboratory
-        self.source = source
-        self.is_trusted = is_trusted or source.path is None
-        self.is_seeded = True
-        self._observations: dict[tuple[str, tuple[Call, ...], int], Observation] = {}
-
-    def load(self) -> None:
-        """Finds out the name of a file's pruner, or the plugin of a registered one.
-
-        Raises:
-            PluginError: the file cannot be loaded, or offers several pruners.
-            UnknownNameError: no pruner of that name is registered.
-        """
-        if self.source.path is None:
-            self.source = resolve_installed(self.source)
-        self.source = self.source.read()
-        described = only_pruner(self.laboratory.describe(self.source), self.source)
-        self.source = replace(self.source, name=described.name)
-        self.is_seeded = described.is_seeded
-
-    def observe(self, *calls: Call, problem: str = _PLAIN, interpreter: int = 0) -> Observation:
-        """Returns what is seen of `calls`, made in one process; it is kept for the next time."""
-        key = (problem, calls, interpreter)
-        if key not in self._observations:
-            self._observations[key] = self.laboratory.observe(
-                self.source, problem, calls, interpreter=interpreter
-            )
-        return self._observations[key]
-
-    def see(self, *calls: Call, problem: str = _PLAIN, interpreter: int = 0) -> list[Seen]:
-        """Returns what is seen of `calls`. All must return, and the last one a valid mask.
-
-        Raises:
-            CheckFailure: they do not.
-        """
-        made = self.observe(*calls, problem=problem, interpreter=interpreter)
-        if made.outcome.status is not Status.OK or len(made.seen) != len(calls):
-            text = made.outcome.error or "a run that cannot be observed"
-            where = f"problem {problem!r}, density {calls[-1].density:.3g}"
-            raise CheckFailure(
-                expected=f"a valid mask ({where})",
-                got=f"{made.outcome.status}: {text}",
-                traceback=made.outcome.traceback,
-            )
-        return list(made.seen)
-
-    def digest(self, call: Call = _USUAL, *, interpreter: int = 0) -> str:
-        """Returns the digest of the mask of one call; raises as `see` does."""
-        (seen,) = self.see(call, interpreter=interpreter)
-        return str(seen.returned["sha256"])
-
-    def entries(self) -> dict[str, dict[str, Any]]:
-        """Returns what is seen of every entry of the usual call's mask."""
-        seen = self.observe(_USUAL).seen[0]
-        return dict(seen.returned["entries"])
-
 
 _made: list[Check] = []
 
@@ -148,7 +37,7 @@ def _gives_masks(
     name: str,
     description: str,
     *problems: str,
-    density: float = _USUAL.density,
+    density: float = USUAL.density,
     needs: tuple[str, ...] = (),
 ) -> None:
     """Adds a check that a pruner gives a valid mask for each of `problems`."""
@@ -167,7 +56,7 @@ def _leaves(
 
     @_check(name, description, "budget")
     def _(subject: Subject) -> None:
-        changes = [change for change in subject.see(_USUAL)[0].process if str(change[0]) in states]
+        changes = [change for change in subject.see(USUAL)[0].process if str(change[0]) in states]
         if changes:
             shown = ", ".join(
                 f"{state}" if what == "generators" else f"{state} from {before} to {after}"
@@ -194,14 +83,14 @@ def _loads(subject: Subject) -> None:
     "loads",
 )
 def _returns(subject: Subject) -> None:
-    outcome = subject.laboratory.run(subject.source, _PLAIN, _USUAL)
+    outcome = subject.laboratory.run(subject.source, PLAIN, USUAL)
     if outcome.status not in {Status.OK, Status.INVALID}:
         raise CheckFailure(
             expected="a mask",
             got=f"{outcome.status}: {outcome.error}",
             traceback=outcome.traceback,
         )
-    observation = subject.observe(_USUAL)
+    observation = subject.observe(USUAL)
     if observation.seen:
         returned = observation.seen[0].returned
         got = str(returned.get("error") or returned.get("type"))
@@ -215,7 +104,7 @@ def _returns(subject: Subject) -> None:
 @_check("names", "the mask has exactly the parameters' names", "returns-mask")
 def _names(subject: Subject) -> None:
     found = subject.entries()
-    wanted = subject.laboratory.problem(_PLAIN).network.shapes
+    wanted = subject.laboratory.problem(PLAIN).network.shapes
     got = []
     if missing := [name for name in wanted if name not in found]:
         got.append(f"no {', '.join(missing)}")
@@ -228,7 +117,7 @@ def _names(subject: Subject) -> None:
 @_check("shapes", "every entry has its parameter's shape", "names")
 def _shapes(subject: Subject) -> None:
     entries = subject.entries()
-    for name, shape in subject.laboratory.problem(_PLAIN).network.shapes.items():
+    for name, shape in subject.laboratory.problem(PLAIN).network.shapes.items():
         found = entries[name].get("shape")
         if found is None:
             raise CheckFailure(
@@ -240,7 +129,7 @@ def _shapes(subject: Subject) -> None:
 
 @_check("values", "entries are 0 and 1 only", "shapes")
 def _values(subject: Subject) -> None:
-    advice = subject.observe(_USUAL).seen[0].returned.get("error")
+    advice = subject.observe(USUAL).seen[0].returned.get("error")
     for name, entry in subject.entries().items():
         if entry.get("wrong"):
             got = f"{entry['wrong']} other values in {name!r}, the first {entry['first_wrong']}"
@@ -252,22 +141,22 @@ def _values(subject: Subject) -> None:
 @_check("budget", "at most floor(density x total) parameters are kept", "values")
 def _budget(subject: Subject) -> None:
     kept = sum(int(entry["kept"]) for entry in subject.entries().values())
-    problem = subject.laboratory.problem(_PLAIN).at(density=_USUAL.density, seed=0)
+    problem = subject.laboratory.problem(PLAIN).at(density=USUAL.density, seed=0)
     if kept > problem.budget:
         raise CheckFailure(
             expected=f"at most {problem.budget} of {problem.network.total} parameters kept at "
-            f"density {_USUAL.density}",
+            f"density {USUAL.density}",
             got=f"{kept}",
         )
-    subject.see(_USUAL)  # validated by the parent: the child could lie
+    subject.see(USUAL)  # validated by the parent: the child could lie
 
 
 @_check("keeps-something", "the mask keeps something", "budget")
 def _keeps_something(subject: Subject) -> None:
     if not any(int(entry["kept"]) for entry in subject.entries().values()):
-        problem = subject.laboratory.problem(_PLAIN).at(density=_USUAL.density, seed=0)
+        problem = subject.laboratory.problem(PLAIN).at(density=USUAL.density, seed=0)
         raise CheckFailure(
-            expected=f"1 to {problem.budget} parameters kept at density {_USUAL.density}",
+            expected=f"1 to {problem.budget} parameters kept at density {USUAL.density}",
             got="0; 1 means keep",
         )
 
@@ -276,12 +165,12 @@ _gives_masks("regression", "a regression problem with two outputs", "regression"
 _gives_masks("absent-class", "a class without any training sample", "absent-class")
 _gives_masks("ties", "all parameters equal", "equal-weights")
 _gives_masks("zeros", "all parameters zero", "zero-weights")
-_gives_masks("full-density", "density 1", _PLAIN, density=1.0)
+_gives_masks("full-density", "density 1", PLAIN, density=1.0)
 
 
 @_check("one-weight", "a budget of one parameter", "budget")
 def _one_weight(subject: Subject) -> None:
-    subject.see(Call(density=1 / subject.laboratory.problem(_PLAIN).network.total))
+    subject.see(Call(density=1 / subject.laboratory.problem(PLAIN).network.total))
 
 
 @_check("same-seed", "the same seed gives the same mask in every process", "budget")
@@ -299,7 +188,7 @@ def _same_seed(subject: Subject) -> None:
     "same-seed",
 )
 def _keeps_word(subject: Subject) -> None:
-    if not subject.is_seeded and subject.digest() != subject.digest(replace(_USUAL, seed=1)):
+    if not subject.is_seeded and subject.digest() != subject.digest(replace(USUAL, seed=1)):
         raise CheckFailure(
             expected="one mask for all seeds, as the pruner's `is_seeded` is False",
             got="different masks for seeds 0 and 1; leave `is_seeded` out, or set it to True",
@@ -308,8 +197,8 @@ def _keeps_word(subject: Subject) -> None:
 
 @_check("call-order", "earlier calls do not change later masks", "same-seed")
 def _call_order(subject: Subject) -> None:
-    alone = {call: subject.digest(call) for call in (_USUAL, _OTHER)}
-    for order in ((_USUAL, _OTHER), (_OTHER, _USUAL)):
+    alone = {call: subject.digest(call) for call in (USUAL, _OTHER)}
+    for order in ((USUAL, _OTHER), (_OTHER, USUAL)):
         for call, seen in zip(order, subject.see(*order), strict=True):
             if seen.returned["sha256"] != alone[call]:
                 raise CheckFailure(
@@ -321,7 +210,7 @@ def _call_order(subject: Subject) -> None:
 
 @_check("problem-untouched", "the problem stays as it was", "budget")
 def _problem_untouched(subject: Subject) -> None:
-    changed = subject.see(_USUAL)[0].problem
+    changed = subject.see(USUAL)[0].problem
     if changed:
         raise CheckFailure(
             expected="the problem as it was",
@@ -389,7 +278,7 @@ def _isolated(subject: Subject) -> None:
         (subject.laboratory.run, ""),
         (subject.laboratory.run_plainly, " in an ordinary interpreter"),
     ):
-        outcome = run(subject.source, _PLAIN, _USUAL)
+        outcome = run(subject.source, PLAIN, USUAL)
         if outcome.mask is None:
             raise CheckFailure(
                 expected=f"a mask{where}",

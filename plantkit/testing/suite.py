@@ -12,7 +12,8 @@ from typing import Any
 
 from plantkit.errors import UnknownNameError
 from plantkit.pruners.sources import PrunerSource, parse_pruner
-from plantkit.testing.checks import CHECKS, Check, CheckFailure, CheckSkipped, Subject
+from plantkit.testing.checks import CHECKS
+from plantkit.testing.examining import Check, CheckFailure, CheckSkipped, Subject
 from plantkit.testing.laboratory import Laboratory
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 
 from plantkit.errors import UnknownNameError
-from plantkit.plugins import Registry, configure, load_installed
+from plantkit.plugins import Registry, load_installed
+from plantkit.pruners.options import configure
 from plantkit.pruners.pruner import Pruner
 
 
