@@ -125,18 +125,21 @@ def _axis(alt: Any, kind: str, field: str, title: str, *, is_inner: bool = True)
     return getattr(alt, kind)(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
 
 
-def _data(alt: Any, **columns: Sequence[Any] | NDArray[Any]) -> Any:
-    """Returns rows of these columns, rounded: a picture needs no more."""
+def _data(**columns: Sequence[Any] | NDArray[Any]) -> dict[str, Any]:
+    """Returns rows of these columns, rounded: a picture needs no more.
+
+    It is a dict since altair checks every row of its own class `Data`, which takes seconds.
+    """
     rows = zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True)
-    return alt.Data(
-        values=[
+    return {
+        "values": [
             {
                 name: round(value, 4) if isinstance(value, float) else value
                 for name, value in zip(columns, row, strict=True)
             }
             for row in rows
         ]
-    )
+    }
 
 
 def _lines(alt: Any, drawn: _Drawn, formula: FormulaFamily | None) -> list[LayerChart]:
@@ -148,9 +151,9 @@ def _lines(alt: Any, drawn: _Drawn, formula: FormulaFamily | None) -> list[Layer
     for output in range(targets.shape[1]):
         name = "y" if targets.shape[1] == 1 else f"y{output + 1}"
         across, up = _axis(alt, "X", "x", "x"), _axis(alt, "Y", "y", name, is_inner=False)
-        layers = [_points(alt, _data(alt, x=inputs[:, 0], y=targets[:, output]), across, up)]
+        layers = [_points(alt, _data(x=inputs[:, 0], y=targets[:, output]), across, up)]
         if values is not None:
-            line = alt.Chart(_data(alt, x=x, y=values[:, output]))
+            line = alt.Chart(_data(x=x, y=values[:, output]))
             layers.append(
                 line.mark_line(color=COLOURS[output % len(COLOURS)], strokeWidth=2).encode(
                     across, up
@@ -169,7 +172,7 @@ def _curve(alt: Any, values: NDArray[np.float64]) -> LayerChart:
     across = _axis(alt, "X", "x", "y3 and y1, seen aslant", is_inner=False)
     up = _axis(alt, "Y", "y", "y2", is_inner=False)
     data = _data(
-        alt, x=along + 0.35 * values[:, 0], y=values[:, 1] + 0.2 * values[:, 0], n=range(len(along))
+        x=along + 0.35 * values[:, 0], y=values[:, 1] + 0.2 * values[:, 0], n=range(len(along))
     )
     line = alt.Chart(data).mark_line(color=INK, strokeWidth=2).encode(across, up, order="n:Q")
     chart: LayerChart = alt.layer(line).properties(width=_SIDE * 3 // 4, height=_SIDE * 3 // 4)
@@ -190,13 +193,13 @@ def _plane(
     layers = []
     if formula is not None:
         layers.append(
-            alt.Chart(alt.Data(values=_stripes(formula)))
+            alt.Chart({"values": _stripes(formula)})
             .mark_rect(opacity=0.3, aria=False)
             .encode(across, up, x2="to:Q", y2="top:Q", color=colour)
         )
     samples = {"x1": inputs[:, 0], "x2": inputs[:, 1], "class": targets}
     layers.append(
-        alt.Chart(_data(alt, **samples))
+        alt.Chart(_data(**samples))
         .mark_circle(size=14, opacity=0.9, aria=False)
         .encode(across, up, color=colour)
     )
@@ -231,7 +234,7 @@ def _clouds(alt: Any, challenge: PublicChallenge, drawn: _Drawn) -> list[Chart]:
     return [
         _points(
             alt,
-            _data(alt, x=inputs[:, column], y=values),
+            _data(x=inputs[:, column], y=values),
             _axis(alt, "X", "x", f"x{column + 1}"),
             _axis(alt, "Y", "y", title, is_inner=False),
         ).properties(width=_SIDE * 3 // 4, height=_SIDE * 3 // 4)

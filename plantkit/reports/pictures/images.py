@@ -48,7 +48,7 @@ def draw_images(alt: Any, samples: Samples, image: tuple[int, int, int]) -> tupl
         for (place, column), one in zip(places, drawn, strict=True)
         for row in _squares((one - low) / span, place, column)
     ]
-    base = alt.Chart(alt.Data(values=rows)).mark_rect(aria=False)
+    base = alt.Chart({"values": rows}).mark_rect(aria=False)
     chart: Chart = base.encode(
         x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, each], nice=False)),
         x2="x2:Q",

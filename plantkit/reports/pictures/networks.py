@@ -63,7 +63,7 @@ def draw_network(
     }
     ends = {**position, "x2": "x2:Q", "y2": "y2:Q"}
     shortcuts = (
-        alt.Chart(alt.Data(values=_shortcuts(network, ticket, mask)))
+        alt.Chart({"values": _shortcuts(network, ticket, mask)})
         .mark_rule(color=GREY, strokeWidth=0.8, strokeDash=_SHORTCUT_DASH, aria=False)
         .encode(**ends)
     )
@@ -78,7 +78,7 @@ def draw_network(
         mine = [edge for edge in edges if edge["edge"] == kind]
         crowd = min(3.0, max(1.0, (len(mine) / 300) ** 0.5))  # many lines: finer ones
         lines.append(
-            alt.Chart(alt.Data(values=mine))
+            alt.Chart({"values": mine})
             .mark_rule(opacity=opacity / crowd, aria=False)
             .encode(
                 **ends,
@@ -101,19 +101,19 @@ def draw_network(
         )
     units = _units(network, ticket)
     dots = [
-        alt.Chart(alt.Data(values=[unit for unit in units if unit["used"] is used]))
+        alt.Chart({"values": [unit for unit in units if unit["used"] is used]})
         .mark_circle(color=INK if used else GREY, size=14 if used else 5, opacity=1, aria=False)
         .encode(**position)
         for used in (False, True)
     ]
     rings = (
-        alt.Chart(alt.Data(values=[unit for unit in units if unit["bias"]]))
+        alt.Chart({"values": [unit for unit in units if unit["bias"]]})
         .mark_point(color=INK, size=40, strokeWidth=1.2, aria=False)
         .encode(**position)
     )
     names = enumerate(column_names(network))
     heads = (
-        alt.Chart(alt.Data(values=[{"x": x, "y": 0, "name": name} for x, name in names]))
+        alt.Chart({"values": [{"x": x, "y": 0, "name": name} for x, name in names]})
         .mark_text(dy=-8, color=INK, aria=False)
         .encode(**position, text="name:N")
     )
