@@ -125,7 +125,13 @@ def test_broken_standard_error_does_not_change_the_exit_code(tmp_path):
     assert shell("plantkit show nothing 2> /dev/full", tmp_path).returncode == 2
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "<&- >&- 2>&-",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("<&-", ">&-", "2>&-")),
+    ],
+)
 def test_closed_streams(tmp_path, tiny_challenges, closed):
     (tmp_path / "good.py").write_text(GOOD)
     done = shell(

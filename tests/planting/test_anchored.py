@@ -122,8 +122,9 @@ def test_planting_is_deterministic(circle: Planted) -> None:
         np.testing.assert_array_equal(circle.ticket[name], again.ticket[name])
 
 
-@pytest.mark.parametrize("depth", [3, 5, 8])
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize(
+    ("depth", "number"), [*((depth, number) for depth in (3, 5) for number in range(4)), (8, 0)]
+)
 def test_relu_is_exact_and_moves_output_weights_alone(depth: int, number: int) -> None:
     seed = bytes([number])
     planted = plant("relu", depth=depth, width=40, seed=seed)

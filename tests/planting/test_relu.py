@@ -81,6 +81,7 @@ def test_too_narrow_a_network_has_no_streams() -> None:
     assert draw_streams(spec, parameters, rng) is None
 
 
+@pytest.mark.slow
 def test_ten_layers_can_be_planted() -> None:
     planted = METHODS["anchored"].plant(
         ReluFamily(), PerceptronSpec.uniform(depth=10, width=100, inputs=1, outputs=1), seed=b"deep"
@@ -88,8 +89,8 @@ def test_ten_layers_can_be_planted() -> None:
     assert planted.count.total == 90
 
 
-@pytest.mark.parametrize(("depth", "hidden"), [(4, False), (5, True), (8, True), (9, False)])
-def test_shallow_and_deep_networks_are_not_called_hidden(depth: int, hidden: bool) -> None:
+@pytest.mark.parametrize(("depth", "hidden"), [(4, False), (5, True)])
+def test_a_planting_says_whether_its_shape_hides_it(depth: int, hidden: bool) -> None:
     family = find_family("relu")
     spec = PerceptronSpec.uniform(depth=depth, width=60, inputs=1, outputs=1)
     assert METHODS["anchored"].plant(family, spec, seed=b"1").hidden is hidden

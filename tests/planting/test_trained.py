@@ -112,7 +112,7 @@ def test_every_entry_of_a_ticket_matters(kind: str) -> None:
     }
     whole = flatten(planted.spec, kept)
     places = Mask(planted.ticket).vector(planted.spec).nonzero()[:, 0]
-    inputs = train.inputs[:64].double()
+    inputs = train.inputs[:12].double()
     expected = evaluate(planted.spec, whole[None], inputs)[0]
     without = whole.repeat(len(places), 1)
     without[torch.arange(len(places)), places] = 0

@@ -82,51 +82,80 @@ def test_multiprocessing_only_spawns():
     assert like("macos", code).startswith("spawn ")
 
 
-@pytest.mark.parametrize(
-    ("code", "told"),
-    {
-        "open('/proc/self/stat')": "FileNotFoundError",
-        "import pathlib; pathlib.Path('/proc/self/stat').read_text()": "FileNotFoundError",
-        "import os; print(os.path.exists('/dev/shm'))": "False",
-        "import os; file = open('a'); os.unlink('a')": "PermissionError",
-        "import os; file = open('a'); os.replace('b', 'a')": "PermissionError",
-        "import os; os.chdir('c'); os.rmdir('../c')": "PermissionError",
-        "import os; os.kill(os.getpid(), 0)": "AssertionError",
-        "import os; os.symlink('a', 'd')": "PermissionError",
-        "open('a:b', 'w')": "OSError",
-        "open('nul.txt', 'w')": "OSError",
-        "import os; os.mkdir('CON')": "OSError",
-        "open('d', 'w').write('\\N{GREEK SMALL LETTER PI}')": "UnicodeEncodeError",
-        "print('\\N{GREEK SMALL LETTER PI}')": "UnicodeEncodeError",
-        "open('d', 'w').write('e\\n'); print(open('d', 'rb').read())": "b'e\\r\\n'",
-        "import os; os.open('.', os.O_RDONLY)": "PermissionError",
-        "import os; os.stat('a', dir_fd=3)": "NotImplementedError",
-        "import subprocess, sys; subprocess.Popen([sys.executable], env={})": "SYSTEMROOT",
-        "import subprocess, sys; subprocess.Popen(['a'], preexec_fn=print)": "ValueError",
-        "import subprocess, sys; subprocess.Popen(['a'], pass_fds=[1])": "AssertionError",
-        "import signal; signal.signal(9, print)": "ValueError",
-        "import select; select.select([0], [], [])": "socket",
-        "import ctypes; ctypes.CDLL(None)": "TypeError",
-    }.items(),
-)
-def test_how_windows_behaves(tmp_path, code, told):
+#: What Windows tells of code that does well elsewhere.
+TOLD = {
+    "open('/proc/self/stat')": "FileNotFoundError",
+    "import pathlib; pathlib.Path('/proc/self/stat').read_text()": "FileNotFoundError",
+    "import os; print(os.path.exists('/dev/shm'))": "False",
+    "import os; file = open('a'); os.unlink('a')": "PermissionError",
+    "import os; file = open('a'); os.replace('b', 'a')": "PermissionError",
+    "import os; os.chdir('c'); os.rmdir('../c')": "PermissionError",
+    "import os; os.kill(os.getpid(), 0)": "AssertionError",
+    "import os; os.symlink('a', 'd')": "PermissionError",
+    "open('a:b', 'w')": "OSError",
+    "open('nul.txt', 'w')": "OSError",
+    "import os; os.mkdir('CON')": "OSError",
+    "open('d', 'w').write('\\N{GREEK SMALL LETTER PI}')": "UnicodeEncodeError",
+    "print('\\N{GREEK SMALL LETTER PI}')": "UnicodeEncodeError",
+    "open('d', 'w').write('e\\n'); print(open('d', 'rb').read())": "b'e\\r\\n'",
+    "import os; os.open('.', os.O_RDONLY)": "PermissionError",
+    "import os; os.stat('a', dir_fd=3)": "NotImplementedError",
+    "import subprocess, sys; subprocess.Popen([sys.executable], env={})": "SYSTEMROOT",
+    "import subprocess, sys; subprocess.Popen(['a'], preexec_fn=print)": "ValueError",
+    "import subprocess, sys; subprocess.Popen(['a'], pass_fds=[1])": "AssertionError",
+    "import signal; signal.signal(9, print)": "ValueError",
+    "import select; select.select([0], [], [])": "socket",
+    "import ctypes; ctypes.CDLL(None)": "TypeError",
+}
+#: Runs each of these in a directory of its own, and prints what comes of it, a JSON string each.
+TRY = """
+import contextlib, io, json, os, sys
+for number, code in enumerate(CODES):
+    place = os.path.join(os.getcwd(), str(number))
+    os.makedirs(os.path.join(place, "c"))
     for name in ("a", "b"):
-        (tmp_path / name).touch()
-    (tmp_path / "c").mkdir()
-    command = [sys.executable, LIKE, "windows", "-c", code]
-    done = subprocess.run(
-        command, capture_output=True, check=False, encoding="cp1252", cwd=tmp_path
-    )
-    assert told in done.stdout + done.stderr
-    plain = subprocess.run(
-        [sys.executable, "-c", code.replace("select([0], [], [])", "select([], [], [], 0)")],
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        cwd=tmp_path,
-        env={"PATH": ""},
-    )
-    assert told not in plain.stdout + plain.stderr, "it tells nothing of Windows"
+        open(os.path.join(place, name), "w").close()
+    home = os.getcwd()
+    os.chdir(place)
+    printed = io.TextIOWrapper(io.BytesIO(), sys.stdout.encoding)
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(code, {"__name__": "__main__"})
+            printed.flush()
+        told = printed.buffer.getvalue().decode(sys.stdout.encoding)
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+    os.chdir(home)
+    print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def what_is_told(tmp_path_factory):
+    """What the code of `TOLD` tells as if on Windows, and here."""
+    found = []
+    for start in ([LIKE, "windows"], []):
+        codes = list(TOLD)
+        if not start:  # nothing is waited for here
+            codes = [code.replace("select([0], [], [])", "select([], [], [], 0)") for code in codes]
+        done = subprocess.run(
+            [sys.executable, *start, "-c", TRY.replace("CODES", repr(codes))],
+            capture_output=True,
+            check=False,
+            encoding="ascii",
+            cwd=tmp_path_factory.mktemp("like"),
+            env=None if start else {"PATH": ""},
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(dict(zip(TOLD, map(json.loads, done.stdout.splitlines()), strict=True)))
+    return found
+
+
+@pytest.mark.parametrize(("code", "told"), TOLD.items())
+def test_how_windows_behaves(what_is_told, code, told):
+    windows, here = what_is_told
+    assert told in windows[code]
+    assert told not in here[code], "it tells nothing of Windows"
 
 
 def test_a_test_that_needs_a_fork_fails(tmp_path):

@@ -220,7 +220,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
 @pytest.mark.parametrize(
     "name",
     [
-        *["grasp", "magnitude", "random", "snip", "synflow"],
+        *["random", "snip"],
         *[
             pytest.param(name, marks=pytest.mark.slow)
             for name in [
@@ -233,12 +233,14 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
                     "force",
                     "gates",
                     "gem-miner",
+                    "grasp",
                     "imp",
                     "inverted",
                     "iter-snip",
                     "lamp",
+                    "magnitude",
                 ],
-                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled"],
+                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled", "synflow"],
             ]
         ],
     ],
