@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from plantkit.networks.network import bias_name, weight_name
 from plantkit.networks.perceptron import alive_first
-from plantkit.networks.steps import Convolution, Linear, Placed, Shortcut, Step
+from plantkit.networks.steps import Convolution, Linear, Placed, Step
+from plantkit.networks.wiring import of_plan
 
 #: The least number of channels that a network is cut to. All are padded to multiples of it: then
 #: many runs are computed as few are, to the last bit.
@@ -39,24 +40,14 @@ class Spaces:
 
 @functools.lru_cache(maxsize=256)
 def spaces(plan: tuple[Placed, ...]) -> Spaces:
-    """Returns the sets of channels of a network."""
-    first = [0]  # of each value, the first value with the same channels
-    for number, placed in enumerate(plan, start=1):
-        old = [first[source] for source in placed.reads]
-        first.append(number if placed.layer is not None else min(old))
-        if isinstance(placed.step, Shortcut):
-            first = [min(old) if value in old else value for value in first]
-    order = sorted(set(first))
-    sizes = [plan[0].given, *(placed.size for placed in plan)]
-    of_value = tuple(order.index(value) for value in first)
+    """Returns the sets of channels of a network: the streams of its wiring, numbered."""
+    wiring = of_plan(plan)
+    first = sorted(wiring.channels)
+    of_column = [first.index(stream) for stream in wiring.streams]
     return Spaces(
-        widths=tuple(sizes[value][0] for value in order),
-        of_value=of_value,
-        of_layer=tuple(
-            (of_value[placed.reads[0]], of_value[number])
-            for number, placed in enumerate(plan, start=1)
-            if placed.layer is not None
-        ),
+        widths=tuple(wiring.channels[stream] for stream in first),
+        of_value=tuple(of_column[column] for column in wiring.values),
+        of_layer=tuple((of_column[link.source], of_column[link.target]) for link in wiring.links),
     )
 
 

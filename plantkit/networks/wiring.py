@@ -35,11 +35,13 @@ class Wiring:
 
     columns: channels of every column, from the inputs to the outputs.
     links: of every layer of parameters, in their order.
+    values: the column of every value of a network of steps, from the image to the outputs.
     shortcuts: pairs of columns; the first is added to the second, channel by channel.
     """
 
     columns: tuple[int, ...]
     links: tuple[Link, ...]
+    values: tuple[int, ...] = ()
     shortcuts: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -111,7 +113,7 @@ def of_plan(plan: Sequence[Placed]) -> Wiring:
             if is_fresh(early) and is_fresh(late) and column == len(columns) - 1:
                 links[-1] = replace(links[-1], target=start)
                 columns.pop()
-                column = start
+                column = column_of[late] = start
             elif is_fresh(late):
                 shortcuts.append((start, column))
             else:
@@ -119,4 +121,9 @@ def of_plan(plan: Sequence[Placed]) -> Wiring:
                 columns.append(placed.size[0])
                 column = len(columns) - 1
         column_of.append(column)
-    return Wiring(columns=tuple(columns), links=tuple(links), shortcuts=tuple(shortcuts))
+    return Wiring(
+        columns=tuple(columns),
+        links=tuple(links),
+        values=tuple(column_of),
+        shortcuts=tuple(shortcuts),
+    )
