@@ -26,6 +26,8 @@ from plantkit.networks import Network, ResidualSpec, bias_name, build_module
 from plantkit.networks.connectivity import connectivity
 from plantkit.planting.initialization import draw_parameters
 
+pytestmark = pytest.mark.no_cover
+
 each_network = pytest.mark.parametrize(("spec", "forward"), NETWORKS.values(), ids=NETWORKS)
 
 

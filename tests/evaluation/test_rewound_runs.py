@@ -123,8 +123,8 @@ def test_the_step_is_part_of_what_the_cache_knows(run, write, tmp_path, monkeypa
         found = json.loads(run(f"{path}{options}", more=more).out)["records"]
         return [without_passing({**one, "pruner": ""}) for one in found]
 
-    first = {step: records(f":rewind={step}") for step in (0, 3, 9)}
-    assert len({json.dumps(one[0]["weak"]) for one in first.values()}) == 3
+    first = {step: records(f":rewind={step}") for step in (0, 3)}
+    assert len({json.dumps(one[0]["weak"]) for one in first.values()}) == 2
     for step, found in first.items():
         assert records(f":rewind={step}") == found
         assert records(f":rewind={step}", "--no-cache") == found

@@ -94,8 +94,14 @@ def test_a_good_pruner(run, circle):
     ("body", "status", "expected"),
     [
         ("raise ValueError('no idea')", Status.CRASH, "ValueError: no idea (line 2)"),
-        ("import sys; sys.exit(0)", Status.CRASH, "called sys.exit(0)"),
-        ("import os; os._exit(0)", Status.CRASH, "exited with code 0 and without an answer"),
+        pytest.param(
+            *("import sys; sys.exit(0)", Status.CRASH, "called sys.exit(0)"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *("import os; os._exit(0)", Status.CRASH, "exited with code 0 and without an answer"),
+            marks=pytest.mark.slow,
+        ),
         ("import os; os._exit(9)", Status.CRASH, "exited with code 9"),
         (
             "import ctypes; ctypes.string_at(0)",
@@ -212,7 +218,10 @@ def test_many_processes_are_ended(run, tmp_path):
     assert not any(map(is_running, pids))
 
 
-@pytest.mark.parametrize("ends", ["return {}", "time.sleep(600)", "os._exit(0)"])
+@pytest.mark.parametrize(
+    "ends",
+    ["return {}", pytest.param("time.sleep(600)", marks=pytest.mark.slow), "os._exit(0)"],
+)
 def test_what_a_run_leaves_is_ended_even_without_a_parent(run, ends, tmp_path):
     code = f"""
     import os, pathlib, subprocess, sys, time

@@ -294,6 +294,7 @@ def runs_of(network: Network, count: int, densities=(1.0, 0.7, 0.3)) -> list[Run
     ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("samples", [24, 29])  # whole batches, and a last one of five
 def test_neither_number_nor_place_of_the_runs_changes_a_bit(name, samples):

@@ -88,6 +88,7 @@ def relative_error(outputs: Floats, expected: Floats) -> float:
     return float((np.abs(outputs - expected).max(axis=0) / np.abs(expected).max(axis=0)).max())
 
 
+@pytest.mark.no_cover
 @settings(max_examples=80, deadline=None)
 @given(
     name=st.sampled_from(sorted(FORMULAS)),
@@ -117,6 +118,7 @@ def test_masked_networks_compute_the_target_up_to_a_positive_scale(
     assert relative_error(outputs / placement.output_scales, expected) < 1e-12
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_planted_networks_hold_in_float64_and_float32(name: str, depth: int) -> None:
@@ -132,6 +134,7 @@ def test_planted_networks_hold_in_float64_and_float32(name: str, depth: int) -> 
     assert check_entries(network, FORMULAS[name].domain()) > 1e-5
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_the_circle_tickets_raw_argmax_classifies(depth: int) -> None:
     planted = planted_network("circle", depth, 40)
@@ -141,6 +144,7 @@ def test_the_circle_tickets_raw_argmax_classifies(depth: int) -> None:
     assert agreement >= (0.955 if depth == 3 else 0.98)
 
 
+@pytest.mark.no_cover
 def test_a_circle_of_depth_10_and_width_100_is_planted() -> None:
     planted = planted_network("circle", 10, 100)
     inputs = np.random.default_rng(6).uniform(-1, 1, (10_000, 2))
@@ -224,6 +228,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert first != other
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", FORMULAS)
 def test_every_entry_is_functional_by_brute_force(name: str) -> None:
     planted = planted_network(name, 4, 40)
@@ -247,6 +252,7 @@ def planted_units(name: str, depth: int, width: int, count: int) -> Floats:
     return np.array(rows, dtype=float)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("name", "depth", "width"), [("relu", 4, 8), ("circle", 5, 40), ("helix", 5, 40)]
 )

@@ -25,6 +25,7 @@ def one_hidden_layer(
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("depth", range(3, 11))
 def test_simplified_targets_are_the_same_function_with_functional_entries_only(
@@ -119,6 +120,7 @@ def test_a_target_that_is_zero_on_its_domain_is_refused() -> None:
         simplify(one_hidden_layer([1], [-2], [1]), LINE)
 
 
+@pytest.mark.no_cover
 def test_effects_are_what_brute_force_finds() -> None:
     family = FORMULAS["circle"]
     target = simplify(family.build(6), family.domain())

@@ -102,6 +102,7 @@ def test_nothing_but_the_ticket_is_touched_and_no_bias_is_in_it(kind: str) -> No
     assert (count.total, count.biases) == (planted.count.total, 0)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_entry_of_a_ticket_matters(kind: str) -> None:
     planted = planting(kind)
@@ -121,6 +122,7 @@ def test_every_entry_of_a_ticket_matters(kind: str) -> None:
         assert float(changes.min()) > 1e-5 * float(expected.abs().max())
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_gives_one_planting(kind: str) -> None:
     again = METHOD.plant(FAMILY, NETWORKS[kind], seed=b"1")
@@ -129,6 +131,7 @@ def test_a_seed_gives_one_planting(kind: str) -> None:
         np.testing.assert_array_equal(again.ticket[name], planting(kind).ticket[name])
 
 
+@pytest.mark.no_cover
 def test_another_seed_gives_other_channels() -> None:
     first, second = (planting("plain", seed).ticket[weight_name(1)] for seed in (b"1", b"2"))
     rows, others = (set(np.flatnonzero(mask.any(axis=(1, 2, 3)))) for mask in (first, second))
