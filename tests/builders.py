@@ -92,24 +92,17 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
     targets = (outputs - outputs.mean(dim=0)).argmax(dim=1)
     data = Samples(inputs=inputs, targets=targets)
     task = task_of(network, "classification")
-    return Challenge(
+    return toy_challenge(
+        network,
+        task,
+        weights,
+        ticket,
+        data,
         id="toy-images",
         title="Toy images",
-        family="toy",
-        hidden=True,
-        path=Path("toy-images"),
-        digest="d1" * 32,
-        network=network,
-        task=task,
         recipe=Recipe(epochs=1),
         densities=("1x",),
-        overlap_scored=True,
-        ticket_kept=ticket.kept,
-        trivial=trivial_accuracy(task, train_data=data, test_data=data),
-        ticket=Accuracies(strong=1.0, weak=1.0),
         dense=Accuracies(strong=0.2, weak=0.9),
-        weights=weights,
-        train=data,
         manifest={
             "family": "toy",
             "network": network.to_json(),
@@ -117,7 +110,45 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
             "planting": {"method": "toy", "labels": "data"},
             "protocol": {"training": {}},
         },
+    )
+
+
+def toy_challenge(
+    network: Network,
+    task: Task,
+    weights: Mapping[str, Tensor],
+    ticket: Mask,
+    data: Samples,
+    **changes: Any,
+) -> Challenge:
+    """Returns a challenge in memory, whose training data are its test data.
+
+    Args:
+        changes: other fields of `Challenge` than a toy's.
+    """
+    fields: dict[str, Any] = {
+        "id": "toy",
+        "title": "Toy",
+        "family": "toy",
+        "hidden": True,
+        "digest": "d1" * 32,
+        "recipe": Recipe(),
+        "densities": ("planted",),
+        "overlap_scored": True,
+        "trivial": trivial_accuracy(task, train_data=data, test_data=data),
+        "ticket": Accuracies(strong=1.0, weak=1.0),
+        "dense": Accuracies(strong=1.0, weak=1.0),
+        "manifest": {},
+    } | changes
+    return Challenge(
+        path=Path(fields["id"]),
+        network=network,
+        task=task,
+        ticket_kept=ticket.kept,
+        weights=weights,
+        train=data,
         truth=Truth(ticket=ticket, test=data, planting_seed="", salt="00" * 16),
+        **fields,
     )
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from builders import toy_challenge
 
 from plantkit.challenges.bundles import Challenge, Truth
 from plantkit.errors import UsageError
 from plantkit.networks import ConvolutionSpec, PerceptronSpec, unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
-from plantkit.networks.training import Recipe, Samples
+from plantkit.networks.training import Samples
 from plantkit.networks.training.accuracy import (
-    Accuracies,
     strong_accuracy,
-    trivial_accuracy,
 )
 from plantkit.research.alternatives.neighbourhood import NO_LOSS, Effort, explore
 
@@ -48,28 +46,7 @@ def two_units(second: float, *, ticket: Mask | None = None) -> Challenge:
             }
         )
     data = Samples(inputs=GRID, targets=torch.relu(GRID * weights["layers.0.weight"].T))
-    task = make_task("regression", 2)
-    return Challenge(
-        id="two-units",
-        title="Two units",
-        family="toy",
-        hidden=True,
-        path=Path("two-units"),
-        digest="0" * 64,
-        network=SPEC,
-        task=task,
-        recipe=Recipe(),
-        densities=("planted",),
-        overlap_scored=True,
-        ticket_kept=ticket.kept,
-        trivial=trivial_accuracy(task, train_data=data, test_data=data),
-        ticket=Accuracies(strong=1.0, weak=1.0),
-        dense=Accuracies(strong=1.0, weak=1.0),
-        weights=weights,
-        train=data,
-        manifest={},
-        truth=Truth(ticket=ticket, test=data, planting_seed="", salt="00" * 16),
-    )
+    return toy_challenge(SPEC, make_task("regression", 2), weights, ticket, data)
 
 
 def measured(found):
