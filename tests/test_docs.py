@@ -217,9 +217,9 @@ def test_a_stale_figure_is_found_and_written_anew(figures, tmp_path, monkeypatch
 
 def test_stored_commands_are_run_again(figures, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "ROOT", tmp_path)
-    monkeypatch.setattr(figures, "OUTPUTS", tmp_path / "outputs.json")
+    monkeypatch.setattr(figures.outputs, "OUTPUTS", tmp_path / "outputs.json")
     (tmp_path / "docs").mkdir()
-    figures.OUTPUTS.write_text('{"echo one two": ["stale"]}')
+    figures.outputs.OUTPUTS.write_text('{"echo one two": ["stale"]}')
     page = tmp_path / "README.md"
     page.write_text("<!-- output echo one two --><!-- / -->\n")
     figures.main(["--run"])
@@ -242,7 +242,7 @@ def test_a_marker_that_cannot_be_written(figures, text, words):
 
 
 def test_stored_results_of_commands_that_pages_show_are_there(figures):
-    for command, printed in figures.read(figures.OUTPUTS).items():
+    for command, printed in figures.read(figures.outputs.OUTPUTS).items():
         assert printed, command
 
 
@@ -278,7 +278,7 @@ def test_stored_outputs_that_are_the_same_everywhere_are_what_commands_print(
     figures, plantkit_cli, command
 ):
     printed = plantkit_cli(*shlex.split(command)[1:]).out.rstrip().splitlines()
-    assert printed == figures.lines(command)
+    assert printed == figures.outputs.lines(command)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""Figures of audits."""
+
+from __future__ import annotations
+
+from sources import RESULTS, bundle, interval, read, source, table
+
+AUDITS = RESULTS / "audits.json"
+
+
+def lifts(name: str) -> dict[str, str]:
+    return read(AUDITS)["precision by stratum"][name]
+
+
+@source
+def strata(*names: str) -> str:
+    """Returns a table of an audit by strata: AUC, and precision at k over chance."""
+    head, columns = "stratum", []
+    for name in names:
+        found, lift = bundle(name, "audit"), lifts(name)
+        aucs = {key: interval(value) for key, value in found["strata"].items()}
+        aucs["all"] = interval(found["auc"])
+        head += f" | {name}: AUC | precision at k over chance"
+        columns.append((aucs, lift | {"all": interval(found["lift"], 2)}))
+    rows = [
+        [key, *(values.get(key, "") for column in columns for values in column)]
+        for key in columns[0][0]
+    ]
+    return table(head, rows)
+
+
+@source
+def audits() -> str:
+    """Returns a table of all audits: those of bundles, and those that belong to none."""
+    rows = []
+    for entry in read(AUDITS)["audits"]:
+        row = dict(entry)
+        if "bundle" in row:
+            found = bundle(row["bundle"], "audit")
+            row |= {
+                "networks": f"{found['training_networks']} + {found['test_networks']}",
+                "auc": interval(found["auc"]),
+                "precision": interval(found["lift"], 2),
+                "verdict": f"{found['auc_limit']:g}: {found['verdict']}",
+            }
+        keys = ("of", "planting", "networks", "auc", "precision", "verdict")
+        rows.append([row[key] for key in keys])
+    return table(
+        "networks | planting | training + test | AUC | precision at k ÷ chance | limit: verdict",
+        rows,
+    )

@@ -1,0 +1,82 @@
+"""Figures of the families of challenges."""
+
+from __future__ import annotations
+
+from sources import RESULTS, ROOT, read, source, table
+
+FAMILIES = RESULTS / "families.json"
+
+
+@source
+def family(name: str) -> str:
+    """Returns a table of the suites' challenges of a family."""
+    rows = []
+    for path in sorted((ROOT / "challenges").glob(f"{name}-*/challenge.json")):
+        found = read(path)
+        ticket, figures = found["ticket"], found["reference"]
+        rows.append(
+            (
+                f"`{found['id']}`",
+                found["planting"]["method"],
+                "yes" if found["planting"]["hidden"] else "no",
+                f"{ticket['kept']:,}",
+                f"{ticket['density']:.2g}",
+                f"{figures['ticket']['strong']:.4f}",
+                f"{figures['dense']['weak']:.4f}",
+            )
+        )
+    return table(
+        "challenge | planting | hidden | ticket | density | ticket, untrained | dense, trained",
+        rows,
+    )
+
+
+@source
+def images(name: str) -> str:
+    """Returns a table of a family of images: networks, and how exact planted tickets are."""
+    rows = []
+    for path in sorted((ROOT / "challenges").glob(f"{name}-*/challenge.json")):
+        found = read(path)
+        ticket, figures = found["ticket"], found["reference"]
+        rows.append(
+            (
+                f"`{found['id']}`",
+                f"{ticket['total']:,}",
+                f"{ticket['kept']:,}",
+                f"{ticket['density']:.4f}",
+                f"{found['planting']['exactness']['relative_error']:.0e}",
+                f"{figures['ticket']['strong']:.3f} / {figures['ticket']['weak']:.3f}",
+                f"{figures['dense']['weak']:.3f}",
+                "yes" if found["planting"]["hidden"] else "no",
+            )
+        )
+    head = "challenge | parameters | ticket | density | relative error"
+    return table(f"{head} | ticket, untrained / trained | dense, trained | hidden", rows)
+
+
+@source
+def reached(name: str) -> str:
+    """Returns a table of what pruners reach on a family; see `benchmarks/families.py`."""
+    rows = []
+    for pruner, at in read(FAMILIES)[name]["pruners"].items():
+        cells = [f"{one['strong']:.2f} / {one['weak']:.2f}" for one in at.values()]
+        first = next(iter(at.values()))
+        rows.append((f"`{pruner}`", *cells, f"{first['overlap']:.2f}", f"{first['collapsed']:.1f}"))
+    return table("pruner | 1x | 3x | 10x | overlap at 1x | layers that collapse at 1x", rows)
+
+
+@source
+def reach(name: str, pruner: str, multiple: str, figure: str) -> str:
+    """Returns one figure of that table."""
+    return f"{read(FAMILIES)[name]['pruners'][pruner][multiple][figure]:.2f}"
+
+
+@source
+def dials(name: str) -> str:
+    """Returns a table of a family's dials with their defaults, or that it has none."""
+    from plantkit.planting import find_family
+
+    found = find_family(name).dials
+    if not found:
+        return "This family has no dials"
+    return table("dial | default", [(f"`{key}`", value) for key, value in found.items()])
