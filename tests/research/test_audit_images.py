@@ -154,6 +154,7 @@ def sample(spec, rng, factor):
     return Sample(spec=spec, parameters=moved, ticket=ticket)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("spec", [SMALL, pytest.param(RESIDUAL, marks=pytest.mark.slow)])
 def test_a_ticket_of_larger_values_is_found_and_one_of_untouched_values_is_not(spec):
     aucs = {}
