@@ -42,7 +42,15 @@ def read(path: Path) -> Any:
     return nbformat.read(path, as_version=4)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        # It compares many pruners.
+        pytest.param(path, marks=pytest.mark.slow if path.stem == "first_pruner" else ())
+        for path in NOTEBOOKS
+    ],
+    ids=lambda path: path.stem,
+)
 def test_outputs_are_what_the_notebook_gives(path, kernel):
     stored = read(path)
     fresh = read(path)
