@@ -50,7 +50,7 @@ def runs(challenges: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         newline="\n",
     )
     for name, suite, isolation in (
-        ("open", "open", "watched"), ("kept", "kept", "watched"), ("bare", "open", "none")
+        ("open", "open", "auto"), ("kept", "kept", "auto"), ("bare", "open", "none")
     ):  # fmt: skip
         run_evaluation(
             Request(

@@ -16,20 +16,21 @@ from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 from plantkit.research.audit.samples import Sample
 
 SMALL = PerceptronSpec(widths=(2, 24, 24, 3))
+TINY = PerceptronSpec(widths=(2, 10, 10, 3))
 
 
-def random_sample(rng, *, factor=1.0, share=0.12):
+def random_sample(rng, *, spec=SMALL, factor=1.0, share=0.12):
     """A random network, a random ticket of fixed size in each layer, scaled by `factor`.
 
     The last biases are wholly in the ticket, as in most plantings.
     """
-    parameters = draw_parameters(SMALL, rng)
+    parameters = draw_parameters(spec, rng)
     ticket = {}
-    for name, size in SMALL.sizes.items():
+    for name, size in spec.sizes.items():
         mask = rng.permutation(size) < (size if name == "layers.2.bias" else share * size)
-        ticket[name] = mask.reshape(SMALL.shapes[name])
+        ticket[name] = mask.reshape(spec.shapes[name])
         parameters[name] = np.where(ticket[name], factor * parameters[name], parameters[name])
-    return Sample(spec=SMALL, parameters=parameters, ticket=ticket)
+    return Sample(spec=spec, parameters=parameters, ticket=ticket)
 
 
 def random_samples(count, seed, **kwargs):
@@ -194,7 +195,7 @@ def test_the_missing_extra_is_named(monkeypatch):
 @pytest.mark.no_cover
 def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
     """An output bias left out of a single ticket is no evidence of a leak, nor of none."""
-    samples = random_samples(8, seed=9)
+    samples = random_samples(8, seed=9, spec=TINY)
     odd = samples[7]
     ticket = {name: np.array(mask) for name, mask in odd.ticket.items()}
     ticket["layers.2.bias"][0] = False
@@ -206,6 +207,6 @@ def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
 
 @pytest.mark.no_cover
 def test_with_one_test_network_no_stratum_is_judged():
-    samples = random_samples(6, seed=9)
+    samples = random_samples(6, seed=9, spec=TINY)
     audit = audit_plantings(samples[:5], samples[5:], curve=())
     assert set(audit.verdicts.values()) == {LeakVerdict.UNCLEAR}
