@@ -22,7 +22,7 @@ pass = 0.5
 challenges = ["relu-3x8", "circle-3x60"]
 densities = [0.5]
 seeds = 2
-time_seconds = 2
+time_seconds = 3
 [[criteria]]
 name = "deterministic"
 kind = "determinism"
@@ -148,11 +148,11 @@ def test_a_grade_is_the_one_that_grade_gives(
 
 
 def test_one_that_hangs_costs_its_own_time_and_is_told(work: Path) -> None:
-    """Two challenges hang for 2 s each; of 6 runs two are made."""
+    """Two challenges hang for 3 s each; of 6 runs two are made."""
     runs = json.loads((work / "out/runs/hung.json").read_text())
     assert sorted(one["status"] for one in runs) == ["skipped"] * 4 + ["timeout"] * 2
     feedback = (work / "out/feedback/hung.html").read_text()
-    assert "not started, since an earlier run reached the time limit of 2 s" in feedback
+    assert "not started, since an earlier run reached the time limit of 3 s" in feedback
 
 
 def test_feedback_is_for_one_student_and_has_nothing_of_hidden_criteria(work: Path) -> None:
