@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from builders import OVERLAP
 from builders import record_of as run
+from toy_benches import bench, criterion, failed
 
 from plantkit.challenges.bundles import Challenge
 from plantkit.grading.criteria import (
-    Bench,
     Measured,
-    conformance,
     determinism,
     expected_share,
     failures_text,
@@ -27,59 +24,12 @@ from plantkit.grading.criteria import (
 )
 from plantkit.grading.grade import MarkVerdict
 from plantkit.grading.measures import MEASURES, plugin_measure
-from plantkit.grading.rubric import Criterion
-from plantkit.isolation.jobs import Outcome
-from plantkit.isolation.levels import Isolation, process_level
-from plantkit.isolation.wire import Limits, Status
-from plantkit.networks.masks import Mask
-from plantkit.pruners.sources import PrunerSource
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import SCORED_OVERLAP, Record, TrackScore
-from plantkit.testing import CHECKS, CheckResult, CheckStatus, Laboratory
 
 
 def digits(share: float) -> TrackScore:
     return TrackScore(performance=0.0, recovered_accuracy=0.0, recovered_digits=share)
-
-
-def failed(challenge: Challenge, status: str = "crash", **changes: Any) -> Record:
-    """Returns the record of a failed run as the harness makes it, with zeros for figures."""
-    nothing = TrackScore(performance=0.0, recovered_accuracy=0.0, recovered_digits=0.0)
-    zeros: dict[str, Any] = {
-        "status": status,
-        "error": "why",
-        "strong": nothing,
-        "weak": nothing,
-        "density": 0.0,
-        "overlap": {},
-        "metrics": {},
-    }
-    return run(challenge, **(zeros | changes))
-
-
-def bench(challenges: Sequence[Challenge], records: Sequence[Record], **changes: Any) -> Bench:
-    fields: dict[str, Any] = {
-        "mine": [record for record in records if record.pruner == "mine"],
-        "baselines": [record for record in records if record.pruner != "mine"],
-        "challenges": challenges,
-        "protocol": Protocol(densities=("planted", 0.5), seeds=2),
-        "run_again": None,
-        "examine": None,
-    }
-    return Bench(**(fields | changes))
-
-
-def criterion(name: str = "f1", **changes: Any) -> Criterion:
-    fields: dict[str, Any] = {
-        "position": 0,
-        "is_stub": False,
-        "name": "one",
-        "points": 4.0,
-        "metric": name,
-        "density": 0.5,
-        "at_least": 0.5,
-    }
-    return Criterion(**(fields | changes))
 
 
 AT_MOST = {"at_least": None, "at_most": 0.5}
@@ -459,220 +409,3 @@ def test_a_score_against_a_baselines(circle: Challenge) -> None:
 )
 def test_what_is_expected_in_words(changes: dict[str, Any], words: str) -> None:
     assert metric.expected(criterion(**changes)) == words
-
-
-# --- determinism
-
-
-def first_mask(challenge: Challenge, density: float) -> Mask:
-    """Returns the mask that keeps the first parameters."""
-    total = challenge.network.total
-    return Mask.from_vector(challenge.network, torch.arange(total) < math.floor(density * total))
-
-
-@pytest.fixture
-def repeated(relu: Challenge) -> Callable[..., Measured]:
-    """Measures determinism of a pruner that keeps the first parameters, and fails above 0.7.
-
-    ends: of repeated runs, by density, and how; `asked` gets the densities of all of them.
-    """
-
-    def measure(
-        records: Sequence[Record],
-        ends: Mapping[float, Status] | None = None,
-        asked: list[float] | None = None,
-    ) -> Measured:
-        def run_again(record: Record) -> Outcome:
-            density = record.target_density
-            if asked is not None:
-                asked.append(density)
-            status = (ends or {}).get(density, Status.OK if density < 0.7 else Status.CRASH)
-            is_ok = status is Status.OK
-            return Outcome(
-                status=status,
-                mask=first_mask(relu, density) if is_ok else None,
-                error="" if is_ok else f"not at {density}",
-                seconds=0.03,
-                peak_rss_mib=None,
-            )
-
-        one = criterion(kind="determinism", density=None, at_least=None)
-        protocol = Protocol(densities=(0.25, 0.5, 0.75, 0.8, 0.9, 1.0), seeds=2)
-        tested = bench([relu], records, run_again=run_again, protocol=protocol)
-        return determinism.measure(one, tested)
-
-    return measure
-
-
-def first_kept(challenge: Challenge, density: float) -> str:
-    """Returns the digest of the mask that keeps the first parameters."""
-    return first_mask(challenge, density).digest()
-
-
-def test_the_same_masks_again(relu: Challenge, repeated: Callable[..., Measured]) -> None:
-    records = [
-        run(relu, seed=seed, target_density=density, mask_sha256=first_kept(relu, density))
-        for density in (0.25, 0.5)
-        for seed in (0, 1)
-    ]
-    found = repeated(records)
-    assert found.value == 1.0
-    assert found.got == "2 of 2 repeated runs gave the same mask"  # of the first seed
-    assert (found.message, found.fault) == ("", None)
-    assert found.seconds == pytest.approx(6.06)  # two runs of three seconds, and their repetition
-
-
-def test_other_masks_and_failures(relu: Challenge, repeated: Callable[..., Measured]) -> None:
-    records = [
-        run(relu, target_density=0.25, mask_sha256=first_kept(relu, 0.25)),
-        failed(relu, "invalid", target_density=0.5),
-        run(relu, target_density=0.75, mask_sha256="0" * 64),
-    ]
-    found = repeated(records)
-    assert found.value == pytest.approx(1 / 3)
-    assert found.got == "1 of 3 repeated runs gave the same mask"
-    assert found.fault is MarkVerdict.INVALID
-    invalid, crash = found.message.split("\n")
-    assert invalid == "relu-3x8 at density 0.5: invalid: why"
-    assert crash.startswith("relu-3x8 at density 0.75: crash: ")
-    assert "not at 0.75" in crash
-    more = [run(relu, target_density=density, mask_sha256="0" * 64) for density in (0.8, 0.9, 1)]
-    found = repeated([*records, *more])
-    assert found.got == "1 of 6 repeated runs gave the same mask"
-    assert [line.partition(": ")[0] for line in found.message.split("\n")] == [
-        "relu-3x8 at density 0.5",
-        "relu-3x8 at density 0.75",
-        "relu-3x8 at density 0.8",
-    ]
-
-
-def test_a_run_that_failed_is_not_repeated(
-    relu: Challenge, repeated: Callable[..., Measured]
-) -> None:
-    records = [
-        failed(relu, target_density=0.25, error="no mask", seconds=2.0),
-        run(relu, target_density=0.5, mask_sha256="0" * 64, seconds=1.0),
-    ]
-    found = repeated(records)
-    assert found.value == 0.0
-    assert found.message == (
-        "relu-3x8 at density 0.25: crash: no mask\n"
-        "relu-3x8 at density 0.5: another mask for the same seed"
-    )
-    assert found.fault is MarkVerdict.ERROR
-    assert found.seconds > 3.0
-
-
-def test_determinism_in_words() -> None:
-    asked = criterion(kind="determinism", at_least=None)
-    assert determinism.expected(asked) == "the same mask again"
-    some = replace(asked, at_least=0.5)
-    assert determinism.expected(some) == "the same mask again: at least 0.5"
-
-
-def test_after_a_repeated_run_that_hangs_its_challenge_is_left(
-    relu: Challenge, repeated: Callable[..., Measured]
-) -> None:
-    records = [
-        run(relu, target_density=density, mask_sha256=first_kept(relu, density))
-        for density in (0.25, 0.5)
-    ]
-    asked: list[float] = []
-    found = repeated(records, {0.25: Status.TIMEOUT}, asked)
-    assert asked == [0.25]
-    assert found.got == "0 of 2 repeated runs gave the same mask"
-    assert found.message == (
-        "relu-3x8 at density 0.25: timeout: not at 0.25\n"
-        "relu-3x8 at density 0.5: not repeated, since a repeated run took too long"
-    )
-
-
-# --- conformance
-
-
-def test_conformance_counts_its_own_runs_and_the_checks_of_its_bench(
-    circle: Challenge, relu: Challenge
-) -> None:
-    checks = [
-        CheckResult(check="a", description="", status=CheckStatus.OK, seconds=0.25),
-        CheckResult(check="b", description="", status=CheckStatus.OK, seconds=0.5),
-    ]
-    asked = criterion(kind="conformance", density=None, at_least=None)
-    records = [run(circle), run(relu), failed(relu, pruner="other"), failed(relu, seed=1)]
-    records.append(failed(relu, target_density=0.125))  # which no density of the run asks for
-    tested = bench([circle, relu], records)
-    found = conformance.measure(asked, replace(tested, examine=lambda: checks))
-    assert found == Measured(
-        value=pytest.approx(2 / 3),
-        got="2 of 3 checks passed",
-        message="1 of 3 runs failed\ncrash: why",
-        fault=MarkVerdict.ERROR,
-        seconds=9.75,
-    )
-    # The runs of the challenges that the criterion looks at count, and no others.
-    found = conformance.measure(asked, bench([circle], records, examine=lambda: checks))
-    assert (found.value, found.message, found.seconds) == (1.0, "", 3.75)
-
-
-def test_five_missed_checks_are_told_at_most(relu: Challenge) -> None:
-    missed = [
-        CheckResult(check=name, description="", status=CheckStatus.FAILED, expected="e", got="g")
-        for name in "abcdef"
-    ]
-    asked = criterion(kind="conformance", at_least=None)
-    tested = bench([relu], [run(relu)], examine=lambda: missed)
-    found = conformance.measure(asked, tested)
-    assert found.message == "\n".join(f"{name}: expected e; got g" for name in "abcde")
-
-
-@pytest.mark.parametrize(
-    ("code", "told"),
-    [
-        # Only full isolation keeps a submission from reading this file.
-        (f"open({__file__!r}).close()\nraise ValueError('it was read')\n", "it was read"),
-        ("import time\ntime.sleep(60)\n", "ran longer than the time limit of 1 s"),
-    ],
-    ids=["isolation", "limits"],
-)
-def test_checks_are_made_with_the_laboratorys_limits_and_isolation(
-    write: Callable[..., Path], code: str, told: str
-) -> None:
-    """The submission cannot be loaded, so that one check is made and the others are skipped."""
-    source = PrunerSource(path=str(write(code)))
-    isolation = Isolation(level=process_level())
-    with Laboratory(limits=Limits(time_seconds=1.0), isolation=isolation) as laboratory:
-        results = conformance.examine(source, laboratory)
-    assert [result.check for result in results] == [
-        check.name for check in CHECKS if not check.needs_trust
-    ]
-    first, *others = results
-    assert (first.check, first.status) == ("loads", CheckStatus.FAILED)
-    assert told in first.got
-    assert {result.status for result in others} == {CheckStatus.SKIPPED}
-
-
-def test_a_submission_that_hangs_is_not_checked_on(write: Callable[..., Path]) -> None:
-    """One check takes the whole time limit, the others are not made; where runs hung, none is."""
-    code = "import time\ndef prune(problem, density, seed):\n    time.sleep(60)\n"
-    source = PrunerSource(path=str(write(code)))
-    with Laboratory(limits=Limits(time_seconds=1.0)) as laboratory:
-        first, second, *others = conformance.examine(source, laboratory)
-        assert (first.check, first.status) == ("loads", CheckStatus.OK)
-        assert (second.check, second.status) == ("returns-mask", CheckStatus.FAILED)
-        assert {one.status for one in others} == {CheckStatus.SKIPPED}
-        assert {one.reason for one in others} == {"since 'returns-mask' took the whole time limit"}
-        none = conformance.examine(source, laboratory, hangs=True)
-    assert [one.check for one in none] == [one.check for one in (first, second, *others)]
-    assert {(one.status, one.reason) for one in none} == {
-        (CheckStatus.SKIPPED, "since the rubric's runs reached the time limit")
-    }
-
-
-def test_checks_that_were_not_made_for_one_reason_take_one_line(relu: Challenge) -> None:
-    checks = [
-        CheckResult(check=name, description="", status=CheckStatus.SKIPPED, reason=reason)
-        for name, reason in (("a", "after 'x' failed"), ("b", "since y"), ("c", "since y"))
-    ]
-    tested = bench([relu], [run(relu)], examine=lambda: checks)
-    found = conformance.measure(criterion(kind="conformance", at_least=None), tested)
-    assert found.message == "a: not run, after 'x' failed\nb and 1 more: not run, since y"
