@@ -69,7 +69,6 @@ def test_a_bundle_of_images_is_verified_and_planted_again(residual: Bundle, tmp_
     assert "weights, ticket and data are the same" in verify_reveal(path, path)
 
 
-@pytest.mark.no_cover
 def test_others_like_a_challenge_on_images_are_planted(residual: Bundle) -> None:
     order = order_like(residual.manifest, variant="b")
     expected = replace(

@@ -207,7 +207,6 @@ def test_markdown_shows_hostile_text_as_it_is(grade: Grade) -> None:
     assert "[link](javascript:x)" in html.unescape(rendered)
 
 
-@pytest.mark.no_cover
 def test_limits_of_size(grade: Grade) -> None:
     huge = replace(
         grade,

@@ -16,15 +16,17 @@ from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Limits, Status
 from plantkit.pruners.sources import PrunerSource
 
-LEVELS = [
-    pytest.param(
-        level,
-        marks=pytest.mark.skipif(
-            not probe_machine().offers(level), reason=f"this machine offers no level {level}"
-        ),
-    )
-    for level in Level
-]
+MACHINE = probe_machine()
+
+
+def marks_of(level):
+    """Skips what this machine lacks. Where it has better, `watched` runs with the slow tests."""
+    if not MACHINE.offers(level):
+        return pytest.mark.skip(reason=f"this machine offers no level {level}")
+    return pytest.mark.slow if level is Level.WATCHED and MACHINE.offers(Level.FULL) else ()
+
+
+LEVELS = [pytest.param(level, marks=marks_of(level)) for level in Level]
 
 #: Keeps as many parameters as the module `helpers` says.
 MAIN = """
@@ -176,9 +178,7 @@ def prune(problem, density, seed):
 """
 
 
-@pytest.mark.skipif(
-    not probe_machine().offers(Level.FULL), reason="this machine offers no full isolation"
-)
+@pytest.mark.skipif(not MACHINE.offers(Level.FULL), reason="this machine offers no full isolation")
 def test_under_full_isolation_a_submission_reads_its_own_files_only(run, server, tmp_path):
     mine, other = tmp_path / "mine", tmp_path / "other"
     for folder in (mine, other):

@@ -482,7 +482,6 @@ def test_a_shortcut_carries_paths_past_a_dead_block():
     assert connectivity(spec, dead) == Connectivity(effective_density=0.0, collapsed_layers=5)
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("spec", [VGG16, RESNET18], ids=["vgg16", "resnet18"])
 def test_paths_of_large_networks_are_counted_without_overflow(spec):
     assert connectivity(spec, Mask.full(spec)) == Connectivity(

@@ -43,7 +43,6 @@ def test_the_reasons_of_a_search_are_counted() -> None:
         METHODS["anchored"].plant(family, spec, seed=b"1")
 
 
-@pytest.mark.no_cover
 def test_a_target_that_is_too_deep_for_its_numbers() -> None:
     family = find_family("circle")
     spec = PerceptronSpec.uniform(depth=20, width=100, inputs=2, outputs=4)

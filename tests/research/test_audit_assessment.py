@@ -192,7 +192,6 @@ def test_the_missing_extra_is_named(monkeypatch):
         audit_plantings(samples[:4], samples[4:])
 
 
-@pytest.mark.no_cover
 def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
     """An output bias left out of a single ticket is no evidence of a leak, nor of none."""
     samples = random_samples(8, seed=9, spec=TINY)
@@ -205,7 +204,6 @@ def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
     assert audit.verdicts["layers.2.bias"] is LeakVerdict.UNCLEAR
 
 
-@pytest.mark.no_cover
 def test_with_one_test_network_no_stratum_is_judged():
     samples = random_samples(6, seed=9, spec=TINY)
     audit = audit_plantings(samples[:5], samples[5:], curve=())

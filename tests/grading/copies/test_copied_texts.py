@@ -231,7 +231,6 @@ def test_no_text_breaks_the_reading_of_it():
         words_of({"a.py": text})
 
 
-@pytest.mark.no_cover
 def test_long_texts_are_cut():
     words, is_whole = words_of({"a.py": "x = 1\n" * 20_000, "b.py": "y = 2\n"})
     assert {word.file for word in words} == {"a.py"}
