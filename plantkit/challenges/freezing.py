@@ -129,6 +129,22 @@ class Frozen:
     signed: signing.Signer | None = None
     unsigned: bool = False
 
+    def lines(self) -> list[str]:
+        """Returns lines for people on what changed."""
+        before, after = self.before.whole, self.after.whole
+        was = "" if before is None else ", as before" if before == after else f", before {before}"
+        lines = [
+            f"frozen: the whole bundle has the digest {after}{was}",
+            f"results name the challenge by {self.after.digest}",
+        ]
+        if self.pinned is not None:
+            lines.append(f"pinned in {self.pinned}")
+        if self.signed is not None:
+            lines.append(f"signed with the key {self.signed.id}")
+        if self.unsigned:
+            lines.append("its signature did not fit any more and was removed: sign it again")
+        return lines
+
 
 def freeze_anew(directory: Path, *, key: signing.SigningKey | None = None) -> Frozen:
     """Freezes the bundle in `directory` as it is now, its manifest and its records changed.

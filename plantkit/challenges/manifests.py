@@ -164,12 +164,19 @@ def _identity(
     if ("plain" in manifest["truth"]) != (storage == "sealed"):
         raise BundleError(path, "truth.plain is there if and only if truth.storage is 'sealed'")
     if storage == "plain":
-        content = render_manifest(manifest) if content is None else content
+        if content is None:
+            return challenge_digest(manifest), manifest
         return hashlib.sha256(content).hexdigest(), manifest
     if content is not None and content != render_manifest(manifest):
         raise BundleError(path, "is not laid out as plantkit writes it: get it again")
-    plain = plain_manifest(manifest)
-    return hashlib.sha256(render_manifest(plain)).hexdigest(), plain
+    return challenge_digest(manifest), plain_manifest(manifest)
+
+
+def challenge_digest(manifest: Mapping[str, Any]) -> str:
+    """Returns the digest of the challenge with this manifest, which has no fields that freeze it."""
+    is_plain = manifest["truth"]["storage"] == "plain"
+    plain = manifest if is_plain else plain_manifest(manifest)
+    return hashlib.sha256(render_manifest(plain)).hexdigest()
 
 
 def network_words(network: Mapping[str, Any]) -> str:

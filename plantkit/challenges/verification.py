@@ -68,10 +68,8 @@ def verify_bundle(path: Path, *, key: SecretKey | None = None, signer: Signer | 
     if others := sorted(name for name in others if not name.startswith(".")):
         words.append(f"not of the bundle, and not covered: {', '.join(map(repr, others))}")
     if public.is_sealed and key is None:
-        words.append("its truth is sealed and was not checked: that takes the key")
-    else:
-        words.append(_verify_truth(load(path, key=key)))
-    return ", ".join(words)
+        return ", ".join(words) + "; its truth is sealed and was not checked: that takes the key"
+    return ", ".join([*words, _verify_truth(load(path, key=key))])
 
 
 def _signed(path: Path, stated: Stated, signer: Signer | None) -> list[str]:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from plantkit.cli import options
-
-if TYPE_CHECKING:
-    from plantkit.challenges.freezing import Frozen
 
 
 @click.command()
@@ -42,22 +38,5 @@ def command(bundles: tuple[Path, ...], key_file: Path | None) -> None:
     key = None if key_file is None else read_signing_key(key_file)
     for path in bundles:
         check_records(path, read_anyway(path))
-        for line in describe(freeze_anew(path, key=key)):
+        for line in freeze_anew(path, key=key).lines():
             click.echo(f"{path}: {line}")
-
-
-def describe(frozen: Frozen) -> list[str]:
-    """Returns lines for people on what freezing a bundle anew changed."""
-    before, after = frozen.before.whole, frozen.after.whole
-    was = "" if before is None else ", as before" if before == after else f", before {before}"
-    lines = [
-        f"frozen: the whole bundle has the digest {after}{was}",
-        f"results name the challenge by {frozen.after.digest}",
-    ]
-    if frozen.pinned is not None:
-        lines.append(f"pinned in {frozen.pinned}")
-    if frozen.signed is not None:
-        lines.append(f"signed with the key {frozen.signed.id}")
-    if frozen.unsigned:
-        lines.append("its signature did not fit any more and was removed: sign it again")
-    return lines

@@ -9,12 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from fuzzing import freeze
 
 from plantkit.challenges import bundles, catalog, keys, sealing
 from plantkit.challenges.freezing import seal_bundle, unseal_bundle
-from plantkit.challenges.manifests import render_manifest
+from plantkit.challenges.frozen import file_entry
 from plantkit.challenges.sealing import PublicKey, SecretKey
-from plantkit.errors import BundleError, MissingExtraError, SealedTruthError, UsageError
+from plantkit.errors import (
+    BundleError,
+    MissingExtraError,
+    SealedTruthError,
+    UnfrozenWarning,
+    UsageError,
+)
 
 CONTEXT = {"challenge_id": "circle-3x60", "commitment": "0" * 64}
 PATH = Path("truth.sealed")
@@ -210,21 +217,29 @@ def test_the_truth_of_another_bundle(sealed, key, tiny_challenges, tmp_path):
         commitment=manifest["truth"]["commitment"],
     )
     (sealed / "truth.sealed").write_bytes(forged)
-    manifest["files"]["truth.sealed"] = bundles.file_entry(forged)
-    path.write_bytes(render_manifest(manifest))
+    manifest["files"]["truth.sealed"] = file_entry(forged)
+    path.write_bytes(freeze(manifest))
     with pytest.raises(BundleError, match=r"truth\.sealed: does not hold the truth"):
         bundles.load(sealed, key=key)
-    entry = bundles.file_entry((tiny_challenges / "relu-3x8" / "truth.safetensors").read_bytes())
+    entry = file_entry((tiny_challenges / "relu-3x8" / "truth.safetensors").read_bytes())
     manifest["truth"]["plain"] = entry
-    path.write_bytes(render_manifest(manifest))
+    path.write_bytes(freeze(manifest))
     with pytest.raises(BundleError, match=r"truth\.sealed: does not open the commitment"):
         bundles.load(sealed, key=key)
 
 
 def test_a_bundle_laid_out_otherwise_is_not_sealed(copied_bundle, key):
     path = copied_bundle / "challenge.json"
-    path.write_text(json.dumps(json.loads(path.read_text())))
-    with pytest.raises(BundleError, match="could not restore it"):
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="is not laid out as plantkit writes it"):
+        seal_bundle(copied_bundle, key)
+    old = {name: manifest[name] for name in manifest if name not in {"records", "frozen"}}
+    path.write_text(json.dumps(old))
+    with (
+        pytest.warns(UnfrozenWarning),
+        pytest.raises(BundleError, match="could not restore it"),
+    ):
         seal_bundle(copied_bundle, key)
     assert (copied_bundle / "truth.safetensors").exists()
 
