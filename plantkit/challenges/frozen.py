@@ -61,7 +61,8 @@ def split_manifest(
     """
     if "frozen" not in value:
         return dict(value), None
-    found = frozen_digest(value)
+    rest = render_manifest({name: entry for name, entry in value.items() if name != "frozen"})
+    found = hashlib.sha256(rest).hexdigest()
     if value["frozen"] != found:
         raise BundleError(
             path,
@@ -69,7 +70,7 @@ def split_manifest(
             f"{value['frozen']}: get it again. If you meant to change it: plantkit freeze "
             f"{path.parent}",
         )
-    if content != render_manifest(value):
+    if content != rest.removesuffix(b"\n}\n") + f',\n  "frozen": "{found}"\n}}\n'.encode():
         raise BundleError(
             path,
             "is not laid out as plantkit writes it: get it again, or plantkit freeze "

@@ -70,10 +70,13 @@ def read_stated(directory: Path) -> Stated:
             was frozen; or a record was altered; or a `suites.toml` next to the bundle pins another.
     """
     path, content = directory / MANIFEST, manifest_content(directory)
-    manifest, stated = split_manifest(path, _parse(path, content), content)
+    value = _parse(path, content)
+    manifest, stated = split_manifest(path, value, content)
     digest, plain = _identity(path, manifest, content if stated is None else None)
     records = read_records(directory, stated)
-    whole = None if stated is None else whole_digest(plain, stated)
+    whole = value.get("frozen")
+    if stated is not None and plain is not manifest:  # sealed: frozen is of this form only
+        whole = whole_digest(plain, stated)
     if whole is None:
         names = "".join(f", {name}" for name in records)
         warnings.warn(
@@ -173,7 +176,7 @@ def _identity(
 
 
 def challenge_digest(manifest: Mapping[str, Any]) -> str:
-    """Returns the digest of the challenge with this manifest, which has no fields that freeze it."""
+    """Returns the digest of the challenge with this manifest, without the fields that freeze it."""
     is_plain = manifest["truth"]["storage"] == "plain"
     plain = manifest if is_plain else plain_manifest(manifest)
     return hashlib.sha256(render_manifest(plain)).hexdigest()

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from builders import record_of
 
-from plantkit.challenges.catalog import read_suites
 from plantkit.challenges.keys import write_keys
 from plantkit.challenges.manifests import MANIFEST, read_manifest
 from plantkit.challenges.sealing import SecretKey, find_key
+from plantkit.challenges.suites import read_suites
 from plantkit.errors import BundleError, RubricError, UsageError
 from plantkit.evaluation.run_directory import RunDirectory
 from plantkit.files import write_whole
