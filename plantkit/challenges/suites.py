@@ -130,12 +130,12 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         status = path.stat()
     except OSError:  # reading it says why
-        return _parse(path, 0, 0)
-    return dict(_parse(path, status.st_mtime_ns, status.st_size))
+        return dict(_parse(path, ()))
+    return dict(_parse(path, (status.st_ino, status.st_mtime_ns, status.st_size)))
 
 
 @lru_cache(maxsize=32)
-def _parse(path: Path, _changed: int, _size: int) -> dict[str, Any]:
+def _parse(path: Path, _version: tuple[int, ...]) -> dict[str, Any]:
     content = read_bounded(path, _MOST_SUITES_BYTES)
     try:
         value = tomllib.loads(content.decode("utf-8-sig"), parse_float=finite)

@@ -75,7 +75,7 @@ def command(
             else:
                 words = verify_bundle(path, key=key, signer=signer)
                 records = check_records(path, read_stated(path))
-                words += f"; {' and '.join(records)} as the bundle says" if records else ""
+                words += f"; {' and '.join(records)} fit the bundle" if records else ""
             state = f"{click.style('ok', fg='green')}, {words}"
         except (BundleError, SealedTruthError) as error:
             codes.add(error.exit_code)

@@ -144,7 +144,7 @@ def test_figures_that_cannot_be_of_the_bundle_are_refused(change, message, recor
     assert check_records(copied_bundle, read_stated(copied_bundle)) == [ALTERNATIVES]
     other = json.loads(json.dumps(record))
     change(other)
-    if "found[2]" in message.replace("\\", "") or "found[0]" in message.replace("\\", ""):
+    if "best" not in message:
         other["search"]["best"] = max(other["search"]["found"], key=lambda one: one["strong"])
     write(copied_bundle, other)
     with pytest.raises(BundleError, match=message):
