@@ -14,7 +14,7 @@ from fuzzing import freeze
 from plantkit.challenges import bundles, catalog
 from plantkit.challenges.freezing import add_record, freeze_anew, seal_bundle, unseal_bundle
 from plantkit.challenges.frozen import unix_lines
-from plantkit.challenges.manifests import read_anyway, read_manifest, read_stated
+from plantkit.challenges.manifests import challenge_digest, read_anyway, read_manifest, read_stated
 from plantkit.challenges.sealing import SecretKey
 from plantkit.challenges.suites import read_suites
 from plantkit.errors import BundleError, UnfrozenWarning
@@ -166,6 +166,7 @@ def test_sealing_keeps_records_and_the_digest_of_the_whole(bundle: Path) -> None
     seal_bundle(bundle, key)
     sealed = read_stated(bundle)
     assert (sealed.digest, sealed.whole) == (stated.digest, stated.whole)
+    assert challenge_digest(sealed.manifest) == stated.digest
     assert sealed.records == stated.records
     unseal_bundle(bundle, key)
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
