@@ -56,16 +56,24 @@ class Catalog:
     def bundles_of(self, suite: Suite) -> list[Path]:
         """Returns the bundle directories of a suite's challenges, which are those that it pins.
 
+        A copy in an earlier place may have other records: it is the same challenge.
+
         Raises:
-            BundleError: one is not.
+            BundleError: one is another challenge.
             UnknownNameError: a challenge was not found.
         """
         paths = [self.bundle(name) for name in suite.challenges]
+        root = suite.where.parent
         for name, path in zip(suite.challenges, paths, strict=True):
             # What lies next to the suites file was compared when it was read.
-            if name in suite.pins and path.parent != suite.where.parent:
-                whole = manifests.read_stated(path).whole
-                check_is_pinned(path, suite.pins[name], whole, suite.where)
+            if name not in suite.pins or path.parent == root:
+                continue
+            found, pinned = manifests.read_stated(path), root / name
+            if (
+                not (pinned / manifests.MANIFEST).is_file()
+                or manifests.read_stated(pinned).digest != found.digest
+            ):
+                check_is_pinned(path, suite.pins[name], found.whole, suite.where)
         return paths
 
     def suite(self, name: str) -> Suite:

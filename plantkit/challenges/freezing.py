@@ -157,7 +157,6 @@ def freeze_anew(directory: Path, *, key: signing.SigningKey | None = None) -> Fr
 
     Raises:
         BundleError: the manifest breaks its schema, or a file is not as it states.
-        MissingExtraError: signing takes the package `cryptography`, which is not installed.
         OSError: it cannot be written; the error names the file.
     """
     before = read_anyway(directory)

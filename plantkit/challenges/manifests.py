@@ -83,7 +83,7 @@ def read_stated(directory: Path) -> Stated:
             f"{directory} is of an older plantkit: no digest protects its {MANIFEST}{names}; "
             f"plantkit freeze {directory} adds one",
             UnfrozenWarning,
-            stacklevel=2,
+            stacklevel=1,  # so that Python shows it once, whoever reads the bundle
         )
     check_pin(directory, manifest["id"], whole)
     return Stated(manifest=manifest, digest=digest, whole=whole, records=records)
@@ -140,6 +140,11 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
             + ("update plantkit" if version > SCHEMA_VERSION else "freeze the bundle again"),
         )
     check_schema(path, manifest, "challenge")
+    if b"\\ud" in content.lower():  # half of a character, maybe, which nothing can write again
+        try:
+            render_manifest(manifest)
+        except UnicodeEncodeError as error:
+            raise BundleError(path, f"holds text that is not Unicode: {error}") from error
     checked: dict[str, Any] = manifest
     return checked
 

@@ -85,7 +85,9 @@ def read_signing_key(path: Path) -> SigningKey:
 
     Raises:
         UsageError: the file cannot be read, or holds none.
+        MissingExtraError: the package `cryptography` is not installed.
     """
+    _check_extra()
     _, data = parse_key(read_key_text(path), where=str(path), kinds=[_SECRET])
     return SigningKey(data=data)
 

@@ -268,6 +268,15 @@ def test_half_of_what_freezes_a_bundle_is_not_enough(bundle: Path, left_out: str
     assert "is a dependency of" in str(refusal(bundle))
 
 
+def test_half_a_character_is_refused(bundle: Path) -> None:
+    value = json.loads((bundle / MANIFEST).read_bytes())
+    value["planting"]["dials"] = {"name": "\ud800"}
+    (bundle / MANIFEST).write_text(json.dumps(value), encoding="ascii", newline="\n")
+    assert "holds text that is not Unicode" in str(refusal(bundle))
+    with pytest.raises(BundleError, match="not Unicode"):
+        freeze_anew(bundle)
+
+
 # --- pins
 
 
@@ -339,6 +348,8 @@ def test_a_suite_takes_no_other_bundle_from_an_earlier_place(pinned: Path, tmp_p
     found = catalog.find([tmp_path / "mine"], plugins=[pinned])
     assert found.bundles_of(found.suite("tiny"))[0] == other.resolve()  # an equal one
     seal_bundle(other, SecretKey.generate())
+    found.bundles_of(found.suite("tiny"))
+    add_record(other, AUDIT, b"{}\n")  # the same challenge, audited
     found.bundles_of(found.suite("tiny"))
     edit(other, lambda value: value.update(title="mine"))
     freeze_anew(other)

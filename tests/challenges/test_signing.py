@@ -164,6 +164,12 @@ def test_without_cryptography(signed: Path, key: SigningKey, monkeypatch, plantk
     outcome = plantkit_cli("verify", signed, "--signer", public)
     assert outcome.code == 2
     assert "plantkit[seal]" in outcome.err
+    edited = (signed / "challenge.json").read_bytes().replace(b"Circle: ", b"Circles: ")
+    (signed / "challenge.json").write_bytes(edited)
+    outcome = plantkit_cli("freeze", signed, "--sign", tmp_path / "my.key")
+    assert outcome.code == 2
+    assert "plantkit[seal]" in outcome.err
+    assert (signed / "challenge.json").read_bytes() == edited
 
 
 # --- command line
