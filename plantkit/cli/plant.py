@@ -185,7 +185,8 @@ def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingM
             "use it for a contest before"
         )
         return
-    click.echo(f"audit of such networks: {describe_audit(audit)}")
+    version = audit["plantkit_version"]
+    click.echo(f"audit of such networks by plantkit {version}: {describe_audit(audit)}")
     if audit["verdict"] != "hidden":
         warn("do not use it for a contest")
     elif not manifest["planting"]["hidden"]:

@@ -121,7 +121,8 @@ def test_planting_offers_an_audit_and_quotes_it_from_then_on(plantkit_cli, own_c
     shutil.rmtree(bundle)
     outcome = plantkit_cli(*plant, "b")
     assert outcome.code == 0, outcome
-    assert f"audit of such networks: {summary['verdict']}: AUC within strata" in outcome.out
+    found = f"by plantkit {summary['plantkit_version']}: {summary['verdict']}: AUC within strata"
+    assert f"audit of such networks {found}" in outcome.out
     assert "nobody audited" not in outcome.err
     assert ("do not use it for a contest" in outcome.err) == (summary["verdict"] != "hidden")
     # What ended up next to evaluations stays when those are removed.
