@@ -44,7 +44,7 @@ class Suite:
     family_weights: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[str, ...] | None = None
     pins: Mapping[str, str] = field(default_factory=dict)
-    where: Path = Path(SUITES_FILE)
+    where: Path = field(default=Path(SUITES_FILE), compare=False)
 
 
 def read_suites(path: Path) -> dict[str, Suite]:

@@ -102,8 +102,9 @@ class TestLineEndsAndMarks:
         path.write_bytes(before.replace(b"\n", b"\r\n"))
         assert read_manifest(copied_bundle)[1] == digest
         assert plantkit_cli("verify", copied_bundle).code == 0
-        path.write_bytes(before.replace(b"Circle", b"Square"))
-        assert read_manifest(copied_bundle)[1] != digest
+        path.write_bytes(before.replace(b"\n", b"\r\n").replace(b"Circle", b"Square"))
+        with pytest.raises(BundleError, match="has been altered"):
+            read_manifest(copied_bundle)
 
     def test_a_bundle_with_crlf_can_be_sealed(self, copied_bundle, plantkit_cli, tmp_path):
         path = copied_bundle / MANIFEST
