@@ -143,7 +143,7 @@ def _rows(path: Path, stated: Stated) -> list[tuple[str, str | None]]:
             f"constant {reference['trivial']:.4f}",
         ),
         ("digest", stated.digest),
-        ("of the whole bundle", stated.whole or "none: nothing protects its manifest"),
+        ("whole bundle", stated.whole or "none: nothing protects its manifest"),
     ]
 
 
