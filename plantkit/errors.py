@@ -162,6 +162,10 @@ class BundleError(PlantkitError):
         super().__init__(_printable(f"{path}: {message}"))
 
 
+class UnfrozenWarning(UserWarning):
+    """A bundle is of an older plantkit: no digest covers its manifest and its records."""
+
+
 class IsolationError(PlantkitError):
     """The process that runs pruners could not be started or stopped answering."""
 

@@ -182,6 +182,17 @@ TENSOR_ALTERATIONS: tuple[Alteration, ...] = (
 )  # fmt: skip
 
 
+def freeze(manifest: Mapping[str, Any]) -> bytes:
+    """Returns the content of a manifest with a `frozen` that fits, as a forger makes it."""
+    value = {name: entry for name, entry in manifest.items() if name != "frozen"}
+    digest = hashlib.sha256(_layout(value)).hexdigest()
+    return _layout({**value, "frozen": digest})
+
+
+def _layout(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
 def sign(files: Mapping[str, bytes], changed: str) -> dict[str, bytes]:
     """Returns the files with digests, sizes and commitment that fit, as a forger makes them."""
     manifest = json.loads(files[MANIFEST])
@@ -191,4 +202,4 @@ def sign(files: Mapping[str, bytes], changed: str) -> dict[str, bytes]:
     if changed == "truth.safetensors":
         committed = hashlib.sha256(b"plantkit-truth-1\n" + content).hexdigest()
         manifest["truth"]["commitment"] = committed
-    return {**files, MANIFEST: json.dumps(manifest, indent=2).encode() + b"\n"}
+    return {**files, MANIFEST: freeze(manifest)}

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import re
 import shlex
+import shutil
 from pathlib import Path
 from pkgutil import resolve_name
 from types import ModuleType
@@ -13,9 +14,12 @@ from types import ModuleType
 import click
 import pytest
 from click.testing import CliRunner
+from cryptography.exceptions import InvalidSignature
 
 import plantkit as pk
 from plantkit import SaliencyPruner, hookspecs
+from plantkit.challenges.freezing import freeze_anew
+from plantkit.challenges.signing import SigningKey
 from plantkit.errors import PluginError
 from plantkit.planting import FAMILIES, IMAGES
 from plantkit.plugins import Registry, load_installed, load_submission
@@ -135,13 +139,27 @@ def test_a_misspelt_hook_of_an_object_is_found():
         Registry().register(type("P", (), {"plantkit_prunes": lambda self: []})(), "p")
 
 
-def test_a_bundle_is_checked_without_plantkit(monkeypatch, capsys):
+def test_a_bundle_is_checked_without_plantkit(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(ROOT)
-    [code] = blocks("docs/challenges.md")
-    assert "plantkit" not in code
-    exec(compile(code, "challenges.md", "exec"), {})
+    figures, digests = blocks("docs/challenges.md")
+    assert "import plantkit" not in figures + digests
+    assert "from plantkit" not in figures + digests
+    names: dict[str, object] = {}
+    exec(compile(figures, "challenges.md", "exec"), names)
     recomputed, stated = map(float, capsys.readouterr().out.split())
     assert recomputed == pytest.approx(stated, abs=1e-9)
+    exec(compile(digests, "challenges.md", "exec"), names)
+    signed = Path(shutil.copytree(ROOT / "challenges/relu-5x100", tmp_path / "relu-5x100"))
+    freeze_anew(signed, key=SigningKey.generate())
+    names["path"] = signed
+    exec(compile(digests, "challenges.md", "exec"), names)
+    other = (signed / "challenge.sig").read_text(encoding="ascii").replace("0", "1")
+    (signed / "challenge.sig").write_text(other, encoding="ascii", newline="\n")
+    with pytest.raises((InvalidSignature, ValueError)):
+        exec(compile(digests, "challenges.md", "exec"), names)
+    (signed / "audit.json").write_text("{}", encoding="ascii", newline="\n")
+    with pytest.raises(AssertionError, match=r"audit\.json"):
+        exec(compile(digests, "challenges.md", "exec"), names)
 
 
 def test_the_page_on_networks_prints_what_it_says(capsys):

@@ -23,8 +23,7 @@ def phase_of_suite(
         BundleError: a manifest is invalid.
     """
     suite = found.suite(name)
-    paths = [found.bundle(challenge) for challenge in suite.challenges]
-    challenges = [ChallengeFacts.of(*read_manifest(path)) for path in paths]
+    challenges = [ChallengeFacts.of(*read_manifest(path)) for path in found.bundles_of(suite)]
     protocol = Protocol.of(suite)
     for challenge in challenges:
         resolve_densities(challenge, protocol)

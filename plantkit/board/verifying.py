@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from plantkit.board.contest import Content, Phase, Submission
 from plantkit.board.database import reading
@@ -16,8 +15,6 @@ from plantkit.board.entering import differences, digest_of_masks, read_mask
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.catalog import Catalog
-from plantkit.challenges.facts import ChallengeFacts
-from plantkit.challenges.manifests import plain_manifest
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, MaskError, ResultsError
 from plantkit.evaluation.measuring import score_all
@@ -80,24 +77,18 @@ def problems_of_phase(
     path: Path,
     content: Content,
     phase: Phase,
-    challenges: Mapping[str, Challenge],
     found: Catalog,
 ) -> list[str]:
     """Returns what is wrong with a phase as the board has it, a line each.
 
-    That is: a manifest that is not the bundle's, a protocol that is not the suite's, where the
-    suite is among `found`, and a mask that no run has.
+    That is: a protocol that is not the suite's, where the suite is among `found`, and a mask that
+    no run has. That manifests are those of the bundles follows from their digests.
 
     Args:
         path: the board's file.
-        challenges: see `published`.
     """
     evaluation = content.phases[phase]
-    lines = [
-        f"what the board states of {facts.id} is not what its bundle states"
-        for facts in evaluation.challenges
-        if _plain(facts) != _plain(challenges[facts.digest])
-    ]
+    lines: list[str] = []
     if (suite := found.suites.get(evaluation.suite or "")) is not None:
         stated = replace(evaluation, challenges=[], protocol=Protocol.of(suite))
         lines += contradictions({f"the suite {suite.name}": stated, "the board": evaluation})
@@ -124,11 +115,6 @@ def protocol_words(content: Content, phase: Phase) -> str:
         f"{protocol.overlap_weight:g}"
         + "".join(f"; family {name} {weight:g}" for name, weight in sorted(families.items()))
     )
-
-
-def _plain(challenge: ChallengeFacts) -> Mapping[str, Any]:
-    """Returns the manifest that a challenge has with its truth in the clear."""
-    return plain_manifest(challenge.manifest) if challenge.is_sealed else challenge.manifest
 
 
 def verify(

@@ -2,12 +2,13 @@
 
 A bundle is a directory with `challenge.json`, `weights.safetensors`, `train.safetensors` and
 `truth.safetensors`, or `truth.sealed` where the truth is encrypted. Every load checks the
-manifest against its schema, every file against its SHA-256, and the truth against the
-manifest's commitment. Any mismatch is a `BundleError`. Nothing is ever unpickled.
+manifest against its schema and its own digest (see `plantkit.challenges.frozen`), every file
+against its SHA-256, and the truth against the manifest's commitment. Any mismatch is a
+`BundleError`. Nothing is ever unpickled.
 
-A challenge's digest is the SHA-256 of its `challenge.json` with the truth in the clear. A
-sealed manifest holds all that is needed to restore that one, byte for byte. So a challenge has
-one digest, sealed or not, and you need no key to compute it.
+A challenge's digest is the SHA-256 of its manifest with the truth in the clear, without what
+freezes it. A sealed manifest holds all that is needed to restore that one, byte for byte. So a
+challenge has one digest, sealed or not, and you need no key to compute it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from torch import Tensor
 from plantkit.challenges import densities, sealing
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.files import MOST_HEADER_BYTES, parse_tensors, read_digested
-from plantkit.challenges.manifests import MANIFEST, SEALED, TRAIN, TRUTH, WEIGHTS, read_manifest
+from plantkit.challenges.frozen import file_entry
+from plantkit.challenges.manifests import (
+    MANIFEST,
+    SEALED,
+    TRAIN,
+    TRUTH,
+    WEIGHTS,
+    Stated,
+    read_manifest,
+    read_stated,
+)
 from plantkit.errors import BundleError, SealedTruthError, UsageError
 from plantkit.networks import Network, network_from_json
 from plantkit.networks.masks import Mask
@@ -104,12 +115,16 @@ class Bundle:
     """A bundle's bytes in memory: its manifest, and the content of every other file by name.
 
     path: the directory that it was read from or is made for; messages name it.
+    manifest: without the fields that freeze it.
+    files: that the manifest states: weights, training data and truth.
+    records: that organisers added; see `plantkit.challenges.frozen`.
     """
 
     path: Path
     manifest: Mapping[str, Any]
     digest: str
     files: Mapping[str, bytes]
+    records: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def is_sealed(self) -> bool:
@@ -141,7 +156,12 @@ def read_bundle(directory: Path) -> Bundle:
     Raises:
         BundleError: a file is missing or altered; `path` names it.
     """
-    manifest, digest = read_manifest(directory)
+    return bundle_of(read_stated(directory), directory)
+
+
+def bundle_of(stated: Stated, directory: Path) -> Bundle:
+    """Returns what `read_bundle` does, of a manifest that has been read."""
+    manifest = stated.manifest
     try:
         most = most_bytes(manifest)
     except ValueError as error:  # such as images that are too small for the network
@@ -152,7 +172,13 @@ def read_bundle(directory: Path) -> Bundle:
         )
         for name, entry in manifest["files"].items()
     }
-    return Bundle(path=directory, manifest=manifest, digest=digest, files=files)
+    return Bundle(
+        path=directory,
+        manifest=manifest,
+        digest=stated.digest,
+        files=files,
+        records=stated.records,
+    )
 
 
 def challenge_of(bundle: Bundle, *, key: sealing.SecretKey | None = None) -> Challenge:
@@ -289,11 +315,6 @@ def most_bytes(manifest: Mapping[str, Any]) -> dict[str, int]:
         TRUTH: truth,
         SEALED: truth + sealing.OVERHEAD_BYTES,
     }
-
-
-def file_entry(content: bytes) -> dict[str, Any]:
-    """Returns what a manifest says of a file."""
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 def commitment_to(truth: bytes) -> str:

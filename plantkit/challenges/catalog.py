@@ -7,38 +7,13 @@ the challenges that ship with plantkit, and those of plugins.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from plantkit.challenges import manifests
-from plantkit.challenges.files import finite, read_bounded
+from plantkit.challenges.suites import SUITES_FILE, Suite, check_is_pinned, read_suites
 from plantkit.errors import BundleError, UnknownNameError, UsageError
-
-SUITES_FILE = "suites.toml"
-_MOST_SUITES_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
-    """A named list of challenges that are scored together.
-
-    densities: as `densities.parse_density` returns them. seeds: runs of each pruner at each
-    density. weights: of the "strong", the "weak" and the "overlap" area in a challenge's score.
-    family_weights: of a family's challenges together, by name; 1 where nothing is said.
-    baselines: names of pruners that are ranked with the given ones; all installed if None.
-    """
-
-    name: str
-    title: str
-    challenges: tuple[str, ...]
-    densities: tuple[float | str, ...]
-    seeds: int
-    weights: Mapping[str, float] = field(default_factory=dict)
-    family_weights: Mapping[str, float] = field(default_factory=dict)
-    baselines: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +52,29 @@ class Catalog:
         raise UnknownNameError(
             "challenge", name, self.bundles, hint="see: plantkit list challenges"
         )
+
+    def bundles_of(self, suite: Suite) -> list[Path]:
+        """Returns the bundle directories of a suite's challenges, which are those that it pins.
+
+        A copy in an earlier place may have other records: it is the same challenge.
+
+        Raises:
+            BundleError: one is another challenge.
+            UnknownNameError: a challenge was not found.
+        """
+        paths = [self.bundle(name) for name in suite.challenges]
+        root = suite.where.parent
+        for name, path in zip(suite.challenges, paths, strict=True):
+            # What lies next to the suites file was compared when it was read.
+            if name not in suite.pins or path.parent == root:
+                continue
+            found, pinned = manifests.read_stated(path), root / name
+            if (
+                not (pinned / manifests.MANIFEST).is_file()
+                or manifests.read_stated(pinned).digest != found.digest
+            ):
+                check_is_pinned(path, suite.pins[name], found.whole, suite.where)
+        return paths
 
     def suite(self, name: str) -> Suite:
         """Returns the suite called `name`.
@@ -130,28 +128,6 @@ def find(given: Sequence[Path] = (), *, plugins: Sequence[Path] = ()) -> Catalog
             for name, suite in read_suites(root / SUITES_FILE).items():
                 suites.setdefault(name, suite)
     return Catalog(bundles=found, suites=suites, shadowed=shadowed)
-
-
-def read_suites(path: Path) -> dict[str, Suite]:
-    """Returns the suites defined in a `suites.toml`.
-
-    Raises:
-        BundleError: the file is not TOML or breaks its schema.
-    """
-    content = read_bounded(path, _MOST_SUITES_BYTES)
-    try:
-        value = tomllib.loads(content.decode("utf-8-sig"), parse_float=finite)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(path, f"is not valid TOML: {error}") from error
-    manifests.check_schema(path, value, "suites")
-    return {name: _suite(name, entry) for name, entry in value.items()}
-
-
-def _suite(name: str, entry: Mapping[str, Any]) -> Suite:
-    fields: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
-    }
-    return Suite(name=name, **fields)
 
 
 def _same_manifest(one: Path, other: Path) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from plantkit.errors import BundleError
+from plantkit.schemas import violations
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,6 +81,16 @@ def parse_json(path: Path, content: bytes) -> Any:
         )
     except (ValueError, RecursionError) as error:
         raise BundleError(path, f"is not valid JSON: {error}") from error
+
+
+def check_schema(path: Path, value: Any, schema: str) -> None:
+    """Raises `BundleError` unless `value`, read from `path`, keeps the schema of this name."""
+    try:
+        broken = violations(value, schema)
+    except (RecursionError, ValueError) as error:  # a huge integer cannot even be quoted
+        raise BundleError(path, f"cannot be checked: {error}") from error
+    if broken:
+        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
 
 
 def parse_tensors(path: Path, content: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -1,4 +1,5 @@
-"""Writing bundles: from a manifest and tensors to a directory, and sealing its truth."""
+"""Writing bundles: from a manifest and tensors to a directory, sealing its truth, and freezing it
+anew where an organiser changed something on purpose."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +15,34 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from plantkit.challenges import sealing
+from plantkit.challenges import sealing, signing
 from plantkit.challenges.bundles import (
     Bundle,
     Truth,
+    bundle_of,
     challenge_of,
     commitment_to,
-    file_entry,
     open_truth,
     public_of,
     read_bundle,
 )
+from plantkit.challenges.frozen import file_entry, freeze_manifest, render_manifest
 from plantkit.challenges.manifests import (
     MANIFEST,
     SEALED,
     TRAIN,
     TRUTH,
     WEIGHTS,
+    Stated,
     manifest_content,
     plain_manifest,
-    render_manifest,
+    read_anyway,
+    read_stated,
     sealed_manifest,
 )
+from plantkit.challenges.suites import write_pin
 from plantkit.errors import BundleError, UsageError
-from plantkit.files import about
+from plantkit.files import about, write_whole
 from plantkit.networks.training import Samples
 from plantkit.version import __version__
 
@@ -96,13 +101,101 @@ def _freeze(bundle: Bundle, directory: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".plantkit-") as scratch:
         staged = Path(scratch) / directory.name
         staged.mkdir()
-        for name, content in bundle.files.items():
+        for name, content in {**bundle.files, **bundle.records}.items():
             (staged / name).write_bytes(content)
-        (staged / MANIFEST).write_bytes(render_manifest(bundle.manifest))
+        (staged / MANIFEST).write_bytes(_frozen_content(bundle))
         check = public_of if bundle.is_sealed else challenge_of
         check(read_bundle(staged))  # what is frozen must load
         shutil.move(staged, directory)
     return directory
+
+
+def _frozen_content(bundle: Bundle) -> bytes:
+    return render_manifest(freeze_manifest(bundle.manifest, bundle.records))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frozen:
+    """What came of freezing a bundle anew.
+
+    before, after: what its manifest stated. pinned: the `suites.toml` that now pins it, if any.
+    signed: who signed it, if anybody did. unsigned: whether a signature was removed that does not
+    fit any more.
+    """
+
+    before: Stated
+    after: Stated
+    pinned: Path | None
+    signed: signing.Signer | None = None
+    unsigned: bool = False
+
+    def lines(self) -> list[str]:
+        """Returns lines for people on what changed."""
+        before, after = self.before.whole, self.after.whole
+        was = "" if before is None else ", as before" if before == after else f", before {before}"
+        lines = [
+            f"frozen: the whole bundle has the digest {after}{was}",
+            f"results name the challenge by {self.after.digest}",
+        ]
+        if self.pinned is not None:
+            lines.append(f"pinned in {self.pinned}")
+        if self.signed is not None:
+            lines.append(f"signed with the key {self.signed.id}")
+        if self.unsigned:
+            lines.append("its signature did not fit any more and was removed: sign it again")
+        return lines
+
+
+def freeze_anew(directory: Path, *, key: signing.SigningKey | None = None) -> Frozen:
+    """Freezes the bundle in `directory` as it is now, its manifest and its records changed.
+
+    Its weights, data and truth must be as the manifest states: other ones are another planting.
+    Where a `suites.toml` next to the bundle names it, that pins it as it is now.
+
+    Args:
+        key: signs the bundle.
+
+    Raises:
+        BundleError: the manifest breaks its schema, or a file is not as it states.
+        OSError: it cannot be written; the error names the file.
+    """
+    before = read_anyway(directory)
+    bundle = bundle_of(before, directory)
+    check = public_of if bundle.is_sealed else challenge_of
+    check(bundle)
+    return _replace_manifest(bundle, before, key)
+
+
+def add_record(directory: Path, name: str, content: bytes) -> Frozen:
+    """Writes a record into the directory of a bundle, and freezes that anew.
+
+    Raises:
+        BundleError: the bundle was altered before.
+        OSError: it cannot be written; the error names the file.
+    """
+    before = read_stated(directory)
+    bundle = bundle_of(before, directory)
+    write_whole(directory / name, content)
+    records = {**bundle.records, name: content}
+    return _replace_manifest(replace(bundle, records=records), before, None)
+
+
+def _replace_manifest(bundle: Bundle, before: Stated, key: signing.SigningKey | None) -> Frozen:
+    """Writes the manifest of a bundle that is there, its pin and its signature."""
+    directory = bundle.path
+    write_whole(directory / MANIFEST, _frozen_content(bundle))
+    whole = read_anyway(directory).whole
+    assert whole is not None
+    pinned = write_pin(directory, bundle.manifest["id"], whole)
+    after = read_stated(directory)
+    path = directory / signing.SIGNATURE
+    if key is not None:
+        write_whole(path, signing.sign(after.manifest["id"], whole, key))
+        return Frozen(before=before, after=after, pinned=pinned, signed=key.public)
+    unsigned = path.exists() and whole != before.whole
+    if unsigned:
+        path.unlink()
+    return Frozen(before=before, after=after, pinned=pinned, unsigned=unsigned)
 
 
 def seal_bundle(directory: Path, key: sealing.Key, out: Path | None = None) -> Path:
@@ -119,7 +212,10 @@ def seal_bundle(directory: Path, key: sealing.Key, out: Path | None = None) -> P
     bundle = read_bundle(directory)
     if bundle.is_sealed:
         raise UsageError(f"{directory} is sealed already; plantkit unseal opens it")
-    if manifest_content(directory) != render_manifest(bundle.manifest):
+    if manifest_content(directory) not in (
+        _frozen_content(bundle),
+        render_manifest(bundle.manifest),
+    ):
         raise BundleError(
             directory / MANIFEST,
             "is not laid out as plantkit writes it, so unsealing could not restore it",
@@ -166,10 +262,10 @@ def _stored_as(bundle: Bundle, manifest: Mapping[str, Any], name: str, truth: by
 def _put(bundle: Bundle, out: Path | None) -> Path:
     """Writes `bundle` to the new directory `out`, or in place of what is at its own path."""
     if out is not None:
-        return freeze(bundle, out)
+        return _with_signature(freeze(bundle, out), bundle)
     where = bundle.path.resolve()  # so that "." and links can be replaced, too
     with tempfile.TemporaryDirectory(dir=where.parent, prefix=".plantkit-") as scratch:
-        made = freeze(bundle, Path(scratch) / "new" / where.name)
+        made = _with_signature(freeze(bundle, Path(scratch) / "new" / where.name), bundle)
         old = Path(scratch) / "old"
         where.rename(old)
         try:
@@ -178,3 +274,11 @@ def _put(bundle: Bundle, out: Path | None) -> Path:
             old.rename(where)
             raise
     return bundle.path
+
+
+def _with_signature(made: Path, bundle: Bundle) -> Path:
+    """Copies the signature of the bundle that was sealed or unsealed: it fits either."""
+    signature = bundle.path / signing.SIGNATURE
+    if signature.is_file():
+        shutil.copyfile(signature, made / signing.SIGNATURE)
+    return made

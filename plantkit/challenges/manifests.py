@@ -1,20 +1,31 @@
 """The manifest of a challenge bundle: everything public in it except the tensors.
 
-A challenge's digest is the SHA-256 of its `challenge.json` with the truth in the clear; see
-`plantkit.challenges.bundles`. Nothing here imports torch.
+A challenge's digest is the SHA-256 of its manifest with the truth in the clear, without the fields
+that freeze it; see `plantkit.challenges.bundles`. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plantkit.challenges.files import parse_json, read_bounded
-from plantkit.errors import BundleError
-from plantkit.schemas import violations
+from plantkit.challenges.files import check_schema, parse_json, read_bounded
+from plantkit.challenges.frozen import (
+    FIELDS,
+    frozen_digest,
+    read_records,
+    render_manifest,
+    split_manifest,
+    unix_lines,
+    whole_digest,
+)
+from plantkit.challenges.suites import check_pin
+from plantkit.errors import BundleError, UnfrozenWarning
 
 SCHEMA_VERSION = 1
 MANIFEST = "challenge.json"
@@ -26,30 +37,76 @@ SEALED = "truth.sealed"
 _MOST_MANIFEST_BYTES = 64 * 1024
 
 
-def read_beside(directory: Path, name: str, schema: str, most_bytes: int) -> dict[str, Any] | None:
-    """Returns the JSON file `name` next to a manifest, or None if there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What a bundle's `challenge.json` states.
 
-    No digest covers such a file.
+    manifest: without the fields that freeze it.
+    digest: the challenge's, by which results name it; see `plantkit.challenges.bundles`.
+    whole: the digest that covers the whole bundle, the same sealed or not; None if it is not
+        frozen.
+    records: what else is known of it, the content of `audit.json` and the like by name.
+    """
+
+    manifest: dict[str, Any]
+    digest: str
+    whole: str | None
+    records: Mapping[str, bytes]
+
+
+def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
+    """Returns the validated manifest of a bundle and the challenge's digest; see `read_stated`."""
+    stated = read_stated(directory)
+    return stated.manifest, stated.digest
+
+
+def read_stated(directory: Path) -> Stated:
+    """Returns what the manifest of a bundle states, and the records in its directory, checked.
+
+    It reads no tensors. A bundle that is not frozen makes an `UnfrozenWarning`.
 
     Raises:
-        BundleError: it is larger than `most_bytes`, not JSON, or breaks its `schema`.
+        BundleError: the manifest is missing, not JSON, breaks its schema, or was altered since it
+            was frozen; or a record was altered; or a `suites.toml` next to the bundle pins another.
     """
-    path = directory / name
-    if not path.is_file():
-        return None
-    value: dict[str, Any] = parse_json(path, read_bounded(path, most_bytes, missing="is gone"))
-    check_schema(path, value, schema)
-    return value
+    path, content = directory / MANIFEST, manifest_content(directory)
+    value = _parse(path, content)
+    manifest, stated = split_manifest(path, value, content)
+    digest, plain = _identity(path, manifest, content if stated is None else None)
+    records = read_records(directory, stated)
+    whole = value.get("frozen")
+    if stated is not None and plain is not manifest:  # sealed: frozen is of this form only
+        whole = whole_digest(plain, stated)
+    if whole is None:
+        names = "".join(f", {name}" for name in records)
+        warnings.warn(
+            f"{directory} is of an older plantkit: no digest protects its {MANIFEST}{names}; "
+            f"plantkit freeze {directory} adds one",
+            UnfrozenWarning,
+            stacklevel=1,  # so that Python shows it once, whoever reads the bundle
+        )
+    check_pin(directory, manifest["id"], whole)
+    return Stated(manifest=manifest, digest=digest, whole=whole, records=records)
 
 
-def check_schema(path: Path, value: Any, schema: str) -> None:
-    """Raises `BundleError` unless `value`, read from `path`, keeps the schema of this name."""
-    try:
-        broken = violations(value, schema)
-    except (RecursionError, ValueError) as error:  # a huge integer cannot even be quoted
-        raise BundleError(path, f"cannot be checked: {error}") from error
-    if broken:
-        raise BundleError(path, f"breaks its schema at {'; '.join(broken[:3])}")
+def read_anyway(directory: Path) -> Stated:
+    """Returns what `read_stated` does of a bundle whose manifest and records may have been changed
+    on purpose: what freezes them is not checked. `whole` is as before the change, where the
+    manifest says it.
+
+    Raises:
+        BundleError: the manifest is missing, not JSON, breaks its schema or contradicts itself.
+    """
+    path = directory / MANIFEST
+    value = _parse(path, manifest_content(directory))
+    manifest = {name: entry for name, entry in value.items() if name not in FIELDS}
+    digest, plain = _identity(path, manifest, None)
+    whole = value.get("frozen")
+    if whole == frozen_digest(value) and plain is not manifest:  # that of the sealed form
+        whole = whole_digest(plain, value["records"])
+    return Stated(
+        manifest=manifest, digest=digest, whole=whole, records=read_records(directory, None)
+    )
 
 
 def manifest_content(directory: Path) -> bytes:
@@ -65,18 +122,15 @@ def manifest_content(directory: Path) -> bytes:
         _MOST_MANIFEST_BYTES,
         missing=f"is missing; expected a bundle directory with a {MANIFEST}",
     )
-    return content.replace(b"\r\n", b"\n")
+    return unix_lines(content)
 
 
-def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
-    """Returns the validated manifest of a bundle and the challenge's digest.
-
-    It reads no other file.
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    """Returns the manifest in `content`, of a version that this plantkit reads.
 
     Raises:
-        BundleError: it is missing, not JSON, or breaks its schema.
+        BundleError: it is not JSON, of another version, or breaks its schema.
     """
-    path, content = directory / MANIFEST, manifest_content(directory)
     manifest = parse_json(path, content)
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version != SCHEMA_VERSION:
@@ -86,22 +140,51 @@ def read_manifest(directory: Path) -> tuple[dict[str, Any], str]:
             + ("update plantkit" if version > SCHEMA_VERSION else "freeze the bundle again"),
         )
     check_schema(path, manifest, "challenge")
+    if b"\\ud" in content.lower():  # half of a character, maybe, which nothing can write again
+        try:
+            render_manifest(manifest)
+        except UnicodeEncodeError as error:
+            raise BundleError(path, f"holds text that is not Unicode: {error}") from error
     checked: dict[str, Any] = manifest
-    storage = checked["truth"]["storage"]
+    return checked
+
+
+def _identity(
+    path: Path, manifest: Mapping[str, Any], content: bytes | None
+) -> tuple[str, Mapping[str, Any]]:
+    """Returns the challenge's digest, and its manifest with the truth in the clear.
+
+    Args:
+        manifest: without the fields that freeze it.
+        content: its bytes, where the digest is of these: of a manifest that is not frozen.
+
+    Raises:
+        BundleError: it contradicts itself.
+    """
+    storage = manifest["truth"]["storage"]
     stored = TRUTH if storage == "plain" else SEALED
-    if set(checked["files"]) != {WEIGHTS, TRAIN, stored}:
+    if set(manifest["files"]) != {WEIGHTS, TRAIN, stored}:
         raise BundleError(
             path,
-            f"truth.storage is {storage!r}, and files are {', '.join(checked['files'])}; "
+            f"truth.storage is {storage!r}, and files are {', '.join(manifest['files'])}; "
             f"expected {WEIGHTS}, {TRAIN}, {stored}",
         )
-    if ("plain" in checked["truth"]) != (storage == "sealed"):
+    if ("plain" in manifest["truth"]) != (storage == "sealed"):
         raise BundleError(path, "truth.plain is there if and only if truth.storage is 'sealed'")
-    if storage == "sealed":
-        if content != render_manifest(checked):  # the digest is of what it stands for
-            raise BundleError(path, "is not laid out as plantkit writes it: get it again")
-        content = render_manifest(plain_manifest(checked))
-    return checked, hashlib.sha256(content).hexdigest()
+    if storage == "plain":
+        if content is None:
+            return challenge_digest(manifest), manifest
+        return hashlib.sha256(content).hexdigest(), manifest
+    if content is not None and content != render_manifest(manifest):
+        raise BundleError(path, "is not laid out as plantkit writes it: get it again")
+    return challenge_digest(manifest), plain_manifest(manifest)
+
+
+def challenge_digest(manifest: Mapping[str, Any]) -> str:
+    """Returns the digest of the challenge with this manifest, without the fields that freeze it."""
+    is_plain = manifest["truth"]["storage"] == "plain"
+    plain = manifest if is_plain else plain_manifest(manifest)
+    return hashlib.sha256(render_manifest(plain)).hexdigest()
 
 
 def network_words(network: Mapping[str, Any]) -> str:
@@ -134,11 +217,6 @@ def _restated(
         for stated, kept in manifest["files"].items()
     }
     return {**manifest, "files": files, "truth": truth}
-
-
-def render_manifest(manifest: Mapping[str, Any]) -> bytes:
-    """Returns the bytes of `challenge.json` as plantkit writes it."""
-    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def kind_of(manifest: Mapping[str, Any]) -> str:

@@ -18,14 +18,13 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from plantkit.challenges.keys import KEY_BYTES, parse_key, read_key_text
 from plantkit.errors import MissingExtraError, SealedTruthError, UsageError
-from plantkit.files import about
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -38,9 +37,7 @@ OVERHEAD_BYTES = 18 + 8 + 32 + 16
 
 _MAGIC = b"plantkit-sealed-1\n"
 _INFO_DOMAIN = b"plantkit-seal-1\n"
-_KEY_BYTES = 32
 _KEY_ID_BYTES = 8
-_MOST_KEY_FILE_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,7 @@ class SecretKey:
     def generate(cls) -> Self:
         """Returns a new key from the system's entropy."""
         _suite()  # without the package, the key would be of no use
-        return cls(data=secrets.token_bytes(_KEY_BYTES))
+        return cls(data=secrets.token_bytes(KEY_BYTES))
 
     @property
     def private(self) -> X25519PrivateKey:
@@ -155,12 +152,7 @@ def find_key(path: Path | None, environment: Mapping[str, str] = os.environ) -> 
     if path is None:
         text = environment.get(KEY_VARIABLE, "")
         return _parse_key(text, where=f"the variable {KEY_VARIABLE}") if text else None
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_KEY_FILE_BYTES).decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    return _parse_key(text, where=str(path))
+    return _parse_key(read_key_text(path), where=str(path))
 
 
 def find_secret_key(
@@ -187,51 +179,8 @@ def given(key: SomeKey | None, *, needed_for: str) -> SomeKey:
     return key
 
 
-def write_keys(key: SecretKey, path: Path) -> Path:
-    """Writes the secret key to the new file `path`, readable by its owner only, and the public
-    key next to it with the suffix `.pub`; returns the public key's path.
-
-    Raises:
-        UsageError: one of the files exists, or cannot be written.
-    """
-    public = path.with_name(path.name + ".pub")
-    if public.exists():
-        raise UsageError(f"{public} exists already; give another name, or move it away")
-    made: list[Path] = []
-    try:
-        for target, text, mode in (
-            (path, key.to_text(), stat.S_IRUSR | stat.S_IWUSR),
-            (public, key.public.to_text(), 0o644),
-        ):
-            with about(target):
-                descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-                made.append(target)
-                with os.fdopen(descriptor, "w", encoding="ascii", newline="\n") as file:
-                    file.write(text + "\n")
-    except OSError as error:
-        for target in made:  # half a pair is of no use, and would be in the way of the next one
-            target.unlink()
-        if isinstance(error, FileExistsError):
-            raise UsageError(
-                f"{error.filename} exists already; a key is never overwritten: what was sealed "
-                "for it could not be opened again"
-            ) from error
-        raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
-    return public
-
-
 def _parse_key(text: str, *, where: str) -> Key:
-    """Returns the key that `text` spells; its text never shows in a message."""
-    kind, _, digits = text.strip().partition(":")
-    try:
-        data = bytes.fromhex(digits)
-    except ValueError:
-        data = b""
-    if kind not in _KINDS or len(data) != _KEY_BYTES:
-        raise UsageError(
-            f"{where} holds no key; expected one line that begins with "
-            f"{' or '.join(f'{name}:' for name in _KINDS)}: plantkit keygen makes one"
-        )
+    kind, data = parse_key(text, where=where, kinds=_KINDS)
     return _KINDS[kind](data=data)
 
 

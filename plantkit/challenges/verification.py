@@ -1,8 +1,10 @@
-"""Checking a bundle beyond what every load checks: its figures, its seed, a published truth."""
+"""Checking a bundle beyond what every load checks: its figures, its seed, a published truth, and
+who signed it."""
 
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +12,22 @@ import torch
 
 from plantkit.challenges.bundles import (
     Challenge,
+    bundle_of,
     challenge_of,
     load,
     load_public,
     most_bytes,
+    public_of,
     with_truth,
 )
 from plantkit.challenges.costs import removal_costs
 from plantkit.challenges.drafting import draft_challenge, order_like
 from plantkit.challenges.files import read_bounded
-from plantkit.challenges.manifests import MANIFEST, TRUTH
+from plantkit.challenges.frozen import RECORDS
+from plantkit.challenges.manifests import MANIFEST, SEALED, TRUTH, Stated, read_stated
 from plantkit.challenges.sealing import SecretKey
-from plantkit.errors import BundleError, PlantkitError
+from plantkit.challenges.signing import SIGNATURE, Signer, check_signature
+from plantkit.errors import BundleError, MissingExtraError, PlantkitError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
 from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
@@ -35,21 +41,49 @@ TOLERANCE = 2e-3
 COST_TOLERANCE = 1.25
 
 
-def verify_bundle(path: Path, *, key: SecretKey | None = None) -> str:
+def verify_bundle(path: Path, *, key: SecretKey | None = None, signer: Signer | None = None) -> str:
     """Returns one line on what was verified in the bundle at `path`.
 
-    Checks the schema, the digest of every file, names, shapes and types; and, where the truth
-    is in the clear or `key` opens it, the commitment and the reference figures.
+    Checks the schema, the digest of every file, names, shapes and types; who signed it, if
+    anybody did; and, where the truth is in the clear or `key` opens it, the commitment and the
+    reference figures.
+
+    Args:
+        signer: who must have signed it.
 
     Raises:
-        BundleError: anything is not as the manifest says.
+        BundleError: anything is not as the manifest says, or it was not signed by `signer`.
         SealedTruthError: the truth is sealed for another key than `key`.
+        MissingExtraError: `signer` was given, and the package `cryptography` is not installed.
     """
-    public = load_public(path)
-    files = f"{len(public.manifest['files'])} files as stated"
+    stated = read_stated(path)
+    public = public_of(bundle_of(stated, path))
+    words = [f"{len(public.manifest['files'])} files as stated", *_signed(path, stated, signer)]
+    known = {MANIFEST, SIGNATURE, *public.manifest["files"], *RECORDS}
+    others = [one.name for one in path.iterdir() if one.name not in known]
+    if public.is_sealed and TRUTH in others:
+        raise BundleError(
+            path / TRUTH, f"has the truth in the clear, which {SEALED} is to hide: remove it"
+        )
+    if others := sorted(name for name in others if not name.startswith(".")):
+        words.append(f"not of the bundle, and not covered: {', '.join(map(repr, others))}")
     if public.is_sealed and key is None:
-        return f"{files}; its truth is sealed and was not checked: that takes the key"
-    return f"{files}, {_verify_truth(load(path, key=key))}"
+        return ", ".join(words) + "; its truth is sealed and was not checked: that takes the key"
+    return ", ".join([*words, _verify_truth(load(path, key=key))])
+
+
+def _signed(path: Path, stated: Stated, signer: Signer | None) -> list[str]:
+    """Returns words on who signed a bundle, none if nobody did and nobody must have."""
+    if signer is not None:
+        check_signature(path, stated, signer)
+        return [f"signed by {signer.id}"]
+    if not os.path.lexists(path / SIGNATURE):
+        return []
+    try:
+        found = check_signature(path, stated)
+    except MissingExtraError as error:
+        return [f"its signature was not checked: {error}"]
+    return [f"signed by {found.id}, whoever that is: --signer says whose key you trust"]
 
 
 def verify_reveal(directory: Path, revealed: Path) -> str:

@@ -17,6 +17,7 @@ import pkgutil
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -25,7 +26,7 @@ import click
 
 from plantkit.cli import failures
 from plantkit.cli.output import warn
-from plantkit.errors import PlantkitError, UsageError, did_you_mean
+from plantkit.errors import PlantkitError, UnfrozenWarning, UsageError, did_you_mean
 from plantkit.version import __version__
 
 #: Modules of this folder that are not commands.
@@ -119,12 +120,27 @@ def cli(debug: bool) -> None:
     """
 
 
+#: What Python shows warnings with.
+_show_any_warning = warnings.showwarning
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *where: Any, **others: Any
+) -> None:
+    """Prints a warning of plantkit's own in its words, without the line of code that made it."""
+    if issubclass(category, UnfrozenWarning):
+        warn(message)
+    else:
+        _show_any_warning(message, category, *where, **others)
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with one of the documented codes."""
     arguments = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in arguments  # taken before or after the command
     arguments = [argument for argument in arguments if argument != "--debug"]
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.showwarning = _show_warning
     _show_all_characters()
     # Searching torch's modules for garbage takes a tenth of its import, and a third of a second
     # at the end, when the system takes all memory back anyway.

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import json_text, warn, write_output
+from plantkit.cli.output import json_text, warn, write_output, write_record
 from plantkit.cli.progress import ProgressBar, Verbosity
 from plantkit.files import check_file
 
@@ -79,11 +79,11 @@ def command(
       plantkit alternatives challenges/circle-5x100 --write
     """
     from plantkit.challenges import bundles
+    from plantkit.challenges.frozen import ALTERNATIVES
     from plantkit.challenges.sealing import find_secret_key
     from plantkit.plugins import find_challenges
     from plantkit.research.alternatives.inquiry import DEFAULT_PRUNERS, Inquiry, inquire
     from plantkit.research.alternatives.report import render
-    from plantkit.research.records import ALTERNATIVES
 
     key = find_secret_key(key_file)
     found = find_challenges(challenge_directories)
@@ -102,7 +102,7 @@ def command(
             record = inquire(challenge, inquiry, date=date, warn=warn, progress=bar.show)
             records.append(record)
             if write:
-                write_output(json_text(record), challenge.path / ALTERNATIVES, option="--write")
+                write_record(challenge.path, ALTERNATIVES, record, option="--write")
     if output_format == "json":
         write_output(json_text(records), output)
     else:

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import json_text, write_output
+from plantkit.cli.output import json_text, warn, write_output, write_record
 from plantkit.cli.progress import ProgressBar, Verbosity
+from plantkit.errors import UsageError
 
 
 @click.command()
@@ -67,7 +68,8 @@ from plantkit.cli.progress import ProgressBar, Verbosity
 @click.option(
     "--summary",
     type=options.OutputFile(),
-    help="Write a summary too: as audit.json in a bundle's directory, `show` prints it.",
+    help="Write a summary too. The bundle whose audit.json it is is frozen with it, and `show` "
+    "prints it.",
 )
 @options.key
 @options.output
@@ -91,6 +93,8 @@ def command(
     bundle's own recipe, trains attackers on them and attacks the bundle too. Needs scikit-learn:
     pip install "plantkit[audit]".
 
+    The summary is kept: `plantkit plant` quotes it of every network that is planted likewise.
+
     Exit code 0 if the figures are within the limits, 1 if the planting leaks.
 
     \b
@@ -102,12 +106,16 @@ def command(
       plantkit audit digits --network resnet --train 20 --test 10 --jobs 2
       plantkit audit challenges/circle-5x100
     """
+    from plantkit.challenges.manifests import read_manifest
     from plantkit.challenges.sealing import find_secret_key
     from plantkit.planting import fresh_seed
     from plantkit.research.audit.inspection import Inspection, inspect
     from plantkit.research.audit.report import report_json, report_markdown
+    from plantkit.research.audits import keep_audit
     from plantkit.research.records import summarise
 
+    if summary is not None and _is_record(summary):
+        read_manifest(summary.parent)  # one that was altered fails here
     with ProgressBar(verbosity) as progress:
         report = inspect(
             subject,
@@ -117,8 +125,43 @@ def command(
         )
     value = report_json(report)
     write_output(json_text(value) if output_format == "json" else report_markdown(report), output)
+    date = datetime.datetime.now(datetime.UTC).date()
+    if value["attackers"][0]["overall"] is not None:
+        try:
+            keep_audit(summarise(value, date))
+        except OSError as error:
+            warn(f"the audit is not kept: {error.filename} cannot be written: {error.strerror}")
     if summary is not None:  # last: whatever becomes of it, the report has been written
-        found = summarise(value, datetime.datetime.now(datetime.UTC).date())
-        write_output(json_text(found), summary, option="--summary")
+        _write_summary(summarise(value, date), summary)
     if not report.audit.passed:
         ctx.exit(1)
+
+
+def _is_record(path: Path) -> bool:
+    """Returns whether `path` is where a bundle has its audit."""
+    from plantkit.challenges.frozen import AUDIT
+    from plantkit.challenges.manifests import MANIFEST
+
+    return path.name == AUDIT and (path.parent / MANIFEST).is_file()
+
+
+def _write_summary(found: dict[str, Any], path: Path) -> None:
+    """Writes a summary, and freezes the bundle that it is a record of.
+
+    Raises:
+        UsageError: it cannot be written, or is of another planting than the bundle.
+    """
+    if not _is_record(path):
+        write_output(json_text(found), path, option="--summary")
+        return
+    from plantkit.challenges.manifests import read_manifest
+    from plantkit.research.records import planting_of
+
+    planting = planting_of(read_manifest(path.parent)[0])
+    for name, value in planting.items():
+        if found["planting"][name] != value:
+            raise UsageError(
+                f"--summary: {path.parent} was planted with {name} {value}; the audit is of "
+                f"{found['planting'][name]}: plantkit audit {path.parent}"
+            )
+    write_record(path.parent, path.name, found, option="--summary")

@@ -97,6 +97,30 @@ def write_output(text: str, output: Path | None = None, *, option: str = "--outp
         raise UsageError(f"{where} cannot be written: {error.strerror}") from error
 
 
+def write_record(bundle: Path, name: str, record: Any, *, option: str) -> None:
+    """Writes a record into a bundle's directory and freezes that anew; says what it changed.
+
+    Args:
+        name: of the file.
+        option: what asked for it, for messages.
+
+    Raises:
+        UsageError: it could not be written.
+        BundleError: the bundle was altered.
+    """
+    from plantkit.challenges.freezing import add_record
+
+    try:
+        frozen = add_record(bundle, name, json_text(record).encode())
+    except OSError as error:
+        say(json_text(record))
+        raise UsageError(
+            f"{option}: {error.filename} cannot be written: {error.strerror}"
+        ) from error
+    for line in frozen.lines():
+        say(f"{bundle / name}: {line}")
+
+
 def evaluation_text(
     evaluation: Evaluation,
     reporter: Reporter,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plantkit.cli import options
 from plantkit.cli.output import warn
 from plantkit.cli.progress import ProgressBar, Verbosity
+
+if TYPE_CHECKING:
+    from plantkit.planting.methods.method import PlantingMethod
 
 #: Accuracy by which a trained ticket may be below the dense network without a warning.
 MOST_BEHIND = 0.03
@@ -160,10 +164,33 @@ def command(
             f"the ticket is {100 * behind:.0f} points behind the dense network, so as good as the "
             "ticket is not good; plant again, with more --dial epochs or a larger --dial density"
         )
-    if not planted.hidden:
-        reason = (
-            "no audit of such a network says that the ticket is hidden"
-            if find_method(planted.method).hidden
-            else "this planting can be read off the weights"
+    _tell_of_audits(target, manifest, find_method(planted.method))
+
+
+def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingMethod[Any]) -> None:
+    """Says what audits found of networks that were planted likewise, or offers one."""
+    from plantkit.plugins import find_challenges
+    from plantkit.research.audits import best_audit
+    from plantkit.research.records import describe_audit
+
+    if not method.hidden:
+        warn("this planting can be read off the weights; do not use it for a contest")
+        return
+    audit = best_audit(manifest, find_challenges().bundles.values())
+    if audit is None:
+        key = " --key FILE" if manifest["truth"]["storage"] == "sealed" else ""
+        warn(
+            "nobody audited networks planted like this one, so that nobody knows whether the "
+            f"ticket can be read off the weights; plantkit audit {target}{key} finds out. Do not "
+            "use it for a contest before"
         )
-        warn(f"{reason}; do not use it for a contest")
+        return
+    version = audit["plantkit_version"]
+    click.echo(f"audit of such networks by plantkit {version}: {describe_audit(audit)}")
+    if audit["verdict"] != "hidden":
+        warn("do not use it for a contest")
+    elif not manifest["planting"]["hidden"]:
+        click.echo(
+            "its manifest says hidden: false nevertheless; where the audit convinces you, change "
+            f"that and run plantkit freeze {target}"
+        )

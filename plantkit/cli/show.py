@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plantkit.cli import options
 from plantkit.cli.output import json_text, pairs_text, write_output
 from plantkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from plantkit.challenges.manifests import Stated
 
 
 @click.command()
@@ -44,7 +47,7 @@ def command(
       plantkit show circle-5x100 --format json
       plantkit show circle-5x100 --plot circle.svg --ticket
     """
-    from plantkit.challenges.manifests import read_manifest
+    from plantkit.challenges.manifests import read_stated
     from plantkit.plugins import find_challenges
 
     if with_ticket and picture is None:
@@ -53,11 +56,11 @@ def command(
     if picture is not None:
         _draw(path, picture, with_ticket=with_ticket)
         return
-    manifest, digest = read_manifest(path)
+    stated = read_stated(path)
     if output_format == "json":
-        write_output(json_text(manifest))
+        write_output(json_text(stated.manifest))
         return
-    rows = [(name, text) for name, text in _rows(path, manifest, digest) if text is not None]
+    rows = [(name, text) for name, text in _rows(path, stated) if text is not None]
     write_output(pairs_text(rows))
 
 
@@ -78,7 +81,7 @@ def _draw(path: Path, picture: Path, *, with_ticket: bool) -> None:
     click.echo(f"picture written to {picture}", err=True)
 
 
-def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, str | None]]:
+def _rows(path: Path, stated: Stated) -> list[tuple[str, str | None]]:
     """Returns pairs of a name and what is known, None for what does not apply."""
     from plantkit.research.records import (
         describe_audit,
@@ -88,8 +91,9 @@ def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, 
         read_audit,
     )
 
+    manifest = stated.manifest
     audit = read_audit(path, manifest)
-    known = read_alternatives(path, digest)
+    known = read_alternatives(path, stated.digest)
     planting, data = manifest["planting"], manifest["data"]
     ticket, reference = manifest["ticket"], manifest["reference"]
     training, costs = manifest["protocol"]["training"], ticket.get("costs")
@@ -138,7 +142,8 @@ def _rows(path: Path, manifest: dict[str, Any], digest: str) -> list[tuple[str, 
             f"trained {reference['dense']['weak']:.4f}; "
             f"constant {reference['trivial']:.4f}",
         ),
-        ("digest", digest),
+        ("digest", stated.digest),
+        ("whole bundle", stated.whole or "none: nothing protects its manifest"),
     ]
 
 

@@ -18,6 +18,13 @@ from plantkit.cli import options
     help="After the contest: check that this published truth, a truth.safetensors or a bundle "
     "that holds one, is what the one bundle given was committed to.",
 )
+@click.option(
+    "--signer",
+    "signer_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Check that each bundle was signed by this public key; see plantkit freeze --sign.",
+)
 @options.challenges
 @click.pass_context
 def command(
@@ -25,9 +32,10 @@ def command(
     challenges: tuple[str, ...],
     key_file: Path | None,
     reveal: Path | None,
+    signer_file: Path | None,
     challenge_directories: tuple[Path, ...],
 ) -> None:
-    """Check bundles: schema, digests, commitment, and the reference figures anew.
+    """Check bundles: schema, digests, commitment, records, and the reference figures anew.
 
     Of a sealed bundle everything except the truth is checked; with its key, the truth too.
 
@@ -39,14 +47,21 @@ def command(
       plantkit verify
       plantkit verify challenges/circle-5x100
       plantkit verify sealed/circle-5x100 --reveal published/truth.safetensors
+      plantkit verify contest/circle-5x100 --signer organiser.key.pub
     """
+    from plantkit.challenges.manifests import read_stated
     from plantkit.challenges.sealing import find_secret_key
+    from plantkit.challenges.signing import read_signer
     from plantkit.challenges.verification import verify_bundle, verify_reveal
     from plantkit.errors import BundleError, NothingEvaluatedError, SealedTruthError, UsageError
     from plantkit.plugins import find_challenges
+    from plantkit.research.records import check_records
 
-    if reveal is not None and (len(challenges) != 1 or key_file is not None):
-        raise UsageError("--reveal takes one bundle, and no --key")
+    if reveal is not None and (
+        len(challenges) != 1 or key_file is not None or signer_file is not None
+    ):
+        raise UsageError("--reveal takes one bundle, and neither --key nor --signer")
+    signer = None if signer_file is None else read_signer(signer_file)
     key = None if reveal is not None else find_secret_key(key_file)
     found = find_challenges(challenge_directories)
     paths = [found.bundle(name) for name in challenges] or list(found.bundles.values())
@@ -55,7 +70,12 @@ def command(
     codes = {0}
     for path in paths:
         try:
-            words = verify_reveal(path, reveal) if reveal else verify_bundle(path, key=key)
+            if reveal is not None:
+                words = verify_reveal(path, reveal)
+            else:
+                words = verify_bundle(path, key=key, signer=signer)
+                records = check_records(path, read_stated(path))
+                words += f"; {' and '.join(records)} fit the bundle" if records else ""
             state = f"{click.style('ok', fg='green')}, {words}"
         except (BundleError, SealedTruthError) as error:
             codes.add(error.exit_code)

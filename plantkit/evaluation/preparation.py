@@ -53,9 +53,12 @@ def prepare(
     suite = None if request.challenges else found.suite(request.suite or DEFAULT_SUITE)
     for used, other in found.shadowed:
         warn(f"{other} is another bundle than {used}, which is used for {used.name!r}")
-    names = request.challenges if suite is None else suite.challenges
-    paths = dict.fromkeys(found.bundle(one).resolve() for one in names if isinstance(one, str))
-    loaded = [one for one in names if not isinstance(one, str)]
+    if suite is None:
+        given = [found.bundle(one) for one in request.challenges if isinstance(one, str)]
+    else:
+        given = found.bundles_of(suite)
+    paths = dict.fromkeys(path.resolve() for path in given)
+    loaded = [one for one in request.challenges if not isinstance(one, str)]
     challenges = _without_copies(_load(request, [*paths, *loaded], jobs, progress))
     if suite is None:
         if not request.densities and len({challenge.densities for challenge in challenges}) > 1:

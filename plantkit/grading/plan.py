@@ -202,6 +202,7 @@ def _run_of(rubric: Rubric, found: Catalog) -> tuple[Sequence[str], Protocol]:
     else:
         try:
             suite = found.suite(run.suite or DEFAULT_SUITE)
+            found.bundles_of(suite)  # a broken pin fails here
         except UnknownNameError as error:
             raise rubric.error(str(error), "run", "suite") from error
         names, protocol = suite.challenges, Protocol.of(suite)

@@ -1,9 +1,9 @@
 """What an organiser found out about a bundle, in JSON files next to its manifest.
 
 `audit.json` says in a glance what a leak audit found of the bundle's planting, and
-`alternatives.json` what is known of other tickets. Neither is part of the bundle: the digest does
-not cover them, and no score depends on them, since an audit or a search can be repeated with
-better attackers and pruners. Nothing here imports torch.
+`alternatives.json` what is known of other tickets. The manifest states both, so that nobody alters
+them unseen. The challenge's digest does not cover them, and no score depends on them, since an
+audit or a search can be repeated with better attackers and pruners. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -13,13 +13,46 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plantkit.challenges.manifests import read_beside
+from plantkit.challenges.files import check_schema, parse_json
+from plantkit.challenges.frozen import ALTERNATIVES, AUDIT, read_record
+from plantkit.challenges.manifests import Stated
 from plantkit.errors import BundleError, UsageError
 from plantkit.research.audit.figures import Estimate
 
-AUDIT = "audit.json"
-ALTERNATIVES = "alternatives.json"
 SCHEMA_VERSION = 1
+#: Untrained accuracies of one mask, computed twice, differ by rounding.
+_ROUNDING = 1e-6
+
+
+def check_records(directory: Path, stated: Stated) -> list[str]:
+    """Returns the names of the records in a bundle's directory, which fit the bundle.
+
+    Raises:
+        BundleError: one breaks its schema, contradicts itself, or is of another bundle.
+    """
+    audit = read_audit(directory, stated.manifest)
+    if audit is not None:
+        from plantkit.networks import network_from_json  # imports torch
+
+        shapes = network_from_json(stated.manifest["network"]).shapes
+        if unknown := sorted(audit["strata"].keys() - shapes.keys()):
+            raise BundleError(
+                directory / AUDIT, f"has figures of {unknown[0]!r}, which the network does not have"
+            )
+    found = read_alternatives(directory, stated.digest)
+    if found is not None:
+        _check_alternatives(directory / ALTERNATIVES, found, stated.manifest)
+    return sorted(stated.records)
+
+
+def planting_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what an audit's `planting` says where it is of the bundle with this manifest."""
+    return {
+        "family": manifest["family"],
+        "network": manifest["network"],
+        "method": manifest["planting"]["method"],
+        "dials": manifest["planting"].get("dials", {}),
+    }
 
 
 def summarise(report: Mapping[str, Any], date: datetime.date) -> dict[str, Any]:
@@ -59,30 +92,38 @@ def read_audit(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any] |
         BundleError: it breaks its schema, contradicts itself, or is of another planting than the
             manifest's.
     """
-    summary = read_beside(directory, AUDIT, "audit-summary", 64 * 1024)
+    summary = _read(directory, AUDIT, "audit-summary")
     if summary is None:
         return None
     path = directory / AUDIT
-    stated = {
-        "family": manifest["family"],
-        "network": manifest["network"],
-        "method": manifest["planting"]["method"],
-        "dials": manifest["planting"].get("dials", {}),
-    }
-    for name, value in stated.items():
+    for name, value in planting_of(manifest).items():
         if summary["planting"][name] != value:
             raise BundleError(
                 path,
                 f"is an audit of {name} {summary['planting'][name]}; the bundle's is {value}: "
                 "audit the bundle's own planting",
             )
-    found, limit = summary["auc"]["value"], summary["auc_limit"]
-    if summary["verdict"] == "hidden" and found > limit:
-        raise BundleError(
-            path,
-            f"says hidden, and its AUC of {found:g} exceeds its limit of {limit:g}: audit again",
-        )
+    check_verdict(path, summary)
     return summary
+
+
+def check_verdict(path: Path, summary: Mapping[str, Any]) -> None:
+    """Raises `BundleError` if the figures in an audit's summary cannot belong together."""
+    for name in ("auc", "lift"):
+        found, limit = Estimate(**summary[name]), summary[f"{name}_limit"]
+        low, high = found.bounds
+        words = "AUC" if name == "auc" else "precision at k over chance"
+        if low > high:
+            raise BundleError(path, f"its {words} lies between {low:g} and {high:g}: cannot be")
+        if summary["verdict"] == "hidden" and max(found.value, high) > limit:
+            raise BundleError(
+                path,
+                f"says hidden, and its {words} of {found.value:g}, at most {high:g}, exceeds its "
+                f"limit of {limit:g}: audit again",
+            )
+    for name, one in {"all": summary["auc"], **summary["strata"]}.items():
+        if one["value"] > 1:
+            raise BundleError(path, f"an AUC of {one['value']:g} ({name}) cannot be")
 
 
 def read_alternatives(directory: Path, digest: str) -> dict[str, Any] | None:
@@ -98,7 +139,7 @@ def read_alternatives(directory: Path, digest: str) -> dict[str, Any] | None:
     Raises:
         BundleError: it breaks its schema, or is of another bundle.
     """
-    record = read_beside(directory, ALTERNATIVES, "alternatives", 1024 * 1024)
+    record = _read(directory, ALTERNATIVES, "alternatives")
     if record is not None and record["bundle_sha256"] != digest:
         raise BundleError(
             directory / ALTERNATIVES,
@@ -106,6 +147,62 @@ def read_alternatives(directory: Path, digest: str) -> dict[str, Any] | None:
             "remove it, or search again with plantkit alternatives --write",
         )
     return record
+
+
+def _check_alternatives(path: Path, record: Mapping[str, Any], manifest: Mapping[str, Any]) -> None:
+    """Raises `BundleError` if a record of other tickets cannot be of the bundle.
+
+    What is checked needs no pruner: what it repeats of the bundle, and what follows from other
+    figures in it.
+    """
+    kept, trivial = manifest["ticket"]["kept"], manifest["reference"]["trivial"]
+    strong = manifest["reference"]["ticket"]["strong"]
+    search, tolerance = record["search"], record["tolerance"]
+    found, close = search["found"], record["neighbourhood"]
+    pairs: list[tuple[str, Any, Any]] = [
+        ("challenge", record["challenge"], manifest["id"]),
+        ("ticket.kept", record["ticket"]["kept"], kept),
+        ("ticket.strong", record["ticket"]["strong"], strong),
+        ("search.as_good", search["as_good"], sum(x["as_good"] and x["as_sparse"] for x in found)),
+        ("search.best", search["best"], max(found, key=lambda one: one["strong"], default=None)),
+    ]
+    answers = sum(one["runs"] - one["failed"] for one in search["searchers"])
+    for name, stated, most in (
+        ("search.masks", search["masks"], answers),
+        ("search.found has a length that", len(found), answers),
+        ("neighbourhood.measured", close["measured"], close["screened"]),
+    ):
+        if stated > most:
+            raise BundleError(path, f"{name} is {stated}; the record gives at most {most}")
+    for number, one in enumerate(found):
+        where, recovered = f"search.found[{number}]", (one["strong"] - trivial) / (strong - trivial)
+        pairs += [
+            (f"{where}.recovered", one["recovered"], recovered),
+            (f"{where}.as_good", one["as_good"], one["recovered"] >= 1 - tolerance),
+            (f"{where}.as_sparse", one["as_sparse"], one["kept"] <= kept),
+        ]
+    for name, stated, expected in pairs:
+        same = stated == expected
+        if isinstance(expected, float) and isinstance(stated, int | float):
+            same = abs(stated - expected) <= _ROUNDING * max(1.0, abs(expected))
+        if not same:
+            raise BundleError(
+                path, f"{name} is {stated}; the bundle and the record give {expected}"
+            )
+
+
+def _read(directory: Path, name: str, schema: str) -> dict[str, Any] | None:
+    """Returns what a record says, or None if there is none.
+
+    Raises:
+        BundleError: it is too large, not JSON, or breaks its `schema`.
+    """
+    content = read_record(directory, name)
+    if content is None:
+        return None
+    value: dict[str, Any] = parse_json(directory / name, content)
+    check_schema(directory / name, value, schema)
+    return value
 
 
 def describe_audit(summary: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plantkit.challenges.facts import ChallengeFacts
+from plantkit.challenges.manifests import challenge_digest
 from plantkit.errors import ResultsError
 from plantkit.machine import environment, git_hash
 from plantkit.networks.masks import Mask
@@ -151,6 +152,7 @@ class Evaluation:
                 )
         try:
             found = _parse(value, records, masks)
+            _check_digests(found.challenges)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if error.args[:1] in _NEW_KEYS:
                 raise ResultsError("written by an older plantkit: evaluate again") from error
@@ -160,6 +162,16 @@ class Evaluation:
         check_records(found.entries, found.challenges, found.protocol, found.records)
         ranked = rank_by_start(found.challenges, found.records, found.protocol)
         return replace(found, standings=ranked)
+
+
+def _check_digests(challenges: Iterable[ChallengeFacts]) -> None:
+    """Raises `ResultsError` unless each challenge has the manifest that its digest is of."""
+    for challenge in challenges:
+        if challenge_digest(challenge.manifest) != challenge.digest:
+            raise ResultsError(
+                f"the manifest of {challenge.id} does not have the digest {challenge.digest} that "
+                "is stated: it was altered; evaluate again"
+            )
 
 
 def in_grid_order(

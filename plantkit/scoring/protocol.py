@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from plantkit.challenges.catalog import Suite
 from plantkit.challenges.facts import ChallengeFacts
+from plantkit.challenges.suites import Suite
 from plantkit.errors import UsageError
 from plantkit.networks.masks import budget_of
 

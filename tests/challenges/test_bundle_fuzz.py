@@ -1,8 +1,8 @@
-"""Whatever happens to a bundle's files: an error that names the file, or another digest.
+"""Whatever happens to a bundle's files: an error that names the file.
 
-The digest of a challenge is that of the bytes of `challenge.json`, which hold the digests of
-all other files. So an altered file is always refused; an altered `challenge.json` is refused,
-or is another challenge, with another digest, even where only its layout changed.
+`challenge.json` holds the digests of all other files and of the rest of itself. So an altered file
+is always refused, even where only its layout changed. Whoever makes the digests fit again has made
+another challenge, with another digest, or has it refused.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from fuzzing import (
     MANIFEST,
     TENSOR_ALTERATIONS,
     duplicate_key,
+    freeze,
     sign,
     split_header,
     with_header,
@@ -77,12 +78,9 @@ def check_raw(bench: Bench, seed: int, cases: int) -> Counter[str]:
             continue
         found = bench.load({**bench.files, name: content})
         where = f"seed {seed}, case {case}, {kind.__name__} of {name}: {found}"
-        if name == MANIFEST:
-            assert found != bench.digest, where
-        else:
-            assert isinstance(found, BundleError), where
-        check_error(found, where, set(bench.files) if name == MANIFEST else {name})
-        seen["refused" if isinstance(found, Exception) else "another digest"] += 1
+        assert isinstance(found, BundleError), where
+        check_error(found, where, {name})
+        seen[name] += 1
     return seen
 
 
@@ -128,7 +126,7 @@ def sealed_bench(copied_bundle):
 
 def test_altered_files(bench):
     seen = check_raw(bench, 1, 900)
-    assert seen["refused"] > 600
+    assert min(seen[name] for name in bench.files) > 100
 
 
 def test_altered_files_with_digests_that_fit(bench):
@@ -137,7 +135,7 @@ def test_altered_files_with_digests_that_fit(bench):
 
 
 def test_altered_sealed_bundles(sealed_bench):
-    assert check_raw(sealed_bench, 3, 250)["refused"] > 200
+    assert check_raw(sealed_bench, 3, 250).total() > 200
     seen = check_signed(sealed_bench, 4, 250)
     assert seen["refused"] > 100
 
@@ -191,10 +189,10 @@ def test_a_file_stated_larger_than_its_network_needs_is_not_read(bench):
     name = "weights.safetensors"
     path = bench.directory / name
     os.truncate(path, 1 << 30)
-    manifest = bench.files[MANIFEST].decode()
-    size = f'"bytes": {len(bench.files[name])}'
-    assert size in manifest
-    (bench.directory / MANIFEST).write_text(manifest.replace(size, f'"bytes": {1 << 30}'))
+    manifest = json.loads(bench.files[MANIFEST])
+    assert manifest["files"][name]["bytes"] == len(bench.files[name])
+    manifest["files"][name]["bytes"] = 1 << 30
+    (bench.directory / MANIFEST).write_bytes(freeze(manifest))
     with pytest.raises(BundleError, match=r"what it holds needs at most") as error:
         bundles.load(bench.directory)
     assert error.value.path == path
@@ -242,7 +240,7 @@ def test_a_directory_with_the_name_of_another_challenge(tiny_challenges, tmp_pat
 def test_layout_is_part_of_the_digest(bench):
     """Keys in another order say the same, and yet are other bytes: another digest."""
     manifest = json.loads(bench.files[MANIFEST])
-    text = json.dumps(dict(reversed(manifest.items()))).encode()
+    text = freeze(dict(reversed(manifest.items())))
     found = bench.load({**bench.files, MANIFEST: text})
     assert isinstance(found, str)
     assert found != bench.digest

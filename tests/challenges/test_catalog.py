@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 
 import pytest
+from fuzzing import freeze
 
 from plantkit.challenges import catalog
 from plantkit.challenges.bundles import read_manifest
@@ -89,7 +91,7 @@ def test_two_different_bundles_of_one_name(tiny_challenges, tmp_path):
     shutil.copytree(tiny_challenges, tmp_path / "other")
     catalog.find([tiny_challenges, tmp_path / "other"])  # equal ones are fine
     manifest = tmp_path / "other" / "relu-3x8" / "challenge.json"
-    manifest.write_text(manifest.read_text() + " ")
+    manifest.write_bytes(freeze(json.loads(manifest.read_text()) | {"title": "another"}))
     with pytest.raises(UsageError, match="two different bundles are named 'relu-3x8'"):
         catalog.find([tiny_challenges, tmp_path / "other"])
 

@@ -9,12 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from fuzzing import freeze
 
-from plantkit.challenges import bundles, catalog, sealing
+from plantkit.challenges import bundles, catalog, keys, sealing
 from plantkit.challenges.freezing import seal_bundle, unseal_bundle
-from plantkit.challenges.manifests import render_manifest
+from plantkit.challenges.frozen import file_entry
 from plantkit.challenges.sealing import PublicKey, SecretKey
-from plantkit.errors import BundleError, MissingExtraError, SealedTruthError, UsageError
+from plantkit.errors import (
+    BundleError,
+    MissingExtraError,
+    SealedTruthError,
+    UnfrozenWarning,
+    UsageError,
+)
 
 CONTEXT = {"challenge_id": "circle-3x60", "commitment": "0" * 64}
 PATH = Path("truth.sealed")
@@ -74,7 +81,7 @@ def test_another_key_is_named_and_opens_nothing(key):
 
 
 def test_keys_survive_being_written(tmp_path, key):
-    public = sealing.write_keys(key, tmp_path / "contest.key")
+    public = keys.write_keys(key, tmp_path / "contest.key")
     assert sealing.find_key(tmp_path / "contest.key") == key
     assert sealing.find_key(public) == key.public
     assert stat.S_IMODE((tmp_path / "contest.key").stat().st_mode) == 0o600
@@ -83,7 +90,7 @@ def test_keys_survive_being_written(tmp_path, key):
         other.parent.mkdir(exist_ok=True)
         shutil.copy(tmp_path / name, other)
         with pytest.raises(UsageError, match="exists already"):
-            sealing.write_keys(key, tmp_path / "other" / "contest.key")
+            keys.write_keys(key, tmp_path / "other" / "contest.key")
         other.unlink()
         assert list(other.parent.iterdir()) == []
 
@@ -120,7 +127,7 @@ def test_a_key_does_not_show_in_its_repr(key):
 
 def test_a_file_goes_before_the_variable(tmp_path, key):
     other = SecretKey.generate()
-    sealing.write_keys(other, tmp_path / "key")
+    keys.write_keys(other, tmp_path / "key")
     environment = {sealing.KEY_VARIABLE: key.to_text()}
     assert sealing.find_key(None, environment) == key
     assert sealing.find_key(tmp_path / "key", environment) == other
@@ -210,21 +217,29 @@ def test_the_truth_of_another_bundle(sealed, key, tiny_challenges, tmp_path):
         commitment=manifest["truth"]["commitment"],
     )
     (sealed / "truth.sealed").write_bytes(forged)
-    manifest["files"]["truth.sealed"] = bundles.file_entry(forged)
-    path.write_bytes(render_manifest(manifest))
+    manifest["files"]["truth.sealed"] = file_entry(forged)
+    path.write_bytes(freeze(manifest))
     with pytest.raises(BundleError, match=r"truth\.sealed: does not hold the truth"):
         bundles.load(sealed, key=key)
-    entry = bundles.file_entry((tiny_challenges / "relu-3x8" / "truth.safetensors").read_bytes())
+    entry = file_entry((tiny_challenges / "relu-3x8" / "truth.safetensors").read_bytes())
     manifest["truth"]["plain"] = entry
-    path.write_bytes(render_manifest(manifest))
+    path.write_bytes(freeze(manifest))
     with pytest.raises(BundleError, match=r"truth\.sealed: does not open the commitment"):
         bundles.load(sealed, key=key)
 
 
 def test_a_bundle_laid_out_otherwise_is_not_sealed(copied_bundle, key):
     path = copied_bundle / "challenge.json"
-    path.write_text(json.dumps(json.loads(path.read_text())))
-    with pytest.raises(BundleError, match="could not restore it"):
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="is not laid out as plantkit writes it"):
+        seal_bundle(copied_bundle, key)
+    old = {name: manifest[name] for name in manifest if name not in {"records", "frozen"}}
+    path.write_text(json.dumps(old))
+    with (
+        pytest.warns(UnfrozenWarning),
+        pytest.raises(BundleError, match="could not restore it"),
+    ):
         seal_bundle(copied_bundle, key)
     assert (copied_bundle / "truth.safetensors").exists()
 
@@ -234,7 +249,7 @@ def test_a_bundle_laid_out_otherwise_is_not_sealed(copied_bundle, key):
 
 @pytest.fixture
 def key_file(tmp_path, key) -> Path:
-    sealing.write_keys(key, tmp_path / "contest.key")
+    keys.write_keys(key, tmp_path / "contest.key")
     return tmp_path / "contest.key"
 
 
@@ -313,7 +328,7 @@ def test_verify_with_the_key_or_another(plantkit_cli, sealed, key_file, tmp_path
     outcome = plantkit_cli("verify", sealed, "--key", key_file)
     assert outcome.code == 0, outcome
     assert "commitment and reference figures as stated" in outcome.out
-    sealing.write_keys(SecretKey.generate(), tmp_path / "other.key")
+    keys.write_keys(SecretKey.generate(), tmp_path / "other.key")
     outcome = plantkit_cli("verify", sealed, "--key", tmp_path / "other.key")
     assert outcome.code == 2
     assert "is sealed for the key" in outcome.err

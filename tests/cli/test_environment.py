@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /d
 #: Options and arguments that are read, not written.
 READ = {
     *("board", "bundle", "challenge_directories", "data", "folder", "given", "key_file", "reveal"),
-    *("roster", "rubric_path", "runs", "ticket_directories"),
+    *("bundles", "roster", "rubric_path", "runs", "signer_file", "ticket_directories"),
 }
 #: What these name is made at once, before any work.
 MADE_AT_ONCE = {("keygen", "out"), ("pruner", "file")}

@@ -12,6 +12,7 @@ import pytest
 from builders import record_of
 
 from plantkit.challenges.bundles import Challenge
+from plantkit.challenges.manifests import challenge_digest
 from plantkit.pruners.sources import PrunerSource
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation, Settings
@@ -155,7 +156,15 @@ def test_the_records_of_another_bundle_are_not_mixed(results, plantkit_cli) -> N
     b.write_text(text, encoding="utf-8", newline="\n")
     found = plantkit_cli("rank", a, b)
     assert found.code == 2
-    assert f"the bundle circle-3x60: {digest[:16]} in {a}; ffffffffffffffff in {b}" in found.err
+    assert f"{b}: the manifest of circle-3x60 does not have the digest ffff" in found.err
+    manifest = value["challenges"][0]["manifest"] | {"title": "Another"}
+    value["challenges"][0]["manifest"] = manifest
+    other = challenge_digest(manifest)
+    text = json.dumps(value).replace(digest, other)
+    b.write_text(text, encoding="utf-8", newline="\n")
+    found = plantkit_cli("rank", a, b)
+    assert found.code == 2
+    assert f"the bundle circle-3x60: {digest[:16]} in {a}; {other[:16]} in {b}" in found.err
 
 
 def test_rewound_pruners_have_statistics_of_their_own(circle: Challenge) -> None:

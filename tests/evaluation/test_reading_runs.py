@@ -127,6 +127,30 @@ def test_records_that_are_not_those_of_the_runs_are_refused(
             read_run(path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["reference"]["ticket"].update(strong=0.5),
+        lambda manifest: manifest["reference"].update(trivial=0.3),
+        lambda manifest: manifest["ticket"].update(kept=manifest["ticket"]["kept"] + 1),
+        lambda manifest: manifest["data"].update(noise=0.5),
+        lambda manifest: manifest["protocol"]["training"].update(learning_rate=0.1),
+    ],
+)
+def test_a_manifest_of_another_digest_is_refused(
+    copied_run: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    value = read_run(copied_run).to_json()
+    challenge = value["challenges"][0]
+    value = json.loads(json.dumps(value))
+    change(value["challenges"][0]["manifest"])
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(value), encoding="utf-8", newline="\n")
+    message = f"of {challenge['id']} does not have the digest {challenge['bundle_sha256']} that is"
+    with pytest.raises(ResultsError, match=message):
+        read_run(file)
+
+
 @pytest.mark.parametrize("key", ["manifest", "limits"])
 def test_results_of_an_older_plantkit_are_told(copied_run: Path, tmp_path: Path, key: str) -> None:
     value = read_run(copied_run).to_json()

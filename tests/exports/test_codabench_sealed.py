@@ -18,7 +18,8 @@ from test_codabench import submit_to  # noqa: F401
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import SEALED, TRUTH
 from plantkit.challenges.freezing import seal_bundle
-from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey, write_keys
+from plantkit.challenges.keys import write_keys
+from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import SealedTruthError, UsageError
 from plantkit.exports.codabench.bundle import Competition, export
 from plantkit.exports.codabench.ingestion import ingest

@@ -14,7 +14,7 @@ from typing import Any
 import junitparser
 import pytest
 
-from plantkit.challenges import sealing
+from plantkit.challenges import keys, sealing
 from plantkit.challenges.freezing import seal_bundle
 from plantkit.cli.new.scaffolding import new_assignment
 from plantkit.evaluation.evaluating import evaluate
@@ -498,7 +498,7 @@ def test_a_sealed_challenge_needs_its_key(
 ) -> None:
     monkeypatch.delenv(sealing.KEY_VARIABLE, raising=False)
     key = sealing.SecretKey.generate()
-    sealing.write_keys(key, tmp_path / "contest.key")
+    keys.write_keys(key, tmp_path / "contest.key")
     sealed = seal_bundle(tiny_challenges / "relu-3x8", key.public, tmp_path / "sealed" / "relu-3x8")
     rubric = f'''title = "Sealed"
 pass = 1

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from plantkit.challenges.freezing import freeze_anew
 from plantkit.schemas import violations
 
 QUICK = ("--pruner", "magnitude", "--jobs", "1", "--isolation", "none")
@@ -49,6 +50,7 @@ def test_json_is_of_the_schema_and_written_next_to_the_bundle(plantkit_cli, copi
     assert record["neighbourhood"]["measured_per_entry"] == 2
     assert json.loads((copied_bundle / "alternatives.json").read_text()) == record
     (copied_bundle / "alternatives.json").unlink()
+    freeze_anew(copied_bundle)
     assert {path.name: path.read_bytes() for path in copied_bundle.iterdir()} == before
 
 

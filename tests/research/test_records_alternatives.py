@@ -7,13 +7,15 @@ import json
 
 import pytest
 
-from plantkit.challenges.bundles import load, read_manifest
+from plantkit.challenges.bundles import load, read_manifest, read_stated
 from plantkit.challenges.catalog import shipped_directory
+from plantkit.challenges.freezing import add_record
+from plantkit.challenges.frozen import ALTERNATIVES
 from plantkit.errors import BundleError, UsageError
 from plantkit.research.alternatives.inquiry import Inquiry, inquire
 from plantkit.research.alternatives.neighbourhood import explore
 from plantkit.research.records import (
-    ALTERNATIVES,
+    check_records,
     describe_neighbourhood,
     describe_search,
     read_alternatives,
@@ -21,6 +23,10 @@ from plantkit.research.records import (
 from plantkit.schemas import violations
 
 DATE = datetime.date(2026, 1, 2)
+
+
+def write(bundle, record):
+    add_record(bundle, ALTERNATIVES, json.dumps(record).encode())
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +74,7 @@ def test_a_record_stands_next_to_a_bundle_and_leaves_its_digest_alone(
     assert read_alternatives(copied_bundle, digest) is None
     shown = " ".join(plantkit_cli("show", copied_bundle).out.split())
     assert "none was searched for" in shown
-    (copied_bundle / ALTERNATIVES).write_text(json.dumps(record))
+    write(copied_bundle, record)
     assert read_alternatives(copied_bundle, digest) == record
     assert load(copied_bundle).digest == digest
     outcome = plantkit_cli("show", copied_bundle)
@@ -95,7 +101,7 @@ def test_lines_for_people(record):
 
 def test_a_record_of_another_bundle_is_refused(record, copied_bundle, plantkit_cli):
     other = record | {"bundle_sha256": "0" * 64}
-    (copied_bundle / ALTERNATIVES).write_text(json.dumps(other))
+    write(copied_bundle, other)
     with pytest.raises(BundleError, match=f"is of the bundle {'0' * 64}; this one's digest is"):
         read_alternatives(copied_bundle, read_manifest(copied_bundle)[1])
     outcome = plantkit_cli("show", copied_bundle)
@@ -108,7 +114,7 @@ def test_a_record_of_another_bundle_is_refused(record, copied_bundle, plantkit_c
     [{"tolerance": 0}, {"date": "today"}, {"search": {}}, {"more": 1}, {"schema_version": 2}],
 )
 def test_a_broken_record_is_named(change, record, copied_bundle):
-    (copied_bundle / ALTERNATIVES).write_text(json.dumps(record | change))
+    write(copied_bundle, record | change)
     with pytest.raises(BundleError, match="breaks its schema"):
         read_alternatives(copied_bundle, record["bundle_sha256"])
 
@@ -118,7 +124,35 @@ def test_a_pruner_given_twice_is_refused(circle):
         inquire(circle, Inquiry(pruners=("snip", "snip")), date=DATE, warn=print)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(challenge="circle-3x61"), "challenge is circle-3x61; .* circle-3x60"),
+        (lambda r: r["ticket"].update(kept=3), r"ticket\.kept is 3"),
+        (lambda r: r["ticket"].update(strong=0.5), r"ticket\.strong is 0\.5"),
+        (lambda r: r["search"].update(as_good=1), r"search\.as_good is 1; .* give 0"),
+        (lambda r: r["search"].update(best=None), r"search\.best is None"),
+        (lambda r: r["search"].update(masks=5), r"search\.masks is 5; the record gives at most 4"),
+        (lambda r: r["search"]["found"][0].update(recovered=0.99), r"0\]\.recovered is 0\.9"),
+        (lambda r: r["search"]["found"][1].update(as_good=True), r"as_good is 0; .* give 1"),
+        (lambda r: r["search"]["found"][2].update(kept=10**6), r"found\[2\]\.as_sparse is True"),
+        (lambda r: r["neighbourhood"].update(screened=1), r"neighbourhood\.measured is \d+; .* 1$"),
+    ],
+)  # fmt: skip
+def test_figures_that_cannot_be_of_the_bundle_are_refused(change, message, record, copied_bundle):
+    write(copied_bundle, record)
+    assert check_records(copied_bundle, read_stated(copied_bundle)) == [ALTERNATIVES]
+    other = json.loads(json.dumps(record))
+    change(other)
+    if "best" not in message:
+        other["search"]["best"] = max(other["search"]["found"], key=lambda one: one["strong"])
+    write(copied_bundle, other)
+    with pytest.raises(BundleError, match=message):
+        check_records(copied_bundle, read_stated(copied_bundle))
+
+
 def test_shipped_records_hold_for_their_bundles():
-    for path in shipped_directory().glob(f"*/{ALTERNATIVES}"):
-        _, digest = read_manifest(path.parent)
-        assert read_alternatives(path.parent, digest) is not None
+    found = list(shipped_directory().glob(f"*/{ALTERNATIVES}"))
+    assert found
+    for path in found:
+        assert ALTERNATIVES in check_records(path.parent, read_stated(path.parent))

@@ -10,10 +10,12 @@ import sys
 
 import pytest
 
-from plantkit.challenges.bundles import load, read_manifest
+from plantkit.challenges.bundles import load, read_manifest, read_stated
 from plantkit.challenges.catalog import shipped_directory
+from plantkit.challenges.freezing import add_record
+from plantkit.challenges.frozen import AUDIT
 from plantkit.errors import BundleError, UsageError
-from plantkit.research.records import AUDIT, describe_audit, read_audit, summarise
+from plantkit.research.records import check_records, describe_audit, read_audit, summarise
 from plantkit.schemas import violations
 
 ESTIMATE = {"value": 0.52, "low": 0.5, "high": 0.54}
@@ -48,7 +50,7 @@ def bundle(tiny_challenges, tmp_path):
 
 
 def write(bundle, summary):
-    (bundle / AUDIT).write_text(json.dumps(summary))
+    add_record(bundle, AUDIT, json.dumps(summary).encode())
 
 
 def test_a_summary_stands_next_to_a_bundle_and_leaves_its_digest_alone(bundle):
@@ -77,8 +79,33 @@ def test_hidden_beyond_its_own_limit_is_refused(bundle):
     manifest, _ = read_manifest(bundle)
     summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
     write(bundle, summary | {"auc": {"value": 0.99, "low": 0.98, "high": 1.0}})
-    with pytest.raises(BundleError, match=r"its AUC of 0\.99 exceeds its limit of 0\.58"):
+    with pytest.raises(
+        BundleError, match=r"its AUC of 0\.99, at most 1, exceeds its limit of 0\.58"
+    ):
         read_audit(bundle, manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"auc": ESTIMATE | {"high": 0.59}}, r"AUC of 0\.52, at most 0\.59, exceeds its limit"),
+        (
+            {"lift": LIFT | {"value": 2.5}},
+            r"over chance of 2\.5, at most 2\.5, exceeds its limit of 2",
+        ),
+        ({"auc": {"value": 0.5, "low": 0.6, "high": 0.5}}, "lies between 0.6 and 0.5: cannot be"),
+        ({"verdict": "leaks", "auc": {"value": 2, "low": None, "high": None}}, "AUC of 2"),
+        ({"strata": {"layers.7.weight": ESTIMATE}}, "has figures of 'layers.7.weight'"),
+    ],
+)
+def test_figures_that_cannot_be_of_the_bundle_are_refused(bundle, change, message):
+    manifest, _ = read_manifest(bundle)
+    summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
+    write(bundle, summary)
+    assert check_records(bundle, read_stated(bundle)) == [AUDIT]
+    write(bundle, summary | change)
+    with pytest.raises(BundleError, match=message):
+        check_records(bundle, read_stated(bundle))
 
 
 def test_a_broken_summary_is_named(bundle):
@@ -97,9 +124,9 @@ def test_an_audit_without_figures_has_no_summary(bundle):
 
 def test_shipped_summaries_hold_for_their_bundles():
     found = list(shipped_directory().glob(f"*/{AUDIT}"))
+    assert found
     for path in found:
-        manifest, _ = read_manifest(path.parent)
-        assert read_audit(path.parent, manifest) is not None
+        assert AUDIT in check_records(path.parent, read_stated(path.parent))
 
 
 def test_reading_records_imports_neither_torch_nor_scikit_learn():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plantkit.challenges.catalog import Suite
+from plantkit.challenges.suites import Suite
 from plantkit.errors import UsageError
 from plantkit.scoring.protocol import Protocol, resolve_densities
 

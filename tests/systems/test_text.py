@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from builders import record_of
 
-from plantkit.challenges.catalog import read_suites
+from plantkit.challenges.keys import write_keys
 from plantkit.challenges.manifests import MANIFEST, read_manifest
-from plantkit.challenges.sealing import SecretKey, find_key, write_keys
+from plantkit.challenges.sealing import SecretKey, find_key
+from plantkit.challenges.suites import read_suites
 from plantkit.errors import BundleError, RubricError, UsageError
 from plantkit.evaluation.run_directory import RunDirectory
 from plantkit.files import write_whole
@@ -101,8 +102,9 @@ class TestLineEndsAndMarks:
         path.write_bytes(before.replace(b"\n", b"\r\n"))
         assert read_manifest(copied_bundle)[1] == digest
         assert plantkit_cli("verify", copied_bundle).code == 0
-        path.write_bytes(before.replace(b"Circle", b"Square"))
-        assert read_manifest(copied_bundle)[1] != digest
+        path.write_bytes(before.replace(b"\n", b"\r\n").replace(b"Circle", b"Square"))
+        with pytest.raises(BundleError, match="has been altered"):
+            read_manifest(copied_bundle)
 
     def test_a_bundle_with_crlf_can_be_sealed(self, copied_bundle, plantkit_cli, tmp_path):
         path = copied_bundle / MANIFEST

@@ -169,7 +169,7 @@ def verify(
         raise NothingEvaluatedError(f"no submission has a run of the {phase} phase")
     catalog = find_challenges(challenge_directories)
     challenges = published(content, phase, catalog, find_secret_key(key_file))
-    wrong = problems_of_phase(board, content, phase, challenges, catalog)
+    wrong = problems_of_phase(board, content, phase, catalog)
     with ProgressBar() as progress:
         found = verify_entries(
             board,

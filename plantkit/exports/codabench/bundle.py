@@ -73,8 +73,7 @@ def export(
     suite = found.suite(competition.suite)
     protocol = Protocol.of(suite)
     protocol = replace(protocol, seeds=competition.seeds or protocol.seeds)
-    directories = [found.bundle(name) for name in suite.challenges]
-    challenges = [_load(directory, competition.key) for directory in directories]
+    challenges = [_load(path, competition.key) for path in found.bundles_of(suite)]
     is_sealed = any(challenge.is_sealed for challenge in challenges)
     if competition.key is not None and not is_sealed:
         raise UsageError(
@@ -139,7 +138,8 @@ def _write_data(root: Path, plan: Plan, challenges: Sequence[PublicChallenge]) -
         write_problem(public / challenge.id, challenge.problem(density=1.0, seed=0))
         directory = reference / challenge.id
         directory.mkdir()
-        for name in (bundles.MANIFEST, *challenge.manifest["files"]):
+        records = bundles.read_bundle(challenge.path).records
+        for name in (bundles.MANIFEST, *challenge.manifest["files"], *records):
             shutil.copyfile(challenge.path / name, directory / name)
 
 

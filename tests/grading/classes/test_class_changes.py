@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from plantkit.challenges.freezing import freeze_anew
 from plantkit.errors import RubricError, UsageError
 from plantkit.evaluation.requests import Request
 from plantkit.grading.classes.directory import ClassDirectory
@@ -133,6 +134,7 @@ def test_challenges_that_changed_are_noticed(some: Class, tmp_path: Path) -> Non
         manifest = other / "relu-3x8/challenge.json"
         text = manifest.read_text(encoding="utf-8").replace('"circle-3x60"', '"relu-3x8"')
         manifest.write_text(text, encoding="utf-8", newline="\n")
+        freeze_anew(other / "relu-3x8")
         some.challenges = other
         state = some.state(directory)
         due = state.due()
