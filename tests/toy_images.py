@@ -42,7 +42,8 @@ class BarsFamily(ImageFamily):
     outputs = CLASSES
     round_recipe: ClassVar[Recipe] = Recipe(epochs=2, batch_size=64, learning_rate=0.005)
     density: float = 0.06
-    epochs: int = 12
+    pull: float = 0.1
+    epochs: int = 24
     rounds: int = 2
 
     def read(self, directory: Path | None) -> tuple[Images, Images | None]:

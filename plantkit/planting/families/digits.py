@@ -27,6 +27,7 @@ class DigitsFamily(ImageFamily):
     image: ClassVar[tuple[int, int, int]] = (1, 8, 8)
     inputs = 64
     scale: ClassVar[float] = 16.0
+    offset: ClassVar[float] = 0.3
     source: ClassVar[str] = "Optical Recognition of Handwritten Digits, Alpaydin and Kaynak, UCI"
     licence: ClassVar[str] = (
         "CC0-1.0; its images CC-BY-4.0: Optical Recognition of Handwritten Digits, E. Alpaydin "

@@ -16,6 +16,7 @@ class FashionFamily(IdxFamily):
     title: ClassVar[str] = "Fashion-MNIST: ten classes of clothing, 28x28 pixels"
     source: ClassVar[str] = "Fashion-MNIST, Xiao, Rasul and Vollgraf, arXiv 1708.07747"
     licence: ClassVar[str] = "CC0-1.0; its images MIT: Fashion-MNIST, Zalando SE"
+    offset: ClassVar[float] = 0.29
     folders: ClassVar[tuple[str, ...]] = ("FashionMNIST/raw", "raw", "fashion")
     mirrored: ClassVar[bool] = True
 

@@ -41,6 +41,7 @@ class MnistFamily(IdxFamily):
     title: ClassVar[str] = "MNIST: ten classes of handwriting, 28x28 pixels"
     source: ClassVar[str] = "MNIST, LeCun, Cortes and Burges"
     licence: ClassVar[str] = "CC0-1.0; its images CC-BY-SA-3.0: MNIST, Y. LeCun and C. Cortes"
+    offset: ClassVar[float] = 0.13
     folders: ClassVar[tuple[str, ...]] = ("MNIST/raw", "raw", "mnist")
 
 

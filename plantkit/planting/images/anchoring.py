@@ -9,6 +9,11 @@ With λ = 1 and a linear network this would be a draw from the initial law given
 Sizes would tell most: training makes some layers large, and in a residual stream no rescaling of
 channels takes that back. So the entries that lead into one channel keep the norm that they were
 drawn with, and only their direction is trained. No bias takes part.
+
+A common sign of a line tells next most (`plantkit.planting.images.balance`), and few entries that
+move far tell more than many that move little. So the squared distance counts a layer's entries
+the more the fewer they are, those that read the images once more, and what a line or a kernel
+moves as a whole most.
 """
 
 from __future__ import annotations
@@ -22,12 +27,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from plantkit.networks import bias_name, weight_name
-from plantkit.networks.channels import spaces
-from plantkit.networks.execution import Runs, execute
 from plantkit.networks.graph import ImageNetwork
-from plantkit.networks.steps import Placed
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.planting.gates import Rejected
+from plantkit.planting.images.balance import half_positive
+from plantkit.planting.images.data import varied
+from plantkit.planting.images.levels import levelling_gains
 from plantkit.planting.targets import Floats, Ticket
 
 #: Images of a step, and of those that scales and effects are measured on.
@@ -37,6 +42,10 @@ MEASURED = 256
 LEARNING_RATE = 0.05
 #: Random signs whose gradients tell what an entry does; see `effects`.
 _PROBES = 16
+#: How much more the distance of the layer counts that reads the images: a trained kernel is smooth.
+_STEM = 5.0
+#: How much more the distance counts that a line or a kernel moves as a whole.
+_LINE = 10.0
 #: Stands for smaller numbers where something is divided by them.
 _SMALL = 1e-3
 
@@ -49,8 +58,8 @@ class Anchoring:
 
     pull: λ. epochs: in all. shift: pixels an image is moved by at most. mirrored: whether half of
     the images are mirrored. budget: entries that are left after half of the epochs, those that the
-    outputs are the most sensitive to. least_effect: what each of them must do; see
-    `Anchored.effects`.
+    outputs are the most sensitive to, half of them positive. least_effect: what each of them must
+    do; see `Anchored.effects`.
     """
 
     pull: float
@@ -94,8 +103,9 @@ class Anchored:
             for layer in narrow.layers
         }
         self._values = {name: value.clone() for name, value in self._anchor.items()}
-        self._deviations = deviations
-        self._gains = self._levelled()
+        plain = {name: value * deviations[name] for name, value in self._values.items()}
+        gains = levelling_gains(narrow, plain, data.inputs[:MEASURED])
+        self._gains = {name: gain * deviations[name] for name, gain in gains.items()}
 
     def train(self, how: Anchoring) -> None:
         """Moves the values until the network classifies the images.
@@ -103,12 +113,14 @@ class Anchored:
         Raises:
             Rejected: a layer, or all signals, died.
         """
-        first = how.epochs // 2
+        parts = (how.epochs - how.epochs // 2, how.epochs // 4)
         with single_threaded():
-            self._train(how, first, last=False)
-            self._drop(how.budget, how.least_effect)
-            self._train(how, how.epochs - first, last=True)
-            while self._drop(how.budget, how.least_effect):  # without readers others do nothing
+            for epochs in parts:
+                self._train(how, epochs, last=False)
+                self._drop_to(how.budget, how.least_effect)
+            self._train(how, how.epochs - sum(parts), last=True)
+            # Without readers others do nothing.
+            while self._drop(self._useful(self.effects(), how.least_effect)):
                 pass
 
     def values(self) -> dict[str, Floats]:
@@ -163,6 +175,7 @@ class Anchored:
         optimizer = torch.optim.Adam(
             [{"params": list(leaves.values())}, {"params": [sharpness]}], lr=LEARNING_RATE
         )
+        stiffness = self._stiffness()
         count = len(self._data)
         steps = max(1, epochs * -(-count // BATCH))
         rate = torch.optim.lr_scheduler.CosineAnnealingLR(
@@ -171,12 +184,18 @@ class Anchored:
         for _ in range(epochs):
             order = torch.from_numpy(self._rng.permutation(count))
             for index in torch.split(order, BATCH):
-                inputs = self._moved(self._data.inputs[index], how)
+                inputs = varied(
+                    self._data.inputs[index],
+                    self.narrow.image,
+                    self._rng,
+                    shift=how.shift,
+                    mirrored=how.mirrored,
+                )
                 values = self._normed(leaves)
                 outputs = self._outputs(values, inputs) * sharpness.exp()
                 loss = functional.cross_entropy(outputs, self._data.targets[index])
                 distance = sum(
-                    (value - self._anchor[name]).square().sum() for name, value in values.items()
+                    stiffness[name] * self._distance(name, value) for name, value in values.items()
                 )
                 optimizer.zero_grad()
                 (loss + how.pull / (2 * count) * distance).backward()  # type: ignore[no-untyped-call]
@@ -189,28 +208,67 @@ class Anchored:
         if not all(bool(torch.isfinite(value).all()) for value in self._values.values()):
             raise Rejected("training diverged")
 
-    def _drop(self, budget: int, least: float) -> int:
-        """Drops entries down to `budget`, and all that do too little, and returns how many.
+    def _stiffness(self) -> dict[str, float]:
+        """Returns what each layer's squared distance counts."""
+        entries = {name: int(self.kept[name].sum()) for name in self._weights}
+        mean = sum(entries.values()) / len(entries)
+        found = {name: (mean / count) ** 0.5 for name, count in entries.items()}
+        found[self._weights[0]] *= _STEM
+        return found
+
+    def _distance(self, name: str, value: Tensor) -> Tensor:
+        """Returns the squared distance of a layer's entries to those drawn."""
+        moved, mask = value - self._anchor[name], self._masks[name]
+        found = moved.square().sum()
+        taps = tuple(range(2, moved.dim()))
+        for axes in ((1, *taps), (0, *taps), taps) if taps else ((1,), (0,)):
+            counts = mask.sum(axes).clamp_min(1.0)
+            found = found + _LINE * (moved.sum(axes).square() / counts).sum()
+        return found
+
+    def _useful(self, effects: Mapping[str, Floats], least: float) -> Ticket:
+        """Returns which entries have at least this effect."""
+        return {name: self.kept[name] & (effect >= least) for name, effect in effects.items()}
+
+    def _drop_to(self, budget: int, least: float) -> None:
+        """Drops entries down to `budget`, and all that do too little.
 
         What goes by sensitivity says nothing of a value: dropping small effects would leave few
         small values.
         """
         effects = self.effects()
+        useful = self._useful(effects, least)
         sensitivities = {
-            name: effect / np.maximum(np.abs(self._values[name].numpy()), _SMALL)
-            for name, effect in effects.items()
+            name: effects[name] / np.maximum(np.abs(self._values[name].numpy()), _SMALL)
+            for name in self._weights
         }
         found = np.concatenate([sensitivities[name][self.kept[name]] for name in self._weights])
         bar = float(np.sort(found)[-budget]) if found.size > budget else 0.0
-        for name, effect in effects.items():
-            self.kept[name] &= (effect >= least) & (sensitivities[name] >= bar)
-            if not self.kept[name].any():
+        self._drop(
+            {
+                name: half_positive(
+                    useful[name],
+                    self._values[name].numpy(),
+                    sensitivities[name],
+                    int((useful[name] & (sensitivities[name] >= bar)).sum()),
+                )
+                for name in self._weights
+            }
+        )
+
+    def _drop(self, kept: Ticket) -> bool:
+        """Drops all but these entries, and returns whether there was one to drop."""
+        dropped = False
+        for name in self._weights:
+            if not kept[name].any():
                 raise Rejected("a layer of the ticket died")
-            self._masks[name] = torch.from_numpy(self.kept[name]).float()
+            dropped |= bool((self.kept[name] != kept[name]).any())
+            self.kept[name] = kept[name]
+            self._masks[name] = torch.from_numpy(kept[name]).float()
             self._values[name] = self._values[name] * self._masks[name]
             self._anchor[name] = self._anchor[name] * self._masks[name]
         self._values = self._normed(self._values)
-        return found.size - sum(int(self.kept[name].sum()) for name in self._weights)
+        return dropped
 
     def _outputs(self, values: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """Returns the outputs (n, classes) of entries in initial standard deviations."""
@@ -225,75 +283,8 @@ class Anchored:
             for name, value in values.items()
         }
 
-    def _levelled(self) -> dict[str, float]:
-        """Returns a factor for each layer, so that what layers make is of order one.
-
-        The factor of a layer is its set of channels' scale over that of the set that it reads: so
-        the network stays the drawn one up to one factor.
-        """
-        plain = {
-            name: (value * self._deviations[name]).unsqueeze(0)
-            for name, value in self._values.items()
-        }
-        runs = _Levelling(self.narrow, plain | {k: v.unsqueeze(0) for k, v in self._biases.items()})
-        with torch.no_grad(), single_threaded():
-            inputs = runs.image(self._data.inputs[:MEASURED], self.narrow.image)
-            execute(self.narrow.plan, inputs, runs)
-        return {
-            weight_name(layer): self._deviations[weight_name(layer)] * gain
-            for layer, gain in runs.gains.items()
-        }
-
-    def _moved(self, inputs: Tensor, how: Anchoring) -> Tensor:
-        """Returns the images moved by up to `shift` pixels, and mirrored if that may be."""
-        if not how.shift and not how.mirrored:
-            return inputs
-        count, (channels, rows, columns) = len(inputs), self.narrow.image
-        images = inputs.reshape(count, channels, rows, columns)
-        if how.mirrored:
-            flipped = torch.from_numpy(self._rng.random(count) < 0.5)
-            images = torch.where(flipped.view(-1, 1, 1, 1), images.flip(3), images)
-        # Half of the images stay where they are.
-        stays = self._rng.random((count, 1)) < 0.5
-        drawn = self._rng.integers(-how.shift, how.shift + 1, (count, 2))
-        down, right = torch.from_numpy(np.where(stays, 0, drawn)).unbind(1)
-        padded = functional.pad(images, (how.shift,) * 4)
-        rows_from = (how.shift + down)[:, None] + torch.arange(rows)  # (n, rows)
-        columns_from = (how.shift + right)[:, None] + torch.arange(columns)
-        each = torch.arange(count)[:, None, None]
-        # (n, rows, columns, channels): indexed axes come first where a slice stands between
-        taken = padded[each, :, rows_from[:, :, None], columns_from[:, None, :]]
-        return taken.permute(0, 3, 1, 2).reshape(count, -1)
-
 
 def _norms(value: Tensor) -> Tensor:
     """Returns the norm of what leads into each channel, in a shape that divides `value`."""
     norms: Tensor = value.flatten(1).norm(dim=1).clamp_min(_SMALL)
     return norms.view(-1, *[1] * (value.dim() - 1))
-
-
-class _Levelling(Runs):
-    """Divides what the first layer of each set of channels makes by its root mean square."""
-
-    def __init__(self, network: ImageNetwork, parameters: Mapping[str, Tensor]) -> None:
-        super().__init__(parameters, in_training=False)
-        self._layers = spaces(network.plan).of_layer
-        self._scales = {0: 1.0}
-        self.gains: dict[int, float] = {}
-
-    def convolve(self, placed: Placed, value: Tensor) -> Tensor:
-        return self._scaled(placed, super().convolve(placed, value))
-
-    def linear(self, placed: Placed, value: Tensor) -> Tensor:
-        return self._scaled(placed, super().linear(placed, value))
-
-    def _scaled(self, placed: Placed, made: Tensor) -> Tensor:
-        assert placed.layer is not None
-        read, written = self._layers[placed.layer]
-        if written not in self._scales:
-            size = float(made.square().mean().sqrt())
-            if not size > 0:
-                raise Rejected("a layer of the ticket died")
-            self._scales[written] = self._scales[read] / size
-        self.gains[placed.layer] = self._scales[written] / self._scales[read]
-        return made * self.gains[placed.layer]

@@ -1,11 +1,14 @@
-"""Images with their classes, and how they are split into those to train and those to test on."""
+"""Images with their classes: how they are split for training and test, and varied in training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from plantkit.errors import UsageError
 
@@ -65,3 +68,37 @@ def split_evenly(images: Images, test: int, rng: np.random.Generator) -> tuple[I
         (np.arange(test) * len(images) + int(rng.integers(len(images)))) // test % len(images)
     ] = True
     return tuple(images.take(rng.permutation(order[part])) for part in (~drawn, drawn))  # type: ignore[return-value]
+
+
+def varied(
+    inputs: Tensor,
+    image: tuple[int, int, int],
+    rng: np.random.Generator,
+    *,
+    shift: int,
+    mirrored: bool,
+) -> Tensor:
+    """Returns (n, inputs) images moved by up to `shift` pixels, and mirrored if that may be.
+
+    Half of them stay where they are. What comes in at an edge repeats the edge.
+
+    Args:
+        image: (channels, height, width).
+    """
+    if not shift and not mirrored:
+        return inputs
+    count, (channels, rows, columns) = len(inputs), image
+    images = inputs.reshape(count, channels, rows, columns)
+    if mirrored:
+        flipped = torch.from_numpy(rng.random(count) < 0.5)
+        images = torch.where(flipped.view(-1, 1, 1, 1), images.flip(3), images)
+    stays = rng.random((count, 1)) < 0.5
+    drawn = rng.integers(-shift, shift + 1, (count, 2))
+    down, right = torch.from_numpy(np.where(stays, 0, drawn)).unbind(1)
+    padded = functional.pad(images, (shift,) * 4, mode="replicate")
+    rows_from = (shift + down)[:, None] + torch.arange(rows)  # (n, rows)
+    columns_from = (shift + right)[:, None] + torch.arange(columns)
+    each = torch.arange(count)[:, None, None]
+    # (n, rows, columns, channels): indexed axes come first where a slice stands between
+    taken = padded[each, :, rows_from[:, :, None], columns_from[:, None, :]]
+    return taken.permute(0, 3, 1, 2).reshape(count, -1)

@@ -35,7 +35,9 @@ class ImageFamily(Family):
 
     Attributes:
         image: (channels, height, width); `inputs` is their product.
-        scale, offset: what the network gets of a pixel is pixel / scale - offset.
+        scale, offset: what the network gets of a pixel is pixel / scale - offset. Its mean is about
+            zero: of inputs above zero, channels with positive sums of weights see more, and a
+            ticket would have more of these.
         source: one line for people: what data these are, and by whom.
         licence: of a bundle that holds them.
         networks: names of the networks that it is planted in (`plantkit.networks.named`), the
@@ -72,7 +74,7 @@ class ImageFamily(Family):
 
     directory: Path | None = None
     density: float = 0.02
-    pull: float = 0.2
+    pull: float = 0.3
     epochs: int = 20
     rounds: int = 6
 

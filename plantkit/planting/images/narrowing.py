@@ -17,6 +17,7 @@ from plantkit.networks import bias_name, weight_name
 from plantkit.networks.channels import spaces
 from plantkit.networks.graph import CutNetwork, ImageNetwork
 from plantkit.networks.steps import Convolution, Linear, Step
+from plantkit.planting.images.balance import with_sums_of
 from plantkit.planting.targets import Floats, Ticket
 
 #: Fewest channels of a set in a narrow network, where the wide one has as many.
@@ -85,12 +86,17 @@ class Embedding:
     def write(
         self, values: Mapping[str, Floats], kept: Ticket, into: Mapping[str, Floats]
     ) -> tuple[dict[str, Floats], Ticket]:
-        """Returns a copy of `into` with the kept values in their places, and the ticket."""
+        """Returns a copy of `into` with the kept values in their places, and the ticket.
+
+        Around them weights are changed a little; see `plantkit.planting.images.balance`.
+        """
         written = {name: value.copy() for name, value in into.items()}
         ticket = {name: np.zeros(shape, dtype=bool) for name, shape in self.wide.shapes.items()}
         for name, place in self._places():
             written[name][place] = np.where(kept[name], values[name], written[name][place])
             ticket[name][place] = kept[name]
+            if written[name].ndim > 1:
+                written[name] = with_sums_of(into[name], written[name], ticket[name])
         return written, ticket
 
     def _places(self) -> Iterator[tuple[str, tuple[NDArray[np.intp], ...]]]:

@@ -9,8 +9,8 @@ initial law, and are trained with a pull to them (`plantkit.planting.images.anch
   one set;
 - every set is rescaled from the scale that it was trained at to that of the wide network's initial
   law. A ReLU network computes the same up to one factor, which the classes share;
-- the ticket's entries are written into the wide network, and nothing else is touched. No bias is
-  among them.
+- the ticket's entries are written into the wide network. No bias is among them. Around them
+  weights move a little, so that lines sum up as drawn (`plantkit.planting.images.balance`).
 
 So the planted ticket classifies as the trained network does, without any training. That is a gate:
 outputs within 1e-4 of the trained network's, relative to the largest, in float32, and the same
@@ -45,7 +45,7 @@ from plantkit.pruners.problem import Problem
 from plantkit.pruners.schedules import Schedule, follow
 
 #: The narrow network's parameters, as a multiple of the entries that the ticket keeps of them.
-NARROW = 4.0
+NARROW = 6.0
 #: Entries of the pruned network as a multiple of those that are kept of them in the end: of a new
 #: draw some do nothing.
 SPARE = 2.0
