@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from plantkit.planting.targets import Floats
 
 #: Typical change of an entry outside the ticket, in initial standard deviations, at which a line
-#: keeps the sum that it has: it would show more than the sum does.
+#: is left alone: the change would show more than the line's sum does.
 MOST_CHANGE = 0.1
 #: Rounds in turn over rows and columns; the rest is far below what could be seen.
 _ROUNDS = 20
@@ -39,30 +39,25 @@ def half_positive(
 def with_sums_of(drawn: Floats, written: Floats, ticket: NDArray[np.bool_]) -> Floats:
     """Returns `written` with entries outside the ticket changed, so that lines sum up as drawn.
 
-    The change is the smallest one. A line in which too few entries lie outside of the ticket
-    keeps its sum.
+    The change is the smallest one. Rows and columns with too few entries outside of the ticket
+    are left alone: of the others, the sums without these are kept.
 
     Args:
         drawn: (out, in, ...) weights before the ticket was written.
         written: the same with the ticket's entries in their places.
         ticket: True at these.
     """
-    free, lost = ~ticket, drawn - written
+    rows_and_columns = tuple(range(1, ticket.ndim)), (0, *range(2, ticket.ndim))
+    few = np.zeros_like(ticket)
+    for axes in rows_and_columns:
+        taken = ticket.sum(axis=axes, keepdims=True)
+        # A ticket's k entries were k drawn ones before: both sums have a variance of k.
+        few |= np.sqrt(2 * taken) > MOST_CHANGE * (ticket.size // taken.size - taken)
+    free = ~ticket & ~few
+    lost = np.where(few, 0.0, drawn - written)
     change = np.zeros_like(lost)
-    lines = [
-        (axes, _shares(ticket, axes))
-        for axes in (tuple(range(1, lost.ndim)), (0, *range(2, lost.ndim)))
-    ]
     for _ in range(_ROUNDS):
-        for axes, shares in lines:
-            change += free * shares * (lost - change).sum(axis=axes, keepdims=True)
+        for axes in rows_and_columns:
+            missing = (lost - change).sum(axis=axes, keepdims=True)
+            change += free * missing / np.maximum(free.sum(axis=axes, keepdims=True), 1)
     return written + change
-
-
-def _shares(ticket: NDArray[np.bool_], axes: tuple[int, ...]) -> Floats:
-    """Returns what share of a line's change each of its free entries takes; 0 if too few are."""
-    taken = ticket.sum(axis=axes, keepdims=True)
-    free = (~ticket).sum(axis=axes, keepdims=True)
-    # A ticket's k entries were k drawn ones before: both sums have a variance of k.
-    few = np.sqrt(2 * taken) > MOST_CHANGE * free
-    return np.where(few, 0.0, 1 / np.maximum(free, 1))
