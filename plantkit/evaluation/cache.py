@@ -1,4 +1,5 @@
-"""The cache on disk: accuracies of masks, masks of installed pruners, and the machine's speed.
+"""The cache on disk: accuracies of masks, masks of installed pruners, costs of tickets' entries,
+and the machine's speed.
 
 The key of an entry is a digest of all that it depends on: the bundle, the mask or pruner, the
 seed, plantkit's own source, the versions of Python's packages and the processor. When one of
@@ -109,6 +110,20 @@ class Cache:
         tensors["facts"] = torch.tensor(known, dtype=torch.float64)
         self._write(key, ".safetensors", save_tensors(tensors))
 
+    def costs(self, key: str, network: Network) -> dict[str, torch.Tensor] | None:
+        """Returns the costs of a ticket's entries kept under `key`, or None."""
+        content = self._read(key, ".safetensors")
+        if content is not None:
+            with contextlib.suppress(SafetensorError):
+                costs = load_tensors(content)
+                if {name: tuple(cost.shape) for name, cost in costs.items()} == network.shapes:
+                    return costs
+        return None
+
+    def keep_costs(self, key: str, costs: Mapping[str, torch.Tensor]) -> None:
+        """Keeps the costs of a ticket's entries under `key`, for this user alone to read."""
+        self._write(key, ".safetensors", save_tensors(dict(costs)), mode=0o600)
+
     def speed(self, key: str) -> float | None:
         """Returns the machine's speed kept under `key`, or None."""
         content = self._read(key, ".json")
@@ -149,12 +164,12 @@ class Cache:
             return None
         return content
 
-    def _write(self, key: str, suffix: str, content: bytes) -> None:
+    def _write(self, key: str, suffix: str, content: bytes, mode: int | None = None) -> None:
         """Writes all or nothing. On a full or read-only disk only the entry is lost."""
         path = self._path(key, suffix)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
+            write_whole(path, content, mode=mode)
 
 
 def default_directory() -> Path:
@@ -175,6 +190,11 @@ def accuracy_key(*, bundle: str, mask: str, seed: int, device: str, rewind: int 
     step of dense training that the mask is trained from.
     """
     return _digest("performances", bundle, mask, seed, device, rewind, _surroundings())
+
+
+def costs_key(bundle: str) -> str:
+    """Returns the key of what the removal of each of a ticket's entries costs."""
+    return _digest("costs", bundle, _surroundings())
 
 
 def speed_key() -> str:
