@@ -16,7 +16,8 @@ from plantkit.networks.masks import Mask
 from plantkit.networks.residual import ResidualSpec
 from plantkit.networks.tasks import Task, TaskKind, make_task
 from plantkit.networks.training import Recipe, Samples
-from plantkit.networks.training.accuracy import Accuracies, trivial_accuracy
+from plantkit.networks.training.accuracies import Accuracies
+from plantkit.networks.training.accuracy import trivial_accuracy
 from plantkit.pruners.problem import Problem
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.records import Record, TrackScore
@@ -99,6 +100,7 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
         hidden=True,
         path=Path("toy-images"),
         digest="d1" * 32,
+        total=network.total,
         network=network,
         task=task,
         recipe=Recipe(epochs=1),
@@ -113,6 +115,7 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
         manifest={
             "family": "toy",
             "network": network.to_json(),
+            "task": task.to_json(),
             "data": {"noise": 0.0, "train": 90, "test": 90},
             "planting": {"method": "toy", "labels": "data"},
             "protocol": {"training": {}},

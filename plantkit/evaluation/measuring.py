@@ -10,12 +10,14 @@ from plantkit.challenges.bundles import Challenge
 from plantkit.evaluation.cache import Cache, accuracy_key, costs_key
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
-from plantkit.networks.training.accuracy import Accuracies, Measurement, measure_all
+from plantkit.networks.training.accuracies import Accuracies
+from plantkit.networks.training.accuracy import Measurement, measure_all
 from plantkit.networks.training.executors import Executor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Metric
-from plantkit.scoring.recording import Structure, compute_metrics, costs_of, record_of
+from plantkit.scoring.recording import compute_metrics, record_of
 from plantkit.scoring.records import Record
+from plantkit.scoring.structures import Structure, costs_of
 
 #: A mask's digest, the seed that it is trained with, and the step that it is trained from.
 _RunKey = tuple[str, int, int]

@@ -16,7 +16,8 @@ from plantkit.isolation.here import run_here
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Status
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask
 from plantkit.scoring.attempts import Attempt
 
 

@@ -12,8 +12,8 @@ from plantkit.networks import PerceptronSpec, build_module, training
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Device, Recipe, Run, Samples, evaluate, train
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.networks.training.accuracy import (
-    Accuracies,
     Measurement,
     measure_all,
     strong_accuracy,

@@ -15,8 +15,8 @@ from plantkit.networks import ConvolutionSpec, PerceptronSpec, unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.networks.training.accuracy import (
-    Accuracies,
     strong_accuracy,
     trivial_accuracy,
 )
@@ -56,6 +56,7 @@ def two_units(second: float, *, ticket: Mask | None = None) -> Challenge:
         hidden=True,
         path=Path("two-units"),
         digest="0" * 64,
+        total=SPEC.total,
         network=SPEC,
         task=task,
         recipe=Recipe(),

@@ -23,18 +23,11 @@ from plantkit.networks.training import (
     single_threaded,
     train_group,
 )
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.networks.training.executors import Executor, LocalExecutor
 from plantkit.networks.training.groups import most_runs
 from plantkit.networks.training.rewinding import DenseTraining, dense_starts
 from plantkit.networks.training.trainer import EVALUATION_BATCH
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accuracies:
-    """Test accuracy or R² of one masked network: untrained, and after the fixed recipe."""
-
-    strong: float
-    weak: float
 
 
 def strong_accuracy(
