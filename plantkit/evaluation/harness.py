@@ -32,8 +32,7 @@ from plantkit.scoring.records import RESULTS_VERSION, Record
 from plantkit.scoring.score import SCORING_VERSION
 from plantkit.scoring.starts import rank_by_start
 
-#: Runs whose masks are in memory at the same time; a mask may take half a MB. All runs of one
-#: challenge stay together even where they are more.
+#: Most runs whose masks are in memory at the same time; a mask may take half a MB.
 _MOST_CELLS = 256
 
 
@@ -218,10 +217,10 @@ def _windows(
     """Yields the parts of the grid that are scored together, without the cells in `done`.
 
     Records that are saved are made pruner by pruner, so that little is lost when the run is
-    killed. Otherwise as many challenges as fit in memory go together, which keeps all processes
-    busy until the end. The results are the same.
+    killed. Otherwise as many as fit in memory go together, of all challenges, which keeps all
+    processes busy until the end. The results are the same.
     """
-    parts: list[tuple[Challenge, Sequence[Cell]]] = []
+    parts: dict[str, tuple[Challenge, list[Cell]]] = {}
     for challenge in challenges:
         cells = [
             cell
@@ -232,13 +231,22 @@ def _windows(
             for entry, group in itertools.groupby(cells, key=lambda cell: cell.entry.label):
                 yield _Window(parts=[(challenge, list(group))], label=f"{challenge.id}, {entry}")
             continue
-        if parts and sum(len(held) for _, held in parts) + len(cells) > _MOST_CELLS:
-            yield _Window.of(parts)
-            parts = []
-        if cells:
-            parts.append((challenge, cells))
+        for together in _groups(cells):
+            if parts and sum(len(held) for _, held in parts.values()) + len(together) > _MOST_CELLS:
+                yield _Window.of(list(parts.values()))
+                parts = {}
+            parts.setdefault(challenge.digest, (challenge, []))[1].extend(together)
     if parts:
-        yield _Window.of(parts)
+        yield _Window.of(list(parts.values()))
+
+
+def _groups(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Yields cells that stay together: all seeds of a pruner that has one mask for them all."""
+    by_density = itertools.groupby(cells, key=lambda cell: (cell.entry.label, cell.density))
+    for _, group in by_density:
+        together = list(group)
+        size = _MOST_CELLS if together[0].entry.is_seeded else len(together)
+        yield from (together[first : first + size] for first in range(0, len(together), size))
 
 
 def _masks_of(attempts: Sequence[Attempt], records: Sequence[Record]) -> dict[str, Mask]:
