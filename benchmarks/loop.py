@@ -41,10 +41,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--baselines", default="suite", help="as of plantkit evaluate")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        found = measure(Path(work), given.rounds, given.jobs)
+        found = measure(Path(work), given)
     for state, runs in found["states"].items():
         walls, cpus = ([run[name] for run in runs] for name in ("wall", "cpu"))
         print(f"{state:10} wall {min(walls):.2f} to {max(walls):.2f} s, CPU {median(cpus):.2f} s")
@@ -56,41 +57,43 @@ def main() -> None:
         given.out.write_text(text, encoding="utf-8", newline="\n")
 
 
-def measure(work: Path, rounds: int, jobs: int) -> dict[str, Any]:
+def measure(work: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Returns the seconds of all runs, by state, and what else tells how they were measured."""
     file = work / "my_pruner.py"
+    asked = ["--jobs", str(given.jobs), "--baselines", given.baselines]
     code = SUBMISSION.read_text(encoding="utf-8")
     if CHANGED not in code:
         raise SystemExit(f"{SUBMISSION} has no {CHANGED!r} to change")
     states: dict[str, list[dict[str, Any]]] = {"cold": [], "changed": [], "unchanged": []}
     loads = [os.getloadavg()[0]]
     file.write_text(code, encoding="utf-8", newline="\n")
-    run(file, work / "warm", jobs)  # computes what all later runs find in the cache
-    for number in range(rounds):
+    run(file, work / "warm", *asked)  # computes what all later runs find in the cache
+    for number in range(given.rounds):
         file.write_text(code, encoding="utf-8", newline="\n")
         cache = work / f"cold-{number}"
-        states["cold"].append(run(file, cache, jobs, "--challenge", "relu-5x100"))
+        states["cold"].append(run(file, cache, *asked, "--challenge", "relu-5x100"))
         change = CHANGES.format(power=1 + (number + 1) / 20)
         file.write_text(code.replace(CHANGED, change), encoding="utf-8", newline="\n")
         for state in ("changed", "unchanged"):
-            states[state].append(run(file, work / "warm", jobs))
+            states[state].append(run(file, work / "warm", *asked))
         loads.append(os.getloadavg()[0])
     return {
         "states": states,
-        "jobs": jobs,
+        "jobs": given.jobs,
+        "baselines": given.baselines,
         "cores": os.cpu_count(),
         "load": max(loads),
         "python": platform.python_version(),
     }
 
 
-def run(file: Path, cache: Path, jobs: int, *more: str) -> dict[str, Any]:
+def run(file: Path, cache: Path, *options: str) -> dict[str, Any]:
     """Returns the wall and processor seconds of one evaluation, also by kinds of processes."""
     before, begun = children_seconds(), time.monotonic()
     environment = {**os.environ, "PLANTKIT_CACHE_DIR": str(cache)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles plantkit for every run
     process = subprocess.Popen(
-        [sys.executable, "-m", "plantkit", "evaluate", str(file), "--jobs", str(jobs), *more],
+        [sys.executable, "-m", "plantkit", "evaluate", str(file), *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment,

@@ -83,10 +83,10 @@ def evaluate(
                 for challenge, cells in window.parts
             ]
             attempts = make_attempts(
-                parts, slots, label=window.label, progress=whole.phase(window.size)
+                parts, slots, label=window.place, progress=whole.phase(window.size)
             )
             attempts, again = repeat(
-                parts, attempts, slots, done=repeated, label=window.label, progress=progress
+                parts, attempts, slots, done=repeated, label=window.place, progress=progress
             )
             repeated |= again
             scored = score_all(
@@ -170,15 +170,20 @@ def run_identity(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    """Cells of challenges that are scored together, and their name in the progress."""
+    """Cells of challenges that are scored together. pruner: whose they are, "" if of several."""
 
     parts: Sequence[tuple[Challenge, Sequence[Cell]]]
-    label: str
+    pruner: str = ""
 
-    @classmethod
-    def of(cls, parts: Sequence[tuple[Challenge, Sequence[Cell]]]) -> _Window:
-        label = parts[0][0].id if len(parts) == 1 else f"{len(parts)} challenges"
-        return cls(parts=parts, label=label)
+    @property
+    def place(self) -> str:
+        """Where they are run, in the progress."""
+        return self.parts[0][0].id if len(self.parts) == 1 else f"{len(self.parts)} challenges"
+
+    @property
+    def label(self) -> str:
+        """What is trained, in the progress."""
+        return f"{self.place}, {self.pruner}" if self.pruner else self.place
 
     @property
     def size(self) -> int:
@@ -229,15 +234,15 @@ def _windows(
         ]
         if saved:
             for entry, group in itertools.groupby(cells, key=lambda cell: cell.entry.label):
-                yield _Window(parts=[(challenge, list(group))], label=f"{challenge.id}, {entry}")
+                yield _Window(parts=[(challenge, list(group))], pruner=entry)
             continue
         for together in _groups(cells):
             if parts and sum(len(held) for _, held in parts.values()) + len(together) > _MOST_CELLS:
-                yield _Window.of(list(parts.values()))
+                yield _Window(parts=list(parts.values()))
                 parts = {}
             parts.setdefault(challenge.digest, (challenge, []))[1].extend(together)
     if parts:
-        yield _Window.of(list(parts.values()))
+        yield _Window(parts=list(parts.values()))
 
 
 def _groups(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
