@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from plantkit.networks import Network, build_module, flatten, unflatten
+from plantkit.networks.budget import budget_of
 from plantkit.networks.graph import ImageNetwork
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.masks import Mask
 from plantkit.networks.named import named_network
 from plantkit.networks.tasks import Classification
 from plantkit.networks.training import (

@@ -39,7 +39,7 @@ from plantkit.networks.masks import Mask, overlap
 from plantkit.networks.training import Samples
 from plantkit.networks.training.accuracy import strong_accuracy, trivial_accuracy
 from plantkit.scoring.overlap import found_share
-from plantkit.scoring.recording import costs_of
+from plantkit.scoring.structures import costs_of
 
 CHALLENGES = Path(__file__).resolve().parent.parent / "challenges"
 FIVE = ("circle-5x100", "helix-5x100", "teacher-5x100", "relu-5x100")

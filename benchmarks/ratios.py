@@ -31,7 +31,8 @@ from tabulate import tabulate
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
 from plantkit.networks import PerceptronSpec
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task, make_task
 from plantkit.networks.training import Recipe, Run, Samples, train
 from plantkit.networks.training.accuracy import Measurement, measure_all

@@ -21,7 +21,8 @@ import torch
 from plantkit.challenges import catalog
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.manifests import read_manifest
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
 from plantkit.reports.html import render
 from plantkit.reports.page.drawings import drawings_of

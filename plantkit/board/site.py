@@ -238,7 +238,7 @@ def _row(challenge: ChallengeFacts) -> dict[str, str]:
     return {
         "challenge": challenge.id,
         "title": challenge.title,
-        "parameters": str(challenge.network.total),
+        "parameters": str(challenge.total),
         "planted density": f"{challenge.planted_density:.4g}",
         "ticket": "sealed" if challenge.is_sealed else "public",
     }
@@ -246,15 +246,16 @@ def _row(challenge: ChallengeFacts) -> dict[str, str]:
 
 def _facts(challenge: ChallengeFacts) -> list[tuple[str, str]]:
     """Returns what a manifest says of a challenge; all of it is public."""
+    task = challenge.manifest["task"]
     return [
-        ("task", f"{challenge.task.kind}, {challenge.task.outputs} outputs"),
+        ("task", f"{task['kind']}, {task['outputs']} outputs"),
         ("network", network_words(challenge.manifest["network"])),
-        ("parameters", str(challenge.network.total)),
+        ("parameters", str(challenge.total)),
         ("ticket", f"{challenge.ticket_kept} parameters, {_row(challenge)['ticket']}"),
         ("planted density", f"{challenge.planted_density:.4g}"),
         ("overlap", "scored" if challenge.overlap_scored else "not scored"),
         (
-            f"test {challenge.task.metric}",
+            f"test {challenge.metric}",
             f"ticket {challenge.ticket.strong:.4f}, dense trained {challenge.dense.weak:.4f}, "
             f"constant {challenge.trivial:.4f}",
         ),

@@ -19,7 +19,8 @@ from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import BundleError, MaskError, ResultsError
 from plantkit.evaluation.measuring import score_all
 from plantkit.evaluation.requests import Progress
-from plantkit.networks.masks import Mask, budget_of, validate_mask
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask, validate_mask
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.merging import contradictions

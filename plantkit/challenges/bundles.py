@@ -40,8 +40,8 @@ from plantkit.challenges.manifests import (
 from plantkit.errors import BundleError, SealedTruthError, UsageError
 from plantkit.networks import Network, network_from_json
 from plantkit.networks.masks import Mask
-from plantkit.networks.tasks import Task, TaskKind
-from plantkit.networks.training import Samples
+from plantkit.networks.tasks import Task, TaskKind, task_from_json
+from plantkit.networks.training import Recipe, Samples
 from plantkit.pruners.problem import Problem
 
 #: Names of `manifests` that code which loads bundles needs too.
@@ -69,6 +69,9 @@ class PublicChallenge(ChallengeFacts):
     """A challenge without its truth: all that a pruner needs, and nothing it must not see."""
 
     path: Path
+    network: Network
+    task: Task
+    recipe: Recipe
     weights: Mapping[str, Tensor] = field(repr=False)
     train: Samples = field(repr=False)
 
@@ -269,7 +272,7 @@ def public_of(bundle: Bundle) -> PublicChallenge:
     """
     manifest, path = bundle.manifest, bundle.path
     facts = ChallengeFacts.of(manifest, bundle.digest)
-    network, task = facts.network, facts.task
+    network, task = network_from_json(manifest["network"]), task_from_json(manifest["task"])
     if task.outputs != network.outputs or task.metric != manifest["task"]["metric"]:
         raise BundleError(
             path / MANIFEST, f"task {manifest['task']} does not fit network {network.label}"
@@ -285,6 +288,9 @@ def public_of(bundle: Bundle) -> PublicChallenge:
     return PublicChallenge(
         **_fields_of(facts),
         path=path,
+        network=network,
+        task=task,
+        recipe=Recipe.from_json(manifest["protocol"]["training"]),
         weights={name: weights[name] for name in network.shapes},
         train=train,
     )

@@ -20,8 +20,8 @@ from plantkit.networks import Network, PerceptronSpec, network_from_json
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Recipe, Samples
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.networks.training.accuracy import (
-    Accuracies,
     Measurement,
     measure_all,
     trivial_accuracy,

@@ -1,4 +1,7 @@
-"""What a manifest states of a challenge: enough to rank and show results, without its files."""
+"""What a manifest states of a challenge: enough to rank and show results, without its files.
+
+Imports no torch: results that are known are shown at once.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plantkit.challenges import densities
-from plantkit.networks import Network, network_from_json
-from plantkit.networks.tasks import Task, task_from_json
-from plantkit.networks.training import Recipe
-from plantkit.networks.training.accuracy import Accuracies
+from plantkit.networks.resolution import resolution
+from plantkit.networks.training.accuracies import Accuracies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class ChallengeFacts:
     """A challenge as its manifest describes it. All of it is public, also of a sealed one.
 
     digest: the challenge's identity, the same sealed or not; see `bundles`.
+    total: how many parameters the network has.
     densities: the protocol's densities, as `densities.parse_density` returns them.
     trivial, ticket, dense: reference accuracies on the test data.
     """
@@ -27,9 +29,7 @@ class ChallengeFacts:
     family: str
     hidden: bool
     digest: str
-    network: Network
-    task: Task
-    recipe: Recipe
+    total: int
     densities: tuple[float | str, ...]
     overlap_scored: bool
     ticket_kept: int
@@ -40,11 +40,7 @@ class ChallengeFacts:
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any], digest: str) -> ChallengeFacts:
-        """Returns the facts in a valid manifest.
-
-        Raises:
-            ValueError: it describes a network or task that cannot be.
-        """
+        """Returns the facts in a valid manifest."""
         reference = manifest["reference"]
         return ChallengeFacts(
             id=manifest["id"],
@@ -52,9 +48,7 @@ class ChallengeFacts:
             family=manifest["family"],
             hidden=manifest["planting"]["hidden"],
             digest=digest,
-            network=network_from_json(manifest["network"]),
-            task=task_from_json(manifest["task"]),
-            recipe=Recipe.from_json(manifest["protocol"]["training"]),
+            total=manifest["ticket"]["total"],
             densities=tuple(manifest["protocol"]["densities"]),
             overlap_scored=manifest["overlap_scored"],
             ticket_kept=manifest["ticket"]["kept"],
@@ -65,12 +59,22 @@ class ChallengeFacts:
         )
 
     @property
+    def metric(self) -> str:
+        """What accuracies are, "accuracy" or "r2"."""
+        return str(self.manifest["task"]["metric"])
+
+    @property
+    def resolution(self) -> float:
+        """The smallest error that the test data can tell from none."""
+        return resolution(self.manifest["task"]["kind"], self.manifest["data"]["test"])
+
+    @property
     def planted_density(self) -> float:
-        return self.ticket_kept / self.network.total
+        return self.ticket_kept / self.total
 
     def density_of(self, density: float | str) -> float | None:
         """Returns the density in (0, 1] that is asked for; see `densities.density_of`."""
-        return densities.density_of(density, kept=self.ticket_kept, total=self.network.total)
+        return densities.density_of(density, kept=self.ticket_kept, total=self.total)
 
     @property
     def is_sealed(self) -> bool:

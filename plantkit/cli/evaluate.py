@@ -133,6 +133,11 @@ def command(
     request = Request(keeps_masks=is_drawn, **values)
     with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as progress:
         result = run_evaluation(request, warn=tell, progress=progress.show)
+    if result.is_remembered:
+        progress.tell(
+            f"nothing has changed since {result.evaluation.started[:16].replace('T', ' ')}: these "
+            "are the results of then (--no-cache runs everything again)"
+        )
     text = evaluation_text(
         result.evaluation, result.reporter, details=details, styled=output is None
     )

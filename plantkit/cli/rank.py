@@ -44,23 +44,21 @@ def command(
     """
     if statistics and output_format != "table":
         raise click.UsageError("--statistics needs --format table")
-    from plantkit.errors import UnknownNameError
     from plantkit.evaluation.run_directory import read_runs
+    from plantkit.hookspecs import PROJECT
     from plantkit.plugins import load_installed
-    from plantkit.reports import find_reporters
+    from plantkit.reports import find_reporter
     from plantkit.reports.comparisons import comparison_tables
     from plantkit.scoring.merging import merge
 
-    reporters = find_reporters(load_installed().reporters())
-    if output_format not in reporters:
-        raise UnknownNameError("format", output_format, reporters)
+    reporter = find_reporter(output_format, load_installed(without=PROJECT).reporters())
     merged = merge(read_runs(runs))
     if output_format != "table":
         for note in merged.notes:
             warn(note)
     text = evaluation_text(
         merged.evaluation,
-        reporters[output_format],
+        reporter,
         details=details,
         styled=output is None,
         tables=comparison_tables(merged.evaluation) if statistics else (),

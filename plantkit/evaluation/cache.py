@@ -1,12 +1,13 @@
-"""The cache on disk: accuracies of masks, masks of installed pruners, and the machine's speed.
+"""The cache on disk: accuracies of masks, masks of installed pruners, costs of tickets' entries,
+whole evaluations, and the machine's speed.
 
 The key of an entry is a digest of all that it depends on: the bundle, the mask or pruner, the
 seed, plantkit's own source, the versions of Python's packages and the processor. When one of
 them changes, the entry is not found any more. An entry that cannot be read counts as not found.
 
 Masks are kept only for pruners of installed plugins, whose code is known from the files of their
-package and the installed versions. A submission may read other files, so it runs anew each time;
-its masks are still not trained again if they are the same.
+package and the installed versions. A submission may read other files, so it runs anew each time,
+except as `remembered` says; its masks are still not trained again if they are the same.
 
 Entries are in `$PLANTKIT_CACHE_DIR`, else `$XDG_CACHE_HOME/plantkit`, else
 `~/.cache/plantkit`. Beyond `MOST_MIB` those that were used longest ago are removed.
@@ -26,18 +27,17 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError
 from plantkit.files import write_whole
-from plantkit.networks import Network
-from plantkit.networks.masks import Mask, validate_mask
-from plantkit.networks.training.accuracy import Accuracies
+from plantkit.networks.training.accuracies import Accuracies
+
+if TYPE_CHECKING:
+    import torch
+
+    from plantkit.networks import Network
+    from plantkit.networks.masks import Mask
 
 #: Part of every key. Raise it when the meaning of an entry changes.
 FORMAT = 1
@@ -83,6 +83,11 @@ class Cache:
 
     def answer(self, key: str, network: Network, budget: int) -> Answer | None:
         """Returns the answer kept under `key`, its mask validated anew, or None."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load as load_tensors
+
+        from plantkit.networks.masks import Mask, validate_mask
+
         content = self._read(key, ".safetensors")
         if content is not None:
             with contextlib.suppress(SafetensorError, MaskError, ValueError, KeyError, TypeError):
@@ -101,6 +106,9 @@ class Cache:
 
     def keep_answer(self, key: str, answer: Answer) -> None:
         """Keeps `answer` under `key`."""
+        import torch
+        from safetensors.torch import save as save_tensors
+
         facts = (answer.seconds, answer.peak_rss_mib, answer.cpu_seconds, answer.effort)
         tensors = {f"mask.{name}": value for name, value in answer.mask.items()}
         for name, value in (answer.mask.saliency or {}).items():
@@ -108,6 +116,42 @@ class Cache:
         known = [math.nan if fact is None else fact for fact in facts]
         tensors["facts"] = torch.tensor(known, dtype=torch.float64)
         self._write(key, ".safetensors", save_tensors(tensors))
+
+    def costs(self, key: str, network: Network) -> dict[str, torch.Tensor] | None:
+        """Returns the costs of a ticket's entries kept under `key`, or None."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load as load_tensors
+
+        content = self._read(key, ".safetensors")
+        if content is not None:
+            with contextlib.suppress(SafetensorError):
+                costs = load_tensors(content)
+                if {name: tuple(cost.shape) for name, cost in costs.items()} == network.shapes:
+                    return costs
+        return None
+
+    def keep_costs(self, key: str, costs: Mapping[str, torch.Tensor]) -> None:
+        """Keeps the costs of a ticket's entries under `key`, for this user alone to read."""
+        from safetensors.torch import save as save_tensors
+
+        self._write(key, ".safetensors", save_tensors(dict(costs)), mode=0o600)
+
+    def evaluation(self, key: str) -> Mapping[str, Any] | None:
+        """Returns the evaluation kept under `key`, as JSON, and what it depends on; or None."""
+        content = self._read(key, ".json")
+        if content is not None:
+            with contextlib.suppress(ValueError, RecursionError):
+                value = json.loads(content)
+                if isinstance(value, dict) and value.keys() == {"identity", "evaluation"}:
+                    return value
+        return None
+
+    def keep_evaluation(
+        self, key: str, identity: Mapping[str, Any], evaluation: Mapping[str, Any]
+    ) -> None:
+        """Keeps an evaluation under `key`, with what it depends on besides the key."""
+        value = {"identity": identity, "evaluation": evaluation}
+        self._write(key, ".json", json.dumps(value).encode())
 
     def speed(self, key: str) -> float | None:
         """Returns the machine's speed kept under `key`, or None."""
@@ -149,12 +193,12 @@ class Cache:
             return None
         return content
 
-    def _write(self, key: str, suffix: str, content: bytes) -> None:
+    def _write(self, key: str, suffix: str, content: bytes, mode: int | None = None) -> None:
         """Writes all or nothing. On a full or read-only disk only the entry is lost."""
         path = self._path(key, suffix)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
+            write_whole(path, content, mode=mode)
 
 
 def default_directory() -> Path:
@@ -177,8 +221,15 @@ def accuracy_key(*, bundle: str, mask: str, seed: int, device: str, rewind: int 
     return _digest("performances", bundle, mask, seed, device, rewind, _surroundings())
 
 
+def costs_key(bundle: str) -> str:
+    """Returns the key of what the removal of each of a ticket's entries costs."""
+    return _digest("costs", bundle, _surroundings())
+
+
 def speed_key() -> str:
     """Returns the key of this machine's speed: it depends on the machine and its versions alone."""
+    import torch
+
     machine = [platform.node(), platform.platform(), _processor(), platform.python_version()]
     return _digest("speed", machine, str(torch.__version__))
 
@@ -213,9 +264,26 @@ def _digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps([FORMAT, *parts]).encode()).hexdigest()
 
 
+def evaluation_key(request: str) -> str:
+    """Returns the key of the evaluation that a request asks for; see `remembered`."""
+    return _digest("evaluation", request)
+
+
 @functools.cache
 def _surroundings() -> list[str]:
     """Returns what a result may depend on besides the inputs of its run."""
+    import torch
+
+    return [
+        *versions(),
+        torch.backends.cpu.get_cpu_capability(),
+        torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+    ]
+
+
+@functools.cache
+def versions() -> list[str]:
+    """Returns plantkit's source and the installed packages, by digests, Python and the machine."""
     # `name` and `version` would each read the whole metadata.
     read = [found.metadata for found in importlib.metadata.distributions()]
     installed = sorted(f"{metadata['Name']}=={metadata['Version']}" for metadata in read)
@@ -225,8 +293,6 @@ def _surroundings() -> list[str]:
         platform.python_version(),
         platform.platform(),
         _processor(),
-        torch.backends.cpu.get_cpu_capability(),
-        torch.cuda.get_device_name() if torch.cuda.is_available() else "",
     ]
 
 

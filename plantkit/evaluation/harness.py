@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from plantkit.challenges.bundles import Challenge, PublicChallenge
+from plantkit.evaluation.attempts import Part, make_attempts
 from plantkit.evaluation.cache import module_digest
 from plantkit.evaluation.grid import Cell, cells_of
 from plantkit.evaluation.measuring import score_all
@@ -18,6 +19,7 @@ from plantkit.evaluation.repeats import repeat
 from plantkit.evaluation.requests import WHOLE, Progress
 from plantkit.evaluation.resources import Resources
 from plantkit.evaluation.run_directory import RunDirectory
+from plantkit.evaluation.slots import Slots
 from plantkit.machine import environment
 from plantkit.networks.masks import Mask
 from plantkit.scoring.attempts import Attempt
@@ -30,8 +32,7 @@ from plantkit.scoring.records import RESULTS_VERSION, Record
 from plantkit.scoring.score import SCORING_VERSION
 from plantkit.scoring.starts import rank_by_start
 
-#: Runs whose masks are in memory at the same time; a mask may take half a MB. All runs of one
-#: challenge stay together even where they are more.
+#: Most runs whose masks are in memory at the same time; a mask may take half a MB.
 _MOST_CELLS = 256
 
 
@@ -70,51 +71,46 @@ def evaluate(
         run_directory.save_evaluation(evaluation)
     records: list[Record] = list(run_directory.records) if run_directory else []
     done = {record.key for record in records}
-    prunings: dict[str, Pruning] = {}
     repeated = {record.pruner for record in records}
     windows = list(_windows(entries, challenges, protocol, done, saved=run_directory is not None))
-    whole = _Whole(progress, sum(len(part.cells) for window in windows for part in window))
-    for window in windows:
-        batches = []
-        for part in window:
-            digest = part.challenge.digest
-            if digest not in prunings:
-                prunings[digest] = Pruning.of(part.challenge, resources)
-            pruning = prunings[digest]
-            attempts = pruning.attempts(
-                part.cells, label=part.challenge.id, progress=whole.phase(len(part.cells))
+    whole = _Whole(progress, sum(window.size for window in windows))
+    chosen = {one.digest: one for window in windows for one, _ in window.parts}
+    prunings = {digest: Pruning.of(one, resources) for digest, one in chosen.items()}
+    with Slots(resources.backends) as slots:
+        for window in windows:
+            parts = [
+                Part(pruning=prunings[challenge.digest], cells=cells)
+                for challenge, cells in window.parts
+            ]
+            attempts = make_attempts(
+                parts, slots, label=window.place, progress=whole.phase(window.size)
             )
             attempts, again = repeat(
-                pruning,
-                part.cells,
-                attempts,
-                done=repeated,
-                label=part.challenge.id,
-                progress=progress,
+                parts, attempts, slots, done=repeated, label=window.place, progress=progress
             )
             repeated |= again
-            batches.append((part.challenge, attempts))
-        label = window[0].label if len(window) == 1 else f"{len(window)} challenges"
-        size = sum(len(part.cells) for part in window)
-        scored = score_all(
-            batches,
-            device=resources.settings.device,
-            executor=resources.executor,
-            cache=resources.cache,
-            metrics=metrics,
-            progress=partial(whole.phase(size), f"{label}: training"),
-            meanwhile=load_quantiles,
-        )
-        for (_, attempts), new in zip(batches, scored, strict=True):
-            if run_directory is not None:
-                for attempt, record in zip(attempts, new, strict=True):
-                    run_directory.save_output(record, attempt.output)
-                    if attempt.mask is not None:
-                        run_directory.save_mask(attempt.mask)
-                run_directory.append(new)
-            elif keeps_masks:
-                masks |= _masks_of(attempts, new)
-            records.extend(new)
+            scored = score_all(
+                [
+                    (challenge, tried)
+                    for (challenge, _), tried in zip(window.parts, attempts, strict=True)
+                ],
+                device=resources.settings.device,
+                executor=resources.executor,
+                cache=resources.cache,
+                metrics=metrics,
+                progress=partial(whole.phase(window.size), f"{window.label}: training"),
+                meanwhile=load_quantiles,
+            )
+            for tried, new in zip(attempts, scored, strict=True):
+                if run_directory is not None:
+                    for attempt, record in zip(tried, new, strict=True):
+                        run_directory.save_output(record, attempt.output)
+                        if attempt.mask is not None:
+                            run_directory.save_mask(attempt.mask)
+                    run_directory.append(new)
+                elif keeps_masks:
+                    masks |= _masks_of(tried, new)
+                records.extend(new)
     records = in_grid_order(records, entries, challenges)
     return replace(
         evaluation,
@@ -134,8 +130,10 @@ def prune(
 ) -> list[Attempt]:
     """Returns what came of the entries on one challenge, unscored: that takes no truth."""
     cells = cells_of(entries, challenge, protocol)
-    pruning = Pruning.of(challenge, resources)
-    return pruning.attempts(cells, label=challenge.id, progress=progress)
+    part = Part(pruning=Pruning.of(challenge, resources), cells=cells)
+    with Slots(resources.backends) as slots:
+        [attempts] = make_attempts([part], slots, label=challenge.id, progress=progress)
+    return attempts
 
 
 def run_identity(
@@ -171,12 +169,25 @@ def run_identity(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """Cells of one challenge that are scored together, and their name in the progress."""
+class _Window:
+    """Cells of challenges that are scored together. pruner: whose they are, "" if of several."""
 
-    challenge: Challenge
-    cells: Sequence[Cell]
-    label: str
+    parts: Sequence[tuple[Challenge, Sequence[Cell]]]
+    pruner: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where they are run, in the progress."""
+        return self.parts[0][0].id if len(self.parts) == 1 else f"{len(self.parts)} challenges"
+
+    @property
+    def label(self) -> str:
+        """What is trained, in the progress."""
+        return f"{self.place}, {self.pruner}" if self.pruner else self.place
+
+    @property
+    def size(self) -> int:
+        return sum(len(cells) for _, cells in self.parts)
 
 
 class _Whole:
@@ -207,14 +218,14 @@ def _windows(
     done: Collection[tuple[str, str, float, int]],
     *,
     saved: bool,
-) -> Iterator[list[_Part]]:
+) -> Iterator[_Window]:
     """Yields the parts of the grid that are scored together, without the cells in `done`.
 
     Records that are saved are made pruner by pruner, so that little is lost when the run is
-    killed. Otherwise as many challenges as fit in memory go together, which keeps all processes
-    busy until the end. The results are the same.
+    killed. Otherwise as many as fit in memory go together, of all challenges, which keeps all
+    processes busy until the end. The results are the same.
     """
-    window: list[_Part] = []
+    parts: dict[str, tuple[Challenge, list[Cell]]] = {}
     for challenge in challenges:
         cells = [
             cell
@@ -222,18 +233,25 @@ def _windows(
             if (cell.entry.label, challenge.digest, cell.density, cell.seed) not in done
         ]
         if saved:
-            for entry, part in itertools.groupby(cells, key=lambda cell: cell.entry.label):
-                label = f"{challenge.id}, {entry}"
-                yield [_Part(challenge=challenge, cells=list(part), label=label)]
+            for entry, group in itertools.groupby(cells, key=lambda cell: cell.entry.label):
+                yield _Window(parts=[(challenge, list(group))], pruner=entry)
             continue
-        held = sum(len(part.cells) for part in window)
-        if window and held + len(cells) > _MOST_CELLS:
-            yield window
-            window = []
-        if cells:
-            window.append(_Part(challenge=challenge, cells=cells, label=challenge.id))
-    if window:
-        yield window
+        for together in _groups(cells):
+            if parts and sum(len(held) for _, held in parts.values()) + len(together) > _MOST_CELLS:
+                yield _Window(parts=list(parts.values()))
+                parts = {}
+            parts.setdefault(challenge.digest, (challenge, []))[1].extend(together)
+    if parts:
+        yield _Window(parts=list(parts.values()))
+
+
+def _groups(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Yields cells that stay together: all seeds of a pruner that has one mask for them all."""
+    by_density = itertools.groupby(cells, key=lambda cell: (cell.entry.label, cell.density))
+    for _, group in by_density:
+        together = list(group)
+        size = _MOST_CELLS if together[0].entry.is_seeded else len(together)
+        yield from (together[first : first + size] for first in range(0, len(together), size))
 
 
 def _masks_of(attempts: Sequence[Attempt], records: Sequence[Record]) -> dict[str, Mask]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor
 
 from plantkit.challenges.bundles import Challenge
-from plantkit.evaluation.cache import Cache, accuracy_key
+from plantkit.evaluation.cache import Cache, accuracy_key, costs_key
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
-from plantkit.networks.training.accuracy import Accuracies, Measurement, measure_all
+from plantkit.networks.training.accuracies import Accuracies
+from plantkit.networks.training.accuracy import Measurement, measure_all
 from plantkit.networks.training.executors import Executor
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Metric
-from plantkit.scoring.recording import Structure, compute_metrics, costs_of, record_of
+from plantkit.scoring.recording import compute_metrics, record_of
 from plantkit.scoring.records import Record
+from plantkit.scoring.structures import Structure, costs_of
 
 #: A mask's digest, the seed that it is trained with, and the step that it is trained from.
 _RunKey = tuple[str, int, int]
@@ -121,10 +126,27 @@ class _Scoring:
     def describe_masks(self) -> None:
         """Finds what can be said of each mask before it is trained."""
         if self._masks:
-            costs = costs_of(self._challenge)
+            costs = self._costs()
             self._structures = {
                 key: Structure.of(self._challenge, mask, costs) for key, mask in self._masks.items()
             }
+
+    def _costs(self) -> Mapping[str, Tensor]:
+        """Returns what the removal of each of the ticket's entries costs.
+
+        That tells where the ticket is, so it is kept only where the ticket itself lies open on
+        disk. In networks on images it takes no time.
+        """
+        challenge, cache = self._challenge, self._cache
+        is_open = challenge.path.exists() and not challenge.is_sealed
+        if cache is None or not is_open or not isinstance(challenge.network, PerceptronSpec):
+            return costs_of(challenge)
+        key = costs_key(challenge.digest)
+        costs = cache.costs(key, challenge.network)
+        if costs is None:
+            costs = dict(costs_of(challenge))
+            cache.keep_costs(key, costs)
+        return costs
 
     def records(self, metrics: Sequence[Metric]) -> list[Record]:
         """Returns the records of the attempts; to be called once all accuracies are known."""

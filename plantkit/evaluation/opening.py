@@ -17,7 +17,7 @@ from plantkit.isolation.servers import PrunerServer
 if TYPE_CHECKING:
     from plantkit.evaluation.cache import Cache
     from plantkit.evaluation.resources import Resources
-    from plantkit.evaluation.slots import Slots
+    from plantkit.evaluation.slots import Slot, Slots
     from plantkit.evaluation.workplace import PlanType, Workplace
 
 
@@ -77,7 +77,7 @@ def _open(
     others: Sequence[PrunerServer],
     hidden: Sequence[Path],
     cache: Cache | None,
-) -> tuple[Slots, Resources]:
+) -> tuple[Slots[Slot], Resources]:
     """Returns one slot for each server, and what is to be worked with."""
     from plantkit.evaluation.calibration import machine_speed
     from plantkit.evaluation.slots import Slot, SlotExecutor, Slots

@@ -1,29 +1,24 @@
-"""Running the pruners of a grid on one challenge, each pruner in one of the backends."""
+"""Running the pruners of a grid on one challenge: what is run, and what comes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
 
 from plantkit.challenges.bundles import PublicChallenge
 from plantkit.evaluation.cache import Answer, answer_key
 from plantkit.evaluation.calibration import with_effort
 from plantkit.evaluation.grid import Cell
-from plantkit.evaluation.requests import Progress
 from plantkit.evaluation.resources import Resources
 from plantkit.isolation.backends import Backend
 from plantkit.isolation.here import run_here
 from plantkit.isolation.jobs import Outcome, PruneJob
 from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Status
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask
 from plantkit.scoring.attempts import Attempt
-
-#: Most seconds until an interrupt at the keyboard is seen.
-_WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,23 +36,12 @@ class Pruning:
         write_problem(directory, challenge.problem(density=1.0, seed=0))
         return cls(challenge=challenge, resources=resources, problem_directory=directory)
 
-    def attempts(
-        self, cells: Sequence[Cell], *, label: str, progress: Progress = lambda *_: None
-    ) -> list[Attempt]:
-        """Returns the attempts of `cells`, in their order; `label` names them in the progress.
-
-        A pruner whose masks do not depend on the seed is run once for all seeds.
-        """
-        runs = distinct_runs(cells)
-        found = self._outcomes(runs, label, progress)
-        return self.attempts_of(cells, found)
-
     def attempts_of(self, cells: Sequence[Cell], outcomes: Sequence[Outcome]) -> list[Attempt]:
         """Returns the attempts of `cells`, of the outcomes of their `distinct_runs`."""
         by_run = dict(zip(map(_key_of, distinct_runs(cells)), outcomes, strict=True))
         total = self.challenge.network.total
         return [
-            _attempt(cell, by_run[_key_of(_run_of(cell))], budget_of(cell.density, total))
+            _attempt(cell, by_run[_key_of(run_of(cell))], budget_of(cell.density, total))
             for cell in cells
         ]
 
@@ -66,91 +50,17 @@ class Pruning:
         known = self._refused(cell) or self._known(cell)
         if known is not None:
             return known
-        outcome = with_effort(backend.run(self.job(cell)), self.resources.settings.speed)
+        outcome = self.again(cell, backend)
         self._keep(cell, outcome)
         return outcome
 
-    def again(
-        self, cells: Sequence[Cell], *, label: str, progress: Progress = lambda *_: None
-    ) -> list[Outcome]:
-        """Returns what comes of `cells` when they are run once more, whatever is cached."""
-        if not cells:
-            return []
-        done = 0
+    def again(self, cell: Cell, backend: Backend) -> Outcome:
+        """Returns what comes of one of the `distinct_runs` once more, whatever is cached."""
+        return with_effort(backend.run(self.job(cell)), self.resources.settings.speed)
 
-        def on_result(_: Outcome) -> None:
-            nonlocal done
-            done += 1
-            progress(f"{label}: pruning again", done, len(cells))
-
-        return self._run([self.job(_run_of(cell)) for cell in cells], on_result)
-
-    def _outcomes(self, cells: Sequence[Cell], label: str, progress: Progress) -> list[Outcome]:
-        """Returns what came of `cells`, from the cache or by running them."""
-        outcomes = [self._refused(cell) or self._known(cell) for cell in cells]
-        missing = [position for position, outcome in enumerate(outcomes) if outcome is None]
-        waiting = [cells[position].entry.label for position in missing]
-
-        def tell() -> None:
-            under_way = f", {waiting[0]}" if waiting else ""
-            progress(f"{label}: pruning{under_way}", len(cells) - len(waiting), len(cells))
-
-        def on_result(_: Outcome) -> None:
-            waiting.pop(0)
-            tell()
-
-        tell()
-        found = self._run([self.job(cells[position]) for position in missing], on_result)
-        for position, outcome in zip(missing, found, strict=True):
-            outcomes[position] = outcome
-            self._keep(cells[position], outcome)
-        return [outcome for outcome in outcomes if outcome is not None]
-
-    def _run(self, jobs: Sequence[PruneJob], on_result: Callable[[Outcome], None]) -> list[Outcome]:
-        """Returns the outcomes of `jobs`: first of those that run in this process, one after the
-        other and in this thread, then of the others, run on all backends side by side."""
-        speed, here = self.resources.settings.speed, {}
-        for position, job in enumerate(jobs):
-            if job.source.pruner is not None:
-                here[position] = with_effort(run_here(job), speed)
-                on_result(here[position])
-        others = [job for job in jobs if job.source.pruner is None]
-        found = iter(self._run_apart(others, on_result) if others else [])
-        return [
-            here[position] if position in here else next(found) for position in range(len(jobs))
-        ]
-
-    def _run_apart(
-        self, jobs: Sequence[PruneJob], on_result: Callable[[Outcome], None]
-    ) -> list[Outcome]:
-        """Returns the outcomes of `jobs`, run on all backends side by side."""
-        backends = self.resources.backends[: len(jobs)]
-        idle: SimpleQueue[Backend] = SimpleQueue()
-        for backend in backends:
-            backend.start()
-            idle.put(backend)
-
-        def run(job: PruneJob) -> Outcome:
-            backend = idle.get()
-            try:
-                return with_effort(backend.run(job), self.resources.settings.speed)
-            finally:
-                idle.put(backend)
-
-        outcomes = []
-        with ThreadPoolExecutor(len(backends)) as pool:
-            try:
-                for future in [pool.submit(run, job) for job in jobs]:
-                    while not future.done():  # in short waits, for Windows interrupts none
-                        wait([future], _WAIT_SECONDS)
-                    outcomes.append(future.result())
-                    on_result(outcomes[-1])
-            except BaseException:  # an interrupt must not wait for the runs under way
-                pool.shutdown(wait=False, cancel_futures=True)
-                for backend in backends:
-                    backend.stop()
-                raise
-        return outcomes
+    def here(self, cell: Cell) -> Outcome:
+        """Returns what comes of a run of a pruner that is an object of this process."""
+        return with_effort(run_here(self.job(cell)), self.resources.settings.speed)
 
     def job(self, cell: Cell) -> PruneJob:
         """Returns what a backend is to run for a cell."""
@@ -226,10 +136,10 @@ class Pruning:
 
 def distinct_runs(cells: Sequence[Cell]) -> list[Cell]:
     """Returns the cells that must be run: one for all seeds where masks do not depend on them."""
-    return list({_key_of(run): run for run in map(_run_of, cells)}.values())
+    return list({_key_of(run): run for run in map(run_of, cells)}.values())
 
 
-def _run_of(cell: Cell) -> Cell:
+def run_of(cell: Cell) -> Cell:
     """Returns the cell whose run counts for `cell`."""
     return cell if cell.entry.is_seeded else replace(cell, seed=0)
 

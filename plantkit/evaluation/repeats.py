@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from plantkit.evaluation.grid import Cell
-from plantkit.evaluation.pruning import Pruning
+from plantkit.evaluation.attempts import Part, make_runs
+from plantkit.evaluation.pruning import Pruning, run_of
 from plantkit.evaluation.requests import Progress
+from plantkit.evaluation.slots import Slots
+from plantkit.isolation.backends import Backend
 from plantkit.isolation.jobs import Outcome
 from plantkit.isolation.levels import Level
 from plantkit.scoring.attempts import Attempt
@@ -24,35 +26,43 @@ _SHARE = 0.2
 
 
 def repeat(
-    pruning: Pruning,
-    cells: Sequence[Cell],
-    attempts: Sequence[Attempt],
+    parts: Sequence[Part],
+    attempts: Sequence[Sequence[Attempt]],
+    slots: Slots[Backend],
     *,
     done: Collection[str],
     label: str,
     progress: Progress = lambda *_: None,
-) -> tuple[list[Attempt], set[str]]:
-    """Returns the attempts of `cells`, with a note where another run gave another mask.
+) -> tuple[list[list[Attempt]], set[str]]:
+    """Returns the attempts of every part, with a note where another run gave another mask.
 
     Also returns the labels of the submissions of which a run was made again.
 
     Args:
         done: labels of pruners that are left out.
     """
-    chosen: dict[str, int] = {}
-    is_debugged = pruning.resources.settings.isolation == Level.NONE
-    for position, cell in enumerate(cells):
-        name = cell.entry.label
-        if is_debugged or cell.entry.source.path is None or name in done or name in chosen:
-            continue
-        if _tells(attempts[position]) and _is_cheap(attempts[position], attempts):
-            chosen[name] = position
-    again = pruning.again(
-        [cells[position] for position in chosen.values()], label=label, progress=progress
-    )
-    noted = list(attempts)
-    for position, outcome in zip(chosen.values(), again, strict=True):
-        noted[position] = _compared(attempts[position], outcome)
+    chosen: dict[str, tuple[int, int]] = {}
+    for number, (part, found) in enumerate(zip(parts, attempts, strict=True)):
+        is_debugged = part.pruning.resources.settings.isolation == Level.NONE
+        for position, (cell, attempt) in enumerate(zip(part.cells, found, strict=True)):
+            name = cell.entry.label
+            if is_debugged or cell.entry.source.path is None or name in done or name in chosen:
+                continue
+            if _tells(attempt) and _is_cheap(attempt, found):
+                chosen[name] = number, position
+    places = list(chosen.values())
+    runs = [
+        (parts[number].pruning, run_of(parts[number].cells[position]))
+        for number, position in places
+    ]
+
+    def tell(count: int) -> None:
+        progress(f"{label}: pruning again", count, len(runs))
+
+    noted = [list(found) for found in attempts]
+    again = make_runs(Pruning.again, runs, slots, tell)
+    for (number, position), outcome in zip(places, again, strict=True):
+        noted[number][position] = _compared(noted[number][position], outcome)
     return noted, set(chosen)
 
 

@@ -6,19 +6,22 @@ What imports torch is imported late: the servers start first and import it side 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plantkit.errors import MissingExtraError, UnknownNameError, UsageError
+from plantkit.errors import MissingExtraError, PluginError, UnknownNameError, UsageError
+from plantkit.evaluation.cache import Cache
 from plantkit.evaluation.participants import (
     Installed,
     entry_here,
     load_submissions,
     with_unique_labels,
 )
+from plantkit.evaluation.remembered import memory_of
 from plantkit.evaluation.requests import Progress, PruneRequest, Request, RunRequest, Warn
+from plantkit.hookspecs import PROJECT
 from plantkit.isolation.leftovers import scratch_directory
 from plantkit.isolation.levels import Isolation, Level, choose
 from plantkit.isolation.opening import open_backend
@@ -26,11 +29,12 @@ from plantkit.isolation.probe import begin_probe, probe_machine
 from plantkit.isolation.servers import PrunerServer, server_pool
 from plantkit.isolation.wire import Limits
 from plantkit.machine import available_cores
+from plantkit.plugins import load_installed
 from plantkit.pruners.sources import PrunerSource, parse_pruner
+from plantkit.reports import find_reporter
+from plantkit.submissions.reading import STANDARD_INPUT
 
 if TYPE_CHECKING:
-    from plantkit.challenges.bundles import Challenge
-    from plantkit.evaluation.cache import Cache
     from plantkit.evaluation.resources import Resources
     from plantkit.isolation.backends import Backend
     from plantkit.isolation.backends.local import LocalBackend
@@ -44,14 +48,14 @@ if TYPE_CHECKING:
 class EvaluationOutcome:
     """What a request came to; the given pruners' entries come first.
 
-    challenges: those of the evaluation, with their truth.
     failed: whether a run of a given pruner was not ok, or one could not be loaded.
+    is_remembered: whether nothing was run, since nothing has changed.
     """
 
     evaluation: Evaluation
-    challenges: Sequence[Challenge]
     reporter: Reporter
     failed: bool
+    is_remembered: bool = False
 
 
 def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> EvaluationOutcome:
@@ -65,21 +69,49 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         BundleError: a challenge is invalid.
         IsolationError: full isolation was asked for and this machine lacks it.
     """
-    sources = [*map(parse_pruner, request.pruners), *request.objects]
+    sources = [*map(_read, map(parse_pruner, request.pruners)), *request.objects]
+    memory = memory_of(request, sources)
+    known = None if memory is None else memory.find()
+    if known is not None:
+        reporter = find_reporter(request.output_format, load_installed(without=PROJECT).reporters())
+        return EvaluationOutcome(
+            evaluation=known, reporter=reporter, failed=False, is_remembered=True
+        )
+    warnings = []
+
+    def tell(message: object) -> None:
+        warnings.append(message)
+        warn(message)
+
+    outcome = _run(request, sources, warn=tell, progress=progress)
+    if memory is not None and not outcome.failed and not warnings:
+        memory.keep(outcome.evaluation)
+    return outcome
+
+
+def _read(source: PrunerSource) -> PrunerSource:
+    """Returns a source that was read; as it is where it cannot be, which is told later."""
+    if source.path == STANDARD_INPUT:
+        return source
+    with suppress(PluginError):
+        return source.read()
+    return source
+
+
+def _run(
+    request: Request, sources: Sequence[PrunerSource], *, warn: Warn, progress: Progress
+) -> EvaluationOutcome:
+    """Starts what `run_evaluation` needs, and runs it."""
     servers = None if request.executor == "local" else 1  # here only submissions are loaded
     with start(request, open_executor(request), warn, servers=servers) as started:
         from plantkit.evaluation import harness
-        from plantkit.evaluation.cache import Cache
         from plantkit.evaluation.calibration import machine_speed
         from plantkit.evaluation.preparation import prepare
         from plantkit.evaluation.run_directory import RunDirectory
-        from plantkit.plugins import load_installed
-        from plantkit.reports import find_reporters, table
+        from plantkit.reports import table
 
         registry = load_installed()
-        reporters = find_reporters(registry.reporters())
-        if request.output_format not in reporters:
-            raise UnknownNameError("format", request.output_format, reporters)
+        reporter = find_reporter(request.output_format, registry.reporters())
         metrics = registry.metrics()
         bundle_directories = registry.challenge_directories()
         installed = Installed.of(registry, strict=request.strict_plugins, warn=warn)
@@ -145,8 +177,7 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
     failed = any(record.status != "ok" for record in evaluation.records if record.pruner in mine)
     return EvaluationOutcome(
         evaluation=evaluation,
-        challenges=contest.challenges,
-        reporter=reporters[request.output_format],
+        reporter=reporter,
         failed=failed or bool(broken),
     )
 
@@ -163,7 +194,6 @@ def run_pruning(request: PruneRequest, *, warn: Warn, progress: Progress) -> Seq
         from plantkit.challenges import bundles, catalog
         from plantkit.evaluation import harness
         from plantkit.evaluation.run_directory import save_mask
-        from plantkit.plugins import load_installed
         from plantkit.scoring.protocol import Protocol
 
         registry = load_installed()

@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError, ResultsError, UsageError
 from plantkit.files import Journal, read_records, write_whole
-from plantkit.networks.masks import Mask
 from plantkit.scoring.evaluation import Evaluation
 from plantkit.scoring.records import Record
+
+if TYPE_CHECKING:
+    from plantkit.networks.masks import Mask
 
 _EVALUATION_FILE = "evaluation.json"
 _TEXT_FILE = "results.txt"
@@ -71,7 +73,7 @@ def _file_name(text: str) -> str:
     return plain if plain == text else f"{plain}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
-class _SavedMasks(Mapping[str, Mask]):
+class _SavedMasks(Mapping[str, "Mask"]):
     """The masks that `save_mask` wrote into a directory."""
 
     def __init__(self, directory: Path) -> None:
@@ -80,6 +82,8 @@ class _SavedMasks(Mapping[str, Mask]):
     def __getitem__(self, digest: str) -> Mask:
         from safetensors import SafetensorError
         from safetensors.torch import load
+
+        from plantkit.networks.masks import Mask
 
         file = self._directory / f"{digest}.safetensors"
         if not file.is_file():

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from queue import Empty, PriorityQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from plantkit.isolation.backends.local import LocalBackend
 from plantkit.isolation.levels import Isolation
@@ -45,19 +45,32 @@ class Slot:
     backend: LocalBackend
     other: LocalBackend
 
+    def stop(self) -> None:
+        """Ends what runs here."""
+        self.backend.stop()
+        self.other.stop()
 
-Work = Callable[[Slot], Result]
+
+class Place(Protocol):
+    """Where one piece of work is done at a time: a `Slot`, or a backend alone."""
+
+    def stop(self) -> None: ...
 
 
-class Slots:
+PlaceType = TypeVar("PlaceType", bound=Place)
+
+
+class Slots(Generic[PlaceType]):
     """Does work in slots, each of which has a thread; a context manager.
 
     When the block is left by an exception, such as an interrupt, work under way is ended.
     """
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
+    def __init__(self, slots: Sequence[PlaceType]) -> None:
         self._slots = slots
-        self._queue: PriorityQueue[tuple[int, int, Future[Any], Work[Any]]] = PriorityQueue()
+        self._queue: PriorityQueue[tuple[int, int, Future[Any], Callable[[PlaceType], Any]]] = (
+            PriorityQueue()
+        )
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._unfinished = 0
@@ -65,7 +78,7 @@ class Slots:
             threading.Thread(target=self._serve, args=(slot,), daemon=True) for slot in slots
         ]
 
-    def __enter__(self) -> Slots:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -76,8 +89,7 @@ class Slots:
                 while True:
                     self._queue.get_nowait()[2].cancel()
             for slot in self._slots:
-                slot.backend.stop()
-                slot.other.stop()
+                slot.stop()
         for _thread in self._threads:
             self._put(Urgency._END, Future(), lambda _: None)
         if kind is None:
@@ -90,7 +102,7 @@ class Slots:
         with self._lock:
             return self._unfinished < len(self._slots)
 
-    def submit(self, work: Work[Result], urgency: Urgency) -> Future[Result]:
+    def submit(self, work: Callable[[PlaceType], Result], urgency: Urgency) -> Future[Result]:
         """Has `work` done in one of the slots, and returns its future."""
         future: Future[Result] = Future()
         with self._lock:
@@ -98,10 +110,10 @@ class Slots:
         self._put(urgency, future, work)
         return future
 
-    def _put(self, urgency: Urgency, future: Future[Any], work: Work[Any]) -> None:
+    def _put(self, urgency: Urgency, future: Future[Any], work: Callable[[PlaceType], Any]) -> None:
         self._queue.put((urgency, next(self._numbers), future, work))
 
-    def _serve(self, slot: Slot) -> None:
+    def _serve(self, slot: PlaceType) -> None:
         while True:
             urgency, _, future, work = self._queue.get()
             if urgency == Urgency._END:
@@ -118,7 +130,7 @@ class Slots:
 class SlotExecutor:
     """An `Executor` whose pieces of work each take a slot, while `local` does them."""
 
-    def __init__(self, slots: Slots, local: LocalExecutor) -> None:
+    def __init__(self, slots: Slots[Slot], local: LocalExecutor) -> None:
         self._slots = slots
         self._local = local
         self.jobs = local.jobs
@@ -137,7 +149,7 @@ class SlotExecutor:
             ExecutorError: a process died.
         """
 
-        def work(item: Item) -> Work[Result]:
+        def work(item: Item) -> Callable[[Slot], Result]:
             return lambda _: self._local.do(function, item)
 
         futures = [self._slots.submit(work(item), Urgency.TRAINING) for item in items]

@@ -56,7 +56,7 @@ class Runs:
         tasks: Sequence[Task],
         prunings: Sequence[Pruning],
         *,
-        slots: Slots,
+        slots: Slots[Slot],
         on_end: Callable[[], None],
         on_run: Callable[[], None] = lambda: None,
     ) -> None:

@@ -139,7 +139,7 @@ class Workplace(Generic[PlanType]):
     def __init__(
         self,
         plan: PlanType,
-        slots: Slots,
+        slots: Slots[Slot],
         resources: Resources,
         installed: Installed,
         metrics: Sequence[Metric],

@@ -107,7 +107,7 @@ def _judge(
             return Status.CRASH, None, "no space was left in its scratch directory"
         return Status.CRASH, None, _how_it_ended(exit_, job.limits)
     from plantkit.isolation.answers import read_answer
-    from plantkit.networks.masks import budget_of
+    from plantkit.networks.budget import budget_of
 
     budget = budget_of(job.density, job.network.total)
     try:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from plantkit.networks.resolution import resolution
+
 
 class TaskKind(enum.StrEnum):
     """What the outputs of a network mean."""
@@ -69,9 +71,9 @@ class Task(ABC):
     def accuracy_of_targets(self, guesses: Tensor, targets: Tensor) -> float:
         """Returns the accuracy or R² of guesses that have the form of targets."""
 
-    @abstractmethod
     def resolution(self, count: int) -> float:
         """Returns the smallest error, 1 - accuracy, that `count` samples can tell from none."""
+        return resolution(self.kind, count)
 
     @abstractmethod
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -118,9 +120,6 @@ class Classification(Task):
     def accuracy_of_targets(self, guesses: Tensor, targets: Tensor) -> float:
         return float((guesses == targets).double().mean())
 
-    def resolution(self, count: int) -> float:
-        return 0.5 / count  # half a wrong sample
-
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return outputs.new_ones(outputs.shape[0], self.outputs, dtype=torch.float64)
 
@@ -158,9 +157,6 @@ class Regression(Task):
 
     def accuracy_of_targets(self, guesses: Tensor, targets: Tensor) -> float:
         return float(self.accuracy(guesses.unsqueeze(0), targets)[0])
-
-    def resolution(self, count: int) -> float:
-        return 1e-6  # what is left by float32 arithmetic in deep networks
 
     def output_factors(self, outputs: Tensor, targets: Tensor) -> Tensor:
         exact = outputs.double()

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from plantkit.networks import Network, build_module, unflatten
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task
 from plantkit.networks.training import Recipe, Run, Samples, trace
 from plantkit.pruners.answers import mask_of

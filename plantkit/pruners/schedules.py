@@ -13,7 +13,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask
 from plantkit.pruners.budgets import Scope
 from plantkit.pruners.problem import Problem
 from plantkit.pruners.selection import narrow, select

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
+
+from plantkit.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from plantkit.scoring.evaluation import Evaluation
@@ -49,6 +51,15 @@ def built_in(name: str) -> Reporter:
     return reporter
 
 
-def find_reporters(plugins: Sequence[Reporter]) -> Mapping[str, Reporter]:
-    """Returns all reporters by name; a plugin cannot replace a built-in one."""
-    return {reporter.name: reporter for reporter in [*plugins, *map(built_in, FORMATS)]}
+def find_reporter(name: str, plugins: Sequence[Reporter]) -> Reporter:
+    """Returns the reporter called `name`; a plugin cannot replace a built-in one.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if name in FORMATS:
+        return built_in(name)
+    found = {reporter.name: reporter for reporter in plugins}
+    if name not in found:
+        raise UnknownNameError("format", name, [*found, *FORMATS])
+    return found[name]

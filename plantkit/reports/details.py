@@ -65,7 +65,7 @@ def _kind_tables(
     title = first.id if len(kind) == 1 else f"{first.id}, {len(kind)} instances"
     notes = [
         f"1x is a density of {_mean_of([one.planted_density for one in kind])}. "
-        f"Test {first.task.metric}: ticket {_mean_of([one.ticket.strong for one in kind])}, "
+        f"Test {first.metric}: ticket {_mean_of([one.ticket.strong for one in kind])}, "
         f"dense trained {_mean_of([one.dense.weak for one in kind])}."
     ]
     if not first.overlap_scored:

@@ -227,8 +227,8 @@ def _kind_table(evaluation: Evaluation, kind: Sequence[ChallengeFacts]) -> Table
     kept = ", ".join(f"{one.ticket_kept}" for one in kind)
     notes = [
         f"1x, the planted density, is {_mean_of(one.planted_density for one in kind)} "
-        f"({kept} of {first.network.total} parameters). "
-        f"Test {first.task.metric}: ticket {_mean_of(one.ticket.strong for one in kind)}, "
+        f"({kept} of {first.total} parameters). "
+        f"Test {first.metric}: ticket {_mean_of(one.ticket.strong for one in kind)}, "
         f"dense trained {_mean_of(one.dense.weak for one in kind)}, "
         f"constant {_mean_of(one.trivial for one in kind)}.",
         "strong, weak: recovered accuracy untrained, trained, each also in digits.",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.manifests import challenge_digest
 from plantkit.errors import ResultsError
 from plantkit.machine import environment, git_hash
-from plantkit.networks.masks import Mask
 from plantkit.scoring.completeness import check_records
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.protocol import Protocol
@@ -20,6 +19,9 @@ from plantkit.scoring.records import RESULTS_VERSION, Record
 from plantkit.scoring.score import SCORING_VERSION
 from plantkit.scoring.starts import rank_by_start
 from plantkit.version import __version__
+
+if TYPE_CHECKING:
+    from plantkit.networks.masks import Mask
 
 #: Keys that results of this format have had for a while only, as the arguments of a KeyError.
 _NEW_KEYS = {("manifest",), ("limits",)}

@@ -12,16 +12,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import PurePath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from plantkit.challenges.densities import multiple_of
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.errors import ResultsError, UsageError
-from plantkit.networks.masks import Mask
 from plantkit.scoring.entries import Entry
 from plantkit.scoring.evaluation import Evaluation, Provenance, Settings, in_grid_order
 from plantkit.scoring.records import Record
 from plantkit.scoring.starts import rank_by_start
+
+if TYPE_CHECKING:
+    from plantkit.networks.masks import Mask
 
 #: Levels of isolation, the least first.
 _LEVELS = ("none", "watched", "process", "full")
@@ -90,7 +92,7 @@ def merge(runs: Mapping[str, Evaluation]) -> Merged:
         settings=_settings([run.settings for run in every]),
         started=min(run.started for run in every),
         provenance=_provenance([run.provenance for run in every]),
-        masks=ChainMap(*(cast(MutableMapping[str, Mask], run.masks) for run in every)),
+        masks=ChainMap(*(cast("MutableMapping[str, Mask]", run.masks) for run in every)),
     )
     _check_complete(merged, runs)
     standings = rank_by_start(merged.challenges, merged.records, merged.protocol)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from plantkit.networks import Network
-from plantkit.networks.masks import Mask
+if TYPE_CHECKING:
+    from plantkit.networks import Network
+    from plantkit.networks.masks import Mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

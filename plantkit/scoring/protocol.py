@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.suites import Suite
 from plantkit.errors import UsageError
-from plantkit.networks.masks import budget_of
+from plantkit.networks.budget import budget_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ def resolve_densities(challenge: ChallengeFacts, protocol: Protocol) -> list[tup
     Raises:
         UsageError: a density so low that a mask could keep nothing, or none is left.
     """
-    planted, total = challenge.planted_density, challenge.network.total
+    planted, total = challenge.planted_density, challenge.total
     asked = [challenge.density_of(density) for density in protocol.densities]
     found = {density for density in asked if density is not None}
     if not found:

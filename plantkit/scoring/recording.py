@@ -1,74 +1,28 @@
-"""From a mask and its accuracies to a record."""
+"""From a mask and its accuracies to a record. Imports no torch."""
 
 from __future__ import annotations
 
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from plantkit.challenges.bundles import Challenge
-from plantkit.challenges.costs import removal_costs
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.errors import describe
-from plantkit.networks import PerceptronSpec
-from plantkit.networks.connectivity import Connectivity, connectivity
-from plantkit.networks.masks import Mask, average_precision, overlap
-from plantkit.networks.training.accuracy import Accuracies
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.scoring.attempts import Attempt
 from plantkit.scoring.metrics import Evidence, Metric
-from plantkit.scoring.overlap import digits_lost, found_share
 from plantkit.scoring.records import SCORED_OVERLAP, Record
 from plantkit.scoring.score import track_score
 
+if TYPE_CHECKING:
+    from plantkit.challenges.bundles import Challenge
+    from plantkit.networks.masks import Mask
+    from plantkit.scoring.structures import Structure
+
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Structure:
-    """What is known of a mask before it is trained."""
-
-    connected: Connectivity
-    overlap: Mapping[str, float]
-
-    @classmethod
-    def of(cls, challenge: Challenge, mask: Mask, costs: Mapping[str, Tensor]) -> Structure:
-        """Returns the structure of a mask; `costs` are the ticket's, see `costs_of`."""
-        ticket = challenge.truth.ticket
-        shared = asdict(overlap(mask, ticket))
-        del shared["true_positives"]
-        shared[SCORED_OVERLAP] = found_share(mask, ticket, costs)
-        if mask.saliency is not None:
-            shared["average_precision"] = average_precision(mask.saliency, ticket)
-        return cls(connected=connectivity(challenge.network, mask), overlap=shared)
-
-
-def costs_of(challenge: Challenge) -> Mapping[str, Tensor]:
-    """Returns the digits that the removal of each of the ticket's entries costs.
-
-    It takes about 0.15 seconds at 5x100. In networks on images, where every removal takes a whole
-    pass, all are zero: their entries count alike.
-    """
-    if not isinstance(challenge.network, PerceptronSpec):
-        return {name: torch.zeros(shape) for name, shape in challenge.network.shapes.items()}
-    found = removal_costs(
-        challenge.network,
-        challenge.task,
-        challenge.weights,
-        challenge.truth.ticket,
-        challenge.train,
-    )
-    return digits_lost(found, resolution=challenge.task.resolution(len(challenge.train)))
-
-
-_NOTHING = Structure(
-    connected=Connectivity(effective_density=0.0, collapsed_layers=0),
-    overlap=dict.fromkeys(("precision", "recall", "f1", "iou", "lift", SCORED_OVERLAP), 0.0),
-)
+_NO_OVERLAP = dict.fromkeys(("precision", "recall", "f1", "iou", "lift", SCORED_OVERLAP), 0.0)
 
 
 def record_of(
@@ -76,7 +30,7 @@ def record_of(
     attempt: Attempt,
     *,
     digest: str = "",
-    structure: Structure = _NOTHING,
+    structure: Structure | None = None,
     accuracies: Accuracies | None = None,
     metrics: Mapping[str, float] = MappingProxyType({}),
 ) -> Record:
@@ -101,9 +55,9 @@ def record_of(
         weak=track_score(challenge, found.weak),
         density=0.0 if mask is None else mask.density,
         sparsity=1.0 if mask is None else mask.sparsity,
-        effective_density=structure.connected.effective_density,
-        collapsed_layers=structure.connected.collapsed_layers,
-        overlap=dict(structure.overlap),
+        effective_density=0.0 if structure is None else structure.connected.effective_density,
+        collapsed_layers=0 if structure is None else structure.connected.collapsed_layers,
+        overlap=dict(_NO_OVERLAP if structure is None else structure.overlap),
         seconds=attempt.seconds,
         peak_rss_mib=attempt.peak_rss_mib,
         error=attempt.error,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plantkit.challenges.facts import ChallengeFacts
-from plantkit.networks.training.accuracy import Accuracies
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.scoring.protocol import Protocol
 from plantkit.scoring.records import SCORED_OVERLAP, Record, TrackScore
 
@@ -138,7 +138,7 @@ def track_score(challenge: ChallengeFacts, accuracy: float) -> TrackScore:
             accuracy,
             trivial=trivial,
             ticket=ticket,
-            resolution=challenge.task.resolution(challenge.manifest["data"]["test"]),
+            resolution=challenge.resolution,
         ),
     )
 

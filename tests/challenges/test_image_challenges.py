@@ -20,7 +20,7 @@ from plantkit.challenges.verification import verify_bundle, verify_reveal
 from plantkit.errors import BundleError, UnknownNameError, UsageError
 from plantkit.networks.training import Recipe
 from plantkit.planting import families
-from plantkit.scoring.recording import costs_of
+from plantkit.scoring.structures import costs_of
 
 SECRET = "sixteen characters"
 

@@ -16,7 +16,7 @@ from plantkit.evaluation import measuring
 from plantkit.evaluation.cache import Answer, Cache, accuracy_key, answer_key, default_directory
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.masks import Mask
-from plantkit.networks.training.accuracy import Accuracies
+from plantkit.networks.training.accuracies import Accuracies
 
 SPEC = PerceptronSpec(widths=(2, 3, 1))
 KEY = "ab" * 32
@@ -205,6 +205,8 @@ def test_a_second_evaluation_trains_nothing_and_runs_the_submission_only(
     outcomes = {}
     for name, more in [("first", []), ("second", []), ("third", ["--no-cache"])]:
         trained.clear()
+        with submission.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(f"# {name}\n")
         out = tmp_path / f"{name}.json"
         assert plantkit_cli(*given, *more, "-o", out).code == 0
         outcomes[name] = (sum(trained), json.loads(out.read_text())["records"], out)

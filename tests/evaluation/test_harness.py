@@ -19,7 +19,7 @@ def prune(problem, density, seed):
 """
 
 
-def test_as_many_challenges_train_together_as_memory_has_room_for(
+def test_as_many_runs_train_together_as_memory_has_room_for(
     plantkit_cli, tiny_challenges, write, monkeypatch
 ):
     trained: list[list[int]] = []
@@ -43,6 +43,10 @@ def test_as_many_challenges_train_together_as_memory_has_room_for(
     together = results()
     assert trained == [[2, 2]]
     trained.clear()
-    monkeypatch.setattr(harness, "_MOST_CELLS", 3)  # there are two a challenge
+    monkeypatch.setattr(harness, "_MOST_CELLS", 3)  # each challenge has two
     assert results() == together
-    assert trained == [[2], [2]]
+    assert trained == [[2, 1], [1]]
+    trained.clear()
+    monkeypatch.setattr(harness, "_MOST_CELLS", 1)
+    assert results() == together
+    assert trained == [[1]] * 4

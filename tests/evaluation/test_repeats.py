@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from builders import random_mask
 
+from plantkit.evaluation.attempts import Part, make_attempts
 from plantkit.evaluation.grid import cells_of
 from plantkit.evaluation.pruning import Pruning
 from plantkit.evaluation.repeats import repeat
 from plantkit.evaluation.resources import Resources
+from plantkit.evaluation.slots import Slots
 from plantkit.isolation.jobs import Outcome
 from plantkit.isolation.wire import Limits, Status
 from plantkit.networks.masks import Mask
@@ -61,26 +63,32 @@ def entry(name, *, path="{}.py", **more):
     return Entry(label=name, source=PrunerSource(path=path and path.format(name)), **more)
 
 
+def pruning_of(challenge, directory, backend, isolation="full"):
+    return Pruning(
+        challenge=challenge,
+        problem_directory=directory,
+        resources=Resources(
+            settings=Settings(isolation=isolation),
+            limits=Limits(),
+            backends=[backend],
+            scratch=directory,
+            executor=LocalExecutor(),
+        ),
+    )
+
+
 @pytest.fixture
 def repeated(circle, tmp_path):
     """Prunes circle at two densities and two seeds, repeats, and returns backend and attempts."""
 
     def run(backend, *entries, done=(), isolation="full", densities=(0.1, 0.5)):
-        pruning = Pruning(
-            challenge=circle,
-            problem_directory=tmp_path,
-            resources=Resources(
-                settings=Settings(isolation=isolation),
-                limits=Limits(),
-                backends=[backend],
-                scratch=tmp_path,
-                executor=LocalExecutor(),
-            ),
-        )
+        pruning = pruning_of(circle, tmp_path, backend, isolation)
         cells = cells_of(entries, circle, Protocol(densities=densities, seeds=2))
-        attempts = pruning.attempts(cells, label="circle")
-        before = len(backend.asked)
-        noted, names = repeat(pruning, cells, attempts, done=done, label="circle")
+        part = Part(pruning=pruning, cells=cells)
+        with Slots([backend]) as slots:
+            [attempts] = make_attempts([part], slots, label="circle")
+            before = len(backend.asked)
+            [noted], names = repeat([part], [attempts], slots, done=done, label="circle")
         assert [one.mask for one in noted] == [one.mask for one in attempts]
         return backend.asked[before:], [one.note for one in noted], names
 
@@ -105,6 +113,25 @@ def test_a_second_run_that_fails_is_noted(repeated):
     assert notes[0] == (
         "a second run with the same seed ended as crash: ValueError: no luck (line 3)"
     )
+
+
+def test_of_several_challenges_the_first_that_tells_is_run_again(circle, relu, tmp_path):
+    backend = Fake(lambda job, n: steady(job, n) if job.network == relu.network else None)
+    protocol = Protocol(densities=(0.5,), seeds=1)
+    parts = [
+        Part(
+            pruning=pruning_of(one, tmp_path, backend),
+            cells=cells_of([entry("one"), entry("two")], one, protocol),
+        )
+        for one in (circle, relu, relu)
+    ]
+    with Slots([backend]) as slots:
+        attempts = make_attempts(parts, slots, label="three")
+        before = len(backend.asked)
+        noted, names = repeat(parts, attempts, slots, done=["two"], label="three")
+    assert backend.asked[before:] == [("one.py", 0.5, 0)]
+    assert names == {"one"}
+    assert [len(some) for some in noted] == [2, 2, 2]
 
 
 def test_who_is_left_out(repeated):

@@ -12,8 +12,8 @@ from plantkit.networks import PerceptronSpec, build_module, training
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Device, Recipe, Run, Samples, evaluate, train
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.networks.training.accuracy import (
-    Accuracies,
     Measurement,
     measure_all,
     strong_accuracy,
@@ -169,3 +169,58 @@ def test_the_constant_is_fitted_on_training_data_alone():
         test_data=Samples(inputs=x, targets=torch.tensor([[-1.0], [1.0]] * 5)),
     )
     assert values == pytest.approx(1 - 5)  # mean of (±1 - 2)² is 5, the variance is 1
+
+
+def one_of_several(seed: int, kind: str = "classification", count: int = 70) -> Measurement:
+    masks = [*MASKS[:4], random_mask(SPEC, 0.6, 20 + seed), random_mask(SPEC, 0.0)]
+    return Measurement(
+        spec=SPEC,
+        task=task_of(SPEC, kind),
+        weights=random_weights(SPEC, seed),
+        masks=masks,
+        seeds=[seed * index % 4 for index in range(len(masks))],
+        recipe=RECIPE,
+        train_data=random_samples(SPEC, kind, count, seed=2 * seed),
+        test_data=random_samples(SPEC, kind, 40, seed=2 * seed + 1),
+    )
+
+
+class Listing:
+    """An executor that does the work here and keeps what it was given."""
+
+    jobs = 1
+
+    def __init__(self) -> None:
+        self.items: list = []
+
+    def map(self, function, items, *, on_result=None, meanwhile=None):
+        self.items += items
+        found = [function(item) for item in items]
+        for result in found:
+            on_result(result)
+        return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_of_several_challenges_train_together_and_come_out_as_alone(kind):
+    several = [one_of_several(seed, kind) for seed in range(3)]
+    together, apart = Listing(), Listing()
+    found = measure_all(several, executor=together)
+    assert found == [measure_all([one], executor=apart)[0] for one in several]
+    assert len(together.items) < len(apart.items)
+    assert max(len(unit.parts) for unit in together.items) == 3
+
+
+def test_challenges_with_other_numbers_of_samples_train_apart():
+    several = [one_of_several(0), one_of_several(1, count=64)]
+    listing = Listing()
+    measure_all(several, executor=listing)
+    assert {len(unit.parts) for unit in listing.items} == {1}
+
+
+def test_what_is_found_is_told_of_every_challenge_with_its_own_networks():
+    several, told = [one_of_several(seed) for seed in range(3)], [{}, {}, {}]
+    found = measure_all(
+        several, on_done=lambda place, runs, new: told[place].update(zip(runs, new, strict=True))
+    )
+    assert [[one[run] for run in sorted(one)] for one in told] == found

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from plantkit.errors import MaskError
 from plantkit.networks import PerceptronSpec
-from plantkit.networks.masks import Mask, average_precision, budget_of, overlap, validate_mask
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask, average_precision, overlap, validate_mask
 
 SPEC = PerceptronSpec(widths=(2, 3, 1))  # 13 parameters
 

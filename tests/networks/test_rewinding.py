@@ -10,7 +10,8 @@ from builders import random_mask, random_samples, random_weights, task_of, tiny_
 from plantkit.networks import PerceptronSpec, build_module, flatten, training, unflatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.training import Device, Recipe, data_order, rewinding
-from plantkit.networks.training.accuracy import Accuracies, Measurement, measure_all
+from plantkit.networks.training.accuracies import Accuracies
+from plantkit.networks.training.accuracy import Measurement, measure_all
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.networks.training.rewinding import DenseTraining, dense_starts
 

@@ -21,6 +21,7 @@ from plantkit.networks.training import (
     Samples,
     Workload,
     data_order,
+    engine,
     evaluate,
     plan,
     single_threaded,
@@ -134,6 +135,24 @@ def test_an_empty_mask_stays_empty():
     data, task = random_samples(SPEC, "regression", 8), task_of(SPEC, "regression")
     trained = train(SPEC, task, data, [run_of(density=0.0)], RECIPE)
     assert torch.equal(trained, torch.zeros(1, SPEC.total))
+
+
+@pytest.mark.parametrize("spec", [SPEC, PerceptronSpec(widths=(2, 3))])
+def test_what_keeps_nothing_takes_no_step_and_changes_no_other(spec, monkeypatch):
+    task, data = task_of(spec, "regression"), random_samples(spec, "regression", 40)
+    step, taken = engine._Engine.step, []
+    monkeypatch.setattr(
+        engine._Engine,
+        "step",
+        lambda self, index: taken.append(len(index)) or step(self, index),
+    )
+    nothing, one = run_of(spec, density=0.0), run_of(spec)
+    assert not train(spec, task, data, [nothing] * 2, RECIPE).any()
+    assert not taken
+    found = train(spec, task, data, [nothing, one, nothing], RECIPE)
+    assert set(taken) == {1}
+    assert torch.equal(found[1:2], train(spec, task, data, [one], RECIPE))
+    assert not found[[0, 2]].any()
 
 
 def test_no_runs_and_no_epochs():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plantkit import Mask, PerceptronSpec, Recipe, SaliencyPruner, Schedule, Scope, narrow, select
 from plantkit.networks import flatten, unflatten
-from plantkit.networks.masks import budget_of
+from plantkit.networks.budget import budget_of
 from plantkit.pruners.schedules import follow
 
 WIDTHS = (2, 5, 4, 3)

@@ -13,9 +13,10 @@ import torch
 from builders import score_attempts
 
 from plantkit.challenges.bundles import Challenge
+from plantkit.errors import UnknownNameError
 from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
-from plantkit.reports import FORMATS, built_in, find_reporters, table
+from plantkit.reports import FORMATS, built_in, find_reporter, table
 from plantkit.reports.tables import render_table, standings_table
 from plantkit.schemas import violations
 from plantkit.scoring.attempts import Attempt
@@ -85,8 +86,9 @@ def evaluation(circle, relu) -> Evaluation:
 
 
 def test_all_formats_are_there():
-    assert set(find_reporters([])) == set(FORMATS)
-    assert all(built_in(name).name == name for name in FORMATS)
+    assert all(find_reporter(name, []).name == name for name in FORMATS)
+    with pytest.raises(UnknownNameError, match="did you mean 'latex'"):
+        find_reporter("latx", [])
 
 
 def test_notes_are_marked_at_their_rows_and_listed(evaluation):
@@ -124,9 +126,9 @@ def test_a_plugin_adds_a_format_but_takes_none_over():
         def render(self, evaluation):
             return "mine"
 
-    found = find_reporters([Mine(), type("Other", (Mine,), {"name": "json"})()])
-    assert found["mine"].render(None) == "mine"
-    assert found["json"] is built_in("json")
+    plugins = [Mine(), type("Other", (Mine,), {"name": "json"})()]
+    assert find_reporter("mine", plugins).render(None) == "mine"
+    assert find_reporter("json", plugins) is built_in("json")
 
 
 def test_json(evaluation):

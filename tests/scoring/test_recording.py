@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from plantkit.networks.masks import Mask
-from plantkit.networks.training.accuracy import Accuracies
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.scoring.attempts import Attempt
-from plantkit.scoring.recording import Structure, compute_metrics, costs_of, record_of
+from plantkit.scoring.recording import compute_metrics, record_of
+from plantkit.scoring.structures import Structure, costs_of
 
 FOUND = Accuracies(strong=0.5, weak=0.75)
 

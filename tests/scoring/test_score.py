@@ -216,7 +216,7 @@ class TestAttempts:
 
         class Counting(LocalExecutor):
             def map(self, function, items, **options):
-                trained.append(sum(len(unit.seeds) for unit in items))
+                trained.append(sum(len(part.seeds) for unit in items for part in unit.parts))
                 return super().map(function, items, **options)
 
         ticket = circle.truth.ticket

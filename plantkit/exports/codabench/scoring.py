@@ -24,7 +24,7 @@ from plantkit.isolation.answers import read_answer
 from plantkit.isolation.scratch import read_regular
 from plantkit.isolation.wire import Status
 from plantkit.machine import available_cores
-from plantkit.networks.masks import budget_of
+from plantkit.networks.budget import budget_of
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.reports.page import plain_page
 from plantkit.reports.tables import render_table

@@ -9,21 +9,22 @@ on the runs that train with it. On a GPU this holds up to rounding.
 steps, `trainer` does the rest; `accuracy` measures masks, in the processes of `executors`.
 """
 
-from plantkit.networks.training.engine import train_group
-from plantkit.networks.training.groups import (
-    BATCH_ACTIVATIONS,
-    BATCH_PARAMETERS,
-    Device,
-    Workload,
-    plan,
-)
-from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
-from plantkit.networks.training.trainer import (
-    evaluate,
-    single_threaded,
-    trace,
-    train,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plantkit.networks.training.engine import train_group
+    from plantkit.networks.training.groups import (
+        BATCH_ACTIVATIONS,
+        BATCH_PARAMETERS,
+        Device,
+        Workload,
+        plan,
+    )
+    from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
+    from plantkit.networks.training.trainer import evaluate, single_threaded, trace, train
 
 __all__ = [
     "BATCH_ACTIVATIONS",
@@ -41,3 +42,17 @@ __all__ = [
     "train",
     "train_group",
 ]
+
+_MODULES = {
+    "engine": ("train_group",),
+    "groups": ("BATCH_ACTIVATIONS", "BATCH_PARAMETERS", "Device", "Workload", "plan"),
+    "recipe": ("Recipe", "Run", "Samples", "data_order"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a name when it is used; see `plantkit.networks`."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((module for module, names in _MODULES.items() if name in names), "trainer")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,18 +23,11 @@ from plantkit.networks.training import (
     single_threaded,
     train_group,
 )
+from plantkit.networks.training.accuracies import Accuracies
 from plantkit.networks.training.executors import Executor, LocalExecutor
 from plantkit.networks.training.groups import most_runs
 from plantkit.networks.training.rewinding import DenseTraining, dense_starts
 from plantkit.networks.training.trainer import EVALUATION_BATCH
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accuracies:
-    """Test accuracy or R² of one masked network: untrained, and after the fixed recipe."""
-
-    strong: float
-    weak: float
 
 
 def strong_accuracy(
@@ -111,21 +104,48 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Unit:
-    """One group of the networks of a measurement: all that another process needs.
+class _Part:
+    """Networks of one measurement that are measured in one group.
 
-    number: the group's. bare: the measurement without its masks and seeds. masks: packed bits,
-    (runs, ceil(total / 8)) uint8. first_step: the step that its networks are trained from. starts:
-    the weights (total,) of the dense network there, by seed; none at step 0.
+    bare: the measurement without its masks and seeds. masks: packed bits, (runs, ceil(total / 8))
+    uint8. starts: the weights (total,) of the dense network at the step that they are trained
+    from, by seed; none at step 0.
     """
 
-    number: int
     bare: Measurement
     masks: NDArray[np.uint8]
     seeds: Sequence[int]
+    starts: Mapping[int, NDArray[np.float32]]
+
+    @property
+    def rows(self) -> Tensor:
+        """The masks as (runs, total) bool."""
+        total = self.bare.spec.total
+        return torch.from_numpy(np.unpackbits(self.masks, axis=1, count=total).astype(bool))
+
+    def runs(self) -> list[Run]:
+        """Returns the training runs of the networks."""
+        spec = self.bare.spec
+        starts = {
+            seed: unflatten(spec, torch.from_numpy(early)) for seed, early in self.starts.items()
+        }
+        return [
+            Run(start=starts.get(seed, self.bare.weights), mask=unflatten(spec, row), seed=seed)
+            for row, seed in zip(self.rows, self.seeds, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unit:
+    """Networks that train in one group: all that another process needs.
+
+    number: the group's. first_step: the step that they are trained from.
+    """
+
+    number: int
+    parts: Sequence[_Part]
     device: str
     first_step: int
-    starts: Mapping[int, NDArray[np.float32]]
 
 
 #: Called with a measurement's position, with positions of masks in it, and with what was found.
@@ -160,85 +180,100 @@ def measure_all(
                 measurements, device=device, executor=local, on_done=on_done, meanwhile=meanwhile
             )
     dense = dense_starts([each.dense_training(device) for each in measurements], executor)
-    parts = [
-        (position, step, runs)
-        for position, each in enumerate(measurements)
-        for step, runs in each.by_rewind().items()
-    ]
-    workloads = []
-    for position, step, runs in parts:
-        each = measurements[position]
-        masks = [each.masks[run] for run in runs]
-        left = each.recipe.steps(len(each.train_data)) - step
+    alike: dict[Hashable, list[tuple[int, int]]] = {}  # measurements and their networks
+    for position, each in enumerate(measurements):
+        trained = each.spec, each.task, each.recipe, len(each.train_data)
+        for step, runs in each.by_rewind().items():
+            alike.setdefault((*trained, step), []).extend((position, run) for run in runs)
+    members = list(alike.values())
+    workloads, steps = [], []
+    for chosen in members:
+        first, run = chosen[0]
+        each, masks = measurements[first], [measurements[place].masks[one] for place, one in chosen]
+        steps.append(each.rewinds[run] if each.rewinds else 0)
+        left = each.recipe.steps(len(each.train_data)) - steps[-1]
         workloads.append(
             Workload(spec=each.spec, masks=masks, batch_size=each.recipe.batch_size, steps=left)
         )
     bare = [replace(each, masks=[], seeds=[], rewinds=[]) for each in measurements]
-    units: list[_Unit] = []
-    measured: list[tuple[int, list[int]]] = []  # by each unit: the measurement and its networks
-    for group in plan(workloads, jobs=executor.jobs, device=device):
-        position, step, members = parts[group.workload]
-        wanted, runs = measurements[position], [members[run] for run in group.runs]
+
+    def part(position: int, runs: Sequence[int], step: int) -> _Part:
+        wanted = measurements[position]
         rows = [flatten(wanted.spec, wanted.masks[run]).numpy() for run in runs]
         seeds = [wanted.seeds[run] for run in runs]
-        units.append(
-            _Unit(
-                number=len(units),
-                bare=bare[position],
-                masks=np.stack([np.packbits(row) for row in rows]),
-                seeds=seeds,
-                device=device,
-                first_step=step,
-                starts={seed: dense[position][seed, step] for seed in seeds if step},
-            )
+        return _Part(
+            bare=bare[position],
+            masks=np.stack([np.packbits(row) for row in rows]),
+            seeds=seeds,
+            starts={seed: dense[position][seed, step] for seed in seeds if step},
         )
-        measured.append((position, runs))
+
+    units: list[_Unit] = []
+    measured: list[dict[int, list[int]]] = []  # by each unit: measurements and their networks
+    for group in plan(workloads, jobs=executor.jobs, device=device):
+        step = steps[group.workload]
+        by_position: dict[int, list[int]] = {}
+        for run in group.runs:
+            position, network = members[group.workload][run]
+            by_position.setdefault(position, []).append(network)
+        parts = [part(position, runs, step) for position, runs in by_position.items()]
+        units.append(_Unit(number=len(units), parts=parts, device=device, first_step=step))
+        measured.append(by_position)
     found: list[dict[int, Accuracies]] = [{} for _ in measurements]
 
-    def report(result: tuple[int, list[Accuracies]]) -> None:
+    def report(result: tuple[int, list[list[Accuracies]]]) -> None:
         number, accuracies = result
-        position, runs = measured[number]
-        found[position].update(zip(runs, accuracies, strict=True))
-        on_done(position, runs, accuracies)
+        for (position, runs), new in zip(measured[number].items(), accuracies, strict=True):
+            found[position].update(zip(runs, new, strict=True))
+            on_done(position, runs, new)
 
     executor.map(_measure_unit, units, on_result=report, meanwhile=meanwhile)
     return [[by_run[run] for run in range(len(by_run))] for by_run in found]
 
 
-def _measure_unit(unit: _Unit) -> tuple[int, list[Accuracies]]:
-    """Returns the unit's number and the accuracies of its networks."""
-    spec, task, recipe = unit.bare.spec, unit.bare.task, unit.bare.recipe
-    start = flatten(spec, unit.bare.weights).float()
-    rows = torch.from_numpy(np.unpackbits(unit.masks, axis=1, count=spec.total).astype(bool))
-    starts = {seed: unflatten(spec, torch.from_numpy(early)) for seed, early in unit.starts.items()}
-    runs = [
-        Run(start=starts.get(seed, unit.bare.weights), mask=unflatten(spec, row), seed=seed)
-        for row, seed in zip(rows, unit.seeds, strict=True)
-    ]
-    train_data, test_data = (
-        data.to(unit.device) for data in (unit.bare.train_data, unit.bare.test_data)
-    )
+def _measure_unit(unit: _Unit) -> tuple[int, list[list[Accuracies]]]:
+    """Returns the unit's number, and the accuracies of its networks by the parts."""
+    spec, task, recipe = (getattr(unit.parts[0].bare, name) for name in ("spec", "task", "recipe"))
+    runs = [part.runs() for part in unit.parts]
+    data = [part.bare.train_data.to(unit.device) for part in unit.parts]
+    with single_threaded():
+        (trained,) = train_group(
+            spec,
+            task,
+            [own for own, members in zip(data, runs, strict=True) for _ in members],
+            [run for members in runs for run in members],
+            recipe,
+            steps=[recipe.steps(len(data[0]))],
+            first_step=unit.first_step,
+        )
+        ends = torch.split(trained, [len(members) for members in runs])
+        found = [
+            _accuracies(part, own, end, unit.device)
+            for part, own, end in zip(unit.parts, data, ends, strict=True)
+        ]
+    return unit.number, found
+
+
+def _accuracies(part: _Part, train_data: Samples, trained: Tensor, device: str) -> list[Accuracies]:
+    """Returns the accuracies of a part's networks, `trained` to (runs, total)."""
+    spec, task, rows = part.bare.spec, part.bare.task, part.rows
+    start = flatten(spec, part.bare.weights).float()
+    test_data = part.bare.test_data.to(device)
     # On the CPU one at a time, so that no result depends on another to the last bit.
-    is_on_cpu = unit.device == Device.CPU
-    at_once = 1 if is_on_cpu else most_runs(spec, EVALUATION_BATCH, unit.device)
+    at_once = 1 if device == Device.CPU else most_runs(spec, EVALUATION_BATCH, device)
     strong: list[float] = []
     weak: list[float] = []
-    with single_threaded():
-        steps = [recipe.steps(len(train_data))]
-        (trained,) = train_group(
-            spec, task, train_data, runs, recipe, steps=steps, first_step=unit.first_step
-        )
-        for kept, parameters in zip(
-            torch.split(rows, at_once), torch.split(trained, at_once), strict=True
-        ):
-            small, untrained = _cut(spec, start * kept, kept)
-            strong += _strong(small, untrained.to(unit.device), task, train_data, test_data)
-            small, whole = _cut(spec, parameters, kept)
-            ended = unflatten(small, whole.to(unit.device))
-            settled = flatten(small, small.settled(ended, train_data.inputs))
-            outputs = evaluate(small, settled, test_data.inputs)
-            weak += task.accuracy(outputs, test_data.targets).tolist()
-    return unit.number, [Accuracies(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
+    for kept, parameters in zip(
+        torch.split(rows, at_once), torch.split(trained, at_once), strict=True
+    ):
+        small, untrained = _cut(spec, start * kept, kept)
+        strong += _strong(small, untrained.to(device), task, train_data, test_data)
+        small, whole = _cut(spec, parameters, kept)
+        ended = unflatten(small, whole.to(device))
+        settled = flatten(small, small.settled(ended, train_data.inputs))
+        outputs = evaluate(small, settled, test_data.inputs)
+        weak += task.accuracy(outputs, test_data.targets).tolist()
+    return [Accuracies(strong=s, weak=w) for s, w in zip(strong, weak, strict=True)]
 
 
 def trivial_accuracy(task: Task, *, train_data: Samples, test_data: Samples) -> float:

@@ -30,7 +30,7 @@ _WARM_UP_STEPS = 3
 def train_group(
     spec: Network,
     task: Task,
-    data: Samples,
+    data: Samples | Sequence[Samples],
     runs: Sequence[Run],
     recipe: Recipe,
     *,
@@ -39,7 +39,8 @@ def train_group(
 ) -> Tensor:
     """Returns the parameters (steps, runs, total) of one group of `plan`; see `trace`.
 
-    `data` is on the device that trains; torch should have one thread (`single_threaded`).
+    `data` is on the device that trains; torch should have one thread (`single_threaded`). It is
+    the same for all runs, or one for each, with as many samples.
     """
     masks = torch.stack([flatten(spec, run.mask) for run in runs])  # (runs, total) bool
     start = torch.stack([flatten(spec, run.start) for run in runs]).float() * masks
@@ -47,34 +48,56 @@ def train_group(
     places = spec.places(masks, small)
     none = masks.new_zeros(len(runs), 1)  # what parameters of `small` without a place hold
     whole, whole_masks = torch.cat([start, none], dim=1), torch.cat([masks, none], dim=1)
+    own, own_masks = (torch.gather(rows, 1, places) for rows in (whole, whole_masks))
+    alive = own_masks.any(dim=1).nonzero().flatten()  # the others have nothing to train
+    if not len(alive):
+        return whole[:, :-1].expand(len(steps), -1, -1).clone()
+    count, joined, places_of_samples = _joined(data, len(runs))
     # Where no two runs train in one batch, each of them trains alone whatever the others are.
-    is_always_alone = most_runs(small, recipe.batch_size, data.inputs.device.type) == 1
-    copies = 1 if is_always_alone else -(-small.least_runs // len(runs))
-    seeds = [run.seed for run in runs] * copies
-    own, own_masks = (
-        torch.gather(rows, 1, places).repeat(copies, 1) for rows in (whole, whole_masks)
-    )
-    engine = _Engine(small, task, data, recipe, own, own_masks)
+    is_always_alone = most_runs(small, recipe.batch_size, joined.inputs.device.type) == 1
+    copies = 1 if is_always_alone else -(-small.least_runs // len(alive))
+    members = alive.repeat(copies)
+    engine = _Engine(small, task, joined, recipe, own[members], own_masks[members], count)
+    seen = [(runs[member].seed, places_of_samples[member]) for member in members.tolist()]
     found = []
     for first, last in itertools.pairwise([first_step, *steps]):
-        for batch in _batches(seeds, recipe, data, first, last):
-            engine.step(batch)
-        trained = engine.rows()[: len(runs)].cpu()
-        found.append(whole.scatter(1, places, trained)[:, :-1])
+        for order in _orders(seen, recipe, count, first, last):
+            for batch in torch.split(order.to(joined.inputs.device), recipe.batch_size, dim=1):
+                engine.step(batch)
+        own[alive] = engine.rows()[: len(alive)].cpu()
+        found.append(whole.scatter(1, places, own)[:, :-1])
     return torch.stack(found)
 
 
-def _batches(
-    seeds: Sequence[int], recipe: Recipe, data: Samples, first: int, last: int
+def _joined(data: Samples | Sequence[Samples], runs: int) -> tuple[int, Samples, list[int]]:
+    """Returns how many samples each run has, those of all runs, and where each run's begin."""
+    each = [data] * runs if isinstance(data, Samples) else data
+    parts = list({id(one): one for one in each}.values())
+    if len(parts) == 1:
+        return len(parts[0]), parts[0], [0] * runs
+    (count,) = {len(one) for one in parts}
+    places = {id(one): count * place for place, one in enumerate(parts)}
+    joined = Samples(
+        inputs=torch.cat([one.inputs for one in parts]),
+        targets=torch.cat([one.targets for one in parts]),
+    )
+    return count, joined, [places[id(one)] for one in each]
+
+
+def _orders(
+    runs: Sequence[tuple[int, int]], recipe: Recipe, samples: int, first: int, last: int
 ) -> Iterator[Tensor]:
-    """Yields the samples (runs, count) of the recipe's steps from `first` up to `last`."""
-    an_epoch = recipe.steps(len(data)) // max(1, recipe.epochs)
+    """Yields the samples (runs, count) of the steps from `first` up to `last`, by epochs.
+
+    runs: of each the seed, and the place at which its `samples` begin.
+    """
+    an_epoch = recipe.steps(samples) // max(1, recipe.epochs)
     for epoch in range(recipe.epochs):
         begin, end = max(first - epoch * an_epoch, 0), min(last - epoch * an_epoch, an_epoch)
         if begin < end:
-            orders = {seed: data_order(seed, epoch, len(data)) for seed in set(seeds)}
-            order = torch.stack([orders[seed] for seed in seeds]).to(data.inputs.device)
-            yield from torch.split(order, recipe.batch_size, dim=1)[begin:end]
+            orders = {seed: data_order(seed, epoch, samples) for seed in {one for one, _ in runs}}
+            order = torch.stack([orders[seed] + place for seed, place in runs])
+            yield order[:, begin * recipe.batch_size : end * recipe.batch_size]
 
 
 def _laid_out(block: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -99,6 +122,7 @@ class _Engine:
         recipe: Recipe,
         start: Tensor,
         masks: Tensor,
+        samples: int,
     ) -> None:
         runs, device = len(start), data.inputs.device
         self._spec = spec
@@ -125,8 +149,8 @@ class _Engine:
         #: Batch length to the place of the batch's samples (runs, count), and the recorded step.
         self._graphs: dict[int, tuple[Tensor, torch.cuda.CUDAGraph]] = {}
         if device.type == "cuda" and spec.is_capturable:
-            for count in {recipe.batch_size, len(data) % recipe.batch_size}:
-                if 0 < count <= len(data):
+            for count in {recipe.batch_size, samples % recipe.batch_size}:
+                if 0 < count <= samples:
                     self._graphs[count] = self._recorded(runs, count)
             buffers.zero_()  # recording took steps
             self._steps.zero_()

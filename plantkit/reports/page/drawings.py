@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from plantkit.networks import Network, bias_name, flatten, weight_name
+from plantkit.challenges.facts import ChallengeFacts
+from plantkit.errors import ResultsError
+from plantkit.networks import Network, bias_name, flatten, network_from_json, weight_name
 from plantkit.networks.layouts import has_channels, layer_names
 from plantkit.networks.masks import Mask
 from plantkit.scoring.evaluation import Evaluation
@@ -52,6 +54,7 @@ def drawings_of(
     is told of other challenges: a mask that found the ticket would give it away.
     """
     drawn = [one for one in evaluation.challenges if one.digest in tickets]
+    networks = [network_of(challenge) for challenge in drawn]
     place = {challenge.digest: number for number, challenge in enumerate(drawn)}
     records = [one for one in evaluation.records if one.bundle_sha256 in place]
     numbers: dict[tuple[str, str], int] = {}  # digests of challenge and mask to a number
@@ -61,7 +64,7 @@ def drawings_of(
     for record in sorted(records, key=lambda one: (one.seed, one.target_density)):
         key = (record.bundle_sha256, record.mask_sha256 or "")
         mask = evaluation.masks.get(key[1])
-        network = drawn[place[key[0]]].network
+        network = networks[place[key[0]]]
         if mask is None or key in numbers or key in left_out or not _fits(network, mask):
             continue
         text = encode(network, mask)
@@ -100,18 +103,30 @@ def drawings_of(
                 {
                     "id": challenge.id,
                     "overlap_scored": challenge.overlap_scored,
-                    **layout(challenge.network),
-                    "ticket": encode(challenge.network, tickets[challenge.digest]),
+                    **layout(network),
+                    "ticket": encode(network, tickets[challenge.digest]),
                     "runs": mine,
                 }
-                for challenge, mine in zip(drawn, runs, strict=True)
+                for challenge, network, mine in zip(drawn, networks, runs, strict=True)
             ],
         },
         shown=sum(number >= 0 for number in counts),
         not_kept=counts.count(NOT_KEPT),
         left_out=counts.count(LEFT_OUT),
-        has_channels=any(has_channels(challenge.network) for challenge in drawn),
+        has_channels=any(map(has_channels, networks)),
     )
+
+
+def network_of(challenge: ChallengeFacts) -> Network:
+    """Returns a challenge's network.
+
+    Raises:
+        ResultsError: results describe one that cannot be.
+    """
+    try:
+        return network_from_json(challenge.manifest["network"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResultsError(f"the network of {challenge.id} cannot be: {error}") from error
 
 
 def layout(network: Network) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import PureWindowsPath
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.networks.masks import Mask
 from plantkit.reports.comparisons import comparison_tables
+from plantkit.reports.page.drawings import network_of
 from plantkit.reports.page.figure import Figure
 from plantkit.reports.page.figures import name_of
 from plantkit.reports.tables import Table, challenge_tables, error_lines, note_lines
@@ -133,7 +134,7 @@ class Sections:
             {
                 "challenge": one.id,
                 "family": one.family,
-                "network": one.network.label,
+                "network": network_of(one).label,
                 "planted density": f"{one.planted_density:.4g}",
                 "ticket": f"{one.ticket.strong:.4g}",
                 "dense": f"{one.dense.weak:.4g}",

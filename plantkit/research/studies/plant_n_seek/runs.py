@@ -6,10 +6,12 @@ import time
 from collections.abc import Sequence
 
 from plantkit.evaluation.cache import Answer, Cache, accuracy_key, answer_key
+from plantkit.networks.budget import budget_of
 from plantkit.networks.connectivity import connectivity
-from plantkit.networks.masks import Mask, budget_of, overlap, validate_mask
+from plantkit.networks.masks import Mask, overlap, validate_mask
 from plantkit.networks.training import single_threaded
-from plantkit.networks.training.accuracy import Accuracies, Measurement, measure_all
+from plantkit.networks.training.accuracies import Accuracies
+from plantkit.networks.training.accuracy import Measurement, measure_all
 from plantkit.research.studies.plant_n_seek.grid import DENSITIES, Place
 from plantkit.research.studies.plant_n_seek.methods import METHODS, REFERENCE, find_pruner
 from plantkit.research.studies.plant_n_seek.networks import plant_problem
