@@ -87,8 +87,9 @@ def most_runs(network: Network, batch_size: int, device: str) -> int:
     On the CPU a parameter counts the less, the more often a sample uses it: where arithmetic
     takes most of the time, it matters little whether parameters are in the caches.
     """
-    uses = network.work / network.total if device == Device.CPU else 1.0
-    by_parameters = BATCH_PARAMETERS[Device(device)] * max(1.0, uses) / network.total
+    held = network.held if device == Device.CPU else network.total
+    uses = network.work / held if device == Device.CPU else 1.0
+    by_parameters = BATCH_PARAMETERS[Device(device)] * max(1.0, uses) / held
     by_activations = BATCH_ACTIVATIONS[Device(device)] / (batch_size * network.activations)
     return max(1, int(min(by_parameters, by_activations)))
 
