@@ -94,6 +94,8 @@ class _Engine:
         self._flat, self._gradients, self._mean, self._square = buffers
         self._kept = self._layout.kept()
         self._steps = torch.zeros((), device=device)
+        #: Whether the caller has torch take denormal numbers for zero.
+        self._flushes = float(torch.tensor(1e-39) * 1) == 0
         self._backpropagate = self._layout.backpropagation(task, self._flat, self._gradients)
         #: Batch length to the place of the batch's samples (runs, count), and the recorded step.
         self._graphs: dict[int, tuple[Tensor, torch.cuda.CUDAGraph]] = {}
@@ -137,6 +139,8 @@ class _Engine:
         if self._kept is not None:
             self._gradients.mul_(self._kept)
         self._steps += 1
+        # Means of units that no longer learn shrink until they are denormal, which is slow.
+        torch.set_flush_denormal(True)
         torch._fused_adam_(
             [self._flat],
             [self._gradients],
@@ -152,3 +156,4 @@ class _Engine:
             amsgrad=False,
             maximize=False,
         )
+        torch.set_flush_denormal(self._flushes)
