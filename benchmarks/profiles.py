@@ -32,6 +32,9 @@ from plantkit.pruners.selection import select
 BATCH = 32
 #: Epochs of 32 steps, by width: so that setting up is a small part, as in a whole training.
 EPOCHS = {100: 10, 300: 4, 1000: 2}
+#: How many runs are profiled, and how many have masks, by width.
+PROFILED = {100: (1, 8, 24), 300: (1, 8, 24), 1000: (1, 8)}
+MASKED = {100: 24, 300: 8, 1000: 4}
 DENSITIES = (1.0, 0.5, 0.1, 0.01, 0.003)
 #: Networks on images and their images: small ones, and larger ones that fewer cases are taken of.
 SMALL = dict.fromkeys(("lenet", "vgg", "resnet"), (1, 8, 8))
@@ -72,7 +75,7 @@ def profile(rounds: int) -> list[dict[str, Any]]:
     matrices, and of products of many matrices of this size, that the whole step reaches.
     """
     found = []
-    for width, counts in ((100, (1, 8, 24)), (300, (1, 8, 24)), (1000, (1, 8))):
+    for width, counts in PROFILED.items():
         it = Wide(width)
         functions: dict[Any, Callable[[], object]] = {"plain": it.plainly}
         for count in counts:
@@ -135,7 +138,7 @@ def _adam(count: int) -> Callable[[], object]:
 def densities(rounds: int) -> list[dict[str, Any]]:
     """Returns how many times faster runs are, by width, mask and density."""
     found = []
-    for width, count in ((100, 24), (300, 8), (1000, 4)):
+    for width, count in MASKED.items():
         it = Wide(width)
         cases: dict[Any, list[Mask]] = {}
         for density in DENSITIES:

@@ -102,7 +102,8 @@ class Classification(Task):
     def loss_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         # Classes before samples: a softmax over a short last axis is several times slower.
         gradient = torch.softmax(outputs.transpose(1, 2).contiguous(), dim=1)
-        gradient.scatter_(1, targets.unsqueeze(1), -1.0, reduce="add")
+        minus_one = outputs.new_full((), -1.0).expand(targets.shape[0], 1, targets.shape[1])
+        gradient.scatter_add_(1, targets.unsqueeze(1), minus_one)
         return gradient.div_(outputs.shape[1]).transpose(1, 2)
 
     def scale_free_loss(self, outputs: Tensor, targets: Tensor, *, sharpness: Tensor) -> Tensor:

@@ -132,3 +132,13 @@ def test_a_wide_run_trains_to_the_same_bits_again():
     runs = [run_of(spec, density=0.02, seed=seed) for seed in range(2)]
     recipe = Recipe(epochs=1)
     assert torch.equal(train(spec, task, few, runs, recipe), train(spec, task, few, runs, recipe))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_trains_dense_what_the_cpu_trains_on_entries(wide, kind):
+    data, task = random_samples(SPEC, kind, 29), task_of(SPEC, kind)
+    runs = [run_of(density=0.1, seed=seed) for seed in range(3)]
+    on_gpu = train(SPEC, task, data, runs, RECIPE, device="cuda")
+    torch.testing.assert_close(on_gpu, train(SPEC, task, data, runs, RECIPE), rtol=1e-2, atol=1e-4)
+    assert torch.equal(on_gpu, train(SPEC, task, data, runs, RECIPE, device="cuda"))
