@@ -141,7 +141,6 @@ def toy_challenge(
         "manifest": {},
     } | changes
     return Challenge(
-        hidden=True,
         path=Path(fields["id"]),
         network=network,
         task=task,

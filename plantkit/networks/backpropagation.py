@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plantkit.networks.buffers import Backpropagation
 from plantkit.networks.kernels import (
     Kernel,
     Layer,
@@ -19,7 +20,7 @@ from plantkit.networks.kernels import (
     merged,
     split,
 )
-from plantkit.networks.network import Backpropagation, weight_name
+from plantkit.networks.network import weight_name
 from plantkit.networks.steps import (
     Convolution,
     Flatten,

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from plantkit.networks.idle import alive_first
 from plantkit.networks.network import bias_name, weight_name
-from plantkit.networks.perceptron import alive_first
 from plantkit.networks.steps import Convolution, Linear, Placed, Step
 from plantkit.networks.wiring import of_plan
 

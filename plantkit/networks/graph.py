@@ -33,6 +33,7 @@ from torch import Tensor, nn
 
 from plantkit.networks import channels
 from plantkit.networks.backpropagation import written_out
+from plantkit.networks.buffers import Backpropagation
 from plantkit.networks.execution import (
     EPSILON,
     ImageModule,
@@ -41,7 +42,6 @@ from plantkit.networks.execution import (
     execute,
 )
 from plantkit.networks.network import (
-    Backpropagation,
     Network,
     bias_name,
     unflatten,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, ClassVar, Self
 
@@ -18,12 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from plantkit.networks.buffers import Backpropagation, Blocks, Layout
 from plantkit.networks.tasks import Task
 from plantkit.networks.wiring import Wiring, chain
-
-#: Computes the gradients of every run's mean loss in place, for inputs (runs, count, inputs) and
-#: targets (runs, count) or (runs, count, outputs).
-Backpropagation = Callable[[Tensor, Tensor], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +171,13 @@ class Network(ABC):
 
         return backpropagate
 
+    def layout(self, masks: Tensor) -> Layout:
+        """Returns how the trainer keeps the parameters of runs with these masks (runs, total).
+
+        They are on the device that trains. The default has every parameter, kept or not.
+        """
+        return Blocks(self, masks)
+
     @property
     def least_runs(self) -> int:
         """How many runs must train together so that their number does not change their results."""
@@ -241,6 +245,11 @@ class Network(ABC):
     def activations(self) -> int:
         """About how many numbers the layers make of one sample; training keeps all of them."""
         return sum(shape[0] for shape in self.shapes.values() if len(shape) > 1)
+
+    @property
+    def held(self) -> int:
+        """About how many parameters of a run the trainer keeps on the CPU."""
+        return self.total
 
     @property
     def work(self) -> float:

@@ -9,7 +9,7 @@ units that cannot learn are cut away before training. Both are exact.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,13 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from plantkit.networks.buffers import Backpropagation, Blocks, Layout
+from plantkit.networks.idle import alive_first, reached_units, reaching_units, trainable_units
 from plantkit.networks.network import (
-    Backpropagation,
     Network,
     bias_name,
     unflatten,
     weight_name,
 )
+from plantkit.networks.sparse import Entries
 from plantkit.networks.tasks import Task
 
 #: The least hidden width that a network is cut to: floats in a vector register, and in a cache
@@ -32,6 +34,15 @@ _LEAST_WIDTH = 16
 #: Hidden widths are padded to multiples of it. Products of two then start at a cache line for
 #: every run; where they do not, sums may depend on a run's place in its batch.
 _WIDTH_MULTIPLE = 4
+#: A network with so many parameters is wide: to cut each hidden layer to its own width, and to
+#: leave out pruned entries, then gains more than runs gain from one batch.
+_WIDE = 150_000
+#: Where at most this share of a wide network is kept, it is trained on the kept entries alone.
+_SPARSE = 0.3
+#: How much longer an entry takes there than a parameter takes in matrix products.
+_ENTRY_WORK = 3
+#: What a run needs until its entries are found, in parameters of the whole network.
+_HELD_OF_TOTAL = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,39 +109,49 @@ class PerceptronSpec(Network):
     def backpropagation(
         self, task: Task, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor]
     ) -> Backpropagation:
-        """Returns what writes the gradients; it allocates memory once for each batch length."""
+        """Returns what writes the gradients; it allocates memory once for each batch length.
+
+        In a small network a view costs nearly as much as a product, so views are made once, too.
+        """
         layers = self.layers
-        weights = [parameters[weight_name(layer)] for layer in layers]
-        transposed = [weight.transpose(1, 2) for weight in weights]
-        biases = [parameters[bias_name(layer)].unsqueeze(1) for layer in layers]
-        weight_gradients = [gradients[weight_name(layer)] for layer in layers]
-        bias_gradients = [gradients[bias_name(layer)] for layer in layers]
-        memory: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+        blocks = [parameters[weight_name(layer)] for layer in layers]
+        forwards = [
+            (parameters[bias_name(layer)].unsqueeze(1), blocks[layer].transpose(1, 2))
+            for layer in layers
+        ]
+        backwards = [
+            (layer, blocks[layer], gradients[weight_name(layer)], gradients[bias_name(layer)])
+            for layer in reversed(layers)
+        ]
+        #: By batch length: values (runs, count, out) of each layer, the derivatives by the hidden
+        #: ones, and these with the last two axes swapped.
+        memory: dict[int, tuple[list[Tensor], list[Tensor], list[Tensor]]] = {}
+        baddbmm, bmm, add_up = torch.baddbmm, torch.bmm, torch.sum
+        threshold = torch.ops.aten.threshold_backward.grad_input
 
         def backpropagate(inputs: Tensor, targets: Tensor) -> None:
             runs, count = inputs.shape[:2]
             if count not in memory:
                 values, deltas = (
-                    [torch.empty(runs, count, width, device=inputs.device) for width in widths]
+                    [inputs.new_empty(runs, count, width) for width in widths]
                     for widths in (self.widths[1:], self.widths[1:-1])
                 )
-                memory[count] = values, deltas
-            values, deltas = memory[count]
-            below = inputs
-            for layer in layers:
-                torch.baddbmm(biases[layer], below, transposed[layer], out=values[layer])
-                below = values[layer]  # (runs, count, out)
-                if layer < layers[-1]:
-                    below.relu_()
-            delta = task.loss_gradient(below, targets)  # (runs, count, out)
-            for layer in reversed(layers):
+                memory[count] = values, deltas, [delta.transpose(1, 2) for delta in deltas]
+            values, deltas, swapped = memory[count]
+            value = inputs
+            for (bias, weight), made in zip(forwards, values, strict=True):
+                if value is not inputs:
+                    value.relu_()
+                value = baddbmm(bias, value, weight, out=made)  # (runs, count, out)
+            delta = task.loss_gradient(value, targets)  # (runs, count, out)
+            turned = delta.transpose(1, 2)  # (runs, out, count)
+            for layer, weight, weight_gradient, bias_gradient in backwards:
                 below = values[layer - 1] if layer else inputs
-                torch.bmm(delta.transpose(1, 2), below, out=weight_gradients[layer])
-                torch.sum(delta, dim=1, out=bias_gradients[layer])
+                bmm(turned, below, out=weight_gradient)
+                add_up(delta, 1, out=bias_gradient)
                 if layer:
-                    torch.bmm(delta, weights[layer], out=deltas[layer - 1])
-                    delta = deltas[layer - 1]
-                    torch.ops.aten.threshold_backward.grad_input(delta, below, 0, grad_input=delta)
+                    delta, turned = bmm(delta, weight, out=deltas[layer - 1]), swapped[layer - 1]
+                    threshold(delta, below, 0, grad_input=delta)
 
         return backpropagate
 
@@ -142,20 +163,36 @@ class PerceptronSpec(Network):
     def cut(self, masks: Tensor) -> list[Network]:
         """Returns networks whose hidden widths are at most 16, 32, 64, ..., as few as will do.
 
-        A network whose hidden units are all idle has a constant output. It is trained without
-        hidden layers, and only its output biases learn.
+        All hidden layers have one such bound, unless the network is wide. A wide network with
+        few entries is trained on these alone. A network whose hidden units are all idle has a
+        constant output: it is trained without hidden layers, and only its output biases learn.
         """
         units = trainable_units(self, unflatten(self, masks))
         if not units:
             return [self] * len(masks)
-        alive = torch.stack([layer.sum(dim=1) for layer in units]).amax(dim=0)
-        return [self._with_hidden(int(count)) for count in alive]
+        alive = torch.stack([layer.sum(dim=1) for layer in units], dim=1)  # (runs, layers)
+        pairs = zip(alive.tolist(), masks.sum(dim=1).tolist(), strict=True)
+        return [self._for_mask(counts, kept) for counts, kept in pairs]
 
-    def _with_hidden(self, alive: int) -> PerceptronSpec:
-        """Returns the network for masks of which some layer has `alive` units, and none more."""
-        cap = max(_LEAST_WIDTH, 1 << (alive - 1).bit_length()) if alive else 0
-        hidden = (min(cap, width + -width % _WIDTH_MULTIPLE) for width in self.widths[1:-1])
-        return PerceptronSpec(widths=(self.inputs, *filter(None, hidden), self.outputs))
+    def _for_mask(self, alive: Sequence[int], kept: int) -> PerceptronSpec:
+        """Returns the network for masks with `kept` entries and so many units in hidden layers."""
+        if not any(alive):
+            return PerceptronSpec(widths=(self.inputs, self.outputs))
+        narrow = self._with_hidden([max(alive)] * len(alive))
+        if narrow.total < _WIDE:
+            return narrow
+        narrow = self._with_hidden(alive)
+        if narrow.total < _WIDE or kept > _SPARSE * narrow.total:
+            return narrow
+        return SparsePerceptron(widths=narrow.widths, entries=_bound(kept))
+
+    def _with_hidden(self, units: Sequence[int]) -> PerceptronSpec:
+        """Returns the network with so many units, or a few more, in the hidden layers."""
+        hidden = (
+            min(_bound(count), width + -width % _WIDTH_MULTIPLE)
+            for count, width in zip(units, self.widths[1:-1], strict=True)
+        )
+        return PerceptronSpec(widths=(self.inputs, *hidden, self.outputs))
 
     def places(self, masks: Tensor, small: Network) -> Tensor:
         runs = len(masks)
@@ -168,6 +205,8 @@ class PerceptronSpec(Network):
             *trainable_units(self, unflatten(self, masks)),
             torch.ones(runs, self.outputs, dtype=torch.bool),
         ]
+        if small.shapes == self.shapes and all(bool(layer.all()) for layer in alive):
+            return Network.places(self, masks, small)
         widths = [small.inputs, *(small.shapes[bias_name(layer)][0] for layer in small.layers)]
         units = [alive_first(layer, width) for layer, width in zip(alive, widths, strict=True)]
         everything = unflatten(self, torch.arange(self.total))
@@ -193,6 +232,31 @@ class PerceptronSpec(Network):
         return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparsePerceptron(PerceptronSpec):
+    """What wide perceptrons are cut to where few entries are kept: the CPU trains these alone.
+
+    entries: about how many, at most.
+    """
+
+    entries: int
+
+    def layout(self, masks: Tensor) -> Layout:
+        return Entries(self, masks) if masks.device.type == "cpu" else Blocks(self, masks)
+
+    @property
+    def least_runs(self) -> int:
+        return 1
+
+    @property
+    def held(self) -> int:
+        return max(self.entries, self.total // _HELD_OF_TOTAL)
+
+    @property
+    def work(self) -> float:
+        return float(_ENTRY_WORK * self.entries)
+
+
 def linear_layers(hidden: Tensor, parameters: Mapping[str, Tensor], layers: range) -> Tensor:
     """Returns hidden (runs, n, units) after linear layers of many runs, with ReLU between them."""
     for layer in layers:
@@ -202,6 +266,11 @@ def linear_layers(hidden: Tensor, parameters: Mapping[str, Tensor], layers: rang
         bias = parameters[bias_name(layer)].unsqueeze(1)  # (runs, 1, out)
         hidden = torch.baddbmm(bias, hidden, weight.transpose(1, 2))  # (runs, n, out)
     return hidden
+
+
+def _bound(count: int) -> int:
+    """Returns 16, 32, 64, ..., the least that is not less than a count."""
+    return max(_LEAST_WIDTH, 1 << max(0, count - 1).bit_length())
 
 
 class Mlp(nn.Module):
@@ -221,52 +290,3 @@ class Mlp(nn.Module):
                 hidden = torch.relu(hidden)
             hidden = layer(hidden)
         return hidden
-
-
-def reached_units(
-    spec: PerceptronSpec, masks: Mapping[str, Tensor], *, biases_feed: bool
-) -> list[Tensor]:
-    """Returns the units (runs, units) of each layer that an input, or a kept bias, leads to.
-
-    Args:
-        masks: name to (runs, *shape) bool.
-        biases_feed: whether a kept bias counts like an input.
-    """
-    runs = masks[weight_name(0)].shape[0]
-    reached = [torch.ones(runs, spec.inputs, dtype=torch.bool)]
-    for layer in spec.layers:
-        units = (masks[weight_name(layer)] & reached[-1].unsqueeze(1)).any(dim=2)
-        reached.append(units | masks[bias_name(layer)] if biases_feed else units)
-    return reached
-
-
-def reaching_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Tensor]:
-    """Returns the units (runs, units) of each layer from which a kept path leads to an output."""
-    runs = masks[weight_name(0)].shape[0]
-    reaching = [torch.ones(runs, spec.outputs, dtype=torch.bool)]
-    for layer in reversed(spec.layers):
-        weights = masks[weight_name(layer)]
-        reaching.append((weights & reaching[-1].unsqueeze(2)).any(dim=1))
-    return reaching[::-1]
-
-
-def trainable_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Tensor]:
-    """Returns the hidden units that are not idle, one (runs, units) bool for each hidden layer.
-
-    A hidden unit is idle when no kept path leads from it to an output, so that its
-    parameters get no gradient, or when neither an input nor a kept bias reaches it, so that
-    its value is zero. Cutting idle units changes neither the function nor its training.
-
-    Args:
-        masks: name to (runs, *shape) bool.
-    """
-    reached = reached_units(spec, masks, biases_feed=True)
-    reaching = reaching_units(spec, masks)
-    return [reached[layer] & reaching[layer] for layer in range(1, spec.depth - 1)]
-
-
-def alive_first(alive: Tensor, width: int) -> Tensor:
-    """Returns the indices (runs, width) of the units that are `alive`, in order, then -1."""
-    ordered = torch.sort(alive.int(), dim=1, descending=True, stable=True)
-    indices = torch.where(ordered.values.bool(), ordered.indices, -1)
-    return functional.pad(indices, (0, width - indices.shape[1]), value=-1)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from plantkit.networks import Network, PerceptronSpec, build_module
 from plantkit.networks.connectivity import Connectivity, connectivity
+from plantkit.networks.idle import trainable_units
 from plantkit.networks.masks import Mask
-from plantkit.networks.perceptron import trainable_units
 
 CHAIN = PerceptronSpec(widths=(1, 2, 2, 1))  # 2+2, 4+2, 2+1 = 13 parameters
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from plantkit.networks.training import (
     trace,
     train,
 )
+from plantkit.networks.training.groups import most_runs
 
 KINDS = ("classification", "regression")
 SPEC = PerceptronSpec(widths=(2, 7, 6, 3))
@@ -397,6 +399,15 @@ def test_a_gpu_gives_what_the_cpu_gives_up_to_rounding(kind):
     torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-2, atol=1e-4)
     for row, run in zip(on_gpu, runs, strict=True):
         assert not bool(row[~flatten(SPEC, run.mask)].any())
+
+
+@pytest.mark.parametrize(("gib", "most"), [(80, 3_210), (1, 653)])
+def test_a_batch_fits_into_the_memory_of_a_gpu(monkeypatch, gib, most):
+    spec = PerceptronSpec(widths=(2, 100, 100, 100, 4))
+    card = SimpleNamespace(total_memory=gib << 30)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: card)
+    assert most_runs(spec, 32, "cuda") == most
 
 
 # --- data order

@@ -9,20 +9,17 @@ recorded once as a CUDA graph and replayed, if the kind of network allows it.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from plantkit.networks import Network, flatten, unflatten
+from plantkit.networks import Network, flatten
 from plantkit.networks.tasks import Task
 from plantkit.networks.training.groups import most_runs
 from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
 
-#: Floats in a cache line; every block begins at one.
-_ALIGNMENT = 16
 #: Steps run before a CUDA graph is captured, as its documentation asks for.
 _WARM_UP_STEPS = 3
 
@@ -100,17 +97,6 @@ def _orders(
             yield order[:, begin * recipe.batch_size : end * recipe.batch_size]
 
 
-def _laid_out(block: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Returns a view of `block` in `shape`; of a kernel, the channels that it reads lie last.
-
-    So convolutions take it as it is.
-    """
-    if len(shape) != 5:
-        return block.view(shape)
-    runs, made, read, rows, columns = shape
-    return block.view(runs, made, rows, columns, read).permute(0, 1, 4, 2, 3)
-
-
 class _Engine:
     """The parameters, gradients and moments of a group of runs, and its step."""
 
@@ -125,27 +111,16 @@ class _Engine:
         samples: int,
     ) -> None:
         runs, device = len(start), data.inputs.device
-        self._spec = spec
         self._data = data
         self._recipe = recipe
-        sizes = [runs * size for size in spec.sizes.values()]
-        padded = [size + -size % _ALIGNMENT for size in sizes]
-        buffers = torch.zeros(5, sum(padded), device=device)
-        self._flat, self._gradients, self._mean, self._square, self._kept = buffers
+        self._layout = spec.layout(masks.to(device))
+        buffers = torch.zeros(4, self._layout.size, device=device)
+        self._flat, self._gradients, self._mean, self._square = buffers
+        self._kept = self._layout.kept()
         self._steps = torch.zeros((), device=device)
-
-        def named(buffer: Tensor) -> dict[str, Tensor]:
-            """Returns the parameters' blocks of a buffer, name to (runs, *shape)."""
-            return {
-                name: _laid_out(block[: runs * math.prod(shape)], (runs, *shape))
-                for (name, shape), block in zip(
-                    spec.shapes.items(), torch.split(buffer, padded), strict=True
-                )
-            }
-
-        self._named = named(self._flat)
-        self._backpropagate = spec.backpropagation(task, self._named, named(self._gradients))
-        self._has_pruned = True
+        #: Whether the caller has torch take denormal numbers for zero.
+        self._flushes = float(torch.tensor(1e-39) * 1) == 0
+        self._backpropagate = self._layout.backpropagation(task, self._flat, self._gradients)
         #: Batch length to the place of the batch's samples (runs, count), and the recorded step.
         self._graphs: dict[int, tuple[Tensor, torch.cuda.CUDAGraph]] = {}
         if device.type == "cuda" and spec.is_capturable:
@@ -154,14 +129,11 @@ class _Engine:
                     self._graphs[count] = self._recorded(runs, count)
             buffers.zero_()  # recording took steps
             self._steps.zero_()
-        for blocks, rows in ((self._named, start), (named(self._kept), masks)):
-            for name, value in unflatten(spec, rows.to(device)).items():
-                blocks[name].copy_(value)
-        self._has_pruned = not bool(masks.all())
+        self._layout.write(start.to(device), self._flat)
 
     def rows(self) -> Tensor:
         """Returns a copy of the parameters as (runs, total)."""
-        return flatten(self._spec, self._named)
+        return self._layout.read(self._flat)
 
     def step(self, index: Tensor) -> None:
         """Takes one step of all runs on the samples `index` (runs, count)."""
@@ -188,9 +160,11 @@ class _Engine:
 
     def _step(self, index: Tensor) -> None:
         self._backpropagate(self._data.inputs[index], self._data.targets[index])
-        if self._has_pruned:
+        if self._kept is not None:
             self._gradients.mul_(self._kept)
         self._steps += 1
+        # Means of units that no longer learn shrink until they are denormal, which is slow.
+        torch.set_flush_denormal(True)
         torch._fused_adam_(
             [self._flat],
             [self._gradients],
@@ -206,3 +180,4 @@ class _Engine:
             amsgrad=False,
             maximize=False,
         )
+        torch.set_flush_denormal(self._flushes)

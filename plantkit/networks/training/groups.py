@@ -55,6 +55,15 @@ BATCH_PARAMETERS = {Device.CPU: 260_000, Device.CUDA: 1 << 26}
 BATCH_ACTIVATIONS = {Device.CPU: 5_000_000, Device.CUDA: 1 << 28}
 
 
+#: The share of a GPU's memory, used by others or not, that a batch may take: which runs train
+#: together then depends on the GPU alone.
+_MEMORY_SHARE = 0.4
+#: Floats that each parameter needs while it trains, and each number that a layer makes: its
+#: derivative, too, and what a convolution puts beside them.
+_PARAMETER_FLOATS = 6
+_ACTIVATION_FLOATS = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """Runs of one network that are to be trained.
@@ -87,10 +96,17 @@ def most_runs(network: Network, batch_size: int, device: str) -> int:
     On the CPU a parameter counts the less, the more often a sample uses it: where arithmetic
     takes most of the time, it matters little whether parameters are in the caches.
     """
-    uses = network.work / network.total if device == Device.CPU else 1.0
-    by_parameters = BATCH_PARAMETERS[Device(device)] * max(1.0, uses) / network.total
+    held = network.held if device == Device.CPU else network.total
+    uses = network.work / held if device == Device.CPU else 1.0
+    by_parameters = BATCH_PARAMETERS[Device(device)] * max(1.0, uses) / held
     by_activations = BATCH_ACTIVATIONS[Device(device)] / (batch_size * network.activations)
-    return max(1, int(min(by_parameters, by_activations)))
+    bounds = [by_parameters, by_activations]
+    if device == Device.CUDA and torch.cuda.is_available():
+        memory = torch.cuda.get_device_properties(0).total_memory
+        floats = _PARAMETER_FLOATS * network.total
+        floats += _ACTIVATION_FLOATS * batch_size * network.activations
+        bounds.append(_MEMORY_SHARE * memory / (4 * floats))
+    return max(1, int(min(bounds)))
 
 
 def plan(workloads: Sequence[Workload], *, jobs: int = 1, device: str = Device.CPU) -> list[Group]:
