@@ -38,6 +38,7 @@ OVERLAPS = ROOT / "docs/results/overlap-masks.json"
 OVERLAPS_PRUNED = ROOT / "docs/results/overlap-pruners.json"
 FAMILIES = ROOT / "docs/results/families.json"
 IMAGE_SPEED = ROOT / "docs/results/image-speed.json"
+LOOP = ROOT / "docs/results/loop.json"
 SEEK = ROOT / "docs/results/seek.json"
 MARKED = re.compile(r"<!-- (\w+)((?: [^ <>]+)*) -->(.*?)<!-- / -->", re.DOTALL)
 SOURCES: dict[str, Callable[..., str]] = {}
@@ -722,6 +723,37 @@ def differences(page: Path) -> list[str]:
         for a, b in zip(old, new, strict=True)
         if a[3] != b[3]
     ]
+
+
+#: States of `benchmarks/loop.py`, and what is in the cache in each.
+STATES = {
+    "cold": "nothing, on `relu-5x100` alone",
+    "changed": "all but a changed submission",
+    "unchanged": "all",
+}
+
+
+@source
+def loop_seconds() -> str:
+    """Returns a table of how long evaluations take; see `benchmarks/loop.py`."""
+    rows = []
+    for state, runs in read(LOOP)["states"].items():
+        walls, cpus = ([run[name] for run in runs] for name in ("wall", "cpu"))
+        wall = f"{min(walls):.1f} to {max(walls):.1f}"
+        rows.append((STATES[state], wall, f"{median(cpus):.1f}"))
+    return table("what is in the cache | wall | CPU", rows)
+
+
+@source
+def loop_baselines() -> str:
+    """Returns which baselines were ranked with the submission."""
+    return str(read(LOOP)["baselines"])
+
+
+@source
+def loop_load() -> str:
+    """Returns the greatest load of the machine during these measurements."""
+    return f"{read(LOOP)['load']:.1f}"
 
 
 def run() -> None:
