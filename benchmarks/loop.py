@@ -126,6 +126,8 @@ def look(root: int) -> Iterator[tuple[int, str, float]]:
                 command = " ".join(process.cmdline())
                 if process.pid == root:
                     yield process.pid, "the main process", own
+                elif not command:
+                    continue  # it has ended
                 elif "isolation.trial" in command:
                     yield process.pid, "looking at the machine", own
                 elif "isolation.zygote" not in command:
