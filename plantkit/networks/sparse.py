@@ -109,7 +109,7 @@ class Entries(Layout):
             tables[0][:-1].view(runs, -1, count).copy_(inputs.transpose(1, 2))
             made = tables[0]
             for (layer, own, _), table in zip(parts, tables, strict=True):
-                if layer.begin:
+                if table is not tables[0]:
                     torch.clamp_min(made, 0, out=table[:-1])
                 made = _sums(table, layer.columns, layer.offsets, own)  # (runs * out, count)
             outputs = made.view(runs, -1, count).transpose(1, 2)
@@ -118,7 +118,7 @@ class Entries(Layout):
                 reversed(parts), reversed(tables), strict=True
             ):
                 torch.sparse.sampled_addmm(gradient, delta, table.T, beta=0.0, out=gradient)
-                if layer.begin:
+                if table is not tables[0]:
                     turned = torch.index_select(own, 0, layer.order)
                     delta = _sums(delta, layer.rows, layer.starts, turned)  # (runs * in, count)
                     threshold(delta, table[:-1], 0, grad_input=delta)
