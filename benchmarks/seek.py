@@ -42,6 +42,7 @@ ABLATIONS: dict[str, Mapping[Any, Mapping[str, float]]] = {
     "without noise in the chains": {gauss_newton: {"NOISE": 0.0}},
     "the same noise in all chains": {gauss_newton: {"COOLEST": 1.0}},
     "changes by their derivatives": {gauss_newton: {"EXACT_WORK": 0.0}},
+    "idle units with random inputs": {windows: {"COMPARED": 0}},
     "without idle units": {windows: {"IDLE": 0}},
     "never uphill": {seek: {"HOT": 1e-9, "COLD": 1e-9}},
     "cross entropy (classes only)": {scale_free: {"BOUND": 0.001}},

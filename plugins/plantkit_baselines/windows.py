@@ -19,7 +19,7 @@ Tensor = torch.Tensor
 
 #: The fewest idle units that a step offers in each layer, and the most inputs of one.
 IDLE, INPUTS = 4, 3
-#: Idle units with inputs that are compared in each layer.
+#: Idle units with inputs that are compared in each layer; with 0 inputs are random.
 COMPARED = 2000
 
 
@@ -90,7 +90,7 @@ def window_around(
     for layer, living in zip(layers, alive, strict=True):
         free = max(0, room - int(living.sum())) if len(sources) else 0
         idle = (~living).nonzero().squeeze(1)
-        if free and len(idle) and layer.name in pulls and layer.above in pulls:
+        if COMPARED and free and len(idle) and {layer.name, layer.above} <= pulls.keys():
             found = _promising(network, layer, idle, sources, free, pulls, generator)
         else:
             found = _random(layer, drawn(idle, free, generator), sources, generator)
