@@ -24,7 +24,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from plantkit_baselines import gauss_newton, seek
+from plantkit_baselines import gauss_newton, scale_free, seek, windows
 
 import plantkit as pk
 from plantkit.challenges.bundles import Challenge, challenge_of
@@ -40,9 +40,12 @@ ABLATIONS: dict[str, Mapping[Any, Mapping[str, float]]] = {
     "without gates: a random start": {seek: {"START": 1e-6}},
     "one swap at a time": {gauss_newton: {"LENGTH": 2}},
     "without noise in the chains": {gauss_newton: {"NOISE": 0.0}},
-    "without idle units": {gauss_newton: {"IDLE": 0}},
-    "never uphill": {seek: {"TOLERANCE": 0.0}},
-    "cross entropy (classes only)": {gauss_newton: {"BOUND": 0.001}},
+    "the same noise in all chains": {gauss_newton: {"COOLEST": 1.0}},
+    "changes by their derivatives": {gauss_newton: {"EXACT_WORK": 0.0}},
+    "idle units with random inputs": {windows: {"COMPARED": 0}},
+    "without idle units": {windows: {"IDLE": 0}},
+    "never uphill": {seek: {"HOT": 1e-9, "COLD": 1e-9}},
+    "cross entropy (classes only)": {scale_free: {"BOUND": 0.001}},
 }
 #: Pruners of about equal cost on 5x100, by their CPU seconds.
 COSTS = {

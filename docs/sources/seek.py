@@ -10,20 +10,23 @@ from sources import RESULTS, read, source, table
 SEEK = RESULTS / "seek.json"
 
 
-def fresh_runs() -> dict[tuple[float, str], list[dict[str, Any]]]:
-    """Returns the runs of `seek` on fresh instances, by effort and family."""
+def fresh_runs(what: str) -> dict[tuple[float, str], list[dict[str, Any]]]:
+    """Returns the runs of `seek` on fresh instances, by effort and family.
+
+    what: `fresh`, or `earlier` for those of an earlier version of `seek`.
+    """
     found: dict[tuple[float, str], list[dict[str, Any]]] = {}
     for one in read(SEEK):
-        if one["what"] == "fresh":
+        if one["what"] == what:
             found.setdefault((one["effort"], one["family"]), []).append(one)
     return dict(sorted(found.items()))
 
 
 @source
-def seek_fresh() -> str:
+def seek_fresh(what: str = "fresh") -> str:
     """Returns a table of what `seek` reaches on fresh instances; see `benchmarks/seek.py`."""
     rows = []
-    for (effort, family), runs in fresh_runs().items():
+    for (effort, family), runs in fresh_runs(what).items():
         accuracies = sorted(one["strong_accuracy"] for one in runs)
 
         def middle(name: str, runs: list[dict[str, Any]] = runs) -> float:

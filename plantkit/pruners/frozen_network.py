@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import copy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from plantkit.networks import build_module, flatten, unflatten
@@ -54,6 +54,32 @@ class FrozenNetwork:
     def outputs_of_runs(self, kept: Tensor, inputs: Tensor) -> Tensor:
         """Returns the outputs (runs, n, d_out) under many masks; `kept` is (runs, total)."""
         return self.spec.forward_runs(self.named(self.weights * kept), inputs)
+
+    def traced(
+        self, kept: Tensor, inputs: Tensor
+    ) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """Returns what `outputs` does, and what linear layers read (n, in) and compute (n, out).
+
+        The layers have the names of their weights. A layer computes sums, before any ReLU.
+        """
+        layers: dict[str, tuple[Tensor, Tensor]] = {}
+
+        def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+            def hook(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
+                layers[f"{name}.weight"] = given[0], made
+
+            return hook
+
+        hooks = [
+            module.register_forward_hook(note(name))
+            for name, module in self._module.named_modules()
+            if isinstance(module, nn.Linear)
+        ]
+        try:
+            return self.outputs(kept, inputs), layers
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def slopes(self, kept: Tensor, inputs: Tensor, pulls: Tensor) -> Tensor:
         """Returns the derivative (n, total) of each sample's outputs, times `pulls`, by `kept`.

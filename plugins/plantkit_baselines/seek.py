@@ -1,21 +1,21 @@
 """Swaps chosen by Gauss-Newton: many parameters change places at once, and every swap is tested.
 
 Searches start from masks that `gates` and SynFlow find, and improve them step by step; the better
-half goes on for twice as long. At a mask m, the
-outputs of the network are linear in small changes of the mask: J holds their derivatives by every
-kept parameter and by every parameter that could be added. If the changes δ drop some parameters
-(-1) and add others (+1), the loss is about
+half goes on for twice as long. A step computes the network under the mask m with one change each:
+every kept parameter dropped, and hundreds of others added. J holds what these changes do to the
+outputs. If several changes δ add up, the loss is about
 
     L(m + δ) = L(m) - 2 b·δ + δ·G δ,    b = Jᵀ r,    G = Jᵀ J,
 
 r the residuals (the classes' errors and J weighted by the loss's curvature), and J orthogonal to a
 change of the outputs' scale, which does not count. Chains of drops and adds go downhill in this
-model, some noise added, so that hundreds of sets of changes are proposed. The network
-is computed under the best of them, and a set that lowers the loss is accepted; at first one that
-raises it a little, too.
+model, with more noise in some than in others, so that hundreds of sets of changes are proposed.
+The network is computed under the best of each size. One of these masks is drawn, or the last one
+stays, by chances that fall with the loss as in annealing. In large networks J holds derivatives
+instead.
 
-A unit that nothing reads has no derivative. So in each step some idle units get a few random
-inputs; adding a parameter that reads such a unit adds these as well, and the model
+A unit that nothing reads changes nothing. So in each step some idle units get a few inputs: those
+that promise most. Adding a parameter that reads such a unit adds these as well, and the model
 counts them against the budget.
 
 References:
@@ -32,11 +32,13 @@ import torch
 
 from plantkit import Mask, Problem, hookimpl
 from plantkit_baselines.gates import GatesPruner
-from plantkit_baselines.gauss_newton import LENGTH, Search, seconds_of
+from plantkit_baselines.gauss_newton import Search, seconds_of
 from plantkit_baselines.synflow import SynflowPruner
 
-#: How much worse than the last mask the next may be, at first; it falls to nothing.
-TOLERANCE = 0.1
+#: Temperatures, of the loss's logarithm, that the search starts and ends with.
+HOT, COLD = 0.1, 0.001
+#: Swaps that a step may make while there is much to gain.
+SWAPS = 8
 #: Share of the effort that goes into the gates; and where swaps could not replace a quarter of the
 #: mask in what is left, as in large networks and at high densities.
 START, WIDE_START = 0.2, 0.8
@@ -65,7 +67,7 @@ class SeekPruner:
         network, total = problem.network, problem.network.total
         if problem.budget in (0, total):
             return Mask.from_vector(network, torch.full((total,), problem.budget > 0))
-        swaps = (1 - START) * self.effort / seconds_of(network.work) * LENGTH
+        swaps = (1 - START) * self.effort / seconds_of(network.work) * SWAPS
         share, most = (START, MOST_STARTS) if swaps > problem.budget / 4 else (WIDE_START, 2)
         count = 2 ** int(math.log2(max(2, min(most, self.effort / SECONDS_A_START))))
         starts = [
@@ -79,7 +81,7 @@ class SeekPruner:
                 spent = last = 0.0
                 while spent + last / 2 < seconds:
                     done = (number + spent / seconds) / rounds
-                    last = search.step(TOLERANCE * (1 - done))
+                    last = search.step(HOT * (COLD / HOT) ** done)
                     spent += last
             starts.sort(key=lambda search: search.best_loss)
             starts = starts[: max(1, len(starts) // 2)]

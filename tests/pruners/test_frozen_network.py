@@ -28,6 +28,31 @@ def test_outputs_are_those_of_the_masked_module(kind):
     torch.testing.assert_close(found, module(problem.train.inputs))
 
 
+def test_traced_layers_read_what_the_layers_below_compute_under_the_mask():
+    problem = tiny_problem(widths=WIDTHS)
+    network, inputs = FrozenNetwork(problem), problem.train.inputs
+    mask = random_mask(problem.network, 0.6).vector(problem.network).float()
+    parameters, value = network.named(network.weights * mask), inputs
+    for _ in range(2):  # what hooks leave behind would show the second time
+        outputs, layers = network.traced(mask, inputs)
+        assert list(layers) == [f"layers.{number}.weight" for number in range(3)]
+    for name, (given, made) in layers.items():
+        torch.testing.assert_close(given, value)
+        bias = parameters[name.replace("weight", "bias")]
+        torch.testing.assert_close(made, given @ parameters[name].T + bias)
+        value = torch.relu(made)
+    torch.testing.assert_close(outputs, network.outputs(mask, inputs))
+    assert outputs is layers["layers.2.weight"][1]
+
+
+def test_only_linear_layers_of_a_network_on_images_are_traced():
+    problem = make_problem("convolution")
+    network = FrozenNetwork(problem)
+    _, layers = network.traced(torch.ones(problem.network.total), problem.train.inputs)
+    shapes = problem.network.shapes
+    assert list(layers) == [name for name, shape in shapes.items() if len(shape) == 2]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_performance_is_the_strong_one_on_training_data(kind):
     problem = tiny_problem(kind, widths=WIDTHS)
