@@ -54,11 +54,19 @@ def seek_fresh(what: str = "fresh") -> str:
 
 
 @source
-def seek_runs() -> str:
+def seek_runs(what: str = "fresh") -> str:
     """Returns the strong recovered accuracy of each of these runs."""
     rows = []
-    for (effort, family), runs in fresh_runs().items():
+    for (effort, family), runs in fresh_runs(what).items():
         each = sorted((one["instance"], one["strong_accuracy"]) for one in runs)
         words = ", ".join(f"{number}: {value:.3f}" for number, value in each)
         rows.append((f"{effort:g}", family, words))
     return table("effort | family | instance: strong recovered accuracy", rows)
+
+
+@source
+def seek_paired() -> str:
+    """Returns a table of searches from one start, on an instance that changes were tried on."""
+    names = ("label", "steps", "loss", "strong_accuracy", "strong_digits")
+    rows = [[one[name] for name in names] for one in read(SEEK) if one["what"] == "paired"]
+    return table("search | steps | training loss | accuracy | digits", rows)
