@@ -135,10 +135,8 @@ def _adam(count: int) -> Callable[[], object]:
         "eps": 1e-8,
     }
     steps = torch.ones(())
-    return lambda: torch._fused_adam_(
-        [values], [gradients], [mean], [square], [], [steps],
-        amsgrad=False, maximize=False, **options,
-    )  # fmt: skip
+    buffers = [[values], [gradients], [mean], [square], [], [steps]]
+    return lambda: torch._fused_adam_(*buffers, amsgrad=False, maximize=False, **options)
 
 
 def densities(rounds: int) -> list[dict[str, Any]]:
