@@ -126,13 +126,17 @@ def _products(network: PerceptronSpec, runs: int) -> Callable[[], object]:
 
 def _adam(count: int) -> Callable[[], object]:
     """Returns an update of so many parameters."""
-    values, gradients, mean, square = torch.randn(4, count)
-    options = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0, "eps": 1e-8}
+    values, gradients, mean, square = torch.rand(4, count)
+    options: dict[str, Any] = {
+        "lr": 1e-3,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "weight_decay": 0.0,
+        "eps": 1e-8,
+    }
     steps = torch.ones(())
-    return lambda: torch._fused_adam_(
-        [values], [gradients], [mean], [square.abs_()], [], [steps],
-        amsgrad=False, maximize=False, **options,
-    )  # fmt: skip
+    buffers = [[values], [gradients], [mean], [square], [], [steps]]
+    return lambda: torch._fused_adam_(*buffers, amsgrad=False, maximize=False, **options)
 
 
 def densities(rounds: int) -> list[dict[str, Any]]:

@@ -6,7 +6,8 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -21,16 +22,16 @@ def cpu_seconds(function: Callable[[], object]) -> float:
 class Times:
     """CPU seconds of functions that were called in turn, round after round."""
 
-    def __init__(self, functions: Mapping[Hashable, Callable[[], object]], rounds: int) -> None:
-        self._found: dict[Hashable, list[float]] = {name: [] for name in functions}
+    def __init__(self, functions: Mapping[Any, Callable[[], object]], rounds: int) -> None:
+        self._found: dict[Any, list[float]] = {name: [] for name in functions}
         for _ in range(rounds):
             for name, function in functions.items():
                 self._found[name].append(cpu_seconds(function))
 
-    def least(self, name: Hashable) -> float:
+    def least(self, name: Any) -> float:
         return min(self._found[name])
 
-    def ratio(self, name: Hashable, other: Hashable) -> float:
+    def ratio(self, name: Any, other: Any) -> float:
         """Returns how many times as long one takes as another: the median over the rounds."""
         pairs = zip(self._found[name], self._found[other], strict=True)
         return statistics.median(one / two for one, two in pairs)
