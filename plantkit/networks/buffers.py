@@ -9,14 +9,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from plantkit.networks.network import Network
-    from plantkit.networks.tasks import Task
+from plantkit.networks.tasks import Task
 
 #: Computes the gradients of every run's mean loss in place, for inputs (runs, count, inputs) and
 #: targets (runs, count) or (runs, count, outputs).
@@ -55,27 +52,34 @@ class Layout(ABC):
 class Blocks(Layout):
     """Each parameter of all runs in one block (runs, *shape), pruned entries among them.
 
-    masks: (runs, total) bool, on the device that trains.
+    shapes: of one run's parameters, by name. masks: (runs, total) bool, on the device that trains.
+    backpropagation: the network's.
     """
 
-    def __init__(self, network: Network, masks: Tensor) -> None:
-        self._network, self._masks = network, masks
-        sizes = [len(masks) * size for size in network.sizes.values()]
+    def __init__(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        masks: Tensor,
+        backpropagation: Callable[
+            [Task, Mapping[str, Tensor], Mapping[str, Tensor]], Backpropagation
+        ],
+    ) -> None:
+        self._shapes, self._masks, self._backpropagation = shapes, masks, backpropagation
+        sizes = [len(masks) * math.prod(shape) for shape in shapes.values()]
         self._padded = [size + -size % ALIGNMENT for size in sizes]
         self.size = sum(self._padded)
 
     def write(self, rows: Tensor, buffer: Tensor) -> None:
         blocks = self._named(buffer)
         begin = 0
-        for (name, shape), size in zip(
-            self._network.shapes.items(), self._network.sizes.values(), strict=True
-        ):
+        for name, shape in self._shapes.items():
+            size = math.prod(shape)
             blocks[name].copy_(rows[:, begin : begin + size].view(-1, *shape))
             begin += size
 
     def read(self, buffer: Tensor) -> Tensor:
         blocks = self._named(buffer)
-        return torch.cat([blocks[name].flatten(1) for name in self._network.shapes], dim=1)
+        return torch.cat([blocks[name].flatten(1) for name in self._shapes], dim=1)
 
     def kept(self) -> Tensor | None:
         if bool(self._masks.all()):
@@ -85,7 +89,7 @@ class Blocks(Layout):
         return found
 
     def backpropagation(self, task: Task, values: Tensor, gradients: Tensor) -> Backpropagation:
-        return self._network.backpropagation(task, self._named(values), self._named(gradients))
+        return self._backpropagation(task, self._named(values), self._named(gradients))
 
     def _named(self, buffer: Tensor) -> Mapping[str, Tensor]:
         """Returns the parameters' blocks of a buffer, name to (runs, *shape)."""
@@ -93,7 +97,7 @@ class Blocks(Layout):
         return {
             name: _laid_out(block[: runs * math.prod(shape)], (runs, *shape))
             for (name, shape), block in zip(
-                self._network.shapes.items(), torch.split(buffer, self._padded), strict=True
+                self._shapes.items(), torch.split(buffer, self._padded), strict=True
             )
         }
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from plantkit.networks.network import bias_name, weight_name
-
-if TYPE_CHECKING:
-    from plantkit.networks.perceptron import PerceptronSpec
+from plantkit.networks.network import Network, bias_name, weight_name
 
 
-def reached_units(
-    spec: PerceptronSpec, masks: Mapping[str, Tensor], *, biases_feed: bool
-) -> list[Tensor]:
+def reached_units(spec: Network, masks: Mapping[str, Tensor], *, biases_feed: bool) -> list[Tensor]:
     """Returns the units (runs, units) of each layer that an input, or a kept bias, leads to.
 
     Args:
@@ -32,7 +26,7 @@ def reached_units(
     return reached
 
 
-def reaching_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Tensor]:
+def reaching_units(spec: Network, masks: Mapping[str, Tensor]) -> list[Tensor]:
     """Returns the units (runs, units) of each layer from which a kept path leads to an output."""
     runs = masks[weight_name(0)].shape[0]
     reaching = [torch.ones(runs, spec.outputs, dtype=torch.bool)]
@@ -42,7 +36,7 @@ def reaching_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Te
     return reaching[::-1]
 
 
-def trainable_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[Tensor]:
+def trainable_units(spec: Network, masks: Mapping[str, Tensor]) -> list[Tensor]:
     """Returns the hidden units that are not idle, one (runs, units) bool for each hidden layer.
 
     A hidden unit is idle when no kept path leads from it to an output, so that its
@@ -54,7 +48,7 @@ def trainable_units(spec: PerceptronSpec, masks: Mapping[str, Tensor]) -> list[T
     """
     reached = reached_units(spec, masks, biases_feed=True)
     reaching = reaching_units(spec, masks)
-    return [reached[layer] & reaching[layer] for layer in range(1, spec.depth - 1)]
+    return [reached[layer] & reaching[layer] for layer in spec.layers[1:]]
 
 
 def alive_first(alive: Tensor, width: int) -> Tensor:

@@ -176,7 +176,7 @@ class Network(ABC):
 
         They are on the device that trains. The default has every parameter, kept or not.
         """
-        return Blocks(self, masks)
+        return Blocks(self.shapes, masks, self.backpropagation)
 
     @property
     def least_runs(self) -> int:

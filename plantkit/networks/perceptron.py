@@ -242,7 +242,9 @@ class SparsePerceptron(PerceptronSpec):
     entries: int
 
     def layout(self, masks: Tensor) -> Layout:
-        return Entries(self, masks) if masks.device.type == "cpu" else Blocks(self, masks)
+        if masks.device.type == "cpu":
+            return Entries(self, self.widths, masks)
+        return Blocks(self.shapes, masks, self.backpropagation)
 
     @property
     def least_runs(self) -> int:

@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from plantkit.networks.buffers import ALIGNMENT, Backpropagation, Layout
-from plantkit.networks.network import bias_name, unflatten, weight_name
-
-if TYPE_CHECKING:
-    from plantkit.networks.perceptron import PerceptronSpec
-    from plantkit.networks.tasks import Task
+from plantkit.networks.network import Network, bias_name, unflatten, weight_name
+from plantkit.networks.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -46,17 +44,20 @@ class _Layer:
 
 
 class Entries(Layout):
-    """The entries that the masks (runs, total) keep, layer by layer, and nothing else."""
+    """The entries that the masks (runs, total) keep, layer by layer, and nothing else.
 
-    def __init__(self, network: PerceptronSpec, masks: Tensor) -> None:
-        self._network, self._runs = network, len(masks)
+    widths: of a perceptron's layers, inputs and outputs among them.
+    """
+
+    def __init__(self, network: Network, widths: Sequence[int], masks: Tensor) -> None:
+        self._network, self._widths, self._runs = network, widths, len(masks)
         runs = self._runs
         kept = unflatten(network, masks)
         numbers = unflatten(network, torch.arange(network.total))
         self._layers: list[_Layer] = []
         places = []
         begin = 0
-        for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(network.widths)):
+        for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
             weight, bias = weight_name(layer), bias_name(layer)
             whole = torch.cat([kept[weight], kept[bias].unsqueeze(2)], dim=2)
             run, row, column = whole.nonzero(as_tuple=True)
@@ -91,7 +92,7 @@ class Entries(Layout):
         return None  # nothing is pruned here
 
     def backpropagation(self, task: Task, values: Tensor, gradients: Tensor) -> Backpropagation:
-        widths, runs = self._network.widths, self._runs
+        widths, runs = self._widths, self._runs
         parts: list[tuple[_Layer, Tensor, Tensor]] = []
         for layer, (fan_in, fan_out) in zip(self._layers, itertools.pairwise(widths), strict=True):
             shape = (runs * fan_out, runs * fan_in + 1)
