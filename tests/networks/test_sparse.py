@@ -108,7 +108,10 @@ def test_a_dense_run_lies_as_the_network_does():
 def test_entries_are_read_as_they_were_written(wide):
     rows = torch.stack([flatten(SPEC, run_of(seed=seed).mask) for seed in range(3)])
     values = torch.randn(rows.shape) * rows
-    for layout in (Entries(SPEC, rows), Blocks(SPEC, rows)):
+    for layout in (
+        Entries(SPEC, SPEC.widths, rows),
+        Blocks(SPEC.shapes, rows, SPEC.backpropagation),
+    ):
         buffer = torch.zeros(layout.size)
         layout.write(values, buffer)
         assert torch.equal(layout.read(buffer), values)
