@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, Sampler, TensorDataset
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import Challenge
 from plantkit.networks import Network, PerceptronSpec, build_module
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.budget import budget_of
+from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import Task
 from plantkit.networks.training import Recipe, Samples, data_order
 from plantkit.networks.training.accuracy import Measurement, measure_all

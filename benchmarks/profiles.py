@@ -13,8 +13,9 @@ from timing import Times, product_rate, repeated
 from torch import Tensor
 
 from plantkit.networks import Network, PerceptronSpec, unflatten
+from plantkit.networks.budget import budget_of
 from plantkit.networks.graph import ImageNetwork
-from plantkit.networks.masks import Mask, budget_of
+from plantkit.networks.masks import Mask
 from plantkit.networks.named import named_network
 from plantkit.networks.tasks import Classification, make_task
 from plantkit.networks.training import (
