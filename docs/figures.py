@@ -745,6 +745,26 @@ def loop_seconds() -> str:
 
 
 @source
+def loop_processes() -> str:
+    """Returns a table of the processor seconds of each kind of process."""
+    states = read(LOOP)["states"]
+    kinds = dict.fromkeys(
+        kind for runs in states.values() for one in runs for kind in one["processes"]
+    )
+    rows = [
+        (
+            kind,
+            *(
+                f"{median(one['processes'].get(kind, 0.0) for one in runs):.2f}"
+                for runs in states.values()
+            ),
+        )
+        for kind in kinds
+    ]
+    return table(" | ".join(["processor seconds of", *states]), rows)
+
+
+@source
 def loop_baselines() -> str:
     """Returns which baselines were ranked with the submission."""
     return str(read(LOOP)["baselines"])
