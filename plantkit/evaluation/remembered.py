@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from plantkit.challenges import catalog
 from plantkit.challenges.files import read_digested
 from plantkit.challenges.manifests import read_manifest
-from plantkit.errors import ResultsError
+from plantkit.errors import PlantkitError, ResultsError
 from plantkit.evaluation.cache import Cache, evaluation_key, module_digest, versions
 from plantkit.evaluation.requests import DEFAULT_SUITE, Request
 from plantkit.hookspecs import PROJECT
@@ -63,7 +63,9 @@ class Memory:
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keeps an evaluation that would come out the same again."""
-        found = identity(self.request)
+        found = None
+        with suppress(PlantkitError):  # a bundle was changed since: its results are shown once
+            found = identity(self.request)
         is_steady = all(one.status in _ENDED and not one.note for one in evaluation.records)
         if found is None or not is_steady or evaluation.settings.isolation != Level.FULL:
             return
@@ -97,25 +99,34 @@ def identity(request: Request) -> Mapping[str, Any] | None:
     if found.shadowed or plugins.failures:
         return None
     suite = found.suite(request.suite or DEFAULT_SUITE)
-    names = [*map(str, request.challenges)] or suite.challenges
+    if request.challenges:
+        directories = [found.bundle(str(name)) for name in request.challenges]
+    else:
+        directories = found.bundles_of(suite)
     digests = {}
-    for name in names:
-        directory = found.bundle(name)
-        manifest, digests[name] = read_manifest(directory)
+    for directory in directories:
+        manifest, digests[str(directory)] = read_manifest(directory)
         if manifest["truth"]["storage"] == "sealed":
             return None
         for file, entry in manifest["files"].items():
             size = entry["bytes"]
             read_digested(directory / file, sha256=entry["sha256"], size=size, most_bytes=size)
+    value = {**code(), "suite": asdict(suite), "challenges": digests}
+    known: Mapping[str, Any] = json.loads(json.dumps(value, default=str))
+    return known
+
+
+def code() -> dict[str, Any]:
+    """Returns plantkit, its plugins and the libraries by digests and versions.
+
+    Files are read at the first call only. That comes before the runs, for somebody may edit a
+    plugin during them.
+    """
     points = importlib.metadata.entry_points(group=PROJECT)
     modules = {point.value.partition(":")[0].partition(".")[0] for point in points}
-    value = {
+    return {
         "versions": versions(),
         "processor": os.environ.get("ATEN_CPU_CAPABILITY", ""),
         "plugins": {name: module_digest(name) for name in sorted(modules)},
         "points": sorted((point.name, point.value) for point in points),
-        "suite": asdict(suite),
-        "challenges": digests,
     }
-    known: Mapping[str, Any] = json.loads(json.dumps(value))
-    return known
