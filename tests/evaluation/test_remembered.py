@@ -108,6 +108,16 @@ def test_what_has_changed_is_run(
     assert evaluated(mine)[0]
 
 
+def test_what_lies_next_to_a_submission_counts_like_it(
+    evaluated: Callable[..., tuple[bool, Any]], write: Callable[..., Path]
+) -> None:
+    mine = write(f"import own_part\n{SUBMISSION}")
+    part = mine.with_name("own_part.py")
+    for content in ("VALUE = 1\n", "VALUE = 2\n"):
+        part.write_text(content, encoding="utf-8", newline="\n")
+        assert [evaluated(mine)[0], evaluated(mine)[0]] == [True, False]
+
+
 def test_an_altered_bundle_is_refused_though_its_results_are_known(
     evaluated: Callable[..., tuple[bool, Any]], write: Callable[..., Path], copied_bundle: Path
 ) -> None:
