@@ -111,22 +111,25 @@ def identity(request: Request) -> Mapping[str, Any] | None:
         for file, entry in manifest["files"].items():
             size = entry["bytes"]
             read_digested(directory / file, sha256=entry["sha256"], size=size, most_bytes=size)
-    value = {**code(), "suite": asdict(suite), "challenges": digests}
-    known: Mapping[str, Any] = json.loads(json.dumps(value, default=str))
-    return known
-
-
-def code() -> dict[str, Any]:
-    """Returns plantkit, its plugins and the libraries by digests and versions.
-
-    Files are read at the first call only. That comes before the runs, for somebody may edit a
-    plugin during them.
-    """
     points = importlib.metadata.entry_points(group=PROJECT)
     modules = {point.value.partition(":")[0].partition(".")[0] for point in points}
-    return {
+    value = {
         "versions": versions(),
         "processor": os.environ.get("ATEN_CPU_CAPABILITY", ""),
         "plugins": {name: module_digest(name) for name in sorted(modules)},
         "points": sorted((point.name, point.value) for point in points),
+        "suite": {key: value for key, value in asdict(suite).items() if key != "where"},
+        "challenges": digests,
     }
+    known: Mapping[str, Any] = json.loads(json.dumps(value))
+    return known
+
+
+def note_code() -> None:
+    """Takes the digests of plantkit and its plugins, which `identity` takes from here on.
+
+    It is called before the runs, for somebody may edit a plugin during them.
+    """
+    versions()
+    for point in importlib.metadata.entry_points(group=PROJECT):
+        module_digest(point.value)

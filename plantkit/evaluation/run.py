@@ -19,7 +19,7 @@ from plantkit.evaluation.participants import (
     load_submissions,
     with_unique_labels,
 )
-from plantkit.evaluation.remembered import code, memory_of
+from plantkit.evaluation.remembered import memory_of, note_code
 from plantkit.evaluation.requests import Progress, PruneRequest, Request, RunRequest, Warn
 from plantkit.hookspecs import PROJECT
 from plantkit.isolation.leftovers import scratch_directory
@@ -107,7 +107,7 @@ def _run(
         from plantkit.evaluation.run_directory import RunDirectory
         from plantkit.reports import table
 
-        code()  # now: what is edited from here on does not run
+        note_code()
         registry = load_installed()
         reporter = find_reporter(request.output_format, registry.reporters())
         metrics = registry.metrics()
