@@ -96,6 +96,7 @@ def write_whole(path: Path, content: str | bytes, *, mode: int | None = None) ->
             return
         temporary = target.with_name(f".plantkit-{secrets.token_hex(8)}.tmp")
         try:
+            temporary.touch(0o666 if mode is None else 0o600, exist_ok=False)
             temporary.write_bytes(data)
             if mode is not None:
                 temporary.chmod(mode)

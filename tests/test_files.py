@@ -136,6 +136,19 @@ def test_a_mode_holds_whatever_the_umask_is(tmp_path):
     assert modes == [0o644, 0o600]
 
 
+@pytest.mark.posix
+def test_a_secret_can_be_read_by_nobody_else_while_it_is_written(tmp_path, monkeypatch):
+    write, seen = Path.write_bytes, []
+
+    def noting(path, data):
+        seen.append(stat.S_IMODE(path.stat().st_mode))
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", noting)
+    write_whole(tmp_path / "key.txt", "secret", mode=0o600)
+    assert seen == [0o600]
+
+
 def test_an_error_names_what_it_is_about(tmp_path):
     def fill() -> None:
         with about(tmp_path / "results"):

@@ -35,7 +35,7 @@ def speed_profile() -> str:
 def speed_densities() -> str:
     """Returns a table of how many times faster masked runs train, by width and density."""
     rows = read(SPEED)["densities"]
-    columns = list(dict.fromkeys(row["density"] for row in rows))
+    columns = sorted({row["density"] for row in rows}, reverse=True)
     found: dict[tuple[str, int, str], dict[float, str]] = {}
     for row in rows:
         for mask in ("random", "magnitude") if row["density"] == 1 else (row["mask"],):
@@ -45,7 +45,7 @@ def speed_densities() -> str:
     return table(
         head,
         [
-            (f"`{network}`", runs, mask, *(by_density[density] for density in columns))
+            (f"`{network}`", runs, mask, *(by_density.get(density, "") for density in columns))
             for (network, runs, mask), by_density in found.items()
         ],
     )

@@ -1,7 +1,8 @@
 """What the removal of each of a ticket's entries costs, on the training data.
 
 Costs tell which entries matter. They come from the ticket, so they are as secret as it is. They are
-computed whenever a mask is scored; a bundle does not hold them.
+computed when masks are scored, and cached only where the ticket lies open; a bundle does not hold
+them.
 """
 
 from __future__ import annotations

@@ -135,8 +135,8 @@ def command(
         result = run_evaluation(request, warn=tell, progress=progress.show)
     if result.is_remembered:
         progress.tell(
-            f"nothing has changed since {result.evaluation.started[:16].replace('T', ' ')}: these "
-            "are the results of then (--no-cache runs everything again)"
+            f"nothing has changed since {result.evaluation.started[:16].replace('T', ' ')} UTC: "
+            "these are the results of then (--no-cache runs everything again)"
         )
     text = evaluation_text(
         result.evaluation, result.reporter, details=details, styled=output is None

@@ -140,10 +140,10 @@ class Cache:
         """Returns the evaluation kept under `key`, as JSON, and what it depends on; or None."""
         content = self._read(key, ".json")
         if content is not None:
-            with contextlib.suppress(ValueError, RecursionError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                 value = json.loads(content)
-                if isinstance(value, dict) and value.keys() == {"identity", "evaluation"}:
-                    return value
+                if isinstance(value["identity"], dict) and isinstance(value["evaluation"], dict):
+                    return dict(value)
         return None
 
     def keep_evaluation(

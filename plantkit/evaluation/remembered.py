@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from plantkit.challenges import catalog
 from plantkit.challenges.files import read_digested
 from plantkit.challenges.manifests import read_manifest
-from plantkit.errors import ResultsError
+from plantkit.errors import PlantkitError, ResultsError
 from plantkit.evaluation.cache import Cache, evaluation_key, module_digest, versions
 from plantkit.evaluation.requests import DEFAULT_SUITE, Request
 from plantkit.hookspecs import PROJECT
@@ -63,7 +63,9 @@ class Memory:
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keeps an evaluation that would come out the same again."""
-        found = identity(self.request)
+        found = None
+        with suppress(PlantkitError):  # a bundle was changed since: its results are shown once
+            found = identity(self.request)
         is_steady = all(one.status in _ENDED and not one.note for one in evaluation.records)
         if found is None or not is_steady or evaluation.settings.isolation != Level.FULL:
             return
@@ -97,11 +99,13 @@ def identity(request: Request) -> Mapping[str, Any] | None:
     if found.shadowed or plugins.failures:
         return None
     suite = found.suite(request.suite or DEFAULT_SUITE)
-    names = [*map(str, request.challenges)] or suite.challenges
+    if request.challenges:
+        directories = [found.bundle(str(name)) for name in request.challenges]
+    else:
+        directories = found.bundles_of(suite)
     digests = {}
-    for name in names:
-        directory = found.bundle(name)
-        manifest, digests[name] = read_manifest(directory)
+    for directory in directories:
+        manifest, digests[str(directory)] = read_manifest(directory)
         if manifest["truth"]["storage"] == "sealed":
             return None
         for file, entry in manifest["files"].items():
@@ -119,3 +123,13 @@ def identity(request: Request) -> Mapping[str, Any] | None:
     }
     known: Mapping[str, Any] = json.loads(json.dumps(value))
     return known
+
+
+def note_code() -> None:
+    """Takes the digests of plantkit and its plugins, which `identity` takes from here on.
+
+    It is called before the runs, for somebody may edit a plugin during them.
+    """
+    versions()
+    for point in importlib.metadata.entry_points(group=PROJECT):
+        module_digest(point.value)

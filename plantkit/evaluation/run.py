@@ -19,7 +19,7 @@ from plantkit.evaluation.participants import (
     load_submissions,
     with_unique_labels,
 )
-from plantkit.evaluation.remembered import memory_of
+from plantkit.evaluation.remembered import memory_of, note_code
 from plantkit.evaluation.requests import Progress, PruneRequest, Request, RunRequest, Warn
 from plantkit.hookspecs import PROJECT
 from plantkit.isolation.leftovers import scratch_directory
@@ -32,7 +32,6 @@ from plantkit.machine import available_cores
 from plantkit.plugins import load_installed
 from plantkit.pruners.sources import PrunerSource, parse_pruner
 from plantkit.reports import find_reporter
-from plantkit.submissions.reading import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from plantkit.evaluation.resources import Resources
@@ -91,8 +90,6 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
 
 def _read(source: PrunerSource) -> PrunerSource:
     """Returns a source that was read; as it is where it cannot be, which is told later."""
-    if source.path == STANDARD_INPUT:
-        return source
     with suppress(PluginError):
         return source.read()
     return source
@@ -110,6 +107,7 @@ def _run(
         from plantkit.evaluation.run_directory import RunDirectory
         from plantkit.reports import table
 
+        note_code()
         registry = load_installed()
         reporter = find_reporter(request.output_format, registry.reporters())
         metrics = registry.metrics()

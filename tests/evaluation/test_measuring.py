@@ -71,10 +71,11 @@ def test_costs_are_computed_once_for_a_challenge_that_lies_open(
 
 
 def test_costs_of_a_ticket_that_no_file_tells_are_never_written(
-    scored: Callable[..., int], cache: Cache, circle: Challenge, tmp_path: Path
+    scored: Callable[..., int], cache: Cache, circle: Challenge, relu: Challenge, tmp_path: Path
 ) -> None:
     in_memory = replace(circle, path=tmp_path / "nowhere")
+    of_another = replace(circle, path=relu.path)  # as a file of its name may lie where one works
     sealed = {**circle.manifest, "truth": {**circle.manifest["truth"], "storage": "sealed"}}
-    for hidden in (in_memory, replace(circle, manifest=sealed)):
+    for hidden in (in_memory, of_another, replace(circle, manifest=sealed)):
         assert [scored(hidden), scored(hidden)] == [1, 1]
         assert not file_of_costs(cache, circle).exists()

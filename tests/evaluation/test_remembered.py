@@ -14,7 +14,7 @@ import pytest
 
 from plantkit.challenges.freezing import seal_bundle
 from plantkit.challenges.sealing import SecretKey
-from plantkit.evaluation import remembered, run
+from plantkit.evaluation import cache, harness, remembered, run
 from plantkit.evaluation.remembered import Memory, identity, memory_of
 from plantkit.evaluation.requests import Request
 from plantkit.isolation.levels import Level
@@ -108,6 +108,16 @@ def test_what_has_changed_is_run(
     assert evaluated(mine)[0]
 
 
+def test_what_lies_next_to_a_submission_counts_like_it(
+    evaluated: Callable[..., tuple[bool, Any]], write: Callable[..., Path]
+) -> None:
+    mine = write(f"import own_part\n{SUBMISSION}")
+    part = mine.with_name("own_part.py")
+    for content in ("VALUE = 1\n", "VALUE = 2\n"):
+        part.write_text(content, encoding="utf-8", newline="\n")
+        assert [evaluated(mine)[0], evaluated(mine)[0]] == [True, False]
+
+
 def test_an_altered_bundle_is_refused_though_its_results_are_known(
     evaluated: Callable[..., tuple[bool, Any]], write: Callable[..., Path], copied_bundle: Path
 ) -> None:
@@ -192,6 +202,73 @@ def test_keys_tell_requests_apart() -> None:
     assert key() == key(output_format="csv")
     changes = [{"jobs": 3}, {"seeds": 2}, {"baselines": "none"}, {"densities": [0.5]}, {}]
     assert len({key(**one) for one in changes}) == len(changes)
+
+
+def test_a_plugin_that_is_edited_during_the_run_is_not_what_ran(
+    evaluated: Callable[..., tuple[bool, Any]],
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluate, source = harness.evaluate, ["old"]
+    monkeypatch.setattr(cache, "_files_digest", lambda *_: source[-1])
+
+    def forget() -> None:
+        for known in (cache.versions, cache._surroundings, cache._package_digest):
+            known.cache_clear()
+
+    def edited(*given: Any, **named: Any) -> Any:
+        source.append("new")
+        return evaluate(*given, **named)
+
+    mine = write(SUBMISSION)
+    try:
+        forget()
+        with monkeypatch.context() as patch:
+            patch.setattr(harness, "evaluate", edited)
+            evaluated(mine)
+        forget()  # the next command is a new process
+        assert evaluated(mine)[0]
+        assert not evaluated(mine)[0]
+    finally:
+        monkeypatch.undo()
+        forget()
+
+
+def test_a_bundle_that_goes_away_during_the_run_costs_no_results(
+    evaluated: Callable[..., tuple[bool, Any]],
+    write: Callable[..., Path],
+    copied_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluate = harness.evaluate
+
+    def moved(*given: Any, **named: Any) -> Any:
+        found = evaluate(*given, **named)
+        copied_bundle.rename(copied_bundle.with_name("elsewhere"))
+        return found
+
+    monkeypatch.setattr(harness, "evaluate", moved)
+    _, done = evaluated(write(SUBMISSION))
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["records"]
+
+
+@pytest.mark.parametrize("content", ["[]", '{"identity": {}, "evaluation": []}', "{}", "not JSON"])
+def test_a_damaged_entry_is_not_found(own_cache: None, content: str) -> None:
+    memory = memory_of(Request(pruners=["snip"]), [parse_pruner("snip")])
+    assert memory is not None
+    memory.cache.keep_evaluation(memory.key, {}, {})
+    assert memory.cache.evaluation(memory.key) == {"identity": {}, "evaluation": {}}
+    [file] = memory.cache.directory.rglob("*.json")
+    file.write_text(content, encoding="utf-8", newline="\n")
+    assert memory.find() is None
+
+
+def test_the_challenges_of_a_suite_are_known_and_its_pins_count() -> None:
+    found = identity(Request(pruners=["snip"]))
+    assert found is not None
+    assert len(found["challenges"]) == len(found["suite"]["challenges"])
+    assert set(found["suite"]["pins"]) == set(found["suite"]["challenges"])
 
 
 def test_a_sealed_challenge_is_not_remembered(copied_bundle: Path) -> None:

@@ -129,10 +129,11 @@ def test_runs_of_few_entries_share_a_batch_and_memory_bounds_them():
 
 
 def test_a_wide_run_trains_to_the_same_bits_again():
-    spec = PerceptronSpec.uniform(depth=4, width=400, inputs=2, outputs=3)
+    spec = PerceptronSpec.uniform(depth=4, width=600, inputs=3, outputs=3)
     data, task = random_samples(spec, "classification", 64), task_of(spec, "classification")
     few = Samples(inputs=data.inputs[:40], targets=data.targets[:40])
-    runs = [run_of(spec, density=0.02, seed=seed) for seed in range(2)]
+    runs = [run_of(spec, density=0.2, seed=seed) for seed in range(2)]
+    assert all(isinstance(network, SparsePerceptron) for network in networks(spec, runs))
     recipe = Recipe(epochs=1)
     assert torch.equal(train(spec, task, few, runs, recipe), train(spec, task, few, runs, recipe))
 

@@ -467,6 +467,30 @@ def test_evaluation_in_batches_equals_the_module(count):
             torch.testing.assert_close(outputs[run], build_module(SPEC, weights)(inputs))
 
 
+def test_denormal_numbers_are_what_they_were_to_the_caller():
+    data, task = random_samples(SPEC, "regression", 8), task_of(SPEC, "regression")
+    run = Run(start=random_weights(SPEC), mask=random_mask(SPEC, 0.5), seed=0)
+    try:
+        for flushes in (True, False):
+            if not torch.set_flush_denormal(flushes):
+                pytest.skip("this processor has one way only")
+            train(SPEC, task, data, [run], RECIPE)
+            assert (float(torch.tensor(1e-39) * 1) == 0) is flushes
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_convolutions_on_a_gpu_are_of_whole_floats_and_repeat():
+    def state():
+        return torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic
+
+    before = state()
+    with single_threaded():
+        assert state() == (False, True)
+        assert torch.backends.cudnn.enabled
+    assert state() == before
+
+
 def test_threads_are_restored_also_after_an_error():
     threads = torch.get_num_threads()
 

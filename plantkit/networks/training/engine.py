@@ -165,19 +165,21 @@ class _Engine:
         self._steps += 1
         # Means of units that no longer learn shrink until they are denormal, which is slow.
         torch.set_flush_denormal(True)
-        torch._fused_adam_(
-            [self._flat],
-            [self._gradients],
-            [self._mean],
-            [self._square],
-            [],
-            [self._steps],
-            lr=self._recipe.learning_rate,
-            beta1=0.9,
-            beta2=0.999,
-            weight_decay=0.0,
-            eps=1e-8,
-            amsgrad=False,
-            maximize=False,
-        )
-        torch.set_flush_denormal(self._flushes)
+        try:
+            torch._fused_adam_(
+                [self._flat],
+                [self._gradients],
+                [self._mean],
+                [self._square],
+                [],
+                [self._steps],
+                lr=self._recipe.learning_rate,
+                beta1=0.9,
+                beta2=0.999,
+                weight_decay=0.0,
+                eps=1e-8,
+                amsgrad=False,
+                maximize=False,
+            )
+        finally:  # an interrupt must not leave it so
+            torch.set_flush_denormal(self._flushes)

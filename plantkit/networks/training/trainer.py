@@ -115,10 +115,16 @@ def evaluate(spec: Network, parameters: Tensor, inputs: Tensor) -> Tensor:
 
 @contextmanager
 def single_threaded() -> Iterator[None]:
-    """Runs the block with one torch thread, so that sums do not depend on the machine's cores."""
+    """Runs the block with one torch thread, so that sums do not depend on the machine's cores.
+
+    On a GPU, convolutions are of whole floats there, and the same each time.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.backends.cudnn.flags(
+            enabled=torch.backends.cudnn.enabled, deterministic=True, allow_tf32=False
+        ):
+            yield
     finally:
         torch.set_num_threads(threads)
