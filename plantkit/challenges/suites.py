@@ -114,9 +114,8 @@ def write_pins(directory: Path, name: str, whole: str) -> list[Path]:
 
 def _places(directory: Path) -> list[Path]:
     """Returns where a directory is: as it is given, and where it is if that is a link."""
-    given = Path(os.path.abspath(directory))
-    found = directory.resolve()
-    return list(dict.fromkeys((found, given.parent.resolve() / given.name)))
+    given = directory.absolute()
+    return list(dict.fromkeys((directory.resolve(), given.parent.resolve() / given.name)))
 
 
 def _write_pin(path: Path, name: str, whole: str) -> bool:

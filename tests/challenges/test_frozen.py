@@ -251,6 +251,17 @@ def test_an_old_bundle_loads_and_says_what_is_unprotected(old: Path, circle) -> 
     assert bundles.load(old).digest == circle.digest
 
 
+def test_an_old_bundle_has_one_digest_however_it_is_laid_out(old: Path, circle) -> None:
+    """That of its results, which hold the manifest and are compared with it when they are read."""
+    path = old / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_bytes())), encoding="utf-8", newline="\n")
+    with pytest.warns(UnfrozenWarning):
+        found = bundles.load(old)
+    assert found.digest == challenge_digest(found.manifest) == circle.digest
+    freeze_anew(old)
+    assert bundles.load(old).digest == circle.digest
+
+
 def test_the_command_line_says_it_in_one_line(old: Path) -> None:
     import subprocess
     import sys
