@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +169,7 @@ def command(
 
 def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingMethod[Any]) -> None:
     """Says what audits found of networks that were planted likewise, or offers one."""
+    from plantkit.errors import BundleError
     from plantkit.plugins import find_challenges
     from plantkit.research.audits import best_audit
     from plantkit.research.records import describe_audit
@@ -176,7 +177,12 @@ def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingM
     if not method.hidden:
         warn("this planting can be read off the weights; do not use it for a contest")
         return
-    audit = best_audit(manifest, find_challenges().bundles.values())
+    bundles: Iterable[Path] = ()
+    try:
+        bundles = find_challenges().bundles.values()
+    except BundleError as error:  # what was planted is there nevertheless
+        warn(f"audits of other bundles are not looked for: {error}")
+    audit = best_audit(manifest, bundles)
     if audit is None:
         key = " --key FILE" if manifest["truth"]["storage"] == "sealed" else ""
         warn(

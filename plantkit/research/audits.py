@@ -17,7 +17,7 @@ from typing import Any
 
 from plantkit.challenges.files import check_schema, parse_json, read_bounded
 from plantkit.challenges.frozen import AUDIT, RECORDS
-from plantkit.challenges.manifests import read_manifest
+from plantkit.challenges.manifests import read_stated
 from plantkit.errors import BundleError, UnfrozenWarning
 from plantkit.evaluation.cache import default_directory
 from plantkit.files import write_whole
@@ -71,9 +71,9 @@ def _in_bundles(planting: Mapping[str, Any], bundles: Iterable[Path]) -> Iterato
             warnings.simplefilter("ignore", UnfrozenWarning)  # of bundles that nobody asked about
             if not (path / AUDIT).is_file():
                 continue
-            manifest, _ = read_manifest(path)
-            if planting_of(manifest) == planting:
-                summary = read_audit(path, manifest)
+            stated = read_stated(path)
+            if planting_of(stated.manifest) == planting:
+                summary = read_audit(path, stated)
                 if summary is not None:
                     yield summary
 

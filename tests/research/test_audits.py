@@ -152,3 +152,15 @@ def test_a_faithful_planting_needs_no_audit(plantkit_cli, own_cache):
         " ".join(outcome.err.split())
     )
     assert "audit" not in outcome.err
+
+
+def test_a_broken_bundle_elsewhere_does_not_stop_a_planting(plantkit_cli, own_cache):
+    """What comes after the planting looks for audits, also in bundles that have one name."""
+    broken = Path("challenges") / "circle-8x50" / "challenge.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{", encoding="utf-8", newline="\n")
+    outcome = plantkit_cli("plant", "teacher", "--depth", "3", "--width", "12")
+    assert outcome.code == 0, outcome
+    told = " ".join(outcome.err.split())
+    assert "warning: audits of other bundles are not looked for: " in told
+    assert "nobody audited networks planted like this one" in told
