@@ -69,7 +69,7 @@ def test_an_audit_of_another_planting_says_nothing(manifest, tmp_path, other):
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "{}", '{"verdict": "hidden"}', "contradiction", "of another planting"],
+    ["{", "{}", '{"verdict": "hidden"}', "contradiction", "of another planting", "escapes"],
 )
 def test_what_cannot_be_read_is_not_quoted(manifest, tmp_path, content):
     path = keep_audit(summary_of(manifest), tmp_path)
@@ -78,6 +78,8 @@ def test_what_cannot_be_read_is_not_quoted(manifest, tmp_path, content):
         content = json.dumps(summary_of(manifest, **changed))
     elif content == "of another planting":
         content = json.dumps(summary_of(manifest, planting=planting_of(manifest) | {"family": "x"}))
+    elif content == "escapes":  # the terminal gets what is quoted
+        content = json.dumps(summary_of(manifest, plantkit_version="1\x1b[2K\rhidden"))
     path.write_text(content, encoding="utf-8", newline="\n")
     assert best_audit(manifest, directory=tmp_path) is None
 
