@@ -23,6 +23,9 @@ from plantkit.evaluation.cache import default_directory
 from plantkit.files import write_whole
 from plantkit.research.records import check_verdict, planting_of, read_audit
 
+#: Training networks of an audit that says something; attackers trained on fewer find less.
+ENOUGH = 100
+
 
 def keep_audit(summary: Mapping[str, Any], directory: Path | None = None) -> Path:
     """Keeps a summary in place of one of the same planting with as many training networks.

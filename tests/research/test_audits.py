@@ -126,7 +126,7 @@ def test_planting_offers_an_audit_and_quotes_it_from_then_on(plantkit_cli, own_c
     found = f"by plantkit {summary['plantkit_version']}: {summary['verdict']}: AUC within strata"
     assert f"audit of such networks {found}" in outcome.out
     assert "nobody audited" not in outcome.err
-    assert ("do not use it for a contest" in outcome.err) == (summary["verdict"] != "hidden")
+    assert "not use it for a contest" in " ".join(outcome.err.split())
     # What ended up next to evaluations stays when those are removed.
     from plantkit.evaluation.cache import Cache
 
@@ -166,3 +166,26 @@ def test_a_broken_bundle_elsewhere_does_not_stop_a_planting(plantkit_cli, own_ca
     told = " ".join(outcome.err.split())
     assert "warning: audits of other bundles are not looked for: " in told
     assert "nobody audited networks planted like this one" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"verdict": "leaks"}, "do not use it for a contest"),
+        ({"training_networks": 20}, "(fewer than 100 training networks); plantkit audit"),
+        ({"auc_limit": 0.9}, "(its limits are lenient); plantkit audit"),
+        ({"lift_limit": 9}, "(its limits are lenient); plantkit audit"),
+        ({}, None),
+    ],
+)
+def test_what_planting_says_of_an_audit(manifest, own_cache, capsys, changes, told):
+    from plantkit.cli.plant import _tell_of_audits
+    from plantkit.planting import find_method
+
+    planted = manifest | {"planting": {"method": "selected", "hidden": True}}
+    keep_audit(summary_of(planted, **{"auc_limit": 0.55} | changes))
+    _tell_of_audits(Path("mine"), planted, find_method("selected"))
+    printed = capsys.readouterr()
+    assert "audit of such networks by plantkit 0.2.0" in printed.out
+    assert (told or "") in " ".join(printed.err.split())
+    assert bool(printed.err) == (told is not None)
