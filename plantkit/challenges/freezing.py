@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from plantkit.challenges.manifests import (
     read_stated,
     sealed_manifest,
 )
-from plantkit.challenges.suites import write_pin
+from plantkit.challenges.suites import write_pins
 from plantkit.errors import BundleError, UsageError
 from plantkit.files import about, write_whole
 from plantkit.networks.training import Samples
@@ -118,14 +118,14 @@ def _frozen_content(bundle: Bundle) -> bytes:
 class Frozen:
     """What came of freezing a bundle anew.
 
-    before, after: what its manifest stated. pinned: the `suites.toml` that now pins it, if any.
+    before, after: what its manifest stated. pinned: each `suites.toml` that now pins it.
     signed: who signed it, if anybody did. unsigned: whether a signature was removed that does not
     fit any more.
     """
 
     before: Stated
     after: Stated
-    pinned: Path | None
+    pinned: Sequence[Path]
     signed: signing.Signer | None = None
     unsigned: bool = False
 
@@ -137,8 +137,7 @@ class Frozen:
             f"frozen: the whole bundle has the digest {after}{was}",
             f"results name the challenge by {self.after.digest}",
         ]
-        if self.pinned is not None:
-            lines.append(f"pinned in {self.pinned}")
+        lines += [f"pinned in {path}" for path in self.pinned]
         if self.signed is not None:
             lines.append(f"signed with the key {self.signed.id}")
         if self.unsigned:
@@ -186,7 +185,7 @@ def _replace_manifest(bundle: Bundle, before: Stated, key: signing.SigningKey | 
     write_whole(directory / MANIFEST, _frozen_content(bundle))
     whole = read_anyway(directory).whole
     assert whole is not None
-    pinned = write_pin(directory, bundle.manifest["id"], whole)
+    pinned = write_pins(directory, bundle.manifest["id"], whole)
     after = read_stated(directory)
     path = directory / signing.SIGNATURE
     if key is not None:

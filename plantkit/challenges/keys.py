@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "plantkit-signing-key-1": "signs bundles",
     "plantkit-signer-1": "checks signatures",
 }
+_SIGNING = frozenset({"plantkit-signing-key-1", "plantkit-signer-1"})
 
 
 class HasText(Protocol):
@@ -63,15 +64,16 @@ def parse_key(text: str, *, where: str, kinds: Collection[str]) -> tuple[str, by
         data = bytes.fromhex(digits)
     except ValueError:
         data = b""
+    makes = "plantkit keygen" + (" --signing" if _SIGNING.issuperset(kinds) else "")
     if kind not in KINDS or len(data) != KEY_BYTES:
         raise UsageError(
             f"{where} holds no key; expected one line that begins with "
-            f"{' or '.join(f'{name}:' for name in kinds)}: plantkit keygen makes one"
+            f"{' or '.join(f'{name}:' for name in kinds)}: {makes} makes one"
         )
     if kind not in kinds:
         raise UsageError(
             f"{where} holds a key that {KINDS[kind]}; expected one that "
-            f"{' or '.join(KINDS[name] for name in kinds)}: plantkit keygen makes one"
+            f"{' or '.join(KINDS[name] for name in kinds)}: {makes} makes one"
         )
     return kind, data
 

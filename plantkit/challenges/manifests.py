@@ -72,7 +72,7 @@ def read_stated(directory: Path) -> Stated:
     path, content = directory / MANIFEST, manifest_content(directory)
     value = _parse(path, content)
     manifest, stated = split_manifest(path, value, content)
-    digest, plain = _identity(path, manifest, content if stated is None else None)
+    digest, plain = _identity(path, manifest)
     records = read_records(directory, stated)
     whole = value.get("frozen")
     if stated is not None and plain is not manifest:  # sealed: frozen is of this form only
@@ -100,7 +100,7 @@ def read_anyway(directory: Path) -> Stated:
     path = directory / MANIFEST
     value = _parse(path, manifest_content(directory))
     manifest = {name: entry for name, entry in value.items() if name not in FIELDS}
-    digest, plain = _identity(path, manifest, None)
+    digest, plain = _identity(path, manifest)
     whole = value.get("frozen")
     if whole == frozen_digest(value) and plain is not manifest:  # that of the sealed form
         whole = whole_digest(plain, value["records"])
@@ -149,14 +149,11 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
     return checked
 
 
-def _identity(
-    path: Path, manifest: Mapping[str, Any], content: bytes | None
-) -> tuple[str, Mapping[str, Any]]:
+def _identity(path: Path, manifest: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Returns the challenge's digest, and its manifest with the truth in the clear.
 
     Args:
         manifest: without the fields that freeze it.
-        content: its bytes, where the digest is of these: of a manifest that is not frozen.
 
     Raises:
         BundleError: it contradicts itself.
@@ -171,13 +168,8 @@ def _identity(
         )
     if ("plain" in manifest["truth"]) != (storage == "sealed"):
         raise BundleError(path, "truth.plain is there if and only if truth.storage is 'sealed'")
-    if storage == "plain":
-        if content is None:
-            return challenge_digest(manifest), manifest
-        return hashlib.sha256(content).hexdigest(), manifest
-    if content is not None and content != render_manifest(manifest):
-        raise BundleError(path, "is not laid out as plantkit writes it: get it again")
-    return challenge_digest(manifest), plain_manifest(manifest)
+    plain = manifest if storage == "plain" else plain_manifest(manifest)
+    return challenge_digest(plain), plain
 
 
 def challenge_digest(manifest: Mapping[str, Any]) -> str:

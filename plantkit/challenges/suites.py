@@ -61,6 +61,8 @@ def read_suites(path: Path) -> dict[str, Suite]:
 def check_pin(directory: Path, name: str, whole: str | None) -> None:
     """Checks the bundle in `directory` against the `suites.toml` next to it, if there is one.
 
+    Of a directory that is a link, the file next to what it leads to counts, too.
+
     Args:
         name: its id.
         whole: digest of the whole bundle; None if it is not frozen.
@@ -69,42 +71,61 @@ def check_pin(directory: Path, name: str, whole: str | None) -> None:
         BundleError: another bundle is pinned under its id or its directory's name, or the file
             is not TOML or breaks its schema.
     """
-    place = directory.resolve()
-    path = place.parent / SUITES_FILE
-    if os.path.lexists(path):
-        pins = _read(path).get(_PINS, {})
-        for known in {name, place.name} & pins.keys():
-            check_is_pinned(directory, pins[known], whole, path)
+    for place in _places(directory):
+        path = place.parent / SUITES_FILE
+        if os.path.lexists(path):
+            pins = _read(path).get(_PINS, {})
+            # No id has capitals, and file systems may not tell them from small letters.
+            for known in {name, place.name.lower()} & pins.keys():
+                hint = f"plantkit freeze {directory}"
+                if known != name:
+                    hint = f"its id is {name!r}; give it the id {known!r}, or move its directory"
+                check_is_pinned(directory, pins[known], whole, path, hint)
 
 
-def check_is_pinned(directory: Path, pin: str, whole: str | None, suites: Path) -> None:
-    """Raises `BundleError` unless `whole`, of the bundle in `directory`, is what is pinned."""
+def check_is_pinned(
+    directory: Path, pin: str, whole: str | None, suites: Path, hint: str = ""
+) -> None:
+    """Raises `BundleError` unless `whole`, of the bundle in `directory`, is what is pinned.
+
+    Args:
+        hint: what to do if the bundle was changed on purpose; freezing it, if empty.
+    """
     if whole != pin:
         raise BundleError(
             directory / "challenge.json",
             f"is not of the bundle that {suites} pins: the whole bundle's digest is "
             f"{whole or 'unknown, since it is not frozen'}; expected {pin}: get it again. If you "
-            f"meant to change it: plantkit freeze {directory}",
+            f"meant to change it: {hint or f'plantkit freeze {directory}'}",
         )
 
 
-def write_pin(directory: Path, name: str, whole: str) -> Path | None:
+def write_pins(directory: Path, name: str, whole: str) -> list[Path]:
     """Pins the bundle in `directory` in the `suites.toml` next to it, if that names it.
 
     The rest of the file stays as it is, comments included.
 
     Returns:
-        The file, or None if there is none that names the bundle.
+        The files that pin it now; two if the directory is a link.
     """
-    path = directory.resolve().parent / SUITES_FILE
-    if not os.path.lexists(path):
-        return None
+    paths = [place.parent / SUITES_FILE for place in _places(directory)]
+    return [path for path in paths if os.path.lexists(path) and _write_pin(path, name, whole)]
+
+
+def _places(directory: Path) -> list[Path]:
+    """Returns where a directory is: as it is given, and where it is if that is a link."""
+    given = directory.absolute()
+    return list(dict.fromkeys((directory.resolve(), given.parent.resolve() / given.name)))
+
+
+def _write_pin(path: Path, name: str, whole: str) -> bool:
+    """Writes a pin into a suites file, if that names the bundle; returns whether it does."""
     value = _read(path)
     pins = value.pop(_PINS, None)
     if name not in (pins or {}) and not any(
         name in suite["challenges"] for suite in value.values()
     ):
-        return None
+        return False
     text = read_bounded(path, _MOST_SUITES_BYTES).decode("utf-8-sig")
     ends = "\r\n" if "\r\n" in text else "\n"
     line = f'{name} = "{whole}"'
@@ -118,7 +139,7 @@ def write_pin(directory: Path, name: str, whole: str) -> Path | None:
     if tomllib.loads(changed).get(_PINS, {}).get(name) != whole:
         raise BundleError(path, f"cannot be changed by plantkit: write {line} below [{_PINS}]")
     write_whole(path, changed)
-    return path
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:

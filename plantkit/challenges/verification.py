@@ -14,7 +14,6 @@ from plantkit.challenges.bundles import (
     Challenge,
     bundle_of,
     challenge_of,
-    load,
     load_public,
     most_bytes,
     public_of,
@@ -41,7 +40,13 @@ TOLERANCE = 2e-3
 COST_TOLERANCE = 1.25
 
 
-def verify_bundle(path: Path, *, key: SecretKey | None = None, signer: Signer | None = None) -> str:
+def verify_bundle(
+    path: Path,
+    *,
+    stated: Stated | None = None,
+    key: SecretKey | None = None,
+    signer: Signer | None = None,
+) -> str:
     """Returns one line on what was verified in the bundle at `path`.
 
     Checks the schema, the digest of every file, names, shapes and types; who signed it, if
@@ -49,6 +54,7 @@ def verify_bundle(path: Path, *, key: SecretKey | None = None, signer: Signer | 
     reference figures.
 
     Args:
+        stated: by its manifest, where that has been read.
         signer: who must have signed it.
 
     Raises:
@@ -56,8 +62,9 @@ def verify_bundle(path: Path, *, key: SecretKey | None = None, signer: Signer | 
         SealedTruthError: the truth is sealed for another key than `key`.
         MissingExtraError: `signer` was given, and the package `cryptography` is not installed.
     """
-    stated = read_stated(path)
-    public = public_of(bundle_of(stated, path))
+    stated = read_stated(path) if stated is None else stated
+    bundle = bundle_of(stated, path)
+    public = public_of(bundle)
     words = [f"{len(public.manifest['files'])} files as stated", *_signed(path, stated, signer)]
     known = {MANIFEST, SIGNATURE, *public.manifest["files"], *RECORDS}
     others = [one.name for one in path.iterdir() if one.name not in known]
@@ -69,7 +76,7 @@ def verify_bundle(path: Path, *, key: SecretKey | None = None, signer: Signer | 
         words.append(f"not of the bundle, and not covered: {', '.join(map(repr, others))}")
     if public.is_sealed and key is None:
         return ", ".join(words) + "; its truth is sealed and was not checked: that takes the key"
-    return ", ".join([*words, _verify_truth(load(path, key=key))])
+    return ", ".join([*words, _verify_truth(challenge_of(bundle, key=key))])
 
 
 def _signed(path: Path, stated: Stated, signer: Signer | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,16 +169,24 @@ def command(
 
 def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingMethod[Any]) -> None:
     """Says what audits found of networks that were planted likewise, or offers one."""
+    from plantkit.errors import BundleError
     from plantkit.plugins import find_challenges
-    from plantkit.research.audits import best_audit
+    from plantkit.research.audit.assessment import DEFAULT_LIMITS
+    from plantkit.research.audit.inspection import AUC_LIMITS
+    from plantkit.research.audits import ENOUGH, best_audit
     from plantkit.research.records import describe_audit
 
     if not method.hidden:
         warn("this planting can be read off the weights; do not use it for a contest")
         return
-    audit = best_audit(manifest, find_challenges().bundles.values())
+    bundles: Iterable[Path] = ()
+    try:
+        bundles = find_challenges().bundles.values()
+    except BundleError as error:  # what was planted is there nevertheless
+        warn(f"audits of other bundles are not looked for: {error}")
+    audit = best_audit(manifest, bundles)
+    key = " --key FILE" if manifest["truth"]["storage"] == "sealed" else ""
     if audit is None:
-        key = " --key FILE" if manifest["truth"]["storage"] == "sealed" else ""
         warn(
             "nobody audited networks planted like this one, so that nobody knows whether the "
             f"ticket can be read off the weights; plantkit audit {target}{key} finds out. Do not "
@@ -189,6 +197,15 @@ def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingM
     click.echo(f"audit of such networks by plantkit {version}: {describe_audit(audit)}")
     if audit["verdict"] != "hidden":
         warn("do not use it for a contest")
+        return
+    usual = AUC_LIMITS.get(manifest["planting"]["method"], DEFAULT_LIMITS.auc), DEFAULT_LIMITS.lift
+    lenient = audit["auc_limit"] > usual[0] or audit["lift_limit"] > usual[1]
+    if lenient or audit["training_networks"] < ENOUGH:
+        why = "its limits are lenient" if lenient else f"fewer than {ENOUGH} training networks"
+        warn(
+            f"that audit does not show that the ticket is hidden ({why}); plantkit audit "
+            f"{target}{key} finds out. Do not use it for a contest before"
+        )
     elif not manifest["planting"]["hidden"]:
         click.echo(
             "its manifest says hidden: false nevertheless; where the audit convinces you, change "

@@ -92,8 +92,8 @@ def _rows(path: Path, stated: Stated) -> list[tuple[str, str | None]]:
     )
 
     manifest = stated.manifest
-    audit = read_audit(path, manifest)
-    known = read_alternatives(path, stated.digest)
+    audit = read_audit(path, stated)
+    known = read_alternatives(path, stated)
     planting, data = manifest["planting"], manifest["data"]
     ticket, reference = manifest["ticket"], manifest["reference"]
     training, costs = manifest["protocol"]["training"], ticket.get("costs")

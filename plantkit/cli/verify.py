@@ -73,9 +73,11 @@ def command(
             if reveal is not None:
                 words = verify_reveal(path, reveal)
             else:
-                words = verify_bundle(path, key=key, signer=signer)
-                records = check_records(path, read_stated(path))
-                words += f"; {' and '.join(records)} fit the bundle" if records else ""
+                stated = read_stated(path)
+                words = verify_bundle(path, stated=stated, key=key, signer=signer)
+                if records := check_records(path, stated):
+                    fit = "fits" if len(records) == 1 else "fit"
+                    words += f"; {' and '.join(records)} {fit} the bundle"
             state = f"{click.style('ok', fg='green')}, {words}"
         except (BundleError, SealedTruthError) as error:
             codes.add(error.exit_code)

@@ -17,11 +17,14 @@ from typing import Any
 
 from plantkit.challenges.files import check_schema, parse_json, read_bounded
 from plantkit.challenges.frozen import AUDIT, RECORDS
-from plantkit.challenges.manifests import read_manifest
+from plantkit.challenges.manifests import read_stated
 from plantkit.errors import BundleError, UnfrozenWarning
 from plantkit.evaluation.cache import default_directory
 from plantkit.files import write_whole
 from plantkit.research.records import check_verdict, planting_of, read_audit
+
+#: Training networks of an audit that says something; attackers trained on fewer find less.
+ENOUGH = 100
 
 
 def keep_audit(summary: Mapping[str, Any], directory: Path | None = None) -> Path:
@@ -71,9 +74,9 @@ def _in_bundles(planting: Mapping[str, Any], bundles: Iterable[Path]) -> Iterato
             warnings.simplefilter("ignore", UnfrozenWarning)  # of bundles that nobody asked about
             if not (path / AUDIT).is_file():
                 continue
-            manifest, _ = read_manifest(path)
-            if planting_of(manifest) == planting:
-                summary = read_audit(path, manifest)
+            stated = read_stated(path)
+            if planting_of(stated.manifest) == planting:
+                summary = read_audit(path, stated)
                 if summary is not None:
                     yield summary
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from plantkit.challenges.files import check_schema, parse_json
-from plantkit.challenges.frozen import ALTERNATIVES, AUDIT, read_record
+from plantkit.challenges.frozen import ALTERNATIVES, AUDIT
 from plantkit.challenges.manifests import Stated
 from plantkit.errors import BundleError, UsageError
 from plantkit.research.audit.figures import Estimate
@@ -30,7 +30,7 @@ def check_records(directory: Path, stated: Stated) -> list[str]:
     Raises:
         BundleError: one breaks its schema, contradicts itself, or is of another bundle.
     """
-    audit = read_audit(directory, stated.manifest)
+    audit = read_audit(directory, stated)
     if audit is not None:
         from plantkit.networks import network_from_json  # imports torch
 
@@ -39,7 +39,7 @@ def check_records(directory: Path, stated: Stated) -> list[str]:
             raise BundleError(
                 directory / AUDIT, f"has figures of {unknown[0]!r}, which the network does not have"
             )
-    found = read_alternatives(directory, stated.digest)
+    found = read_alternatives(directory, stated)
     if found is not None:
         _check_alternatives(directory / ALTERNATIVES, found, stated.manifest)
     return sorted(stated.records)
@@ -85,18 +85,21 @@ def summarise(report: Mapping[str, Any], date: datetime.date) -> dict[str, Any]:
     }
 
 
-def read_audit(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+def read_audit(directory: Path, stated: Stated) -> dict[str, Any] | None:
     """Returns the audit summary of the bundle in `directory`, None without one.
+
+    Args:
+        stated: by the bundle, which holds its records as they were checked.
 
     Raises:
         BundleError: it breaks its schema, contradicts itself, or is of another planting than the
             manifest's.
     """
-    summary = _read(directory, AUDIT, "audit-summary")
+    summary = _parse(directory / AUDIT, stated.records.get(AUDIT), "audit-summary")
     if summary is None:
         return None
     path = directory / AUDIT
-    for name, value in planting_of(manifest).items():
+    for name, value in planting_of(stated.manifest).items():
         if summary["planting"][name] != value:
             raise BundleError(
                 path,
@@ -126,24 +129,24 @@ def check_verdict(path: Path, summary: Mapping[str, Any]) -> None:
             raise BundleError(path, f"an AUC of {one['value']:g} ({name}) cannot be")
 
 
-def read_alternatives(directory: Path, digest: str) -> dict[str, Any] | None:
+def read_alternatives(directory: Path, stated: Stated) -> dict[str, Any] | None:
     """Returns the record of other tickets of the bundle in `directory`, None without one.
 
     It holds for one digest, since every figure in it is of that bundle's own ticket. Nothing in
     it says where the ticket is.
 
     Args:
-        directory: the bundle's.
-        digest: the bundle's.
+        stated: see `read_audit`.
 
     Raises:
         BundleError: it breaks its schema, or is of another bundle.
     """
-    record = _read(directory, ALTERNATIVES, "alternatives")
-    if record is not None and record["bundle_sha256"] != digest:
+    path = directory / ALTERNATIVES
+    record = _parse(path, stated.records.get(ALTERNATIVES), "alternatives")
+    if record is not None and record["bundle_sha256"] != stated.digest:
         raise BundleError(
-            directory / ALTERNATIVES,
-            f"is of the bundle {record['bundle_sha256']}; this one's digest is {digest}: "
+            path,
+            f"is of the bundle {record['bundle_sha256']}; this one's digest is {stated.digest}: "
             "remove it, or search again with plantkit alternatives --write",
         )
     return record
@@ -191,17 +194,16 @@ def _check_alternatives(path: Path, record: Mapping[str, Any], manifest: Mapping
             )
 
 
-def _read(directory: Path, name: str, schema: str) -> dict[str, Any] | None:
+def _parse(path: Path, content: bytes | None, schema: str) -> dict[str, Any] | None:
     """Returns what a record says, or None if there is none.
 
     Raises:
-        BundleError: it is too large, not JSON, or breaks its `schema`.
+        BundleError: it is not JSON, or breaks its `schema`.
     """
-    content = read_record(directory, name)
     if content is None:
         return None
-    value: dict[str, Any] = parse_json(directory / name, content)
-    check_schema(directory / name, value, schema)
+    value: dict[str, Any] = parse_json(path, content)
+    check_schema(path, value, schema)
     return value
 
 

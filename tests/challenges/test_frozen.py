@@ -251,6 +251,17 @@ def test_an_old_bundle_loads_and_says_what_is_unprotected(old: Path, circle) -> 
     assert bundles.load(old).digest == circle.digest
 
 
+def test_an_old_bundle_has_one_digest_however_it_is_laid_out(old: Path, circle) -> None:
+    """That of its results, which hold the manifest and are compared with it when they are read."""
+    path = old / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_bytes())), encoding="utf-8", newline="\n")
+    with pytest.warns(UnfrozenWarning):
+        found = bundles.load(old)
+    assert found.digest == challenge_digest(found.manifest) == circle.digest
+    freeze_anew(old)
+    assert bundles.load(old).digest == circle.digest
+
+
 def test_the_command_line_says_it_in_one_line(old: Path) -> None:
     import subprocess
     import sys
@@ -285,7 +296,7 @@ def pinned(tiny_challenges: Path, tmp_path: Path) -> Path:
     """A directory with a suite that pins both of its bundles."""
     root = Path(shutil.copytree(tiny_challenges, tmp_path / "pinned"))
     for name in ("relu-3x8", "circle-3x60"):
-        assert freeze_anew(root / name).pinned == (root / "suites.toml").resolve()
+        assert freeze_anew(root / name).pinned == [(root / "suites.toml").resolve()]
     return root
 
 
@@ -309,7 +320,7 @@ def test_a_bundle_that_no_suite_names_is_not_pinned(tiny_challenges: Path, tmp_p
     path = root / "suites.toml"
     text = path.read_text(encoding="utf-8").replace('"relu-3x8", ', "")
     path.write_text(text, encoding="utf-8", newline="\n")
-    assert freeze_anew(root / "relu-3x8").pinned is None
+    assert freeze_anew(root / "relu-3x8").pinned == []
     assert path.read_text(encoding="utf-8") == text
 
 
@@ -341,6 +352,34 @@ def test_whoever_makes_the_digest_fit_is_stopped_by_the_pin(pinned: Path, plantk
     edit(bundle, lambda value: (value.pop("records"), value.pop("frozen")))
     with pytest.warns(UnfrozenWarning):
         assert "since it is not frozen" in str(refusal(bundle))
+
+
+@pytest.mark.posix
+def test_a_link_in_place_of_a_pinned_bundle_is_stopped_by_the_pin(pinned: Path, tmp_path: Path):
+    bundle = pinned / "circle-3x60"
+    real = Path(shutil.move(bundle, tmp_path / "elsewhere"))
+    bundle.symlink_to(real, target_is_directory=True)
+    bundles.load(bundle)
+    value = json.loads((real / MANIFEST).read_bytes())
+    value["reference"]["ticket"]["strong"] = 0.99
+    (real / MANIFEST).write_bytes(freeze(value))
+    assert f"{(pinned / 'suites.toml').resolve()} pins" in str(refusal(bundle))
+    value["id"] = "circle-3x61"
+    (real / MANIFEST).write_bytes(freeze(value))
+    assert "is not of the bundle that" in str(refusal(bundle))
+    value["id"] = "circle-3x60"
+    (real / MANIFEST).write_bytes(freeze(value))
+    assert freeze_anew(bundle).pinned == [(pinned / "suites.toml").resolve()]
+    bundles.load(bundle)
+
+
+def test_capitals_in_a_directorys_name_hide_no_bundle_from_its_pin(pinned: Path) -> None:
+    bundle = Path(shutil.move(pinned / "circle-3x60", pinned / "Circle-3x60"))
+    value = json.loads((bundle / MANIFEST).read_bytes()) | {"id": "circle-3x61"}
+    (bundle / MANIFEST).write_bytes(freeze(value))
+    assert str(refusal(bundle)).endswith(
+        "its id is 'circle-3x61'; give it the id 'circle-3x60', or move its directory"
+    )
 
 
 def test_a_suite_takes_no_other_bundle_from_an_earlier_place(pinned: Path, tmp_path: Path):

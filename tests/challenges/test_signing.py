@@ -144,8 +144,9 @@ def test_keys_are_files_of_one_line(tmp_path: Path, key: SigningKey) -> None:
         read_signing_key(public)
     sealing = write_keys(SecretKey.generate(), tmp_path / "contest.key")
     for read in (read_signer, read_signing_key):
-        with pytest.raises(UsageError, match=r"contest\.key\.pub holds a key that seals truths"):
+        with pytest.raises(UsageError, match=r"contest\.key\.pub holds a key that seals") as caught:
             read(sealing)
+        assert str(caught.value).endswith(": plantkit keygen --signing makes one")
         with pytest.raises(UsageError, match="cannot be read"):
             read(tmp_path / "none")
     (tmp_path / "bad").write_text("plantkit-signer-1:00ff", encoding="ascii", newline="\n")

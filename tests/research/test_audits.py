@@ -69,7 +69,7 @@ def test_an_audit_of_another_planting_says_nothing(manifest, tmp_path, other):
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "{}", '{"verdict": "hidden"}', "contradiction", "of another planting"],
+    ["{", "{}", '{"verdict": "hidden"}', "contradiction", "of another planting", "escapes"],
 )
 def test_what_cannot_be_read_is_not_quoted(manifest, tmp_path, content):
     path = keep_audit(summary_of(manifest), tmp_path)
@@ -78,6 +78,8 @@ def test_what_cannot_be_read_is_not_quoted(manifest, tmp_path, content):
         content = json.dumps(summary_of(manifest, **changed))
     elif content == "of another planting":
         content = json.dumps(summary_of(manifest, planting=planting_of(manifest) | {"family": "x"}))
+    elif content == "escapes":  # the terminal gets what is quoted
+        content = json.dumps(summary_of(manifest, plantkit_version="1\x1b[2K\rhidden"))
     path.write_text(content, encoding="utf-8", newline="\n")
     assert best_audit(manifest, directory=tmp_path) is None
 
@@ -124,7 +126,7 @@ def test_planting_offers_an_audit_and_quotes_it_from_then_on(plantkit_cli, own_c
     found = f"by plantkit {summary['plantkit_version']}: {summary['verdict']}: AUC within strata"
     assert f"audit of such networks {found}" in outcome.out
     assert "nobody audited" not in outcome.err
-    assert ("do not use it for a contest" in outcome.err) == (summary["verdict"] != "hidden")
+    assert "not use it for a contest" in " ".join(outcome.err.split())
     # What ended up next to evaluations stays when those are removed.
     from plantkit.evaluation.cache import Cache
 
@@ -152,3 +154,38 @@ def test_a_faithful_planting_needs_no_audit(plantkit_cli, own_cache):
         " ".join(outcome.err.split())
     )
     assert "audit" not in outcome.err
+
+
+def test_a_broken_bundle_elsewhere_does_not_stop_a_planting(plantkit_cli, own_cache):
+    """What comes after the planting looks for audits, also in bundles that have one name."""
+    broken = Path("challenges") / "circle-8x50" / "challenge.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{", encoding="utf-8", newline="\n")
+    outcome = plantkit_cli("plant", "teacher", "--depth", "3", "--width", "12")
+    assert outcome.code == 0, outcome
+    told = " ".join(outcome.err.split())
+    assert "warning: audits of other bundles are not looked for: " in told
+    assert "nobody audited networks planted like this one" in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"verdict": "leaks"}, "do not use it for a contest"),
+        ({"training_networks": 20}, "(fewer than 100 training networks); plantkit audit"),
+        ({"auc_limit": 0.9}, "(its limits are lenient); plantkit audit"),
+        ({"lift_limit": 9}, "(its limits are lenient); plantkit audit"),
+        ({}, None),
+    ],
+)
+def test_what_planting_says_of_an_audit(manifest, own_cache, capsys, changes, told):
+    from plantkit.cli.plant import _tell_of_audits
+    from plantkit.planting import find_method
+
+    planted = manifest | {"planting": {"method": "selected", "hidden": True}}
+    keep_audit(summary_of(planted, **{"auc_limit": 0.55} | changes))
+    _tell_of_audits(Path("mine"), planted, find_method("selected"))
+    printed = capsys.readouterr()
+    assert "audit of such networks by plantkit 0.2.0" in printed.out
+    assert (told or "") in " ".join(printed.err.split())
+    assert bool(printed.err) == (told is not None)

@@ -71,11 +71,11 @@ def test_a_record_stands_next_to_a_bundle_and_leaves_its_digest_alone(
     record, copied_bundle, plantkit_cli
 ):
     _, digest = read_manifest(copied_bundle)
-    assert read_alternatives(copied_bundle, digest) is None
+    assert read_alternatives(copied_bundle, read_stated(copied_bundle)) is None
     shown = " ".join(plantkit_cli("show", copied_bundle).out.split())
     assert "none was searched for" in shown
     write(copied_bundle, record)
-    assert read_alternatives(copied_bundle, digest) == record
+    assert read_alternatives(copied_bundle, read_stated(copied_bundle)) == record
     assert load(copied_bundle).digest == digest
     outcome = plantkit_cli("show", copied_bundle)
     assert outcome.code == 0, outcome
@@ -103,7 +103,7 @@ def test_a_record_of_another_bundle_is_refused(record, copied_bundle, plantkit_c
     other = record | {"bundle_sha256": "0" * 64}
     write(copied_bundle, other)
     with pytest.raises(BundleError, match=f"is of the bundle {'0' * 64}; this one's digest is"):
-        read_alternatives(copied_bundle, read_manifest(copied_bundle)[1])
+        read_alternatives(copied_bundle, read_stated(copied_bundle))
     outcome = plantkit_cli("show", copied_bundle)
     assert outcome.code == 4
     assert "plantkit alternatives --write" in outcome.err
@@ -116,7 +116,7 @@ def test_a_record_of_another_bundle_is_refused(record, copied_bundle, plantkit_c
 def test_a_broken_record_is_named(change, record, copied_bundle):
     write(copied_bundle, record | change)
     with pytest.raises(BundleError, match="breaks its schema"):
-        read_alternatives(copied_bundle, record["bundle_sha256"])
+        read_alternatives(copied_bundle, read_stated(copied_bundle))
 
 
 def test_a_pruner_given_twice_is_refused(circle):

@@ -55,11 +55,11 @@ def write(bundle, summary):
 
 def test_a_summary_stands_next_to_a_bundle_and_leaves_its_digest_alone(bundle):
     manifest, digest = read_manifest(bundle)
-    assert read_audit(bundle, manifest) is None
+    assert read_audit(bundle, read_stated(bundle)) is None
     summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
     assert violations(summary, "audit-summary") == []
     write(bundle, summary)
-    assert read_audit(bundle, manifest) == summary
+    assert read_audit(bundle, read_stated(bundle)) == summary
     assert load(bundle).digest == digest
     line = describe_audit(summary)
     assert line.startswith("hidden: AUC within strata 0.520 [0.500, 0.540] (limit 0.58)")
@@ -72,7 +72,7 @@ def test_an_audit_of_another_planting_is_refused(bundle, name, value):
     summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
     write(bundle, summary | {"planting": summary["planting"] | {name: value}})
     with pytest.raises(BundleError, match=f"is an audit of {name} {value}"):
-        read_audit(bundle, manifest)
+        read_audit(bundle, read_stated(bundle))
 
 
 def test_hidden_beyond_its_own_limit_is_refused(bundle):
@@ -82,7 +82,7 @@ def test_hidden_beyond_its_own_limit_is_refused(bundle):
     with pytest.raises(
         BundleError, match=r"its AUC of 0\.99, at most 1, exceeds its limit of 0\.58"
     ):
-        read_audit(bundle, manifest)
+        read_audit(bundle, read_stated(bundle))
 
 
 @pytest.mark.parametrize(
@@ -108,11 +108,21 @@ def test_figures_that_cannot_be_of_the_bundle_are_refused(bundle, change, messag
         check_records(bundle, read_stated(bundle))
 
 
+def test_what_was_read_is_what_is_told_though_the_file_is_exchanged(bundle):
+    manifest, _ = read_manifest(bundle)
+    summary = summarise(report_of(manifest), datetime.date(2026, 1, 2))
+    write(bundle, summary)
+    stated = read_stated(bundle)
+    other = json.dumps(summary | {"date": "2026-01-03"})
+    (bundle / AUDIT).write_text(other, encoding="utf-8", newline="\n")
+    assert read_audit(bundle, stated) == summary
+
+
 def test_a_broken_summary_is_named(bundle):
     manifest, _ = read_manifest(bundle)
     write(bundle, summarise(report_of(manifest), datetime.date(2026, 1, 2)) | {"verdict": "good"})
     with pytest.raises(BundleError, match="breaks its schema"):
-        read_audit(bundle, manifest)
+        read_audit(bundle, read_stated(bundle))
 
 
 def test_an_audit_without_figures_has_no_summary(bundle):

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from plantkit.challenges import bundles
 from plantkit.challenges.bundles import PublicChallenge
+from plantkit.challenges.manifests import read_stated
 from plantkit.challenges.sealing import KEY_VARIABLE, SecretKey
 from plantkit.errors import UsageError
 from plantkit.exports.codabench import receipts
@@ -138,7 +139,7 @@ def _write_data(root: Path, plan: Plan, challenges: Sequence[PublicChallenge]) -
         write_problem(public / challenge.id, challenge.problem(density=1.0, seed=0))
         directory = reference / challenge.id
         directory.mkdir()
-        records = bundles.read_bundle(challenge.path).records
+        records = read_stated(challenge.path).records
         for name in (bundles.MANIFEST, *challenge.manifest["files"], *records):
             shutil.copyfile(challenge.path / name, directory / name)
 
