@@ -21,6 +21,7 @@ import torch
 from plantkit.challenges import catalog
 from plantkit.challenges.facts import ChallengeFacts
 from plantkit.challenges.manifests import read_manifest
+from plantkit.networks import network_from_json
 from plantkit.networks.budget import budget_of
 from plantkit.networks.masks import Mask
 from plantkit.pruners.sources import PrunerSource
@@ -39,19 +40,20 @@ def made_up(suite_name: str) -> Evaluation:
     found = catalog.find()
     suite = found.suite(suite_name)
     protocol = Protocol.of(suite)
-    challenges = [ChallengeFacts.of(*read_manifest(found.bundle(one))) for one in suite.challenges]
+    manifests = [read_manifest(found.bundle(one)) for one in suite.challenges]
+    challenges = [ChallengeFacts.of(*one) for one in manifests]
     names = sorted(entry_points(group="plantkit").names)
     dice, generator = random.Random(0), torch.Generator().manual_seed(0)
     records, masks = [], {}
-    for challenge in challenges:
-        total = challenge.network.total
+    for challenge, (manifest, _) in zip(challenges, manifests, strict=True):
+        network = network_from_json(manifest["network"])
         for place, name in enumerate(names):
             for density, is_planted in resolve_densities(challenge, protocol):
                 for seed in range(protocol.seeds):
-                    keep = torch.zeros(total, dtype=torch.bool)
-                    kept = budget_of(density, total)
-                    keep[torch.randperm(total, generator=generator)[:kept]] = True
-                    mask = Mask.from_vector(challenge.network, keep)
+                    keep = torch.zeros(network.total, dtype=torch.bool)
+                    kept = budget_of(density, network.total)
+                    keep[torch.randperm(network.total, generator=generator)[:kept]] = True
+                    mask = Mask.from_vector(network, keep)
                     digest = mask.digest()
                     masks[digest] = mask
                     quality = (place + dice.random()) / len(names) * density**0.2
