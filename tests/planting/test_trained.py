@@ -18,7 +18,7 @@ from plantkit.networks.training import evaluate
 from plantkit.planting import EntryCount, LabelSource, Planted, default_method, find_method
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
 from plantkit.planting.images.anchoring import Anchored, Anchoring
-from plantkit.planting.images.balance import MOST_CHANGE, evenly, with_sums_of
+from plantkit.planting.images.balance import MOST_CHANGE, half_positive, with_sums_of
 from plantkit.planting.images.narrowing import LEAST_CHANNELS, Embedding, narrowed
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
 from plantkit.planting.methods import trained
@@ -138,21 +138,17 @@ def test_as_many_entries_are_positive_as_negative(kind: str) -> None:
     assert abs((values > 0).mean() - 0.5) < 0.06
 
 
-def test_the_most_sensitive_of_each_sign_and_place_are_kept() -> None:
+def test_the_most_sensitive_of_each_sign_are_kept() -> None:
     values = np.array([[3.0, -1.0, 2.0, -2.0], [1.0, 5.0, -4.0, 0.0]])
     sensitivities = np.array([[9.0, 1.0, 8.0, 2.0], [7.0, 6.0, 3.0, 5.0]])
     useful = np.ones_like(values, dtype=bool)
     useful[0, 0] = False
-    kept = evenly(useful, values, sensitivities, 4)
+    kept = half_positive(useful, values, sensitivities, 4)
     np.testing.assert_array_equal(kept, [[0, 0, 1, 1], [1, 0, 1, 0]])
     # one negative entry is useful: so one positive is kept
     useful &= (values > 0) | (values == -1.0)
-    kept = evenly(useful, values, sensitivities, 4)
+    kept = half_positive(useful, values, sensitivities, 4)
     np.testing.assert_array_equal(kept, [[0, 1, 1, 0], [0, 0, 0, 0]])
-    # two kernels of two places: the second place has no negative entry, so it has none at all
-    values = np.array([[[[1.0, 2.0]], [[-1.0, 3.0]]]])
-    kept = evenly(np.ones_like(values, dtype=bool), values, np.ones_like(values), 4)
-    np.testing.assert_array_equal(kept, [[[[1, 0]], [[1, 0]]]])
 
 
 def test_what_a_ticket_adds_to_a_line_is_taken_from_the_rest_of_it() -> None:

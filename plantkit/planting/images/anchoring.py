@@ -30,7 +30,7 @@ from plantkit.networks import bias_name, weight_name
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.planting.gates import Rejected
-from plantkit.planting.images.balance import evenly
+from plantkit.planting.images.balance import half_positive
 from plantkit.planting.images.data import varied
 from plantkit.planting.images.levels import levelling_gains
 from plantkit.planting.targets import Floats, Ticket
@@ -58,8 +58,8 @@ class Anchoring:
 
     pull: λ. epochs: in all. shift: pixels an image is moved by at most. mirrored: whether half of
     the images are mirrored. budget: entries that are left after half of the epochs, those that the
-    outputs are the most sensitive to, as many of each sign and in each place of kernels.
-    least_effect: what each of them must do; see `Anchored.effects`.
+    outputs are the most sensitive to, half of them positive. least_effect: what each of them must
+    do; see `Anchored.effects`.
     """
 
     pull: float
@@ -246,7 +246,7 @@ class Anchored:
         bar = float(np.sort(found)[-budget]) if found.size > budget else 0.0
         self._drop(
             {
-                name: evenly(
+                name: half_positive(
                     useful[name],
                     self._values[name].numpy(),
                     sensitivities[name],

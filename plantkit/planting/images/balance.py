@@ -1,10 +1,9 @@
-"""What keeps the sums of weights, and the places of kernels, from telling a ticket.
+"""What keeps the sums of weights from telling a ticket.
 
 A channel of a ReLU network is rarely alive if its weights are mostly negative, so of entries that
 do something more are positive. Whoever sums up the weights that lead into or out of a channel
 would see that. So a ticket has as many positive entries as negative ones in each layer, and the
-entries around it are moved a little, so that every line's sum is the one that was drawn. On small
-images the middle of a kernel does more than its corners, so entries are spread over its places.
+entries around it are moved a little, so that every line's sum is the one that was drawn.
 """
 
 from __future__ import annotations
@@ -21,32 +20,20 @@ MOST_CHANGE = 0.1
 _ROUNDS = 20
 
 
-def evenly(
+def half_positive(
     useful: NDArray[np.bool_], values: Floats, sensitivities: Floats, wanted: int
 ) -> NDArray[np.bool_]:
-    """Returns about `wanted` of a layer's useful entries: the most sensitive ones of each kind.
+    """Returns the `wanted` most sensitive of a layer's useful entries, half of them positive.
 
-    A kind is a sign, and of kernels a place in them. All places have the same share; what a place
-    lacks is left to those that have more. In each place both signs have as many.
-
-    Args:
-        useful: (out, in, ...) bool.
-        values, sensitivities: of its shape.
+    There are fewer where one sign has too few useful ones.
     """
-    taps = int(np.prod(useful.shape[2:]))
-    here, value = useful.reshape(-1, taps), values.reshape(-1, taps)
-    sensitivity = sensitivities.reshape(-1, taps)
-    signs = [here & (value > 0), here & (value < 0)]
-    pairs = np.minimum(*(sign.sum(axis=0) for sign in signs))
-    kept = np.zeros_like(here)
-    left = wanted // 2
-    for rank, tap in enumerate(np.argsort(pairs, kind="stable")):
-        each = min(left // (taps - rank), int(pairs[tap]))
-        left -= each
-        for sign in signs:
-            order = np.argsort(np.where(sign[:, tap], -sensitivity[:, tap], np.inf), kind="stable")
-            kept[order[:each], tap] = True
-    return kept.reshape(useful.shape)
+    kept = np.zeros_like(useful)
+    signs = [useful & (values > 0), useful & (values < 0)]
+    each = min(wanted // 2, *(int(sign.sum()) for sign in signs))
+    for sign in signs:
+        order = np.argsort(np.where(sign, -sensitivities, np.inf), axis=None, kind="stable")
+        kept.flat[order[:each]] = True
+    return kept
 
 
 def with_sums_of(drawn: Floats, written: Floats, ticket: NDArray[np.bool_]) -> Floats:
