@@ -35,7 +35,6 @@ class DigitsFamily(ImageFamily):
     )
     networks: ClassVar[tuple[str, ...]] = ("lenet", "vgg", "resnet")
     audited: ClassVar[tuple[str, ...]] = ("lenet",)
-    audited: ClassVar[tuple[str, ...]] = ("lenet", "vgg", "resnet")
     needs_files: ClassVar[bool] = False
     shift: ClassVar[int] = 1
     round_recipe: ClassVar[Recipe] = Recipe(epochs=4, batch_size=64, learning_rate=0.005)
