@@ -106,6 +106,7 @@ def image_challenge(network: Network | None = None, *, share: float = 0.1) -> Ch
         manifest={
             "family": "toy",
             "network": network.to_json(),
+            "task": task.to_json(),
             "data": {"noise": 0.0, "train": 90, "test": 90},
             "planting": {"method": "toy", "labels": "data"},
             "protocol": {"training": {}},
@@ -142,6 +143,7 @@ def toy_challenge(
     } | changes
     return Challenge(
         path=Path(fields["id"]),
+        total=network.total,
         network=network,
         task=task,
         ticket_kept=ticket.kept,

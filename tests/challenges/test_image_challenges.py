@@ -152,7 +152,7 @@ def test_the_costs_of_perceptrons_are_measured_as_ever(tmp_path: Path) -> None:
     assert any(cost.any() for cost in costs_of(challenge).values())
 
 
-@pytest.mark.parametrize(("pull", "is_poor"), [("60", True), ("0.2", False)])
+@pytest.mark.parametrize(("pull", "is_poor"), [("10", True), ("0.1", False)])
 def test_a_ticket_far_behind_the_dense_network_is_told(plantkit_cli, tmp_path, pull, is_poor):
     outcome = plantkit_cli(
         *("plant", "bars", "--network", "plain", "--dial", f"pull={pull}"),
