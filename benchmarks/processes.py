@@ -24,7 +24,7 @@ RECIPE = Recipe(epochs=2)
 
 
 def jobs(rounds: int) -> list[dict[str, float]]:
-    """Returns the gain of two jobs over one, beside what this machine allows at that moment.
+    """Returns the gain of two jobs over one, and what this machine allows at that moment.
 
     What it allows: two plain loops that know nothing of each other, side by side in two
     processes, against one of them alone. A core that is shared, or missing, slows down both;

@@ -68,7 +68,7 @@ def parse_key(text: str, *, where: str, kinds: Collection[str]) -> tuple[str, by
     if kind not in KINDS or len(data) != KEY_BYTES:
         raise UsageError(
             f"{where} holds no key; expected one line that begins with "
-            f"{' or '.join(f'{name}:' for name in kinds)}: {makes} makes one"
+            f"{' or '.join(f'{name}:' for name in kinds)}; {makes} makes one"
         )
     if kind not in kinds:
         raise UsageError(
