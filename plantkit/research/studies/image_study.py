@@ -101,6 +101,7 @@ class ImageStudy(Study):
         """
         if selection.quick and selection.data is not None:
             raise UsageError("the quick grid is on digits; leave out --data, or --quick")
+        Device.checked(selection.device)
         directory = data_directory(selection.data)
         has = {DIGITS}
         if directory is not None and not selection.quick:
