@@ -146,6 +146,8 @@ def test_a_study_on_files_runs_and_says_what_they_were(mnist: Path, tmp_path: Pa
     assert outcome.failures == []
     assert outcome.records.distinct("network") == ["lenet-300-100"]
     assert outcome.setting == {"files of mnist": fingerprint("mnist", mnist)}
+    merged = merge_runs(Tiny(), Selection(), [tmp_path / "run"])
+    assert (merged.missing, merged.records) == (0, outcome.records)  # none of fc is expected
     dense = outcome.records.where(method="dense").values("share")
     assert dense == [1.0]
 

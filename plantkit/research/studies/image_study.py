@@ -125,6 +125,11 @@ class ImageStudy(Study):
             found.append(self._placed(unit, setup.data, directory, selection.device))
         return found
 
+    def expected(self, selection: Selection, found: Records) -> list[Unit]:
+        """Returns the units of the networks that have records: others' files may not be there."""
+        there = found.distinct("network")
+        return [unit for unit in self.grid(selection) if unit.coordinates["network"] in there]
+
     def _data(self) -> list[str]:
         """Returns the names of the data sets that need files."""
         named = (SETUPS[network].data for network in self.networks)

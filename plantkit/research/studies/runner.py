@@ -186,8 +186,9 @@ def merge_runs(study: Study, selection: Selection, directories: Sequence[Path]) 
                     "made by different code, or on different machines; leave one of them out"
                 )
     _common_setting((result, str(where)) for result, where in found.values())
-    units = study.grid(selection)
     results = {unit: result for unit, (result, _) in found.items()}
+    records = [record for result in results.values() for record in result.records]
+    units = study.expected(selection, Records(records))
     done = [unit for unit in units if unit.id in results and not results[unit.id].error]
     return StudyOutcome(
         study=study,

@@ -165,6 +165,10 @@ class Study(ABC):
             )
         return units
 
+    def expected(self, selection: Selection, found: Records) -> list[Unit]:
+        """Returns the units of which a whole run has results, where it has found these."""
+        return self.grid(selection)
+
     def part(self, units: Sequence[Unit], number: int, count: int) -> list[Unit]:
         """Returns the part `number` of `count`, from 1, in the grid's order.
 
