@@ -54,7 +54,7 @@ def command(
     from plantkit.challenges.signing import read_signer
     from plantkit.challenges.verification import verify_bundle, verify_reveal
     from plantkit.errors import BundleError, NothingEvaluatedError, SealedTruthError, UsageError
-    from plantkit.plugins import find_challenges
+    from plantkit.plugins import find_challenges, load_plantings
     from plantkit.research.records import check_records
 
     if reveal is not None and (
@@ -74,6 +74,7 @@ def command(
                 words = verify_reveal(path, reveal)
             else:
                 stated = read_stated(path)
+                load_plantings(stated.manifest["family"], stated.manifest["planting"]["method"])
                 words = verify_bundle(path, stated=stated, key=key, signer=signer)
                 if records := check_records(path, stated):
                     fit = "fits" if len(records) == 1 else "fit"
