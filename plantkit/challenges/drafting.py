@@ -200,6 +200,8 @@ def draft_challenge(
             "hidden": planted.hidden,
             "labels": planted.labels.value,
             "alternatives": planted.alternatives.to_json(),
+            # What more of the same kind are planted from, whatever the method says.
+            **({"dials": dict(family.dials)} if family.dials else {}),
             **planted.facts,
         },
         "task": task.to_json(),

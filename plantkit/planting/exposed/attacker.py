@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plantkit.errors import PluginError
 from plantkit.planting.exposed.cases import Case, Exposed
 
 Scores = Mapping[str, NDArray[Any]]
@@ -56,3 +57,26 @@ class Attacker(ABC):
         attacker may do here, once, what all of these need.
         """
         return lambda places: self.train([cases[place] for place in places], rng.spawn(1)[0])
+
+
+def check_scores(name: str, network: Exposed, scores: Scores) -> None:
+    """Checks that an attacker's scores are one finite number for each entry of known strata.
+
+    Raises:
+        PluginError: they are not.
+    """
+    sizes = network.spec.sizes
+    for stratum, values in scores.items():
+        found = np.asarray(values)
+        if stratum not in sizes:
+            problem = f"scores {stratum!r}; expected some of {', '.join(sizes)}"
+        elif found.shape != (sizes[stratum],):
+            problem = (
+                f"scores of {stratum!r} have shape {found.shape}; expected ({sizes[stratum]},), "
+                "one for each entry"
+            )
+        elif found.dtype.kind not in "biuf" or not np.isfinite(found).all():
+            problem = f"scores of {stratum!r} are not all finite numbers"
+        else:
+            continue
+        raise PluginError(f"attacker {name}", problem)

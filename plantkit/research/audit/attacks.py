@@ -10,7 +10,8 @@ from functools import partial
 import numpy as np
 
 from plantkit.errors import PluginError, describe
-from plantkit.planting.exposed import Attacker, Case, Exposed, Scorer, Scores, Trainer
+from plantkit.planting.exposed import Attacker, Case, Scorer, Scores, Trainer
+from plantkit.planting.exposed.attacker import check_scores
 from plantkit.planting.exposed.cases import positives
 from plantkit.research.audit.figures import NOTHING, Separations, mean_auc, separate
 
@@ -99,29 +100,6 @@ def attack_with(
         check_scores(attacker.name, case, scores)
     attack = judge(attacker.name, answers, cases, test)
     return dataclasses.replace(attack, choices=getattr(full, "choices", {})), answers
-
-
-def check_scores(name: str, network: Exposed, scores: Scores) -> None:
-    """Checks that an attacker's scores are one finite number for each entry of known strata.
-
-    Raises:
-        PluginError: they are not.
-    """
-    sizes = network.spec.sizes
-    for stratum, values in scores.items():
-        found = np.asarray(values)
-        if stratum not in sizes:
-            problem = f"scores {stratum!r}; expected some of {', '.join(sizes)}"
-        elif found.shape != (sizes[stratum],):
-            problem = (
-                f"scores of {stratum!r} have shape {found.shape}; expected ({sizes[stratum]},), "
-                "one for each entry"
-            )
-        elif found.dtype.kind not in "biuf" or not np.isfinite(found).all():
-            problem = f"scores of {stratum!r} are not all finite numbers"
-        else:
-            continue
-        raise PluginError(f"attacker {name}", problem)
 
 
 def run_attacks(
