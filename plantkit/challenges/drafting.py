@@ -284,7 +284,7 @@ def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
         UsageError: the family is not planted in such a network.
     """
     dials = {name: str(value) for name, value in manifest["planting"].get("dials", {}).items()}
-    family = find_family(manifest["family"]).with_dials(dials)
+    family = find_family(manifest["family"], bundle=manifest["id"]).with_dials(dials)
     network = network_from_json(manifest["network"])
     size: dict[str, Any]
     if isinstance(family, ImageFamily):

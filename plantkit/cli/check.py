@@ -147,13 +147,15 @@ def _family(name: str, planter: dict[str, Any]) -> Iterator[CheckResult]:
     Raises:
         UnknownNameError: no such family or planting method.
     """
-    from plantkit.planting import find_family, find_method
+    from plantkit.errors import UsageError
+    from plantkit.planting import ImageFamily, find_family, find_method
     from plantkit.plugins import load_plantings
     from plantkit.testing import Planter, run_family_checks
 
     for failure in load_plantings(name, planter["planting"]):
         warn(failure)
-    find_family(name).with_dials(planter["dials"])
+    if isinstance(find_family(name).with_dials(planter["dials"]), ImageFamily):
+        raise UsageError(f"{name!r} is a family of images; --family examines those in perceptrons")
     if planter["planting"] is not None:
         find_method(planter["planting"])
     return run_family_checks(Planter(given=name, **planter))

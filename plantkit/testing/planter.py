@@ -23,7 +23,7 @@ from plantkit.planting import (
     find_family,
     find_method,
 )
-from plantkit.planting.family import Floats
+from plantkit.planting.targets import Floats
 from plantkit.plugins import load_plantings
 from plantkit.testing.examining import CheckFailure
 

@@ -296,12 +296,15 @@ def _hidden_truth(planter: Planter) -> None:
             got=f"{length} in {where!r}",
         )
     with _bundle_of(planter) as path:
-        secrets = {"the seed": [SEED, SEED.hex().encode()], "the ticket": []}
+        secrets: dict[str, list[bytes]] = {
+            "the seed": [SEED, SEED.hex().encode()],
+            "the ticket": [],
+        }
         for mask in planted.ticket.values():
             if mask.sum() >= _FEWEST_ENTRIES:
                 places = np.flatnonzero(mask)
-                forms = [mask, *(places.astype(kind) for kind in (np.int32, np.int64))]
-                secrets["the ticket"] += [form.tobytes() for form in forms]
+                arrays: list[Any] = [mask, *(places.astype(kind) for kind in (np.int32, np.int64))]
+                secrets["the ticket"] += [form.tobytes() for form in arrays]
         for file in sorted(path.iterdir()):
             if file.name.startswith("truth."):
                 continue

@@ -19,7 +19,7 @@ import yaml
 from plantkit.cli.new.scaffolding import (
     new_assignment,
     new_leaderboard,
-    new_plugin,
+    new_package,
     new_pruner,
 )
 from plantkit.errors import UsageError
@@ -76,7 +76,7 @@ def made(tmp_path_factory) -> Path:
     """A directory with the assignment `course` and the plugin `plantkit-gradient`."""
     root = tmp_path_factory.mktemp("made")
     new_assignment(root / "course", title='Find the "ticket"')
-    new_plugin("plantkit-gradient", root)
+    new_package("plugin", "plantkit-gradient", root)
     new_leaderboard(root / "board", title="Find the ticket", board=b"a board")
     return root
 
@@ -395,7 +395,7 @@ def test_names_of_pruners(name, message, tmp_path):
 )
 def test_names_of_plugins(name, message, tmp_path):
     with pytest.raises(UsageError, match=message):
-        new_plugin(name, tmp_path)
+        new_package("plugin", name, tmp_path)
     assert files_in(tmp_path) == []
 
 

@@ -43,8 +43,11 @@ def known_families() -> dict[str, Family]:
     return {**_added, **FAMILIES}
 
 
-def find_family(name: str) -> Family:
+def find_family(name: str, *, bundle: str = "") -> Family:
     """Returns the family of this name, its dials as they are by default.
+
+    Args:
+        bundle: id of the challenge that is of this family, if any.
 
     Raises:
         UnknownNameError: there is none; the message suggests the nearest names.
@@ -53,9 +56,10 @@ def find_family(name: str) -> Family:
     try:
         return known[name]
     except KeyError:
-        hint = (
-            f"target families: {', '.join(sorted(known))}\n"
-            "A plugin's family is known while the plugin is installed; its challenges can be "
-            "scored in any case."
-        )
+        hint = f"target families: {', '.join(sorted(known))}"
+        if bundle:
+            hint = (
+                f"{bundle} is of a plugin's family. The plugin must be installed to plant more "
+                f"like it; to score {bundle} itself it is not needed"
+            )
         raise UnknownNameError("target family", name, known, hint=hint) from None

@@ -56,6 +56,7 @@ class PlantingRecipe:
     def of(cls, challenge: Challenge, *, data: Path | None = None) -> PlantingRecipe:
         """Returns the recipe of a bundle, from its manifest."""
         planting = challenge.manifest["planting"]
+        find_family(challenge.family, bundle=challenge.id)
         return cls(
             family=challenge.family,
             spec=challenge.network,
