@@ -6,7 +6,9 @@ say.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,11 +39,12 @@ _check = adder(_made)
 class AttackerSubject:
     """The attacker under examination, and what it was given so far.
 
-    given: an attacker, or the name of a plugin's.
+    given: an attacker, or the name of a plugin's. contents: of the networks, as they were.
     """
 
     given: str | Attacker
     attacker: Attacker = field(init=False)
+    contents: list[bytes] = field(init=False)
     _cases: list[Case] = field(default_factory=list)
 
     @property
@@ -73,15 +76,16 @@ class AttackerSubject:
             planted = [
                 method.plant(family, _SPEC, seed=bytes([number])) for number in range(TRAIN + TEST)
             ]
-            # The directory has to outlive the checks, and goes with this object.
-            self._directory = tempfile.TemporaryDirectory(prefix="plantkit-check-")
-            self._cases = open_cases(planted, Path(self._directory.name), "case")
+            directory = tempfile.mkdtemp(prefix="plantkit-check-")
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+            self._cases = open_cases(planted, Path(directory), "case")
             if self.attacker.builds_on:
                 rng = np.random.default_rng(0)
                 self._cases = [
                     replace(case, odds={n: rng.normal(size=s) for n, s in _SPEC.sizes.items()})
                     for case in self._cases
                 ]
+            self.contents = _contents(self._cases)
         return self._cases
 
     @property
@@ -167,9 +171,8 @@ def _alone(subject: AttackerSubject) -> None:
 
 @_check("untouched", "networks stay as they were", "scores")
 def _untouched(subject: AttackerSubject) -> None:
-    before = _contents(subject.cases)
     _all_scores(subject, subject.unseen)
-    if _contents(subject.cases) != before:
+    if _contents(subject.cases) != subject.contents:
         raise CheckFailure(expected="networks as they were", got="changed ones; work on copies")
 
 

@@ -66,19 +66,29 @@ def open_cases(samples: Sequence[PlantedNetwork], directory: Path, prefix: str) 
     """
     cases = []
     for number, sample in enumerate(samples):
-        tables = extract_features(sample.spec, sample.parameters)
+        parameters = {name: _published(value) for name, value in sample.parameters.items()}
+        tables = extract_features(sample.spec, parameters)
         path = directory / f"{prefix}-{number}.npz"
         np.savez(path, allow_pickle=False, **{name: table.codes for name, table in tables.items()})
         cases.append(
             Case(
                 spec=sample.spec,
-                parameters=sample.parameters,
+                parameters=parameters,
                 path=path,
                 features={name: table.names for name, table in tables.items()},
                 labels={name: value.ravel() for name, value in sample.ticket.items()},
             )
         )
     return cases
+
+
+def _published(value: NDArray[Any]) -> NDArray[np.float32]:
+    """Returns what a bundle publishes of a parameter: read-only float32."""
+    array = np.asarray(value, dtype=np.float32)
+    if array.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
+    return array
 
 
 def positives(cases: Sequence[Case], stratum: str) -> list[int]:

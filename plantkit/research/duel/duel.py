@@ -15,7 +15,7 @@ from plantkit.challenges.drafting import Order, draft_challenge
 from plantkit.challenges.forecast import duration
 from plantkit.errors import PluginError, UsageError
 from plantkit.evaluation.participants import Installed
-from plantkit.evaluation.requests import DEFAULT_SUITE, Request
+from plantkit.evaluation.requests import DEFAULT_SUITE, WHOLE, Request
 from plantkit.evaluation.run import run_evaluation
 from plantkit.isolation.levels import AUTO
 from plantkit.planting import ImageFamily, Patience, default_method, find_family, find_method
@@ -187,15 +187,15 @@ def run_duel(
                 cached=plan.cached,
             ),
             warn=warn,
-            progress=progress,
+            progress=lambda label, *steps: None if label == WHOLE else progress(label, *steps),
         )
         for name, found in instances.items():
             meetings += _pruners_meet(name, found, outcome.evaluation)
     if plan.attackers:
         rest = sum(seconds[name] * count for name, count in left.items()) / plan.jobs
         tell(
-            f"planting {sum(left.values())} networks for the attackers to learn from takes about "
-            f"{duration(rest)}"
+            f"planting {sum(left.values())} networks for the attackers to learn from takes at most "
+            f"about {duration(rest)}"
         )
         for number, (name, recipe) in enumerate(recipes.items()):
             progress(f"{name}: attackers", number, len(recipes))

@@ -20,25 +20,15 @@ Table = tuple[str, list[str], list[list[str]]]
 def tables(duel: Duel) -> list[Table]:
     """Returns the table of planters and seekers, and one of what the shares come to."""
     plan = duel.plan
-    setting = (
-        f"{plan.instances} new instances of each planter, networks of {plan.depth} layers of "
-        f"neurons and width {plan.width}"
-    )
+    setting = f"{plan.instances} new instances of each planter"
     if plan.attackers:
-        setting += f"; attackers learned from {plan.training_networks} networks each"
+        setting += f", attackers learned from {plan.training_networks} others"
+    head = ["seeker", *duel.densities]
     return [
+        (f"Share of the ticket found ({setting})", head, [*_chances(duel), *_rows(duel, _found)]),
         (
-            f"Share of the ticket found ({setting})",
-            ["seeker", *duel.densities],
-            [
-                ["chance, a pruner's", *(f"{one:.3f}" for one in duel.densities.values())],
-                *_rows(duel, _found),
-            ],
-        ),
-        (
-            "Pruners: the ticket's accuracy recovered, untrained / trained. Attackers: AUC, 0.5 "
-            "is chance",
-            ["seeker", *duel.densities],
+            "Accuracy recovered untrained / trained; attackers: AUC",
+            head,
             _rows(duel, _worth),
         ),
     ]
@@ -63,6 +53,18 @@ def to_csv(duel: Duel) -> str:
     """Returns one line for each meeting."""
     columns = [field.name for field in fields(Meeting)]
     return csv_text(columns, [[asdict(one)[name] for name in columns] for one in duel.meetings])
+
+
+def _chances(duel: Duel) -> list[list[str]]:
+    """Returns a row for each side: what a random choice finds of each planter's tickets."""
+    rows = []
+    for side in ("pruner", "attacker"):
+        chances = {one.planter: one.chance for one in duel.meetings if one.side == side}
+        if chances:
+            cells = [chances.get(planter) for planter in duel.densities]
+            words = ["" if one is None else f"{one:.3f}" for one in cells]
+            rows.append([f"({side}s: chance)", *words])
+    return rows
 
 
 def _rows(duel: Duel, cell: Cell) -> list[list[str]]:
