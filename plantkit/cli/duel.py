@@ -19,8 +19,8 @@ from plantkit.errors import UsageError
     "planters",
     metavar="FAMILY[:PLANTING]",
     multiple=True,
-    help="A family, and how it is planted. Repeatable.  [default: circle and helix, faithful and "
-    "anchored, and teacher]",
+    help="A family, and how it is planted. Repeatable.  [default: circle and relu, faithful and "
+    "anchored, helix and teacher]",
 )
 @click.option(
     "--pruner",

@@ -71,10 +71,11 @@ def command(
     for path in paths:
         try:
             if reveal is not None:
+                manifest = read_stated(path).manifest
+                load_plantings(manifest["family"], manifest["planting"]["method"])
                 words = verify_reveal(path, reveal)
             else:
                 stated = read_stated(path)
-                load_plantings(stated.manifest["family"], stated.manifest["planting"]["method"])
                 words = verify_bundle(path, stated=stated, key=key, signer=signer)
                 if records := check_records(path, stated):
                     fit = "fits" if len(records) == 1 else "fit"

@@ -60,8 +60,8 @@ def _check(plugin: str, item: Any, wanted: type, words: str) -> None:
     if not isinstance(item, wanted):
         raise PluginError(
             plugin,
-            f"{type(item).__name__} is not a {words}; expected an instance of a subclass of "
-            f"{wanted.__module__}.{wanted.__name__}",
+            f"{type(item).__name__} is of another kind; expected a {words}, an instance of a "
+            f"subclass of {wanted.__module__}.{wanted.__name__}".replace(" a a", " an a"),
         )
     name, title = getattr(item, "name", None), getattr(item, "title", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _MOST_NAME:

@@ -13,7 +13,7 @@ import numpy as np
 from plantkit.challenges.bundles import Challenge, challenge_of
 from plantkit.challenges.drafting import Order, draft_challenge
 from plantkit.challenges.forecast import duration
-from plantkit.errors import PluginError, UsageError
+from plantkit.errors import PlantingError, PluginError, UsageError
 from plantkit.evaluation.participants import Installed
 from plantkit.evaluation.requests import DEFAULT_SUITE, WHOLE, Request
 from plantkit.evaluation.run import run_evaluation
@@ -36,8 +36,9 @@ from plantkit.scoring.evaluation import Evaluation
 PLANTERS = (
     "circle:faithful",
     "circle:anchored",
+    "relu:faithful",
+    "relu:anchored",
     "helix:faithful",
-    "helix:anchored",
     "teacher:selected",
 )
 #: The kit's attackers unless you say, with those that they build on.
@@ -327,15 +328,15 @@ def _attackers_meet(
     seed: bytes,
     warn: Callable[[object], None],
 ) -> list[Meeting]:
-    train = plant_samples(
-        recipe,
-        plan.training_networks,
-        role="train",
-        seed=seed + planter.encode(),
-        jobs=plan.jobs,
-        cache=plan.cache,
-    )
     try:
+        train = plant_samples(
+            recipe,
+            plan.training_networks,
+            role="train",
+            seed=seed + planter.encode(),
+            jobs=plan.jobs,
+            cache=plan.cache,
+        )
         audit = audit_plantings(
             train,
             [sample_of(one) for one in instances],
@@ -343,8 +344,8 @@ def _attackers_meet(
             curve=(),
             warn=warn,
         )
-    except PluginError as error:  # of the only attacker that there is
-        warn(f"{planter}: {error}")
+    except (PlantingError, PluginError) as error:  # what others found is not lost
+        warn(f"{planter}: no attackers: {error}")
         return []
     meetings = []
     for one in audit.attackers:
