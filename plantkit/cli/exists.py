@@ -7,7 +7,7 @@ import math
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import table_text
+from plantkit.cli.output import table_text, warn
 
 
 @click.command()
@@ -42,8 +42,11 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
     from plantkit.planting import FORMULAS, ImageFamily
     from plantkit.planting.families import find_family
     from plantkit.planting.family import FormulaFamily
+    from plantkit.plugins import load_plantings
     from plantkit.research.theory import existence, width_for
 
+    for failure in load_plantings(family):
+        warn(failure)
     chosen = find_family(family)
     if not isinstance(chosen, FormulaFamily):
         why = "its ticket is a draw from the network itself, which exists with certainty"

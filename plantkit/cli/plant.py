@@ -31,7 +31,7 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
 @click.option(
     "--planting",
     metavar="NAME",
-    help="Planting method: faithful, selected, anchored or trained.  "
+    help="Planting method: faithful, selected, anchored, trained or a plugin's.  "
     "[default: the first of selected, faithful and trained that fits the family]",
 )
 @click.option(
@@ -96,8 +96,9 @@ def command(
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
-    Families: circle, helix, relu (planted faithfully, or anchored), teacher (selected), and on
-    images digits, mnist, fashion and cifar10 (trained). The seed comes from the system, unless you
+    Families: circle, helix, relu (planted faithfully, or anchored), teacher (selected), on images
+    digits, mnist, fashion and cifar10 (trained), and plugins'; see: plantkit list families. The
+    seed comes from the system, unless you
     give one, and is kept only in the bundle's truth.
 
     \b
@@ -117,6 +118,7 @@ def command(
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
     from plantkit.planting import LabelSource, Patience, find_method, fresh_seed
+    from plantkit.plugins import load_plantings
 
     if planting == "as-published":
         raise UsageError("as-published is a kind of faithful planting; give --as-published instead")
@@ -125,6 +127,8 @@ def command(
     if key_file is not None and not seal:
         raise UsageError("--key has no use without --seal; add --seal, or leave it out")
     key = given(find_key(key_file), needed_for="--seal") if seal else None
+    for failure in load_plantings(values["family"], planting):
+        warn(failure)
     order = Order(planting="as-published" if as_published else planting, **values)
     target = out / order.id
     if target.exists():

@@ -29,7 +29,7 @@ from plantkit.isolation.probe import begin_probe, probe_machine
 from plantkit.isolation.servers import PrunerServer, server_pool
 from plantkit.isolation.wire import Limits
 from plantkit.machine import available_cores
-from plantkit.plugins import load_installed
+from plantkit.plugins import load_installed, load_plantings
 from plantkit.pruners.sources import PrunerSource, parse_pruner
 from plantkit.reports import find_reporter
 
@@ -109,6 +109,7 @@ def _run(
 
         note_code()
         registry = load_installed()
+        load_plantings(registry=registry)
         reporter = find_reporter(request.output_format, registry.reporters())
         metrics = registry.metrics()
         bundle_directories = registry.challenge_directories()

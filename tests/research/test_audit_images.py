@@ -7,11 +7,11 @@ import pytest
 
 from plantkit.networks import ConvolutionSpec, weight_name
 from plantkit.networks.residual import ResidualSpec
+from plantkit.planting.exposed.features import GROUPS, extract_features
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.lines import Lines, path_strengths
 from plantkit.planting.surroundings import look_around
 from plantkit.research.audit.assessment import audit_plantings
-from plantkit.research.audit.features import GROUPS, extract_features
 from plantkit.research.audit.samples import Sample
 
 CONVOLUTION = ConvolutionSpec(image=(1, 8, 8), blocks=((8,), (12,)), hidden=(16,), outputs=4)
