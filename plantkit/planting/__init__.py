@@ -7,8 +7,8 @@ References:
 
 from __future__ import annotations
 
-from plantkit.planting.families import FAMILIES, FORMULAS, IMAGES, find_family
-from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.families import FAMILIES, IMAGES, TARGETS, find_family
+from plantkit.planting.family import Family, FormulaFamily, TargetFamily
 from plantkit.planting.images.family import ImageFamily
 from plantkit.planting.initialization import fresh_seed, generator
 from plantkit.planting.methods import METHODS, default_method, find_method
@@ -18,9 +18,9 @@ from plantkit.planting.targets import EntryCount, Target
 
 __all__ = [
     "FAMILIES",
-    "FORMULAS",
     "IMAGES",
     "METHODS",
+    "TARGETS",
     "EntryCount",
     "Family",
     "FormulaFamily",
@@ -30,6 +30,7 @@ __all__ = [
     "Planted",
     "PlantingMethod",
     "Target",
+    "TargetFamily",
     "default_method",
     "draw_samples",
     "find_family",

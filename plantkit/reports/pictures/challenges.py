@@ -17,7 +17,8 @@ from plantkit.challenges.bundles import PublicChallenge
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting import FORMULAS, FormulaFamily
+from plantkit.planting import FAMILIES, TARGETS, TargetFamily
+from plantkit.planting.drawn import DrawnFamily
 from plantkit.reports.pictures import COLOURS, INK, load_altair
 from plantkit.reports.pictures.images import draw_images
 from plantkit.reports.pictures.networks import draw_network
@@ -55,7 +56,7 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     >>> chart.save("circle.svg")  # doctest: +SKIP
     """
     alt = load_altair("a picture of a challenge")
-    formula = FORMULAS.get(challenge.family)
+    formula = TARGETS.get(challenge.family)
     drawn = _drawn(challenge)
     shown = len(drawn[0])
     panels: list[Any]
@@ -75,6 +76,8 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
         parts.append(draw_network(challenge.network, ticket, title="The planted ticket"))
     join = alt.hconcat if len(panels) == 1 else alt.vconcat
     target = "no formula is known: the ticket's outputs are the target"
+    if isinstance(FAMILIES.get(challenge.family), DrawnFamily):
+        target = "the target's constants are secret"
     if formula is not None:
         target = f"{'lines' if challenge.network.inputs == 1 else 'areas'}: the target"
     elif challenge.manifest["planting"].get("labels") == "data":
@@ -142,7 +145,7 @@ def _data(**columns: Sequence[Any] | NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _lines(alt: Any, drawn: _Drawn, formula: FormulaFamily | None) -> list[LayerChart]:
+def _lines(alt: Any, drawn: _Drawn, formula: TargetFamily | None) -> list[LayerChart]:
     inputs, targets = drawn
     targets = targets.reshape(len(targets), -1)
     x = np.linspace(-1, 1, CURVE)
@@ -180,7 +183,7 @@ def _curve(alt: Any, values: NDArray[np.float64]) -> LayerChart:
 
 
 def _plane(
-    alt: Any, challenge: PublicChallenge, drawn: _Drawn, formula: FormulaFamily | None
+    alt: Any, challenge: PublicChallenge, drawn: _Drawn, formula: TargetFamily | None
 ) -> LayerChart:
     inputs, targets = drawn
     across, up = _axis(alt, "X", "x1", "x1"), _axis(alt, "Y", "x2", "x2")
@@ -207,7 +210,7 @@ def _plane(
     return chart
 
 
-def _stripes(formula: FormulaFamily) -> list[dict[str, Any]]:
+def _stripes(formula: TargetFamily) -> list[dict[str, Any]]:
     """Returns the classes of the plane [-1, 1]^2, row by row, neighbours of one class together."""
     edges, heights = np.linspace(-1, 1, ROW + 1), np.linspace(-1, 1, ROWS + 1)
     middles = (edges[1:] + edges[:-1]) / 2
