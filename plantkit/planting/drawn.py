@@ -60,6 +60,10 @@ class DrawnFamily(FittedFamily):
     def drawn(self, rng: np.random.Generator) -> Self:
         return replace(self, instance=int(rng.integers(2**63)))
 
+    def hides(self, spec: PerceptronSpec) -> bool:
+        """Returns whether `spec` was audited and kept the limits, with the dials as they are."""
+        return super().hides(spec) and self.dials == type(self)().dials
+
     def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
         first = TicketLayer(
             kind="first",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.drawn import DrawnFamily
-from plantkit.planting.family import DOMAIN_SEED, dial
+from plantkit.planting.family import DOMAIN_SEED, check_dial, dial
 from plantkit.planting.targets import Floats
 
 # Inputs up to this number have all their corners in the domain.
@@ -34,6 +34,10 @@ class ParityFamily(DrawnFamily):
     outputs = 2
     kind = TaskKind.CLASSIFICATION
     bits: int = dial(3, 2, 6)
+
+    def __post_init__(self) -> None:
+        self.check_dials()
+        check_dial("bits", self.bits, 2, self.inputs)
 
     def domain(self) -> Floats:
         if self.inputs > MOST_CORNERS:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.planting.drawn import DrawnFamily
-from plantkit.planting.family import dial
+from plantkit.planting.family import check_dial, dial
 from plantkit.planting.targets import Floats
 
 
@@ -26,8 +26,12 @@ class ProductFamily(DrawnFamily):
     name = "product"
     title = "Product: some of the inputs, multiplied"
     bound = 0.01
-    inputs: int = dial(4, 2, 32)
+    inputs: int = dial(8, 2, 32)
     factors: int = dial(2, 2, 4)
+
+    def __post_init__(self) -> None:
+        self.check_dials()
+        check_dial("factors", self.factors, 2, self.inputs)
 
     def reads(self) -> NDArray[np.intp]:
         return np.sort(self.constants().choice(self.inputs, self.factors, replace=False))

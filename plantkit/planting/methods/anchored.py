@@ -50,7 +50,8 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
     least_effect = 0.0005
     least_activity = 0.01
     advice = (
-        "plant again from another seed, use a larger width or another depth, or --planting faithful"
+        "plant again from another seed, or use a larger width, another depth, other dials, or "
+        "another planting"
     )
 
     def _plant(
