@@ -18,6 +18,8 @@ class DecoyFamily(SineFamily):
 
     name = "decoy"
     title = "Decoy: a wave, and another that does nothing"
+    audited_depths = range(5, 6)
+    audited_width = 50
     decoys: int = dial(1, 1, 8)
 
 
