@@ -78,6 +78,10 @@ class DrawnFamily(FittedFamily):
         last = replace(inner, kind="last", inactive_share=0.08, tilt=LAST)
         return (first, *(inner,) * (hidden - 2), last)
 
+    def widths(self, hidden: int) -> tuple[int, ...]:
+        """Returns how many units of each hidden layer the ticket and its decoys need."""
+        return tuple((self.decoys + 1) * units for units in super().widths(hidden))
+
     def class_distances(self, inputs: Floats) -> Floats:
         """Returns how far each input is from where each class begins, (n, d_out), 0 for its own.
 

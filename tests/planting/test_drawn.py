@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plantkit.errors import UsageError
+from plantkit.errors import UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import (
@@ -229,6 +229,26 @@ def test_where_scores_are_flat_a_class_is_far() -> None:
     assert distances.max() >= FARTHEST
 
 
+@pytest.mark.parametrize(
+    ("name", "dials", "shape", "hides"),
+    [
+        ("sine", {}, (5, 50), True),
+        ("sine", {}, (5, 200), True),
+        ("sine", {}, (5, 49), False),
+        ("sine", {}, (6, 50), False),
+        ("sine", {"units": "15"}, (5, 50), False),
+        ("radial", {}, (5, 50), False),
+    ],
+)
+def test_hidden_are_the_dials_and_shapes_that_were_audited(name, dials, shape, hides) -> None:
+    family = find_family(name).with_dials(dials)
+    spec = PerceptronSpec.uniform(
+        depth=shape[0], width=shape[1], inputs=family.inputs, outputs=family.outputs
+    )
+    assert family.hides(spec) == hides
+    assert family.drawn(np.random.default_rng(0)).hides(spec) == hides
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_planted_ticket_is_its_formula_within_the_bound(name: str) -> None:
     family = DRAWN[name]
@@ -284,6 +304,11 @@ def test_decoys_are_planted_in_units_of_their_own_and_change_no_label() -> None:
     inputs = family.draw_inputs(np.random.default_rng(0), 100)
     without = replace(planted, parameters=changed).masked_forward(inputs)
     np.testing.assert_array_equal(without, planted.masked_forward(inputs))
+
+
+def test_decoys_need_units_of_their_own() -> None:
+    with pytest.raises(WidthError, match="target 'decoy' needs 126 there"):
+        plant(DecoyFamily(decoys=8))
 
 
 def test_a_decoy_computes_a_wave_of_its_own() -> None:
