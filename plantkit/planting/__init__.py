@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from plantkit.planting.families import (
     FAMILIES,
-    FORMULAS,
     IMAGES,
+    TARGETS,
     add_families,
     find_family,
     known_families,
 )
-from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.family import Family, FormulaFamily, TargetFamily
 from plantkit.planting.images.family import ImageFamily
 from plantkit.planting.initialization import fresh_seed, generator
 from plantkit.planting.methods import (
@@ -31,9 +31,9 @@ from plantkit.planting.targets import EntryCount, Target
 
 __all__ = [
     "FAMILIES",
-    "FORMULAS",
     "IMAGES",
     "METHODS",
+    "TARGETS",
     "EntryCount",
     "Family",
     "FormulaFamily",
@@ -43,6 +43,7 @@ __all__ = [
     "Planted",
     "PlantingMethod",
     "Target",
+    "TargetFamily",
     "add_families",
     "add_methods",
     "default_method",

@@ -10,18 +10,20 @@ import importlib
 from collections.abc import Mapping
 
 from plantkit.errors import UnknownNameError
-from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.family import Family, TargetFamily
 from plantkit.planting.images.family import ImageFamily
 
-NAMES = ("circle", "helix", "relu", "teacher", "digits", "mnist", "fashion", "cifar10")
+NAMES: tuple[str, ...] = ("circle", "helix", "relu", "teacher")
+NAMES += ("product", "sine", "spline", "radial", "rings", "spiral", "parity", "decoy")
+NAMES += ("digits", "mnist", "fashion", "cifar10")
 
 FAMILIES: Mapping[str, Family] = {
     name: importlib.import_module(f"{__name__}.{name}").FAMILY for name in NAMES
 }
 
-# Those whose function is a formula.
-FORMULAS: Mapping[str, FormulaFamily] = {
-    name: family for name, family in FAMILIES.items() if isinstance(family, FormulaFamily)
+# Those whose function has a construction as a small network.
+TARGETS: Mapping[str, TargetFamily] = {
+    name: family for name, family in FAMILIES.items() if isinstance(family, TargetFamily)
 }
 
 # Those whose data are images.
