@@ -9,6 +9,7 @@ from plantkit.planting.exposed import Attacker
 from plantkit.planting.exposed.features import GROUPS
 from plantkit.research.audit.joint import JointAttacker
 from plantkit.research.audit.learners import BOLD, CAUTIOUS, SECOND_ORDER, LearnedAttacker
+from plantkit.research.audit.messages import MessageAttacker
 from plantkit.research.audit.position import PositionAttacker
 from plantkit.research.audit.singles import SingleAttacker
 
@@ -26,6 +27,7 @@ _LEARNED = (
 ATTACKERS: tuple[Attacker, ...] = (
     *_LEARNED,
     JointAttacker(builds_on=tuple(one.name for one in _LEARNED)),
+    MessageAttacker(),
     PositionAttacker(),
     *(
         SingleAttacker(name=group, title=f"the best single feature of {group}")
