@@ -65,5 +65,6 @@ def default_method(family: Family) -> PlantingMethod[Any]:
             return method
     raise UsageError(
         f"no planting method fits family {family.name!r}; its class says which do: expected a "
-        "subclass of TargetFamily, AnchoredFamily or SelectedFamily, or a plugin's method that fits it"
+        "subclass of TargetFamily, AnchoredFamily or SelectedFamily, or a plugin's method that "
+        "fits it"
     )
