@@ -1,4 +1,4 @@
-"""Families that are a formula with constants of chance, and nothing else."""
+"""Families that are a formula with random constants, and nothing else."""
 
 from __future__ import annotations
 
