@@ -140,7 +140,7 @@ def command(
     load_plantings(*_names(subject, values["method"]), registry=plugins)
     for failure in plugins.failures:
         warn(failure)
-    attackers = choose_attackers(attacker_names, others)
+    attackers = choose_attackers(attacker_names, others, warn=warn)
     with ProgressBar(verbosity) as progress:
         report = inspect(
             subject,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from plantkit.errors import PluginError
+from plantkit.hookspecs import PROJECT
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import find_family, find_method
 from plantkit.planting.contract import check_attacker
@@ -58,15 +59,15 @@ class AttackerSubject:
             PluginError: no plugin has one of that name, or it is not a proper one.
         """
         if isinstance(self.given, Attacker):
+            check_attacker(self.given.name, self.given)
             self.attacker = self.given
             return
-        registry = load_installed()
+        registry = load_installed(without=PROJECT)
         found = registry.attackers()
         if self.given not in found:
             why = registry.failures[0] if registry.failures else "no plugin offers it"
             raise PluginError(self.given, str(why))
         self.attacker = found[self.given]
-        check_attacker(self.given, self.attacker)
 
     @property
     def cases(self) -> list[Case]:
@@ -94,8 +95,7 @@ class AttackerSubject:
 
     def train(self) -> Scorer:
         """Returns the attacker, trained on all networks that are to train on."""
-        trainer = self.attacker.prepare(self.cases[:TRAIN], np.random.default_rng(_SEED))
-        return trainer(range(TRAIN))
+        return self.attacker.train(self.cases[:TRAIN], np.random.default_rng(_SEED))
 
 
 @_check("loads", "the attacker is found and has a proper name")
@@ -108,9 +108,9 @@ def _loads(subject: AttackerSubject) -> None:
 
 @_check("trains", "it learns from networks with their tickets, also from some of them", "loads")
 def _trains(subject: AttackerSubject) -> None:
-    trainer = subject.attacker.prepare(subject.cases[:TRAIN], np.random.default_rng(_SEED))
     for places in (range(TRAIN), [0, 2, 3, 5]):
-        scorer = trainer(places)
+        cases = [subject.cases[place] for place in places]
+        scorer = subject.attacker.train(cases, np.random.default_rng(_SEED))
         if not callable(scorer):
             raise CheckFailure(
                 expected="a function that scores a network", got=type(scorer).__name__

@@ -22,7 +22,7 @@ from plantkit.schemas import violations
 
 ROOT = Path(__file__).resolve().parents[2]
 #: A duel that takes seconds.
-TINY = ("--width", "12", "--depth", "3", "--instances", "2", "--seed", "0a", "--jobs", "1")
+TINY = ("--width", "12", "--depth", "3", "--instances", "2", "--seed-hex", "0a", "--jobs", "1")
 PRUNERS = ("--pruner", "magnitude", "--pruner", "random")
 
 
