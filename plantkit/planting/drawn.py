@@ -62,7 +62,8 @@ class DrawnFamily(FittedFamily):
 
     def hides(self, spec: PerceptronSpec) -> bool:
         """Returns whether `spec` was audited and kept the limits, with the dials as they are."""
-        return super().hides(spec) and self.dials == type(self)().dials
+        was_audited = {*spec.widths[1:-1]} == {self.audited_width}
+        return was_audited and super().hides(spec) and self.dials == type(self)().dials
 
     def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
         first = TicketLayer(

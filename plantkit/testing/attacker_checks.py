@@ -20,7 +20,6 @@ from plantkit.errors import PluginError
 from plantkit.hookspecs import PROJECT
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import find_family, find_method
-from plantkit.planting.contract import check_attacker
 from plantkit.planting.exposed import Attacker, Case, Exposed, Scorer
 from plantkit.planting.exposed.attacker import check_scores
 from plantkit.planting.exposed.cases import open_cases
@@ -59,7 +58,6 @@ class AttackerSubject:
             PluginError: no plugin has one of that name, or it is not a proper one.
         """
         if isinstance(self.given, Attacker):
-            check_attacker(self.given.name, self.given)
             self.attacker = self.given
             return
         registry = load_installed(without=PROJECT)

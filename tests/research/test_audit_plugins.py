@@ -75,9 +75,9 @@ def test_an_attacker_that_learns_by_heart_does_not_make_a_planting_hidden():
 
 def test_an_attacker_that_finds_more_counts():
     samples, sizes = leaking_samples(12), Resting("sizes")
-    sizes.train = lambda cases, rng: lambda network: {
-        name: np.abs(value).ravel() for name, value in network.parameters.items()
-    }
+    sizes.train = lambda cases, rng: (
+        lambda network: {name: np.abs(value).ravel() for name, value in network.parameters.items()}
+    )
     plain = choose_attackers(["position prior"])
     found = [
         audit_plantings(samples[:8], samples[8:], attackers=attackers, curve=()).strongest

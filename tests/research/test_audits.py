@@ -12,7 +12,7 @@ from plantkit.challenges.freezing import add_record
 from plantkit.challenges.frozen import AUDIT
 from plantkit.challenges.manifests import read_manifest, read_stated
 from plantkit.research.audit import messages
-from plantkit.research.audits import best_audit, keep_audit
+from plantkit.research.audits import FIRST_ATTACKERS, best_audit, keep_audit
 from plantkit.research.records import planting_of
 
 QUICK = ("--train", "4", "--test", "1", "--no-curve")
@@ -30,7 +30,7 @@ def summary_of(manifest: dict, **changes) -> dict:
         "plantkit_version": "0.2.0",
         "date": "2026-01-02",
         "planting": planting_of(manifest),
-        "attackers": ["strongest"],
+        "attackers": ["strongest", *sorted(FIRST_ATTACKERS), "repeats"],
         "training_networks": 100,
         "test_networks": 25,
         "auc": estimate,
@@ -190,6 +190,10 @@ def test_a_broken_bundle_elsewhere_does_not_stop_a_planting(plantkit_cli, own_ca
         ({"training_networks": 20}, "(fewer than 100 training networks); plantkit audit"),
         ({"auc_limit": 0.9}, "(its limits are lenient); plantkit audit"),
         ({"lift_limit": 9}, "(its limits are lenient); plantkit audit"),
+        (
+            {"attackers": ["strongest", "repeats"]},
+            "(only some attackers took part); plantkit audit",
+        ),
         ({}, None),
     ],
 )
