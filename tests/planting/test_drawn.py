@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plantkit.errors import UsageError, WidthError
+from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import (
@@ -24,7 +24,7 @@ from plantkit.planting import (
     find_family,
     generator,
 )
-from plantkit.planting.drawn import DrawnFamily
+from plantkit.planting.drawn import LEAST_CLASS, DrawnFamily
 from plantkit.planting.families.decoy import DecoyFamily
 from plantkit.planting.families.parity import ParityFamily
 from plantkit.planting.families.product import ProductFamily
@@ -219,6 +219,22 @@ def test_distances_to_classes_are_those_of_the_plane() -> None:
     near = Half().sample_near_bounds(np.random.default_rng(0), 300, 0.05)
     assert 100 < len(near) <= 300
     assert np.abs(near.sum(axis=1)).max() / 2**0.5 < 0.06
+
+
+def test_no_class_of_a_drawn_formula_is_nearly_empty() -> None:
+    family = find_family("rings").with_dials({"inputs": "8", "width": "2"})
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        drawn = family.drawn(rng)
+        classes = np.bincount(drawn.truth(drawn.domain()), minlength=2)
+        assert classes.min() >= LEAST_CLASS * classes.sum()
+
+    class Constant(ParityFamily):
+        def formula(self, inputs: Floats) -> Floats:
+            return np.tile([1.0, 0.0], (len(inputs), 1))
+
+    with pytest.raises(PlantingError, match="use other dials"):
+        Constant().drawn(rng)
 
 
 def test_where_scores_are_flat_a_class_is_far() -> None:
