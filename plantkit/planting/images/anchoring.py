@@ -24,14 +24,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from plantkit.networks import bias_name, weight_name
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.planting.gates import Rejected
-from plantkit.planting.images.balance import half_positive
+from plantkit.planting.images.balance import evenly, places_that_tell
 from plantkit.planting.images.data import varied
+from plantkit.planting.images.imitation import Teacher, imitation_loss
 from plantkit.planting.images.levels import levelling_gains
 from plantkit.planting.targets import Floats, Ticket
 
@@ -84,11 +84,18 @@ class Anchored:
         kept: Ticket,
         deviations: Mapping[str, float],
         data: Samples,
+        teacher: Teacher | None,
         rng: np.random.Generator,
     ) -> None:
         self.narrow = narrow
         self.kept = {name: mask.copy() for name, mask in kept.items()}
+        self._places = {
+            weight_name(placed.layer): places_that_tell(placed)
+            for placed in narrow.plan
+            if placed.layer is not None
+        }
         self._data = data
+        self._teacher = teacher
         self._rng = rng
         self._weights = [weight_name(layer) for layer in narrow.layers]
         drawn = {name: rng.standard_normal(narrow.shapes[name]) for name in self._weights}
@@ -193,7 +200,8 @@ class Anchored:
                 )
                 values = self._normed(leaves)
                 outputs = self._outputs(values, inputs) * sharpness.exp()
-                loss = functional.cross_entropy(outputs, self._data.targets[index])
+                taught = None if self._teacher is None else self._teacher(inputs)
+                loss = imitation_loss(outputs, taught, self._data.targets[index])
                 distance = sum(
                     stiffness[name] * self._distance(name, value) for name, value in values.items()
                 )
@@ -246,11 +254,12 @@ class Anchored:
         bar = float(np.sort(found)[-budget]) if found.size > budget else 0.0
         self._drop(
             {
-                name: half_positive(
+                name: evenly(
                     useful[name],
                     self._values[name].numpy(),
                     sensitivities[name],
                     int((useful[name] & (sensitivities[name] >= bar)).sum()),
+                    places=self._places[name],
                 )
                 for name in self._weights
             }

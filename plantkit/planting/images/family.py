@@ -103,6 +103,11 @@ class ImageFamily(Family):
         raise NotImplementedError
 
     @property
+    def teaching(self) -> int:
+        """Epochs that a teacher is trained: as many as all rounds have together."""
+        return self.rounds * self.round_recipe.epochs
+
+    @property
     def normalisation(self) -> str:
         """What the network gets of a pixel, in words."""
         return f"pixel / {self.scale:g}" + (f" - {self.offset:g}" if self.offset else "")
