@@ -3,7 +3,8 @@
 Entries are counted in initial standard deviations of the *wide* network that they will be planted
 in. Each is drawn from N(0, 1) and then moved as little as the classes take: the loss is the cross
 entropy plus λ/n times half the squared distance to the values as drawn, n the number of images.
-With λ = 1 and a linear network this would be a draw from the initial law given the classes
+In normalised networks a teacher adds to it (`plantkit.planting.images.imitation`). With λ = 1 and
+a linear network this would be a draw from the initial law given the classes
 ("randomize then optimize", Bardsley et al., SIAM J. Sci. Comput. 36, 2014).
 
 Sizes would tell most: training makes some layers large, and in a residual stream no rescaling of
@@ -58,8 +59,8 @@ class Anchoring:
 
     pull: λ. epochs: in all. shift: pixels an image is moved by at most. mirrored: whether half of
     the images are mirrored. budget: entries that are left after half of the epochs, those that the
-    outputs are the most sensitive to, half of them positive. least_effect: what each of them must
-    do; see `Anchored.effects`.
+    outputs are the most sensitive to, half of them positive, and as many in each place of kernels
+    where places tell. least_effect: what each of them must do; see `Anchored.effects`.
     """
 
     pull: float

@@ -3,7 +3,8 @@
 The paper's fourth task (arXiv 2111.11153), without its copy in place. In a narrow network of the
 same steps, multishot pruning by magnitude finds which entries a weak ticket has; nothing but this
 structure is kept of that training. The entries get values drawn anew from the wide network's
-initial law, and are trained with a pull to them (`plantkit.planting.images.anchoring`). Then
+initial law, and are trained with a pull to them (`plantkit.planting.images.anchoring`), in
+normalised networks with a teacher (`plantkit.planting.images.imitation`). Then
 
 - every set of channels is matched to random channels of the wide network. A residual stream is
   one set;
