@@ -38,6 +38,14 @@ from plantkit.errors import UsageError
     default=50,
     help="Other networks to test them on; they set the width of the intervals.",
 )
+@click.option(
+    "--attacker",
+    "attacker_names",
+    metavar="NAME",
+    multiple=True,
+    help="Attack with this one only, and with those that it builds on. Repeatable.  [default: "
+    "all, plugins' too; see: plantkit list attackers]",
+)
 @click.option("--curve/--no-curve", default=True, help="The learning curve.")
 @click.option(
     "--auc-limit",
@@ -80,6 +88,7 @@ def command(
     /,
     subject: str,
     seed: bytes | None,
+    attacker_names: tuple[str, ...],
     output_format: str,
     summary: Path | None,
     key_file: Path | None,
@@ -103,12 +112,16 @@ def command(
       plantkit audit helix --train 20 --test 20 --no-curve --format json -o helix.json
       plantkit audit circle --planting anchored --no-curve
       plantkit audit teacher --dial units=8
+      plantkit audit teacher --attacker joint --attacker "position prior"
       plantkit audit digits --network resnet --train 20 --test 10 --jobs 2
       plantkit audit challenges/circle-5x100
     """
     from plantkit.challenges.manifests import read_manifest
     from plantkit.challenges.sealing import find_secret_key
+    from plantkit.hookspecs import PROJECT
     from plantkit.planting import fresh_seed
+    from plantkit.plugins import load_installed, load_plantings
+    from plantkit.research.audit.attackers import choose_attackers
     from plantkit.research.audit.inspection import Inspection, inspect
     from plantkit.research.audit.report import report_json, report_markdown
     from plantkit.research.audits import keep_audit
@@ -116,12 +129,19 @@ def command(
 
     if summary is not None and _is_record(summary):
         read_manifest(summary.parent)  # one that was altered fails here
+    plugins = load_installed(without=PROJECT)
+    others = [*plugins.attackers().values()]
+    load_plantings(*_names(subject, values["method"]), registry=plugins)
+    for failure in plugins.failures:
+        warn(failure)
+    attackers = choose_attackers(attacker_names, others)
     with ProgressBar(verbosity) as progress:
         report = inspect(
             subject,
-            Inspection(key=find_secret_key(key_file), **values),
+            Inspection(key=find_secret_key(key_file), attackers=attackers, **values),
             seed=seed or fresh_seed(),
             progress=progress.tell,
+            warn=warn,
         )
     value = report_json(report)
     write_output(json_text(value) if output_format == "json" else report_markdown(report), output)
@@ -135,6 +155,16 @@ def command(
         _write_summary(summarise(value, date), summary)
     if not report.audit.passed:
         ctx.exit(1)
+
+
+def _names(subject: str, method: str | None) -> list[str | None]:
+    """Returns the names of the family and of the planting method that will be asked for."""
+    from plantkit.challenges.manifests import MANIFEST, read_manifest
+
+    if (Path(subject) / MANIFEST).is_file():
+        manifest = read_manifest(Path(subject))[0]
+        return [manifest["family"], manifest["planting"]["method"]]
+    return [subject, method]
 
 
 def _is_record(path: Path) -> bool:

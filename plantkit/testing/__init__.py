@@ -1,4 +1,6 @@
-"""The conformance suite for pruners: what every plugin and submission must do.
+"""The conformance suites: what every plugin and submission must do.
+
+Of pruners:
 
     from plantkit.testing import parametrize_pruner_checks
 
@@ -12,13 +14,30 @@ pruner, which could lie to it: the checks find mistakes, not cheats. Scores do n
 
 Problems are of all kinds of networks: perceptrons, convolutional and residual ones. Another kind
 adds its problems to `plantkit.testing.problems` and its checks to `plantkit.testing.checks`.
+
+Families, planting methods and attackers are installed plugins, whose code runs in this process:
+
+    from plantkit.testing import parametrize_attacker_checks, parametrize_family_checks
+
+    @parametrize_family_checks("my-family", width=60)
+    def test_conformance(check):
+        check()
 """
 
 from __future__ import annotations
 
+from plantkit.testing.attacker_checks import ATTACKER_CHECKS
 from plantkit.testing.checks import CHECKS
 from plantkit.testing.examining import Check, CheckFailure
 from plantkit.testing.laboratory import Laboratory
+from plantkit.testing.planter import Planter
+from plantkit.testing.planting_checks import PLANTING_CHECKS
+from plantkit.testing.planting_suite import (
+    parametrize_attacker_checks,
+    parametrize_family_checks,
+    run_attacker_checks,
+    run_family_checks,
+)
 from plantkit.testing.suite import (
     BoundCheck,
     CheckResult,
@@ -29,14 +48,21 @@ from plantkit.testing.suite import (
 )
 
 __all__ = [
+    "ATTACKER_CHECKS",
     "CHECKS",
+    "PLANTING_CHECKS",
     "BoundCheck",
     "Check",
     "CheckFailure",
     "CheckResult",
     "CheckStatus",
     "Laboratory",
+    "Planter",
+    "parametrize_attacker_checks",
+    "parametrize_family_checks",
     "parametrize_pruner_checks",
     "pruner_checks",
+    "run_attacker_checks",
     "run_checks",
+    "run_family_checks",
 ]

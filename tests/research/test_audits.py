@@ -14,7 +14,7 @@ from plantkit.challenges.manifests import read_manifest, read_stated
 from plantkit.research.audits import best_audit, keep_audit
 from plantkit.research.records import planting_of
 
-QUICK = ("--train", "4", "--test", "1", "--no-curve")
+QUICK = ("--train", "4", "--test", "1", "--no-curve", "--attacker", "joint")
 
 
 @pytest.fixture

@@ -81,7 +81,8 @@ def report_markdown(report: AuditReport) -> str:
             ["attacker", *_CELLS],
             cells({one.name: one.overall for one in audit.attackers if one.overall is not None}),
         ),
-        curve=_table(
+        curve=audit.curve
+        and _table(
             ["training networks", *audit.curve[0].attackers],
             [
                 [
