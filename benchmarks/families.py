@@ -19,9 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import numpy as np
+import torch
 
 import plantkit as pk
 from plantkit.challenges.fresh import derived_seed
