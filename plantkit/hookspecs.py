@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from plantkit.planting.family import Family
     from plantkit.planting.methods.method import PlantingMethod
     from plantkit.pruners.pruner import Pruner
-    from plantkit.reports import Reporter as Reporter  # noqa: PLC0414 - for plugins.py too
-    from plantkit.scoring.metrics import Metric as Metric  # noqa: PLC0414 - for plugins.py too
+    from plantkit.reports import Reporter
+    from plantkit.scoring.metrics import Metric
 
 #: Name of the hook markers and of the entry-point group.
 PROJECT = "plantkit"

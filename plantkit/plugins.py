@@ -32,11 +32,12 @@ from plantkit.submissions.submission import Staged
 
 if TYPE_CHECKING:
     from plantkit.challenges.catalog import Catalog
-    from plantkit.hookspecs import Metric, Reporter
     from plantkit.planting.exposed import Attacker
     from plantkit.planting.family import Family
     from plantkit.planting.methods.method import PlantingMethod
     from plantkit.pruners.pruner import Pruner
+    from plantkit.reports import Reporter
+    from plantkit.scoring.metrics import Metric
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
 

@@ -249,7 +249,7 @@ class Empty(Fine):
         (Shouting(), "expected lower-case letters, digits and dashes"),
         (Kindless(), "expected TaskKind."),
         (Empty(), "has 0 outputs; expected an int, 1 or more"),
-        (object(), "object is of another kind; expected a family, an instance of a subclass of"),
+        (object(), "object is of another kind; expected an instance of a subclass of"),
     ],
 )
 def test_a_family_that_cannot_be_used_is_a_failure(item, words):
@@ -277,7 +277,9 @@ def test_a_planting_method_cannot_take_a_name_of_the_kit():
 def test_an_attacker_must_be_one():
     registry = registry_with("plantkit_attackers", Fine())
     assert registry.attackers() == {}
-    assert "Fine is of another kind; expected an attacker" in str(registry.failures[0])
+    assert "Fine is of another kind; expected an instance of a subclass of" in str(
+        registry.failures[0]
+    )
     assert "plantkit.planting.exposed.attacker.Attacker" in str(registry.failures[0])
 
 

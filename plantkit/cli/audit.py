@@ -102,7 +102,8 @@ def command(
     bundle's own recipe, trains attackers on them and attacks the bundle too. Needs scikit-learn:
     pip install "plantkit[audit]".
 
-    The summary is kept: `plantkit plant` quotes it of every network that is planted likewise.
+    The summary is kept: `plantkit plant` quotes it of every network that is planted likewise. With
+    --attacker it is not, as others might find more.
 
     Exit code 0 if the figures are within the limits, 1 if the planting leaks.
 
@@ -129,12 +130,17 @@ def command(
 
     if summary is not None and _is_record(summary):
         read_manifest(summary.parent)  # one that was altered fails here
+        if attacker_names:
+            raise UsageError(
+                f"--summary: {summary} is what {summary.parent} says of its audit, which must be "
+                "by all attackers; leave --attacker out, or write the summary elsewhere"
+            )
     plugins = load_installed(without=PROJECT)
     others = [*plugins.attackers().values()]
     load_plantings(*_names(subject, values["method"]), registry=plugins)
     for failure in plugins.failures:
         warn(failure)
-    attackers = choose_attackers(attacker_names, others)
+    attackers = choose_attackers(attacker_names, others, warn=warn)
     with ProgressBar(verbosity) as progress:
         report = inspect(
             subject,
@@ -146,7 +152,7 @@ def command(
     value = report_json(report)
     write_output(json_text(value) if output_format == "json" else report_markdown(report), output)
     date = datetime.datetime.now(datetime.UTC).date()
-    if value["attackers"][0]["overall"] is not None:
+    if value["attackers"][0]["overall"] is not None and not attacker_names:
         try:
             keep_audit(summarise(value, date))
         except OSError as error:

@@ -57,8 +57,10 @@ from plantkit.errors import UsageError
 @click.option(
     "--width", type=click.IntRange(min=1, max=100_000), default=50, help="Units per hidden layer."
 )
+@options.image_files
 @click.option(
-    "--seed",
+    "--seed-hex",
+    "seed",
     type=options.seed,
     metavar="HEX",
     help="Seed of all networks, for a reproduction; runs of before are not run again.  [default: "
@@ -127,15 +129,16 @@ def command(
     from plantkit.research.duel.report import tables, to_csv, to_json
 
     plugins = load_installed(without=PROJECT)
-    others = plugins.attackers()
+    others = [*plugins.attackers().values()]
     load_plantings(registry=plugins)
     for failure in plugins.failures:
         warn(failure)
-    named = attackers or (*ATTACKERS, *others)
+    everyone = choose_attackers((), others, warn=warn)
+    usual = [one.name for one in everyone if one in others or one.name in ATTACKERS]
     plan = Plan(
         planters=planters or PLANTERS,
         pruners=() if no_pruners else pruners or default_pruners(),
-        attackers=() if no_attackers else choose_attackers(named, [*others.values()]),
+        attackers=() if no_attackers else choose_attackers(attackers or usual, others),
         jobs=jobs or available_cores(),
         **values,
     )

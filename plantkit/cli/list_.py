@@ -135,7 +135,7 @@ def _attackers(_: Sequence[Path]) -> Rows:
     from plantkit.research.audit.attackers import choose_attackers
 
     plugins = load_installed(without=PROJECT)
-    found = choose_attackers(others=[*plugins.attackers().values()])
+    found = choose_attackers(others=[*plugins.attackers().values()], warn=warn)
     for failure in plugins.failures:
         warn(failure)
     return ("name", "builds on", "title"), [

@@ -178,7 +178,7 @@ def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingM
     from plantkit.plugins import find_challenges
     from plantkit.research.audit.assessment import DEFAULT_LIMITS
     from plantkit.research.audit.inspection import AUC_LIMITS
-    from plantkit.research.audits import ENOUGH, best_audit
+    from plantkit.research.audits import ENOUGH, FIRST_ATTACKERS, best_audit
     from plantkit.research.records import describe_audit
 
     if not method.hidden:
@@ -205,8 +205,13 @@ def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingM
         return
     usual = AUC_LIMITS.get(manifest["planting"]["method"], DEFAULT_LIMITS.auc), DEFAULT_LIMITS.lift
     lenient = audit["auc_limit"] > usual[0] or audit["lift_limit"] > usual[1]
-    if lenient or audit["training_networks"] < ENOUGH:
-        why = "its limits are lenient" if lenient else f"fewer than {ENOUGH} training networks"
+    reasons = {
+        "its limits are lenient": lenient,
+        "only some attackers took part": not FIRST_ATTACKERS.issubset(audit["attackers"]),
+        f"fewer than {ENOUGH} training networks": audit["training_networks"] < ENOUGH,
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), None)
+    if why is not None:
         warn(
             f"that audit does not show that the ticket is hidden ({why}); plantkit audit "
             f"{target}{key} finds out. Do not use it for a contest before"

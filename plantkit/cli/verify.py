@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from plantkit.cli import options
+from plantkit.cli.output import warn
 
 
 @click.command()
@@ -72,7 +73,8 @@ def command(
         try:
             if reveal is not None:
                 manifest = read_stated(path).manifest
-                load_plantings(manifest["family"], manifest["planting"]["method"])
+                for failure in load_plantings(manifest["family"], manifest["planting"]["method"]):
+                    warn(failure)
                 words = verify_reveal(path, reveal)
             else:
                 stated = read_stated(path)

@@ -17,8 +17,8 @@ from plantkit.planting.methods import METHODS
 from plantkit.planting.methods.method import PlantingMethod
 
 #: As in the ids of challenges, which are also names of directories.
+MOST_NAME = 40
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_MOST_NAME = 40
 
 
 def check_family(plugin: str, family: Any) -> None:
@@ -37,6 +37,7 @@ def check_family(plugin: str, family: Any) -> None:
             raise PluginError(
                 plugin, f"family {family.name!r} has {found!r} {size}; expected an int, 1 or more"
             )
+    dict(family.dials)  # whatever this raises is told as the plugin's fault
 
 
 def check_method(plugin: str, method: Any) -> None:
@@ -44,11 +45,18 @@ def check_method(plugin: str, method: Any) -> None:
     _check(plugin, method, PlantingMethod, "planting method")
     if method.name in METHODS:
         raise PluginError(plugin, f"planting method {method.name!r} is one of plantkit's own")
+    for family in FAMILIES.values():
+        method.fits(family)  # whatever this raises is told as the plugin's fault
 
 
 def check_attacker(plugin: str, attacker: Any) -> None:
     """Raises `PluginError` unless `attacker` is one that can be asked for by name."""
     _check(plugin, attacker, Attacker, "attacker")
+    found = attacker.builds_on
+    if not isinstance(found, tuple) or not all(isinstance(name, str) for name in found):
+        raise PluginError(
+            plugin, f"attacker {attacker.name!r} builds on {found!r}; expected a tuple of names"
+        )
 
 
 def _check(plugin: str, item: Any, wanted: type, words: str) -> None:
@@ -60,15 +68,15 @@ def _check(plugin: str, item: Any, wanted: type, words: str) -> None:
     if not isinstance(item, wanted):
         raise PluginError(
             plugin,
-            f"{type(item).__name__} is of another kind; expected a {words}, an instance of a "
-            f"subclass of {wanted.__module__}.{wanted.__name__}".replace(" a a", " an a"),
+            f"{type(item).__name__} is of another kind; expected an instance of a subclass of "
+            f"{wanted.__module__}.{wanted.__name__}",
         )
     name, title = getattr(item, "name", None), getattr(item, "title", None)
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > _MOST_NAME:
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > MOST_NAME:
         raise PluginError(
             plugin,
             f"{words} name is {name!r}; expected lower-case letters, digits and dashes, at most "
-            f"{_MOST_NAME}",
+            f"{MOST_NAME}",
         )
     if not isinstance(title, str) or not title.isprintable():
         raise PluginError(plugin, f"{words} {name!r} has the title {title!r}; expected a line")

@@ -1,4 +1,4 @@
-"""Families that are a formula with constants of chance, and nothing else."""
+"""Families that are a formula with random constants, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from plantkit.errors import PlantingError
 from plantkit.networks import PerceptronSpec, bias_name
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.family import Anchored, dial
@@ -22,6 +23,10 @@ STEP = 1e-4
 
 # Inputs that are drawn for each one that is wanted near to the bounds of classes.
 DRAWS = 6
+
+# Least share of the domain that a class has, and draws of constants before planting gives up.
+LEAST_CLASS = 0.1
+MOST_DRAWS = 100
 
 INNER = Tilt(weights=5.0, agreement=-6.5)
 LAST = Tilt(weights=8.0, agreement=-10.0)
@@ -58,11 +63,27 @@ class DrawnFamily(FittedFamily):
         return np.random.default_rng(self.instance)
 
     def drawn(self, rng: np.random.Generator) -> Self:
-        return replace(self, instance=int(rng.integers(2**63)))
+        """Returns the family with other constants, and no class that is nearly empty.
+
+        Raises:
+            PlantingError: with these dials, one always is.
+        """
+        for _ in range(MOST_DRAWS):
+            found = replace(self, instance=int(rng.integers(2**63)))
+            if self.kind is TaskKind.REGRESSION:
+                return found
+            classes = np.bincount(found.truth(found.domain()), minlength=self.outputs)
+            if classes.min() >= LEAST_CLASS * classes.sum():
+                return found
+        raise PlantingError(
+            f"in {MOST_DRAWS} draws of the constants of {self.name!r}, a class had less than "
+            f"{LEAST_CLASS:.0%} of the domain; use other dials"
+        )
 
     def hides(self, spec: PerceptronSpec) -> bool:
         """Returns whether `spec` was audited and kept the limits, with the dials as they are."""
-        return super().hides(spec) and self.dials == type(self)().dials
+        was_audited = {*spec.widths[1:-1]} == {self.audited_width}
+        return was_audited and super().hides(spec) and self.dials == type(self)().dials
 
     def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
         first = TicketLayer(

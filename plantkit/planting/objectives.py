@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plantkit.planting.coordinates import Coordinates
 from plantkit.planting.effects import best_scaled_error
 from plantkit.planting.targets import Floats
-
-if TYPE_CHECKING:
-    from plantkit.planting.fitting import FittedFamily
 
 # Points on the line that values are fitted at, drawn anew in every step.
 POINTS = 300
@@ -29,6 +27,20 @@ REACH_SHRINKAGE = 0.97
 
 # Distance to a class beyond which no larger margin is asked for.
 FARTHEST = 0.15
+
+
+class Fitted(Protocol):
+    """What is asked of a family; see `plantkit.planting.fitting.FittedFamily`."""
+
+    damping: ClassVar[float | tuple[float, ...]]
+    inputs: int
+
+    def formula(self, inputs: Floats) -> Floats: ...
+    def truth(self, inputs: Floats) -> NDArray[Any]: ...
+    def domain(self) -> Floats: ...
+    def draw_inputs(self, rng: np.random.Generator, count: int) -> Floats: ...
+    def class_distances(self, inputs: Floats) -> Floats: ...
+    def sample_near_bounds(self, rng: np.random.Generator, count: int, reach: float) -> Floats: ...
 
 
 class Objective(ABC):
@@ -87,7 +99,7 @@ class Values(Objective):
         coordinates, start: the ticket, untouched or from where it is fitted again.
     """
 
-    def __init__(self, family: FittedFamily, coordinates: Coordinates, start: Floats) -> None:
+    def __init__(self, family: Fitted, coordinates: Coordinates, start: Floats) -> None:
         self._family = family
         self.probes = _probes(family, 1001 if family.inputs == 1 else 101)
         self._probed = family.formula(self.probes)
@@ -122,7 +134,7 @@ class Classes(Objective):
     is asked for, so scores may be any functions that give it.
     """
 
-    def __init__(self, family: FittedFamily, *, reach: float) -> None:
+    def __init__(self, family: Fitted, *, reach: float) -> None:
         self._family = family
         self.probes = _probes(family, 101)
         self._probed = family.truth(self.probes)
@@ -153,7 +165,7 @@ class Classes(Objective):
         return off[places, others], derivatives[places, others] - own
 
 
-def _probes(family: FittedFamily, count: int) -> Floats:
+def _probes(family: Fitted, count: int) -> Floats:
     """Returns the inputs (n, d_in) at which a fit is judged: `count` per axis on line or plane."""
     if family.inputs > 2:
         return family.domain()

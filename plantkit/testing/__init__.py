@@ -26,18 +26,13 @@ Families, planting methods and attackers are installed plugins, whose code runs 
 
 from __future__ import annotations
 
-from plantkit.testing.attacker_checks import ATTACKER_CHECKS
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
 from plantkit.testing.checks import CHECKS
 from plantkit.testing.examining import Check, CheckFailure
 from plantkit.testing.laboratory import Laboratory
-from plantkit.testing.planter import Planter
-from plantkit.testing.planting_checks import PLANTING_CHECKS
-from plantkit.testing.planting_suite import (
-    parametrize_attacker_checks,
-    parametrize_family_checks,
-    run_attacker_checks,
-    run_family_checks,
-)
 from plantkit.testing.suite import (
     BoundCheck,
     CheckResult,
@@ -46,6 +41,17 @@ from plantkit.testing.suite import (
     pruner_checks,
     run_checks,
 )
+
+if TYPE_CHECKING:
+    from plantkit.testing.attacker_checks import ATTACKER_CHECKS
+    from plantkit.testing.planter import Planter
+    from plantkit.testing.planting_checks import PLANTING_CHECKS
+    from plantkit.testing.planting_suite import (
+        parametrize_attacker_checks,
+        parametrize_family_checks,
+        run_attacker_checks,
+        run_family_checks,
+    )
 
 __all__ = [
     "ATTACKER_CHECKS",
@@ -66,3 +72,21 @@ __all__ = [
     "run_checks",
     "run_family_checks",
 ]
+
+# What plants imports torch, which a check of a pruner does in child processes only.
+_HOMES = {
+    "ATTACKER_CHECKS": "plantkit.testing.attacker_checks",
+    "PLANTING_CHECKS": "plantkit.testing.planting_checks",
+    "Planter": "plantkit.testing.planter",
+    "parametrize_attacker_checks": "plantkit.testing.planting_suite",
+    "parametrize_family_checks": "plantkit.testing.planting_suite",
+    "run_attacker_checks": "plantkit.testing.planting_suite",
+    "run_family_checks": "plantkit.testing.planting_suite",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    message = f"module 'plantkit.testing' has no attribute {name!r}"
+    raise AttributeError(message, name=name, obj=sys.modules[__name__])

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from plantkit.errors import PluginError
+from plantkit.hookspecs import PROJECT
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import find_family, find_method
-from plantkit.planting.contract import check_attacker
 from plantkit.planting.exposed import Attacker, Case, Exposed, Scorer
 from plantkit.planting.exposed.attacker import check_scores
 from plantkit.planting.exposed.cases import open_cases
@@ -60,13 +60,12 @@ class AttackerSubject:
         if isinstance(self.given, Attacker):
             self.attacker = self.given
             return
-        registry = load_installed()
+        registry = load_installed(without=PROJECT)
         found = registry.attackers()
         if self.given not in found:
             why = registry.failures[0] if registry.failures else "no plugin offers it"
             raise PluginError(self.given, str(why))
         self.attacker = found[self.given]
-        check_attacker(self.given, self.attacker)
 
     @property
     def cases(self) -> list[Case]:
@@ -94,8 +93,7 @@ class AttackerSubject:
 
     def train(self) -> Scorer:
         """Returns the attacker, trained on all networks that are to train on."""
-        trainer = self.attacker.prepare(self.cases[:TRAIN], np.random.default_rng(_SEED))
-        return trainer(range(TRAIN))
+        return self.attacker.train(self.cases[:TRAIN], np.random.default_rng(_SEED))
 
 
 @_check("loads", "the attacker is found and has a proper name")
@@ -108,9 +106,9 @@ def _loads(subject: AttackerSubject) -> None:
 
 @_check("trains", "it learns from networks with their tickets, also from some of them", "loads")
 def _trains(subject: AttackerSubject) -> None:
-    trainer = subject.attacker.prepare(subject.cases[:TRAIN], np.random.default_rng(_SEED))
     for places in (range(TRAIN), [0, 2, 3, 5]):
-        scorer = trainer(places)
+        cases = [subject.cases[place] for place in places]
+        scorer = subject.attacker.train(cases, np.random.default_rng(_SEED))
         if not callable(scorer):
             raise CheckFailure(
                 expected="a function that scores a network", got=type(scorer).__name__

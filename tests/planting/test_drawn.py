@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plantkit.errors import UsageError, WidthError
+from plantkit.errors import PlantingError, UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import (
@@ -24,7 +24,7 @@ from plantkit.planting import (
     find_family,
     generator,
 )
-from plantkit.planting.drawn import DrawnFamily
+from plantkit.planting.drawn import LEAST_CLASS, DrawnFamily
 from plantkit.planting.families.decoy import DecoyFamily
 from plantkit.planting.families.parity import ParityFamily
 from plantkit.planting.families.product import ProductFamily
@@ -221,19 +221,41 @@ def test_distances_to_classes_are_those_of_the_plane() -> None:
     assert np.abs(near.sum(axis=1)).max() / 2**0.5 < 0.06
 
 
+def test_no_class_of_a_drawn_formula_is_nearly_empty() -> None:
+    family = find_family("rings").with_dials({"inputs": "8", "width": "2"})
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        drawn = family.drawn(rng)
+        classes = np.bincount(drawn.truth(drawn.domain()), minlength=2)
+        assert classes.min() >= LEAST_CLASS * classes.sum()
+
+    class Constant(ParityFamily):
+        def formula(self, inputs: Floats) -> Floats:
+            return np.tile([1.0, 0.0], (len(inputs), 1))
+
+    with pytest.raises(PlantingError, match="use other dials"):
+        Constant().drawn(rng)
+
+
 def test_where_scores_are_flat_a_class_is_far() -> None:
-    family = ParityFamily(inputs=3, bits=2)
-    family = replace(family, instance=1)
-    distances = family.class_distances(np.array([[1.0, 1.0, 1.0]]))
-    assert np.sort(distances[0]).tolist() == pytest.approx([0, min(1.0, distances.max())])
-    assert distances.max() >= FARTHEST
+    class Flat(ParityFamily):
+        def formula(self, inputs: Floats) -> Floats:
+            return np.tile([1.0, 0.0], (len(inputs), 1))
+
+    assert Flat().class_distances(np.ones((2, 10))).tolist() == [[0, FARTHEST]] * 2
+
+
+def test_the_other_class_of_parity_is_where_the_product_is_zero() -> None:
+    # The product of two inputs at a corner falls from 1 to -1 over a slope of sqrt(2) each way.
+    distances = ParityFamily(inputs=3, bits=2).class_distances(np.array([[1.0, 1.0, 1.0]]))
+    assert np.sort(distances[0]).tolist() == pytest.approx([0, 1 / np.sqrt(2)])
 
 
 @pytest.mark.parametrize(
     ("name", "dials", "shape", "hides"),
     [
         ("sine", {}, (5, 50), True),
-        ("sine", {}, (5, 200), True),
+        ("sine", {}, (5, 51), False),
         ("sine", {}, (5, 49), False),
         ("sine", {}, (6, 50), False),
         ("sine", {"units": "15"}, (5, 50), False),
@@ -254,7 +276,6 @@ def test_a_planted_ticket_is_its_formula_within_the_bound(name: str) -> None:
     family = DRAWN[name]
     planted = plant(family, depth=5)
     assert (planted.method, planted.labels) == ("anchored", LabelSource.TICKET)
-    assert planted.facts["dials"] == dict(family.dials)
     drawn = family.drawn(generator(b"1", "function"))
     inputs = drawn.draw_inputs(np.random.default_rng(5), 4000)
     outputs = planted.masked_forward(inputs) / planted.output_scales

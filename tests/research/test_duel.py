@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +17,12 @@ from plantkit.research.audit.assessment import audit_plantings
 from plantkit.research.audit.attackers import choose_attackers
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 from plantkit.research.audit.samples import Sample
-from plantkit.research.duel.duel import Plan, run_duel
+from plantkit.research.duel.duel import PLANTERS, Plan, run_duel
 from plantkit.schemas import violations
 
+ROOT = Path(__file__).resolve().parents[2]
 #: A duel that takes seconds.
-TINY = ("--width", "12", "--depth", "3", "--instances", "2", "--seed", "0a", "--jobs", "1")
+TINY = ("--width", "12", "--depth", "3", "--instances", "2", "--seed-hex", "0a", "--jobs", "1")
 PRUNERS = ("--pruner", "magnitude", "--pruner", "random")
 
 
@@ -134,6 +136,12 @@ def test_bad_input_is_refused_before_the_work_starts(duel, arguments, message, m
     outcome = duel(*arguments)
     assert outcome.code == 2, outcome
     assert message in outcome.err
+
+
+def test_the_duel_on_the_page_is_one():
+    found = json.loads((ROOT / "docs/results/duel.json").read_text(encoding="utf-8"))
+    assert violations(found, "duel") == []
+    assert list(found["densities"]) == list(PLANTERS)
 
 
 def test_few_networks_to_learn_from_are_refused():

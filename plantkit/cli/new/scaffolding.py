@@ -105,8 +105,11 @@ def new_package(template: str, name: str, directory: Path) -> list[Path]:
         problem = f"a package named {package!r} is installed already"
     elif item in _taken(kind):
         problem = f"the name {item!r} is taken by an installed plugin or by plantkit itself"
+    elif kind != "pruner" and len(item) > _most_name():
+        problem = f"the name {item!r} is longer than {_most_name()} characters"
     if problem:
-        raise _UnusableError(f"{problem}; choose another name", f"{_PREFIX}my-{item}")
+        suggestion = f"{_PREFIX}my-{item}" if len(item) < 20 else f"{_PREFIX}my-{kind}"
+        raise _UnusableError(f"{problem}; choose another name", suggestion)
     words = [part.capitalize() for part in item.split("-")]
     camel = "".join(words)
     values = {
@@ -130,7 +133,17 @@ def _taken(kind: str) -> set[str]:
         from plantkit.planting.families import NAMES
 
         taken.update(NAMES)
+    elif kind == "attacker":
+        from plantkit.research.audit.attackers import ATTACKERS, STRONGEST
+
+        taken.update([STRONGEST, *(one.name for one in ATTACKERS)])
     return taken
+
+
+def _most_name() -> int:
+    from plantkit.planting.contract import MOST_NAME
+
+    return MOST_NAME
 
 
 def _a(noun: str) -> str:

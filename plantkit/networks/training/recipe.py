@@ -80,7 +80,6 @@ class Descent(Recipe):
     Attributes:
         momentum: share of the last step that the next one adds.
         weight_decay: what it subtracts of each parameter, times the rate.
-        warm_up: steps in which the rate rises from zero, on a line.
         drops: numbers of steps after which the rate is a tenth of what it was.
         shift: most pixels by which an image is moved each time it is seen; zeros come in.
         mirrored: whether half of the images are mirrored each time.
@@ -88,15 +87,13 @@ class Descent(Recipe):
 
     momentum: float = 0.9
     weight_decay: float = 0.0
-    warm_up: int = 0
     drops: tuple[int, ...] = ()
     shift: int = 0
     mirrored: bool = False
 
     def rate(self, step: int) -> float:
         """Returns the learning rate of the step after so many."""
-        risen = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
-        return float(self.learning_rate * risen * 0.1 ** sum(step >= drop for drop in self.drops))
+        return float(self.learning_rate * 0.1 ** sum(step >= drop for drop in self.drops))
 
     @property
     def varies(self) -> bool:

@@ -6,7 +6,7 @@ lets them loose on others. A new attacker is a subclass of `Attacker`.
 
 from __future__ import annotations
 
-from plantkit.planting.exposed.attacker import Attacker, Scorer, Scores, Trainer
+from plantkit.planting.exposed.attacker import Attacker, Scorer, Scores
 from plantkit.planting.exposed.cases import Case, Exposed
 
-__all__ = ["Attacker", "Case", "Exposed", "Scorer", "Scores", "Trainer"]
+__all__ = ["Attacker", "Case", "Exposed", "Scorer", "Scores"]

@@ -18,12 +18,11 @@ Scores = Mapping[str, NDArray[Any]]
 Scorer = Callable[[Exposed], Scores]
 """An attacker that has learned. It may have `choices`: stratum to what it settled on there."""
 
-Trainer = Callable[[Sequence[int]], Scorer]
-"""From the places of the networks to learn from to an attacker that knows them."""
-
 
 class Attacker(ABC):
     """Learns from planted networks what tickets look like, and scores the entries of others.
+
+    An audit trains it several times, on parts of its networks and on all of them.
 
     When it scores, it gets an `Exposed`: parameters, and what can be computed of them. The ticket
     and the data of that network are not part of it.
@@ -49,14 +48,6 @@ class Attacker(ABC):
             cases: networks of one shape and planting, with their tickets.
             rng: source of all choices.
         """
-
-    def prepare(self, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
-        """Returns what trains on some of the networks, all of which are given.
-
-        An audit trains an attacker several times, on parts of its networks and on all of them. An
-        attacker may do here, once, what all of these need.
-        """
-        return lambda places: self.train([cases[place] for place in places], rng.spawn(1)[0])
 
 
 def check_scores(name: str, network: Exposed, scores: Scores) -> None:

@@ -10,7 +10,7 @@ from plantkit.planting.family import dial
 
 @dataclass(frozen=True, kw_only=True)
 class DecoyFamily(SineFamily):
-    """As `sine`, beside further parts of the network that compute waves of their own.
+    """A `sine`, and further parts of the network that compute other waves.
 
     A decoy is planted as the ticket is, in units of its own, and nothing tells which of them
     defines the labels but the data.

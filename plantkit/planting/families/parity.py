@@ -13,7 +13,7 @@ from plantkit.planting.family import DOMAIN_SEED, check_dial, dial
 from plantkit.planting.targets import Floats
 
 # Inputs up to this number have all their corners in the domain.
-MOST_CORNERS = 12
+MOST_WHOLE = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class ParityFamily(DrawnFamily):
         check_dial("bits", self.bits, 2, self.inputs)
 
     def domain(self) -> Floats:
-        if self.inputs > MOST_CORNERS:
-            return self.draw_inputs(np.random.default_rng(DOMAIN_SEED), 2**MOST_CORNERS)
+        if self.inputs > MOST_WHOLE:
+            return self.draw_inputs(np.random.default_rng(DOMAIN_SEED), 2**MOST_WHOLE)
         bits = np.arange(2**self.inputs)[:, None] >> np.arange(self.inputs) & 1
         return (2 * bits - 1).astype(np.float64)
 

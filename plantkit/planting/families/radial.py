@@ -13,7 +13,7 @@ from plantkit.planting.targets import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class RadialFamily(DrawnFamily):
-    """y = cos(π frequency |x - c|) for a centre c of chance, in [-1/2, 1/2]^d_in.
+    """y = cos(π frequency |x - c|) for a random centre c in [-1/2, 1/2]^d_in.
 
     Attributes:
         inputs: d_in.

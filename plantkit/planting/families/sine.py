@@ -1,4 +1,4 @@
-"""`sine`: a wave in a direction of chance."""
+"""`sine`: a wave in a random direction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from plantkit.planting.targets import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class SineFamily(DrawnFamily):
-    """y = sin(π frequency <u, x> + phase), for a direction u of length 1 and a phase of chance.
+    """y = sin(π frequency <u, x> + phase), for a random direction u of length 1 and a random phase.
 
     Attributes:
         inputs: d_in.

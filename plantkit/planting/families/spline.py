@@ -1,4 +1,4 @@
-"""`spline`: a smooth curve through heights of chance."""
+"""`spline`: a smooth curve through random heights."""
 
 from __future__ import annotations
 

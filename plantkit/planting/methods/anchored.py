@@ -128,8 +128,7 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
             output_scales=scales,
             note=f"{measure} with the formula {value:.3g} (bound {family.bound:g}); entries moved "
             f"by {movement:.2f} initial standard deviations",
-            facts=({"dials": dict(family.dials)} if family.dials else {})
-            | {"distance": {"measure": measure, "value": value, "bound": family.bound}},
+            facts={"distance": {"measure": measure, "value": value, "bound": family.bound}},
             decoys=anchored.decoys,
         )
 

@@ -12,8 +12,14 @@ from plantkit.errors import PluginError, UsageError
 from plantkit.isolation.leftovers import scratch_directory
 from plantkit.planting.exposed import Attacker, Case, Scores
 from plantkit.planting.exposed.cases import open_cases
-from plantkit.research.audit.attackers import ATTACKERS
-from plantkit.research.audit.attacks import Attack, run_attacks, separable, strongest_attack
+from plantkit.research.audit.attackers import ATTACKERS, is_of_the_kit
+from plantkit.research.audit.attacks import (
+    Attack,
+    run_attacks,
+    separable,
+    strongest_attack,
+    tested_auc,
+)
 from plantkit.research.audit.figures import Bools, Estimate, Figures, separate, summarize
 from plantkit.research.audit.learners import check_extra
 from plantkit.research.audit.samples import Sample, check_samples
@@ -201,7 +207,7 @@ def audit_plantings(
     broken: dict[str, PluginError] = {}
 
     def fail(attacker: Attacker, error: PluginError) -> None:
-        if any(attacker is one for one in ATTACKERS):
+        if is_of_the_kit(attacker):
             raise error.__cause__ or error
         if attacker.name not in broken:
             warn(f"{error}; the audit goes on without it")
@@ -226,13 +232,21 @@ def audit_plantings(
         if not done:
             raise next(iter(broken.values()))
         attacks = [attack for attack, _ in done.values()]
-        attacks.insert(0, strongest_attack(attacks, separable(training)))
+        weights = separable(training)
+        strongest = strongest_attack(attacks, weights)
+        own = [done[one.name][0] for one in attackers if one.name in done and is_of_the_kit(one)]
+        if own:  # a plugin's attacker can find more, but cannot make others find less
+            strongest = max(strongest_attack(own, weights), strongest, key=tested_auc)
+        attacks.insert(0, strongest)
         shown = [one for one in attackers if one.in_curve and one.name in done]
+        needed = {base for one in shown for base in one.builds_on}
+        trained = [one for one in attackers if one in shown or one.name in needed]
         points = []
         for size in sorted({size for size in curve if shown and 4 <= size < len(train)}):
             progress(f"learning curve: training attackers on {size} networks")
-            found = run_attacks(shown, training[:size], cases, rng, fail)
-            points.append(_curve_point(size, [attack for attack, _ in found.values()], rng))
+            found = run_attacks(trained, training[:size], cases, rng, fail)
+            reached = [found[one.name][0] for one in shown if one.name in found]
+            points.append(_curve_point(size, reached, rng))
     if shown:
         learned = [done[one.name][0].first(len(test)) for one in shown]
         points.append(_curve_point(len(train), learned, rng))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from plantkit.errors import UnknownNameError
+from plantkit.errors import PluginError, UnknownNameError
 from plantkit.planting.exposed import Attacker
 from plantkit.planting.exposed.features import GROUPS
 from plantkit.research.audit.joint import JointAttacker
@@ -36,18 +36,31 @@ ATTACKERS: tuple[Attacker, ...] = (
 )
 
 
+#: The row of an audit that stands for all attackers.
+STRONGEST = "strongest"
+
+
 def choose_attackers(
-    names: Iterable[str] = (), others: Sequence[Attacker] = ()
+    names: Iterable[str] = (),
+    others: Sequence[Attacker] = (),
+    *,
+    warn: Callable[[object], None] = lambda _: None,
 ) -> tuple[Attacker, ...]:
     """Returns the attackers of these names, and those that they build on, in order; all if none.
 
     Args:
         others: attackers besides the kit's, such as plugins'.
+        warn: called with what is wrong with one of these, which is left out.
 
     Raises:
-        UnknownNameError: there is no attacker of a name, or none that one builds on.
+        UnknownNameError: there is no attacker with one of the names, or none that one builds on.
     """
-    known = {one.name: one for one in (*ATTACKERS, *others)}
+    known = {one.name: one for one in ATTACKERS}
+    for one in others:
+        if one.name in known or one.name == STRONGEST:
+            warn(PluginError(f"attacker {one.name}", "the name is one of plantkit's own"))
+        else:
+            known[one.name] = one
     chosen: dict[str, Attacker | None] = {}
 
     def add(name: str) -> None:
@@ -61,6 +74,17 @@ def choose_attackers(
         del chosen[name]
         chosen[name] = known[name]
 
-    for name in list(names) or known:
-        add(name)
+    named = list(names)
+    for name in named or known:
+        try:
+            add(name)
+        except UnknownNameError as error:
+            if named:
+                raise
+            warn(PluginError(f"attacker {name}", str(error)))
     return tuple(one for one in chosen.values() if one is not None)
+
+
+def is_of_the_kit(attacker: Attacker) -> bool:
+    """Returns whether an attacker ships with plantkit."""
+    return any(attacker is one for one in ATTACKERS)

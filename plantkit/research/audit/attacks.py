@@ -10,10 +10,11 @@ from functools import partial
 import numpy as np
 
 from plantkit.errors import PluginError, describe
-from plantkit.planting.exposed import Attacker, Case, Scorer, Scores, Trainer
+from plantkit.planting.exposed import Attacker, Case, Scorer, Scores
 from plantkit.planting.exposed.attacker import check_scores
 from plantkit.planting.exposed.cases import positives
 from plantkit.research.audit.figures import NOTHING, Separations, mean_auc, separate
+from plantkit.research.audit.prepared import Trainer, trainer_of
 
 FOLDS = 3
 
@@ -93,7 +94,7 @@ def attack_with(
         PluginError: it fails, or its scores are not one finite number for each entry.
     """
     try:
-        answers, full = answer(attacker.prepare(cases, rng), cases, test)
+        answers, full = answer(trainer_of(attacker, cases, rng), cases, test)
     except Exception as error:
         raise PluginError(f"attacker {attacker.name}", describe(error)) from error
     for case, scores in zip([*cases, *test], [*answers.rehearsed, *answers.tested], strict=True):
@@ -170,3 +171,9 @@ def rehearsed_auc(weights: Mapping[str, int], attack: Attack) -> float:
 def separable(cases: Sequence[Case]) -> dict[str, int]:
     """Returns the ticket entries of each stratum in the networks that have others there too."""
     return {name: sum(positives(cases, name)) for name in cases[0].spec.shapes}
+
+
+def tested_auc(attack: Attack) -> float:
+    """Returns the AUC on the test networks, over all strata, weighted by their ticket entries."""
+    found = [one for separations in attack.found.values() for one in separations]
+    return float(mean_auc([one.auc for one in found], [one.positives for one in found]))

@@ -109,7 +109,7 @@ def inspect(
         left_to_plant(recipe, count, role=role, cache=inspection.cache)
         for role, count in counts.items()
     )
-    seconds = _planting_seconds(recipe) * left / inspection.jobs
+    seconds = seconds_to_plant(recipe) * left / inspection.jobs
     if seconds > SOON:
         progress(f"planting will take about {duration(seconds)}, on {_cores(inspection.jobs)}")
     started = time.perf_counter()
@@ -151,7 +151,7 @@ def inspect(
     )
 
 
-def _planting_seconds(recipe: PlantingRecipe) -> float:
+def seconds_to_plant(recipe: PlantingRecipe) -> float:
     """Returns what one network takes; 0 where that is soon, as of formulas and drawn tickets.
 
     Raises:

@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks import Network, bias_name, weight_name
-from plantkit.planting.exposed import Attacker, Case, Exposed, Scorer, Trainer
+from plantkit.planting.exposed import Case, Exposed
 from plantkit.planting.lines import Lines
 from plantkit.research.audit.figures import Bools, Floats
 from plantkit.research.audit.learners import BOLD, training
+from plantkit.research.audit.prepared import PreparedAttacker, Trainer
 
 SWEEPS = 5
 CREDIBLE = 3.0
@@ -33,15 +34,12 @@ CLIP_LOG_ODDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JointAttacker(Attacker):
+class JointAttacker(PreparedAttacker):
     """Judges entries together, from the log odds of the best of those that judge them singly."""
 
     builds_on: tuple[str, ...]
     name: str = "joint"
     title: str = "entries together, as paths of a subnetwork"
-
-    def train(self, cases: Sequence[Case], rng: np.random.Generator) -> Scorer:
-        return self.prepare(cases, rng)(range(len(cases)))
 
     def prepare(self, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
         degrees = ticket_degrees(cases[0].spec, [case.labels for case in cases])

@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import MissingExtraError
-from plantkit.planting.exposed import Attacker, Case, Exposed, Scorer, Scores, Trainer
+from plantkit.planting.exposed import Case, Exposed, Scorer, Scores
 from plantkit.planting.surroundings import second_order
 from plantkit.research.audit.figures import Bools, Floats
+from plantkit.research.audit.prepared import PreparedAttacker, Trainer
 
 Table = NDArray[Any]  # (entries, features), any real type
 Model = Callable[[Table], Floats]
@@ -115,15 +116,12 @@ SECOND_ORDER = Learner(tables=Exposed.surroundings, fit=_regress, by_shape=False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LearnedAttacker(Attacker):
+class LearnedAttacker(PreparedAttacker):
     """Judges entry by entry, as its learner does."""
 
     name: str
     title: str
     learner: Learner
-
-    def train(self, cases: Sequence[Case], rng: np.random.Generator) -> Scorer:
-        return self.prepare(cases, rng)(range(len(cases)))
 
     def prepare(self, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
         return training(self.learner, cases, rng)

@@ -83,11 +83,14 @@ def report_markdown(report: AuditReport) -> str:
         ),
         curve=audit.curve
         and _table(
-            ["training networks", *audit.curve[0].attackers],
+            ["training networks", *audit.curve[-1].attackers],
             [
                 [
                     str(point.training_networks),
-                    *("" if one is None else f"{one.auc:.3f}" for one in point.attackers.values()),
+                    *(
+                        "" if one is None else f"{one.auc:.3f}"
+                        for one in map(point.attackers.get, audit.curve[-1].attackers)
+                    ),
                 ]
                 for point in audit.curve
             ],

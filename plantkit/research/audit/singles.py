@@ -8,10 +8,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from plantkit.planting.exposed import Attacker, Case, Exposed, Scorer, Scores, Trainer
+from plantkit.planting.exposed import Case, Exposed, Scores
 from plantkit.planting.exposed.cases import positives
 from plantkit.planting.exposed.features import GROUPS
 from plantkit.research.audit.figures import Floats, feature_aucs, mean_auc
+from plantkit.research.audit.prepared import PreparedAttacker, Trainer
 
 Choices = dict[str, tuple[int, bool]]
 """Stratum to a feature's column, and whether its high codes are the ticket's."""
@@ -60,7 +61,7 @@ def feature_aucs_of(cases: tuple[Case, ...]) -> FeatureAucs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SingleAttacker(Attacker):
+class SingleAttacker(PreparedAttacker):
     """Looks at one feature of a group: in each stratum that which is best on the training networks.
 
     name: of the group.
@@ -69,9 +70,6 @@ class SingleAttacker(Attacker):
     name: str
     title: str
     in_curve: bool = False
-
-    def train(self, cases: Sequence[Case], rng: np.random.Generator) -> Scorer:
-        return self.prepare(cases, rng)(range(len(cases)))
 
     def prepare(self, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
         seen = feature_aucs_of(tuple(cases))

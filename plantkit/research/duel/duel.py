@@ -23,6 +23,7 @@ from plantkit.planting.exposed import Attacker
 from plantkit.plugins import find_challenges, load_installed
 from plantkit.pruners.sources import parse_pruner
 from plantkit.research.audit.assessment import audit_plantings
+from plantkit.research.audit.inspection import seconds_to_plant
 from plantkit.research.audit.learners import check_extra
 from plantkit.research.audit.recipes import (
     PlantingRecipe,
@@ -58,6 +59,7 @@ class Plan:
         instances: new networks of each planter, on which all seekers meet.
         training_networks: other networks of each planter, for attackers to learn from.
         depth, width: of the networks; images have networks of their own.
+        data: directory of the files of image families; that in `PLANTKIT_DATA` if None.
         jobs: processes.
         cached: whether runs of pruners are kept for later ones, and those of before are used.
         cache: directory that keeps the networks to learn from, if any.
@@ -70,6 +72,7 @@ class Plan:
     training_networks: int = 20
     depth: int = 4
     width: int = 50
+    data: Path | None = None
     jobs: int = 1
     time_seconds: float = 300.0
     memory_mib: int = 4096
@@ -165,8 +168,9 @@ def run_duel(
                 f"attackers get {plan.training_networks} networks to learn from; expected "
                 f"{FEWEST_TRAINING} or more"
             )
-    tell(_cost(plan, len(recipes)))
-    instances, seconds = _plant_instances(recipes, plan, seed, progress)
+    seconds = {name: seconds_to_plant(recipe) for name, recipe in recipes.items()}
+    tell(_cost(plan, sum(seconds.values()), len(recipes)))
+    instances, measured = _plant_instances(recipes, plan, seed, progress)
     left = {
         name: left_to_plant(recipe, plan.training_networks, role="train", cache=plan.cache)
         for name, recipe in recipes.items()
@@ -193,10 +197,10 @@ def run_duel(
         for name, found in instances.items():
             meetings += _pruners_meet(name, found, outcome.evaluation)
     if plan.attackers:
-        rest = sum(seconds[name] * count for name, count in left.items()) / plan.jobs
+        rest = sum(max(seconds[name], measured[name]) * n for name, n in left.items()) / plan.jobs
         tell(
-            f"planting {sum(left.values())} networks for the attackers to learn from takes at most "
-            f"about {duration(rest)}"
+            f"planting {sum(left.values())} networks for the attackers to learn from takes about "
+            f"{duration(rest)}"
         )
         for number, (name, recipe) in enumerate(recipes.items()):
             progress(f"{name}: attackers", number, len(recipes))
@@ -212,8 +216,11 @@ def run_duel(
     )
 
 
-def _cost(plan: Plan, planters: int) -> str:
+def _cost(plan: Plan, seconds: float, planters: int) -> str:
+    """Returns what a duel takes. seconds: to plant one network of images of each planter."""
     parts = [f"{planters} planters, {plan.instances} instances of each"]
+    if seconds:
+        parts[0] += f" (about {duration(seconds * plan.instances)} on one core)"
     if plan.pruners:
         runs = planters * plan.instances * len(plan.pruners)
         parts.append(f"{runs} runs of {len(plan.pruners)} pruners")
@@ -238,7 +245,7 @@ def _recipe(text: str, plan: Plan) -> PlantingRecipe:
     method = find_method(planting) if planting else default_method(family)
     spec = _order(name, method.name, plan).find_network(family)
     method.check(family, spec)
-    return PlantingRecipe(family=name, spec=spec, method=method.name)
+    return PlantingRecipe(family=name, spec=spec, method=method.name, data=plan.data)
 
 
 def _order(family: str, method: str, plan: Plan, variant: str = "") -> Order:
@@ -249,6 +256,7 @@ def _order(family: str, method: str, plan: Plan, variant: str = "") -> Order:
         variant=variant,
         depth=None if is_images else plan.depth,
         width=None if is_images else plan.width,
+        data=plan.data if is_images else None,
     )
 
 

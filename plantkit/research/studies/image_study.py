@@ -102,9 +102,9 @@ class ImageStudy(Study):
         if selection.quick and selection.data is not None:
             raise UsageError("the quick grid is on digits; leave out --data, or --quick")
         Device.checked(selection.device)
-        directory = data_directory(selection.data)
+        directory = None if selection.quick else data_directory(selection.data)
         has = {DIGITS}
-        if directory is not None and not selection.quick:
+        if directory is not None:
             has |= {data for data in self._data() if is_there(data, directory)}
             if selection.data is not None and has == {DIGITS}:
                 raise UsageError(
@@ -126,9 +126,9 @@ class ImageStudy(Study):
         return found
 
     def expected(self, selection: Selection, found: Records) -> list[Unit]:
-        """Returns the units of the networks that have records: others' files may not be there."""
-        there = found.distinct("network")
-        return [unit for unit in self.grid(selection) if unit.coordinates["network"] in there]
+        """Returns the units that a run selects where there are files as in what was found."""
+        has = {DIGITS, *(SETUPS[str(name)].data for name in found.distinct("network"))}
+        return [unit for unit in self.grid(selection) if not self._is_left_out(unit, has)]
 
     def _data(self) -> list[str]:
         """Returns the names of the data sets that need files."""

@@ -119,7 +119,7 @@ def judged(
     """
     holds = is_within(interval.low, interval.high, **bounds)
     if effect is None:
-        may_hold = touches(interval.low, interval.high, **bounds)
+        may_hold = is_within(interval.high, interval.low, **bounds)  # some value between does
     else:
         may_hold = interval.low <= effect <= interval.high
     return Judgement(holds=holds, figures=figures, doubt=OPEN if may_hold and not holds else "")
@@ -145,20 +145,6 @@ def is_within(
     """Returns whether all that is between `low` and `high` meets the bounds."""
     least, lower, most, upper = map(_number, (at_least, above, at_most, below))
     return least <= low and lower < low and high <= most and high < upper
-
-
-def touches(
-    low: float,
-    high: float,
-    *,
-    at_least: Bound = -math.inf,
-    above: Bound = -math.inf,
-    at_most: Bound = math.inf,
-    below: Bound = math.inf,
-) -> bool:
-    """Returns whether something between `low` and `high` meets the bounds."""
-    least, lower, most, upper = map(_number, (at_least, above, at_most, below))
-    return least <= high and lower < high and low <= most and low < upper
 
 
 def _number(bound: Bound) -> float:
