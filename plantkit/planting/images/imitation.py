@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.steps import Convolution
+from plantkit.networks.training import Samples
 from plantkit.pruners.problem import Problem
 
 #: From images (n, inputs) to outputs (n, classes).
@@ -28,6 +29,8 @@ Teacher = Callable[[Tensor], Tensor]
 TEMPERATURE = 2.0
 #: Share of the loss that compares with the teacher. The others compare with the classes.
 TRUST = 0.9
+#: Images that are moved at once: it bounds memory.
+_AT_ONCE = 1000
 
 
 def is_taught(network: ImageNetwork) -> bool:
@@ -35,10 +38,30 @@ def is_taught(network: ImageNetwork) -> bool:
     return any(isinstance(each.step, Convolution) and each.step.normalised for each in network.plan)
 
 
-def find_teacher(problem: Problem, *, epochs: int) -> Teacher:
-    """Returns the problem's network, trained with all of its parameters."""
-    trained = problem.fit(problem.full_mask(), epochs=epochs)
-    module = problem.with_weights(trained, trained=True).module()
+def find_teacher(problem: Problem, vary: Callable[[Tensor], Tensor], *, rounds: int) -> Teacher:
+    """Returns the problem's network, trained with all of its parameters.
+
+    Args:
+        problem: with the recipe of each round.
+        vary: moves images at random, as it does while the ticket is trained. Every round has
+            images moved anew: what a teacher says of moved images counts most.
+        rounds: trainings, each from where the last one ended.
+    """
+    taught = problem
+    for number in range(rounds):
+        inputs = torch.cat([vary(part) for part in torch.split(problem.train.inputs, _AT_ONCE)])
+        taught = Problem(
+            name=problem.name,
+            network=problem.network,
+            task=problem.task,
+            weights=taught.weights,
+            train=Samples(inputs=inputs, targets=problem.train.targets),
+            density=1.0,
+            seed=problem.seed + number,
+            recipe=problem.recipe,
+        )
+        taught = taught.with_weights(taught.fit(taught.full_mask()), trained=True)
+    module = taught.module()
 
     def teacher(inputs: Tensor) -> Tensor:
         with torch.no_grad():

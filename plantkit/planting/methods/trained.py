@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,9 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
             find_structure(problem, round(SPARE * budget), rounds=family.rounds),
             standard_deviations(wide),
             train,
-            find_teacher(problem, epochs=family.teaching) if is_taught(narrow) else None,
+            find_teacher(problem, partial(family.varied, rng=rng), rounds=family.teaching)
+            if is_taught(narrow)
+            else None,
             rng,
         )
         anchored.train(
