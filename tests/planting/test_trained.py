@@ -262,7 +262,7 @@ def test_what_leads_into_a_channel_keeps_the_norm_that_it_was_drawn_with(kind: s
     train, _ = FAMILY.split(b"1")
     anchored = Anchored(narrow, kept, standard_deviations(wide), train, None, rng)
     drawn = anchored.values()
-    how = Anchoring(pull=0.2, epochs=4, shift=1, mirrored=True, budget=10**6, least_effect=0.0)
+    how = Anchoring(pull=0.2, epochs=4, vary=torch.clone, budget=10**6, least_effect=0.0)
     anchored.train(how)
     for name, value in anchored.values().items():
         there = np.where(anchored.kept[name], drawn[name], 0.0)

@@ -31,8 +31,7 @@ from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.planting.gates import Rejected
 from plantkit.planting.images.balance import evenly, places_that_tell
-from plantkit.planting.images.data import varied
-from plantkit.planting.images.imitation import Teacher, imitation_loss
+from plantkit.planting.images.imitation import Teacher, Vary, imitation_loss
 from plantkit.planting.images.levels import levelling_gains
 from plantkit.planting.targets import Floats, Ticket
 
@@ -57,16 +56,15 @@ Parameters = dict[str, Tensor]
 class Anchoring:
     """How a ticket is trained.
 
-    pull: λ. epochs: in all. shift: pixels an image is moved by at most. mirrored: whether half of
-    the images are mirrored. budget: entries that are left after half of the epochs, those that the
-    outputs are the most sensitive to, half of them positive, and as many in each place of kernels
-    where places tell. least_effect: what each of them must do; see `Anchored.effects`.
+    pull: λ. epochs: in all. vary: moves images at random. budget: entries that are left after half
+    of the epochs, those that the outputs are the most sensitive to, half of them positive, and as
+    many in each place of kernels where places tell. least_effect: what each of them must do; see
+    `Anchored.effects`.
     """
 
     pull: float
     epochs: int
-    shift: int
-    mirrored: bool
+    vary: Vary
     budget: int
     least_effect: float
 
@@ -192,13 +190,7 @@ class Anchored:
         for _ in range(epochs):
             order = torch.from_numpy(self._rng.permutation(count))
             for index in torch.split(order, BATCH):
-                inputs = varied(
-                    self._data.inputs[index],
-                    self.narrow.image,
-                    self._rng,
-                    shift=how.shift,
-                    mirrored=how.mirrored,
-                )
+                inputs = how.vary(self._data.inputs[index])
                 values = self._normed(leaves)
                 outputs = self._outputs(values, inputs) * sharpness.exp()
                 taught = None if self._teacher is None else self._teacher(inputs)

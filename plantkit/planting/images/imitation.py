@@ -24,6 +24,8 @@ from plantkit.pruners.problem import Problem
 
 #: From images (n, inputs) to outputs (n, classes).
 Teacher = Callable[[Tensor], Tensor]
+#: Moves images (n, inputs) at random.
+Vary = Callable[[Tensor], Tensor]
 
 #: What outputs are divided by before they are compared, so that unlikely classes count, too.
 TEMPERATURE = 2.0
@@ -38,13 +40,13 @@ def is_taught(network: ImageNetwork) -> bool:
     return any(isinstance(each.step, Convolution) and each.step.normalised for each in network.plan)
 
 
-def find_teacher(problem: Problem, vary: Callable[[Tensor], Tensor], *, rounds: int) -> Teacher:
+def find_teacher(problem: Problem, vary: Vary, *, rounds: int) -> Teacher:
     """Returns the problem's network, trained with all of its parameters.
 
     Args:
         problem: with the recipe of each round.
-        vary: moves images at random, as it does while the ticket is trained. Every round has
-            images moved anew: what a teacher says of moved images counts most.
+        vary: as for the ticket. Every round has images moved anew: what a teacher says of moved
+            images counts most.
         rounds: trainings, each from where the last one ended.
     """
     taught = problem

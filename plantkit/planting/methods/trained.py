@@ -141,22 +141,20 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
                 f"{narrow.total} parameters; use a smaller density"
             )
         problem = _narrow_problem(family, narrow, train, rng)
+        vary = partial(family.varied, rng=rng)
         anchored = Anchored(
             narrow,
             find_structure(problem, round(SPARE * budget), rounds=family.rounds),
             standard_deviations(wide),
             train,
-            find_teacher(problem, partial(family.varied, rng=rng), rounds=family.teaching)
-            if is_taught(narrow)
-            else None,
+            find_teacher(problem, vary, rounds=family.teaching) if is_taught(narrow) else None,
             rng,
         )
         anchored.train(
             Anchoring(
                 pull=family.pull,
                 epochs=family.epochs,
-                shift=family.shift,
-                mirrored=family.mirrored,
+                vary=vary,
                 budget=budget,
                 least_effect=LEAST_EFFECT,
             )
