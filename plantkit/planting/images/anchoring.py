@@ -47,7 +47,7 @@ _PROBES = 16
 _STEM = 5.0
 #: How much more the distance counts that a line or a kernel moves as a whole.
 _LINE = 10.0
-#: Most cuts by the least effect after training; small networks take 10 to 20.
+#: Most cuts by the least effect after training. The bundles on digits took 3 to 9.
 _CUTS = 30
 _ABOVE_ZERO = float(np.finfo(np.float64).tiny)
 #: Stands for smaller numbers where something is divided by them.
