@@ -38,25 +38,33 @@ def family(name: str) -> str:
 
 @source
 def images(name: str) -> str:
-    """Returns a table of a family of images: networks, and how exact planted tickets are."""
+    """Returns a table of a family of images: networks, and how exact and hidden tickets are."""
     rows = []
+    measured = read(FAMILIES)[name]["networks"]
     for path in sorted((ROOT / "challenges").glob(f"{name}-*/challenge.json")):
         found = read(path)
         ticket, figures = found["ticket"], found["reference"]
+        audit = path.with_name("audit.json")
+        here = measured[found["id"]]
+        best = max(here["at 1x"], key=lambda pruner: here["at 1x"][pruner]["weak"])
+        reached = here["at 1x"][best]
         rows.append(
             (
                 f"`{found['id']}`",
                 f"{ticket['total']:,}",
-                f"{ticket['kept']:,}",
-                f"{ticket['density']:.4f}",
+                f"{ticket['kept']:,}, {ticket['density']:.4f}",
                 f"{found['planting']['exactness']['relative_error']:.0e}",
+                interval(read(audit)["auc"]) if audit.is_file() else "not audited",
+                "yes" if found["planting"]["hidden"] else "no",
                 f"{figures['ticket']['strong']:.3f} / {figures['ticket']['weak']:.3f}",
                 f"{figures['dense']['weak']:.3f}",
-                "yes" if found["planting"]["hidden"] else "no",
+                f"{best}: {reached['strong']:.2f} / {reached['weak']:.2f}",
+                f"{here['planting_seconds']:.0f} s",
             )
         )
-    head = "challenge | parameters | ticket | density | relative error"
-    return table(f"{head} | ticket, untrained / trained | dense, trained | hidden", rows)
+    head = "challenge | parameters | ticket, density | relative error | audit's AUC | hidden"
+    head += " | ticket, untrained / trained | dense, trained | best baseline at 1x | planting"
+    return table(head, rows)
 
 
 @source

@@ -14,6 +14,7 @@ from plantkit.networks import Network
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.planting import ImageFamily
 from plantkit.planting.images.anchoring import BATCH
+from plantkit.planting.images.imitation import is_taught
 from plantkit.planting.methods.trained import narrow_network
 
 #: Seconds of all together below which nobody needs to know.
@@ -69,7 +70,12 @@ def planting_seconds(family: ImageFamily, network: Network, train: Samples) -> f
     narrow, rounds = narrow_network(family, network), family.round_recipe
     a_narrow, a_round = (_step_seconds(narrow, train, size) for size in (BATCH, rounds.batch_size))
     batches = -(-len(train) // BATCH)
-    return family.epochs * batches * a_narrow + family.rounds * rounds.steps(len(train)) * a_round
+    found = family.rounds * rounds.steps(len(train)) * a_round
+    trained = family.epochs * batches * a_narrow
+    if not is_taught(narrow):
+        return found + trained
+    # The teacher is trained twice as long, and answers every batch: a third of a step.
+    return 3 * found + trained * 4 / 3
 
 
 def _step_seconds(network: Network, data: Samples, size: int) -> float:

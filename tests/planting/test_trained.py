@@ -18,7 +18,7 @@ from plantkit.networks.training import evaluate
 from plantkit.planting import EntryCount, LabelSource, Planted, default_method, find_method
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
 from plantkit.planting.images.anchoring import Anchored, Anchoring
-from plantkit.planting.images.balance import MOST_CHANGE, half_positive, with_sums_of
+from plantkit.planting.images.balance import MOST_CHANGE, evenly, with_sums_of
 from plantkit.planting.images.narrowing import LEAST_CHANNELS, Embedding, narrowed
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
 from plantkit.planting.methods import trained
@@ -143,12 +143,28 @@ def test_the_most_sensitive_of_each_sign_are_kept() -> None:
     sensitivities = np.array([[9.0, 1.0, 8.0, 2.0], [7.0, 6.0, 3.0, 5.0]])
     useful = np.ones_like(values, dtype=bool)
     useful[0, 0] = False
-    kept = half_positive(useful, values, sensitivities, 4)
+    kept = evenly(useful, values, sensitivities, 4)
     np.testing.assert_array_equal(kept, [[0, 0, 1, 1], [1, 0, 1, 0]])
     # one negative entry is useful: so one positive is kept
     useful &= (values > 0) | (values == -1.0)
-    kept = half_positive(useful, values, sensitivities, 4)
+    kept = evenly(useful, values, sensitivities, 4)
     np.testing.assert_array_equal(kept, [[0, 1, 1, 0], [0, 0, 0, 0]])
+
+
+def test_places_of_kernels_have_equal_shares() -> None:
+    # four kernels of two places, of which the second one does more everywhere
+    values = np.array([[1.0, 1.0], [-1.0, -1.0], [2.0, 2.0], [-2.0, -2.0]]).reshape(2, 2, 1, 2)
+    sensitivities = np.array([[1, 5], [2, 6], [3, 7], [4, 8]]).reshape(2, 2, 1, 2) * 1.0
+    useful = np.ones_like(values, dtype=bool)
+    kept = evenly(useful, values, sensitivities, 4, places=2).reshape(4, 2)
+    np.testing.assert_array_equal(kept, [[0, 0], [0, 0], [1, 1], [1, 1]])
+    # without regard to places only the second is kept
+    kept = evenly(useful, values, sensitivities, 4).reshape(4, 2)
+    np.testing.assert_array_equal(kept, [[0, 1], [0, 1], [0, 1], [0, 1]])
+    # the first place has no negative entry of use: its share goes to the second
+    useful[0, 1, 0, 0] = useful[1, 1, 0, 0] = False
+    kept = evenly(useful, values, sensitivities, 4, places=2).reshape(4, 2)
+    np.testing.assert_array_equal(kept, [[0, 1], [0, 1], [0, 1], [0, 1]])
 
 
 def test_what_a_ticket_adds_to_a_line_is_taken_from_the_rest_of_it() -> None:
@@ -244,9 +260,9 @@ def test_what_leads_into_a_channel_keeps_the_norm_that_it_was_drawn_with(kind: s
     for name in kept:
         kept[name] &= name.endswith("weight")
     train, _ = FAMILY.split(b"1")
-    anchored = Anchored(narrow, kept, standard_deviations(wide), train, rng)
+    anchored = Anchored(narrow, kept, standard_deviations(wide), train, None, rng)
     drawn = anchored.values()
-    how = Anchoring(pull=0.2, epochs=4, shift=1, mirrored=True, budget=10**6, least_effect=0.0)
+    how = Anchoring(pull=0.2, epochs=4, vary=torch.clone, budget=10**6, least_effect=0.0)
     anchored.train(how)
     for name, value in anchored.values().items():
         there = np.where(anchored.kept[name], drawn[name], 0.0)

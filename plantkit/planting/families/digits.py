@@ -34,7 +34,7 @@ class DigitsFamily(ImageFamily):
         "and C. Kaynak, UCI, doi 10.24432/C50P49"
     )
     networks: ClassVar[tuple[str, ...]] = ("lenet", "vgg", "resnet")
-    audited: ClassVar[tuple[str, ...]] = ("lenet",)
+    audited: ClassVar[tuple[str, ...]] = ("lenet", "vgg")
     needs_files: ClassVar[bool] = False
     shift: ClassVar[int] = 1
     round_recipe: ClassVar[Recipe] = Recipe(epochs=4, batch_size=64, learning_rate=0.005)

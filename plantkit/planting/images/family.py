@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import Network
@@ -20,7 +21,7 @@ from plantkit.networks.named import named_network
 from plantkit.networks.tasks import TaskKind
 from plantkit.networks.training import Recipe, Samples
 from plantkit.planting.family import Dials, Family
-from plantkit.planting.images.data import Images, check_classes
+from plantkit.planting.images.data import Images, check_classes, varied
 from plantkit.planting.initialization import generator
 
 #: Where image files are looked for if no directory is given.
@@ -103,6 +104,11 @@ class ImageFamily(Family):
         raise NotImplementedError
 
     @property
+    def teaching(self) -> int:
+        """Rounds that a teacher is trained: twice those of the pruning."""
+        return 2 * self.rounds
+
+    @property
     def normalisation(self) -> str:
         """What the network gets of a pixel, in words."""
         return f"pixel / {self.scale:g}" + (f" - {self.offset:g}" if self.offset else "")
@@ -174,6 +180,10 @@ class ImageFamily(Family):
         for images in (train, test):
             check_classes(images, self.outputs, where)
         return self._samples(train), self._samples(test)
+
+    def varied(self, inputs: Tensor, rng: np.random.Generator) -> Tensor:
+        """Returns images (n, inputs) as they are varied while a ticket is trained."""
+        return varied(inputs, self.image, rng, shift=self.shift, mirrored=self.mirrored)
 
     def _samples(self, images: Images) -> Samples:
         pixels: NDArray[Any] = images.pixels.astype(np.float32) / np.float32(self.scale)

@@ -3,7 +3,8 @@
 The paper's fourth task (arXiv 2111.11153), without its copy in place. In a narrow network of the
 same steps, multishot pruning by magnitude finds which entries a weak ticket has; nothing but this
 structure is kept of that training. The entries get values drawn anew from the wide network's
-initial law, and are trained with a pull to them (`plantkit.planting.images.anchoring`). Then
+initial law, and are trained with a pull to them (`plantkit.planting.images.anchoring`), in
+normalised networks with a teacher (`plantkit.planting.images.imitation`). Then
 
 - every set of channels is matched to random channels of the wide network. A residual stream is
   one set;
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,11 +33,12 @@ from plantkit.networks import Network, flatten, weight_name
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
-from plantkit.networks.training import Recipe, Samples, evaluate
+from plantkit.networks.training import Samples, evaluate
 from plantkit.planting.family import Alternatives
 from plantkit.planting.gates import FLOAT32_TOLERANCE, Rejected
 from plantkit.planting.images.anchoring import Anchored, Anchoring
 from plantkit.planting.images.family import ImageFamily
+from plantkit.planting.images.imitation import find_teacher, is_taught
 from plantkit.planting.images.narrowing import Embedding, narrowed
 from plantkit.planting.initialization import draw_parameters, generator, standard_deviations
 from plantkit.planting.methods.method import Patience, PlantingMethod, as_float32
@@ -137,21 +140,21 @@ class TrainedMethod(PlantingMethod[ImageFamily]):
                 f"a ticket of {budget} entries does not fit into a narrow network of "
                 f"{narrow.total} parameters; use a smaller density"
             )
-        kept = find_structure(
+        problem = _narrow_problem(family, narrow, train, rng)
+        vary = partial(family.varied, rng=rng)
+        anchored = Anchored(
             narrow,
+            find_structure(problem, round(SPARE * budget), rounds=family.rounds),
+            standard_deviations(wide),
             train,
-            round(SPARE * budget),
+            find_teacher(problem, vary, rounds=family.teaching) if is_taught(narrow) else None,
             rng,
-            rounds=family.rounds,
-            recipe=family.round_recipe,
         )
-        anchored = Anchored(narrow, kept, standard_deviations(wide), train, rng)
         anchored.train(
             Anchoring(
                 pull=family.pull,
                 epochs=family.epochs,
-                shift=family.shift,
-                mirrored=family.mirrored,
+                vary=vary,
                 budget=budget,
                 least_effect=LEAST_EFFECT,
             )
@@ -165,35 +168,34 @@ def narrow_network(family: ImageFamily, wide: Network) -> ImageNetwork:
     return narrowed(wide, round(NARROW * family.density * wide.total))
 
 
-def find_structure(
-    narrow: ImageNetwork,
-    train: Samples,
-    budget: int,
-    rng: np.random.Generator,
-    *,
-    rounds: int,
-    recipe: Recipe,
-) -> Ticket:
-    """Returns the entries of a weak ticket: multishot pruning by magnitude, biases first.
-
-    Args:
-        budget: how many entries.
-        rounds: of the pruning, each after a training by `recipe`.
-
-    Raises:
-        Rejected: a layer is left without entries.
-    """
+def _narrow_problem(
+    family: ImageFamily, narrow: ImageNetwork, train: Samples, rng: np.random.Generator
+) -> Problem:
+    """Returns the narrow network as drawn, with the data."""
     drawn = draw_parameters(narrow, rng)
-    problem = Problem(
+    return Problem(
         name="narrow",
         network=narrow,
         task=make_task("classification", narrow.outputs),
         weights={name: torch.from_numpy(value).float() for name, value in drawn.items()},
         train=train,
-        density=budget / narrow.total,
+        density=1.0,
         seed=int(rng.integers(2**31)),
-        recipe=recipe,
+        recipe=family.round_recipe,
     )
+
+
+def find_structure(problem: Problem, budget: int, *, rounds: int) -> Ticket:
+    """Returns the entries of a weak ticket: multishot pruning by magnitude, biases first.
+
+    Args:
+        problem: the narrow network, and the recipe that it is trained by in each round.
+        budget: how many entries.
+        rounds: of the pruning.
+
+    Raises:
+        Rejected: a layer is left without entries.
+    """
 
     def magnitude(scored: Problem) -> dict[str, torch.Tensor]:
         return {
@@ -201,7 +203,10 @@ def find_structure(
             for name, value in scored.weights.items()
         }
 
-    mask = follow(Schedule.MULTISHOT, problem, magnitude, rounds=rounds, epochs=recipe.epochs)
+    narrow = problem.network
+    scored = problem.at(density=budget / narrow.total, seed=problem.seed)
+    epochs = problem.recipe.epochs
+    mask = follow(Schedule.MULTISHOT, scored, magnitude, rounds=rounds, epochs=epochs)
     connected = narrow.connected(mask)
     kept = {name: connected[name].numpy() for name in narrow.shapes}
     if not all(kept[weight_name(layer)].any() for layer in narrow.layers):
