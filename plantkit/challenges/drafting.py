@@ -15,7 +15,7 @@ from plantkit.challenges.bundles import Bundle, Truth, ticket_counts
 from plantkit.challenges.costs import removal_costs
 from plantkit.challenges.freezing import assemble
 from plantkit.challenges.manifests import SCHEMA_VERSION
-from plantkit.errors import UsageError
+from plantkit.errors import PlantingError, UsageError
 from plantkit.networks import Network, PerceptronSpec, network_from_json
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import make_task
@@ -24,6 +24,7 @@ from plantkit.networks.training.accuracies import Accuracies
 from plantkit.networks.training.accuracy import (
     Measurement,
     measure_all,
+    strong_accuracy,
     trivial_accuracy,
 )
 from plantkit.planting import (
@@ -167,6 +168,14 @@ def draft_challenge(
     }
     ticket = Mask({name: _tensor(value) for name, value in planted.ticket.items()})
     task = make_task(family.kind, family.outputs)
+    trivial = trivial_accuracy(task, train_data=train, test_data=test)
+    [reached] = strong_accuracy(network, task, weights, [ticket], train_data=train, test_data=test)
+    if reached <= trivial:  # told before trainings that may take hours
+        raise PlantingError(
+            f"the ticket's {task.metric} on test data is {reached:.3f}, no better than the "
+            f"constant predictor's {trivial:.3f}; plant from another seed, or "
+            "train it longer where the family has a dial for it: --dial epochs=N"
+        )
     trainings = data.reference_seeds
     seeds = list(range(trainings))
     wanted = Measurement(
@@ -211,7 +220,7 @@ def draft_challenge(
         "overlap_scored": family.overlap_scored if overlap_scored is None else overlap_scored,
         "ticket": counts,
         "reference": {
-            "trivial": trivial_accuracy(task, train_data=train, test_data=test),
+            "trivial": trivial,
             "ticket": _means(measured[:trainings]),
             "dense": _means(measured[trainings:]),
             "training_seeds": trainings,

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plantkit.challenges import bundles
+from plantkit.challenges import bundles, drafting
 from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.drafting import Order, draft_challenge
 from plantkit.challenges.freezing import freeze
 from plantkit.challenges.verification import verify_bundle
-from plantkit.errors import UnknownNameError, UsageError
+from plantkit.errors import PlantingError, UnknownNameError, UsageError
 from plantkit.networks.training import Recipe
 from plantkit.planting import find_family
 from plantkit.schemas import violations
@@ -72,6 +72,18 @@ def test_formula_families_are_drawn_from_the_formula_and_counted() -> None:
     np.testing.assert_allclose(train.targets.numpy(), np.maximum(train.inputs.numpy(), 0))
     assert planting["labels"] == "formula"
     assert planting["alternatives"]["count"] == planted.alternatives.count
+
+
+def test_a_ticket_that_has_learned_nothing_is_told_before_the_reference_trainings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(drafting, "measure_all", fail)
+    monkeypatch.setattr(drafting, "strong_accuracy", lambda *_, **__: [-0.1])
+    with pytest.raises(PlantingError, match=r"is -0\.100, no better .* --dial epochs=N"):
+        draft_challenge(order(), b"\3" * 32)
 
 
 def test_unknown_plantings_and_dials_are_usage_errors() -> None:
