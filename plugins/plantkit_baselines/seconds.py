@@ -35,4 +35,4 @@ def of_changes(computed: int, changes: int, rows: int) -> float:
 
     computed: numbers that this takes. rows: of J, from which all pairs of changes are compared.
     """
-    return 2e-9 * computed + 1.1e-10 * changes**2 * rows
+    return 2e-9 * computed + 1.7e-10 * changes**2 * rows

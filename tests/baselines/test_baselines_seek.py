@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 from builders import plain_problem, random_mask, random_weights, tiny_problem
-from plantkit_baselines import seek
+from plantkit_baselines import seconds, seek
 from plantkit_baselines.changes import effects
 from plantkit_baselines.gauss_newton import Search
 from plantkit_baselines.scale_free import BOUND
@@ -242,7 +242,7 @@ def test_what_it_remembers_is_the_best_mask_even_if_it_went_uphill():
 def test_an_effort_is_spent_by_a_fixed_model_and_not_by_a_clock(monkeypatch):
     problem = tiny_problem(widths=(2, 20, 20, 3), density=0.2, count=100)
     spent = {}
-    for effort in (1.2, 2.4):
+    for effort in (2.4, 4.8):
         costs = []
 
         def counted(self, temperature, *, costs=costs, step=Search.step):
@@ -253,8 +253,30 @@ def test_an_effort_is_spent_by_a_fixed_model_and_not_by_a_clock(monkeypatch):
             patch.setattr(Search, "step", counted)
             SeekPruner(effort=effort).prune(problem, problem.density, seed=0)
         spent[effort] = sum(costs)
-        assert max(costs) < 0.15
-    assert spent[2.4] - spent[1.2] == pytest.approx(1.2 * (1 - seek.START), abs=0.3)
+    assert spent[4.8] - spent[2.4] == pytest.approx(2.4 * (1 - seek.START), rel=0.05)
+
+
+@pytest.mark.parametrize("effort", [4.0, 30.0, 300.0])
+def test_the_seconds_of_all_parts_add_up_to_the_effort(monkeypatch, effort):
+    problem = tiny_problem(widths=(2, 20, 20, 3), density=0.2, count=100)
+    network, spent = problem.network, []
+
+    def gates(self, problem, density, *, seed):
+        steps = self.effort * problem.recipe.steps(len(problem.train))
+        spent.append(steps * seconds.of_gates_step(network))
+        return random_mask(network, problem.density, seed)
+
+    def step(self, temperature):
+        self.best_loss = torch.rand((), generator=self.generator).item()
+        spent.append(0.1 + 0.2 * torch.rand((), generator=self.generator).item())
+        return spent[-1]
+
+    monkeypatch.setattr(seek.GatesPruner, "prune", gates)
+    monkeypatch.setattr(Search, "step", step)
+    SeekPruner(effort=effort).prune(problem, problem.density, seed=0)
+    fixed = seconds.FIRST_USE + seconds.of_synflow(network)
+    fixed += seconds.of_filling(network, len(problem.train))
+    assert sum(spent) + fixed == pytest.approx(effort, rel=0.05)
 
 
 def test_a_network_of_convolutions_is_searched_too():
