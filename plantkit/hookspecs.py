@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from plantkit.planting.exposed import Attacker
+    from plantkit.planting.family import Family
+    from plantkit.planting.methods.method import PlantingMethod
     from plantkit.pruners.pruner import Pruner
     from plantkit.reports import Reporter
     from plantkit.scoring.metrics import Metric
@@ -45,6 +48,24 @@ def plantkit_reporters() -> Iterable[Reporter]:
 @hookspec
 def plantkit_challenges() -> Iterable[Path]:
     """Returns directories that hold challenge bundles, one directory per bundle."""
+    raise NotImplementedError
+
+
+@hookspec
+def plantkit_families() -> Iterable[Family]:
+    """Returns families of challenges for `plantkit plant NAME`."""
+    raise NotImplementedError
+
+
+@hookspec
+def plantkit_planting_methods() -> Iterable[PlantingMethod[Any]]:
+    """Returns ways to plant, also other people's families: `plantkit plant --planting NAME`."""
+    raise NotImplementedError
+
+
+@hookspec
+def plantkit_attackers() -> Iterable[Attacker]:
+    """Returns attackers of planted tickets, for `plantkit audit` and `plantkit duel`."""
     raise NotImplementedError
 
 

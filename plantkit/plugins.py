@@ -32,6 +32,9 @@ from plantkit.submissions.submission import Staged
 
 if TYPE_CHECKING:
     from plantkit.challenges.catalog import Catalog
+    from plantkit.planting.exposed import Attacker
+    from plantkit.planting.family import Family
+    from plantkit.planting.methods.method import PlantingMethod
     from plantkit.pruners.pruner import Pruner
     from plantkit.reports import Reporter
     from plantkit.scoring.metrics import Metric
@@ -121,6 +124,31 @@ class Registry:
     def challenge_directories(self) -> list[Path]:
         return [Path(path) for _, path in self._collect("plantkit_challenges")]
 
+    def families(self) -> dict[str, Family]:
+        """Returns plugins' families by name, none of which two plugins claim."""
+        from plantkit.planting.contract import check_family
+
+        return self._named("family", "plantkit_families", check_family)
+
+    def planting_methods(self) -> dict[str, PlantingMethod[Any]]:
+        """Returns plugins' planting methods by name, none of which two plugins claim."""
+        from plantkit.planting.contract import check_method
+
+        return self._named("planting method", "plantkit_planting_methods", check_method)
+
+    def attackers(self) -> dict[str, Attacker]:
+        """Returns plugins' attackers by name, none of which two plugins claim."""
+        from plantkit.planting.contract import check_attacker
+
+        return self._named("attacker", "plantkit_attackers", check_attacker)
+
+    def _named(self, kind: str, hook: str, check: Callable[[str, Any], None]) -> dict[str, Any]:
+        found = list(self._collect(hook, check))
+        clashes = _clashes(kind, [(plugin, item.name) for plugin, item in found])
+        for error in clashes.values():
+            self._fail(error)
+        return {item.name: item for _, item in found if item.name not in clashes}
+
     def add_commands(self, cli: Any) -> None:
         """Lets every plugin add its commands to the click group `cli`."""
         list(self._collect("plantkit_commands", call=lambda function: function(cli) or ()))
@@ -202,6 +230,30 @@ def find_challenges(given: Sequence[Path] = ()) -> Catalog:
     return catalog.find(given, plugins=plugins)
 
 
+def load_plantings(*names: str | None, registry: Registry | None = None) -> Sequence[PluginError]:
+    """Makes plugins' families and planting methods known to `plantkit.planting`.
+
+    plantkit's own plugins have none, and take seconds to import since they are pruners. They are
+    left out, and so are all where `names`, of families and methods, ship with plantkit.
+
+    Args:
+        names: those that will be asked for; all of all plugins if none are given.
+        registry: plugins that have been loaded, if any.
+
+    Returns:
+        What is wrong with the plugins that were loaded.
+    """
+    from plantkit.planting import FAMILIES, METHODS, add_families, add_methods
+
+    if names and all(name is None or name in FAMILIES or name in METHODS for name in names):
+        return []
+    if registry is None:
+        registry = load_installed(without=PROJECT)
+    add_families(registry.families())
+    add_methods(registry.planting_methods())
+    return registry.failures
+
+
 def load_submission(where: Staged | Path) -> list[RegisteredPruner]:
     """Returns the pruners that a submission defines. Runs its code: isolated child only.
 
@@ -274,15 +326,20 @@ def unique_names(pruners: Sequence[RegisteredPruner]) -> dict[str, RegisteredPru
 
 def name_clashes(pruners: Iterable[RegisteredPruner]) -> list[PluginError]:
     """Returns an error for every pruner name that two plugins claim."""
+    return [*_clashes("pruner", [(one.plugin, one.name) for one in pruners]).values()]
+
+
+def _clashes(kind: str, found: Iterable[tuple[str, str]]) -> dict[str, PluginError]:
+    """Returns an error for every name that two plugins claim, of pairs of plugin and name."""
     claims: dict[str, list[str]] = {}
-    for registered in pruners:
-        claims.setdefault(registered.name, []).append(registered.plugin)
-    return [
-        PluginError(
+    for plugin, name in found:
+        claims.setdefault(name, []).append(plugin)
+    return {
+        name: PluginError(
             plugins[0],
-            f"pruner name {name!r} is also claimed by {', '.join(plugins[1:])}; "
+            f"{kind} name {name!r} is also claimed by {', '.join(plugins[1:])}; "
             "none of them is used: uninstall one",
         )
         for name, plugins in claims.items()
         if len(plugins) > 1
-    ]
+    }

@@ -205,7 +205,7 @@ def test_what_draws_the_pictures_can_be_imported():
 
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(IMAGES)))
 def test_pictures_of_families_are_what_the_kit_draws(family, tmp_path):
-    challenge = pk.load_challenge(f"{family}-5x100")
+    challenge = pk.load_challenge(load(ROOT / "docs/pictures.py").example_of(family))
     save_picture(pk.draw_challenge(challenge, challenge.truth.ticket), tmp_path / "new.svg")
     new, stored = (
         path.read_text(encoding="utf-8")

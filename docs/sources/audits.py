@@ -29,6 +29,17 @@ def strata(*names: str) -> str:
 
 
 @source
+def auc_by_stratum(*names: str) -> str:
+    """Returns a table of the AUC of audits by strata."""
+    found = {name: bundle(name, "audit") for name in names}
+    columns = [one["strata"] | {"all": one["auc"]} for one in found.values()]
+    rows = [
+        [key, *(interval(one[key]) if key in one else "" for one in columns)] for key in columns[0]
+    ]
+    return table(" | ".join(["stratum", *names]), rows)
+
+
+@source
 def audits() -> str:
     """Returns a table of all audits: those of bundles, and those that belong to none."""
     rows = []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sources import RESULTS, ROOT, read, source, table
+import dataclasses
+import inspect
+import textwrap
+
+from sources import RESULTS, ROOT, bundle, interval, read, source, table
 
 FAMILIES = RESULTS / "families.json"
+PLANTINGS = RESULTS / "plantings.json"
 
 
 @source
@@ -80,3 +85,54 @@ def dials(name: str) -> str:
     if not found:
         return "This family has no dials"
     return table("dial | default", [(f"`{key}`", value) for key, value in found.items()])
+
+
+@source
+def formula_dials(name: str) -> str:
+    """Returns a table of a formula's dials: what they are, their defaults and ranges."""
+    from plantkit.planting import find_family
+
+    family, words = find_family(name), dict[str, str]()
+    for kind in reversed(type(family).__mro__):
+        described = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+        for key, _, text in (
+            line.partition(": ") for line in textwrap.dedent(described).split("\n")
+        ):
+            words[key] = text
+    ranges = {field.name: field.metadata.get("range") for field in dataclasses.fields(family)}
+    rows = []
+    for key, value in family.dials.items():
+        least, most = ranges[key]
+        rows.append((f"`{key}`", words[key].rstrip("."), value, f"{least:g} to {most:g}"))
+    return table("dial | what it is | default | range", rows)
+
+
+@source
+def formulas() -> str:
+    """Returns a table of the families by formula: plantings, audits, and what pruners reach."""
+    rows = []
+    for name, found in read(PLANTINGS).items():
+        planting = bundle(f"{name}-5x50", "challenge")["planting"]
+        measure = {"agreement": "agreement", "mse": "error"}[planting["distance"]["measure"]]
+        pruners = read(FAMILIES)[name]["pruners"]
+        best = max(pruners, key=lambda one: pruners[one]["1x"]["weak"])
+        rows.append(
+            (
+                f"[{name}](families/{name}.md)",
+                f"{found['density']:.3f}",
+                f"{measure} {found['distance']:.3g}",
+                interval(bundle(f"{name}-5x50", "audit")["auc"]),
+                "yes" if planting["hidden"] else "no",
+                f"{found['median_seconds']:.1f} / {found['worst_seconds']:.1f} s",
+                f"{found['passed']:.0%}",
+                f"{pruners[best]['1x']['weak']:.2f} (`{best}`)",
+            )
+        )
+    head = "5x50 | density | distance to the formula | AUC | hidden | planting, median / worst"
+    return table(f"{head} | passed | best pruner, trained", rows)
+
+
+@source
+def decoys_kept(pruner: str) -> str:
+    """Returns the share of the decoys that a pruner keeps at the planted density."""
+    return f"{read(FAMILIES)['decoy']['decoys kept'][pruner]:.2f}"

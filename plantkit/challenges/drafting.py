@@ -200,6 +200,8 @@ def draft_challenge(
             "hidden": planted.hidden,
             "labels": planted.labels.value,
             "alternatives": planted.alternatives.to_json(),
+            # What more of the same kind are planted from, whatever the method says.
+            **({"dials": dict(family.dials)} if family.dials else {}),
             **planted.facts,
         },
         "task": task.to_json(),
@@ -282,7 +284,7 @@ def order_like(manifest: Mapping[str, Any], *, variant: str) -> Order:
         UsageError: the family is not planted in such a network.
     """
     dials = {name: str(value) for name, value in manifest["planting"].get("dials", {}).items()}
-    family = find_family(manifest["family"]).with_dials(dials)
+    family = find_family(manifest["family"], bundle=manifest["id"]).with_dials(dials)
     network = network_from_json(manifest["network"])
     size: dict[str, Any]
     if isinstance(family, ImageFamily):

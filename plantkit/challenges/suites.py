@@ -32,6 +32,8 @@ class Suite:
     density. weights: of the "strong", the "weak" and the "overlap" area in a challenge's score.
     family_weights: of a family's challenges together, by name; 1 where nothing is said.
     baselines: names of pruners that are ranked with the given ones; all installed if None.
+    fresh: how many new instances of each kind of challenge an evaluation plants and scores
+        instead, unless it says another number; None to score the challenges themselves.
     pins: digests of the whole bundles that are meant, by id. where: the file that says all this.
     """
 
@@ -43,6 +45,7 @@ class Suite:
     weights: Mapping[str, float] = field(default_factory=dict)
     family_weights: Mapping[str, float] = field(default_factory=dict)
     baselines: tuple[str, ...] | None = None
+    fresh: int | None = None
     pins: Mapping[str, str] = field(default_factory=dict)
     where: Path = field(default=Path(SUITES_FILE), compare=False)
 

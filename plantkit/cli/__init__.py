@@ -166,7 +166,7 @@ def main(args: Sequence[str] | None = None) -> None:
         code = error.exit_code
     except Exception as error:
         code = _unexpected(error, debug)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(_flushed(code if isinstance(code, int) else 0, debug))
 
 
 def _colour() -> bool | None:
@@ -194,6 +194,24 @@ def _unexpected(error: Exception, debug: bool) -> int:
         with suppress(OSError):
             click.echo("This is a bug in plantkit; add --debug for the traceback.", err=True)
     return 3
+
+
+def _flushed(code: int, debug: bool) -> int:
+    """Writes out what standard output and error have kept, and returns the exit code.
+
+    What a stream does not take is dropped: Python would try again at its end, and exit with 120.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        failures.drop_output()
+        if not code:
+            code = _NO_READER if error.errno in _CLOSED_PIPE else _unexpected(error, debug)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        failures.drop_output("stderr")
+    return code
 
 
 def _terminate(number: int, frame: object) -> None:

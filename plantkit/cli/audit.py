@@ -38,6 +38,14 @@ from plantkit.errors import UsageError
     default=50,
     help="Other networks to test them on; they set the width of the intervals.",
 )
+@click.option(
+    "--attacker",
+    "attacker_names",
+    metavar="NAME",
+    multiple=True,
+    help="Attack with this one only, and with those that it builds on. Repeatable.  [default: "
+    "all, plugins' too; see: plantkit list attackers]",
+)
 @click.option("--curve/--no-curve", default=True, help="The learning curve.")
 @click.option(
     "--auc-limit",
@@ -80,6 +88,7 @@ def command(
     /,
     subject: str,
     seed: bytes | None,
+    attacker_names: tuple[str, ...],
     output_format: str,
     summary: Path | None,
     key_file: Path | None,
@@ -93,7 +102,8 @@ def command(
     bundle's own recipe, trains attackers on them and attacks the bundle too. Needs scikit-learn:
     pip install "plantkit[audit]".
 
-    The summary is kept: `plantkit plant` quotes it of every network that is planted likewise.
+    The summary is kept: `plantkit plant` quotes it of every network that is planted likewise. With
+    --attacker it is not, as others might find more.
 
     Exit code 0 if the figures are within the limits, 1 if the planting leaks.
 
@@ -103,12 +113,16 @@ def command(
       plantkit audit helix --train 20 --test 20 --no-curve --format json -o helix.json
       plantkit audit circle --planting anchored --no-curve
       plantkit audit teacher --dial units=8
+      plantkit audit teacher --attacker joint --attacker "position prior"
       plantkit audit digits --network resnet --train 20 --test 10 --jobs 2
       plantkit audit challenges/circle-5x100
     """
     from plantkit.challenges.manifests import read_manifest
     from plantkit.challenges.sealing import find_secret_key
+    from plantkit.hookspecs import PROJECT
     from plantkit.planting import fresh_seed
+    from plantkit.plugins import load_installed, load_plantings
+    from plantkit.research.audit.attackers import choose_attackers
     from plantkit.research.audit.inspection import Inspection, inspect
     from plantkit.research.audit.report import report_json, report_markdown
     from plantkit.research.audits import keep_audit
@@ -116,17 +130,29 @@ def command(
 
     if summary is not None and _is_record(summary):
         read_manifest(summary.parent)  # one that was altered fails here
+        if attacker_names:
+            raise UsageError(
+                f"--summary: {summary} is what {summary.parent} says of its audit, which must be "
+                "by all attackers; leave --attacker out, or write the summary elsewhere"
+            )
+    plugins = load_installed(without=PROJECT)
+    others = [*plugins.attackers().values()]
+    load_plantings(*_names(subject, values["method"]), registry=plugins)
+    for failure in plugins.failures:
+        warn(failure)
+    attackers = choose_attackers(attacker_names, others, warn=warn)
     with ProgressBar(verbosity) as progress:
         report = inspect(
             subject,
-            Inspection(key=find_secret_key(key_file), **values),
+            Inspection(key=find_secret_key(key_file), attackers=attackers, **values),
             seed=seed or fresh_seed(),
             progress=progress.tell,
+            warn=warn,
         )
     value = report_json(report)
     write_output(json_text(value) if output_format == "json" else report_markdown(report), output)
     date = datetime.datetime.now(datetime.UTC).date()
-    if value["attackers"][0]["overall"] is not None:
+    if value["attackers"][0]["overall"] is not None and not attacker_names:
         try:
             keep_audit(summarise(value, date))
         except OSError as error:
@@ -135,6 +161,16 @@ def command(
         _write_summary(summarise(value, date), summary)
     if not report.audit.passed:
         ctx.exit(1)
+
+
+def _names(subject: str, method: str | None) -> list[str | None]:
+    """Returns the names of the family and of the planting method that will be asked for."""
+    from plantkit.challenges.manifests import MANIFEST, read_manifest
+
+    if (Path(subject) / MANIFEST).is_file():
+        manifest = read_manifest(Path(subject))[0]
+        return [manifest["family"], manifest["planting"]["method"]]
+    return [subject, method]
 
 
 def _is_record(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,21 @@ _TEXT_WIDTH = 76
     is_flag=True,
     help="The file is yours: run it without protection, too, and compare.",
 )
+@click.option("--family", metavar="NAME", help="Check a family of an installed plugin instead.")
+@click.option(
+    "--planting", metavar="NAME", help="As planted by this method.  [default: the family's]"
+)
+@options.dials
+@click.option(
+    "--depth", type=click.IntRange(min=2), default=4, help="Layers of neurons, of a --family."
+)
+@click.option(
+    "--width",
+    type=click.IntRange(min=1, max=100_000),
+    default=60,
+    help="Units per hidden layer, of a --family.",
+)
+@click.option("--attacker", metavar="NAME", help="Check an attacker of tickets instead.")
 @click.option("--list", "list_checks", is_flag=True, help="List the checks and end.")
 @click.pass_context
 def command(
@@ -49,25 +64,55 @@ def command(
     show_errors: bool,
     verbosity: Verbosity,
     is_trusted: bool,
+    family: str | None,
+    planting: str | None,
+    dials: dict[str, str],
+    depth: int,
+    width: int,
+    attacker: str | None,
     list_checks: bool,
 ) -> None:
-    """Check that PRUNER keeps the contract.
+    """Check that PRUNER, or the family or attacker of a plugin, keeps the contract.
 
     PRUNER is a Python file, a notebook, a folder or zip that holds one, - for standard input, or
     the name of an installed pruner, with options after a colon where it has any. A submission's
-    code only runs in child processes. The exit code is 1 if a check failed.
+    code only runs in child processes. A family or an attacker runs in this process, as you have
+    installed it. The exit code is 1 if a check failed.
 
     \b
     Examples:
       plantkit check submissions/my_pruner.py
       plantkit check synflow:iterations=10
       plantkit check my_pruner.py --format json
+      plantkit check --family circle --planting anchored
+      plantkit check --attacker joint
     """
-    from plantkit.testing import CHECKS, CheckStatus, Laboratory
+    from plantkit.testing import ATTACKER_CHECKS, CHECKS, PLANTING_CHECKS, Laboratory
 
+    if sum(one is not None for one in (pruner, family, attacker)) > 1:
+        raise click.UsageError("PRUNER, --family and --attacker exclude each other", ctx)
+    if family is None and (planting is not None or dials):
+        raise click.UsageError("--planting and --dial need --family NAME", ctx)
+    checks = CHECKS
+    if family is not None:
+        checks = PLANTING_CHECKS
+    elif attacker is not None:
+        checks = ATTACKER_CHECKS
     if list_checks:
-        rows = [(check.name, check.description) for check in CHECKS]
+        rows = [(check.name, check.description) for check in checks]
         write_output(table_text(("check", "description"), rows, output_format), output)
+        return
+    if family is not None or attacker is not None:
+        planter = {"planting": planting, "dials": dials, "depth": depth, "width": width}
+        kind = "families" if family is not None else "attackers"
+        name = family or attacker or ""
+        running = _family(name, planter) if family is not None else _attacker(name)
+        with ProgressBar(verbosity) as progress:
+            results = []
+            for result in running:
+                results.append(result)
+                progress.show(name, len(results), len(checks))
+        _tell(ctx, kind, name, {name: results}, output_format, output, show_errors)
         return
     if pruner is None:
         raise click.UsageError("missing argument PRUNER: a submission or a pruner's name", ctx)
@@ -76,7 +121,6 @@ def command(
     from plantkit.isolation.wire import Limits
     from plantkit.pruners.sources import parse_pruner
     from plantkit.testing import run_checks
-    from plantkit.version import __version__
 
     source = parse_pruner(pruner)
     limits = Limits(time_seconds=time_seconds, memory_mib=memory_mib)
@@ -94,9 +138,63 @@ def command(
                 for result in run_checks(one, laboratory, is_trusted=is_trusted):
                     results.append(result)
                     progress.show(name, len(results), len(CHECKS))
+    _tell(ctx, "pruners", pruner, found, output_format, output, show_errors)
+
+
+def _family(name: str, planter: dict[str, Any]) -> Iterator[CheckResult]:
+    """Returns the results of a family's checks as they come.
+
+    Raises:
+        UnknownNameError: no such family or planting method.
+    """
+    from plantkit.errors import UsageError
+    from plantkit.planting import ImageFamily, find_family, find_method
+    from plantkit.plugins import load_plantings
+    from plantkit.testing import Planter, run_family_checks
+
+    for failure in load_plantings(name, planter["planting"]):
+        warn(failure)
+    if isinstance(find_family(name).with_dials(planter["dials"]), ImageFamily):
+        raise UsageError(f"{name!r} is a family of images; --family examines those in perceptrons")
+    if planter["planting"] is not None:
+        find_method(planter["planting"])
+    return run_family_checks(Planter(given=name, **planter))
+
+
+def _attacker(name: str) -> Iterator[CheckResult]:
+    """Returns the results of an attacker's checks as they come.
+
+    Raises:
+        UnknownNameError: no such attacker.
+    """
+    from plantkit.hookspecs import PROJECT
+    from plantkit.plugins import load_installed
+    from plantkit.research.audit.attackers import choose_attackers
+    from plantkit.testing import run_attacker_checks
+
+    plugins = load_installed(without=PROJECT)
+    others = [*plugins.attackers().values()]
+    for failure in plugins.failures:
+        warn(failure)
+    return run_attacker_checks(choose_attackers([name], others)[-1])
+
+
+def _tell(
+    ctx: click.Context,
+    kind: str,
+    given: str,
+    found: dict[str, list[CheckResult]],
+    output_format: str,
+    output: Path | None,
+    show_errors: bool,
+) -> None:
+    """Prints results by name, and ends with 1 if a check failed."""
+    from plantkit.testing import CheckStatus
+    from plantkit.version import __version__
+
     if output_format == "json":
-        pruners = [_report(name, pruner, results) for name, results in found.items()]
-        value = {"schema_version": 1, "plantkit_version": __version__, "pruners": pruners}
+        subjects = [_report(name, given, results) for name, results in found.items()]
+        value = {"schema_version": 1, "plantkit_version": __version__, kind: subjects}
         write_output(json_text(value), output)
     else:
         tables = [_table(name, results) for name, results in found.items()]

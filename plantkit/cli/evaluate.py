@@ -54,21 +54,8 @@ from plantkit.cli.progress import ProgressBar, Verbosity
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
 @options.jobs
-@click.option(
-    "--device",
-    type=click.Choice(["cpu", "cuda"]),
-    default="cpu",
-    help="What trains the masked networks.",
-)
-@click.option(
-    "--executor",
-    type=click.Choice(["local", "dask"]),
-    default="local",
-    help="Work on this machine, or on a Dask cluster.",
-)
-@click.option(
-    "--scheduler", metavar="ADDRESS", help="Scheduler of the Dask cluster, tcp://HOST:PORT."
-)
+@options.device
+@options.executor
 @click.option(
     "--no-cache",
     "cached",

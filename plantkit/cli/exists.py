@@ -7,7 +7,7 @@ import math
 import click
 
 from plantkit.cli import options
-from plantkit.cli.output import table_text
+from plantkit.cli.output import table_text, warn
 
 
 @click.command()
@@ -39,18 +39,27 @@ def command(family: str, depth: int, width: int, epsilon: float, probability: fl
     """
     from plantkit.errors import UsageError
     from plantkit.networks import PerceptronSpec
-    from plantkit.planting import FORMULAS, ImageFamily
-    from plantkit.planting.families import find_family
-    from plantkit.planting.family import FormulaFamily
+    from plantkit.planting import (
+        TARGETS,
+        FormulaFamily,
+        ImageFamily,
+        TargetFamily,
+        find_family,
+    )
+    from plantkit.plugins import load_plantings
     from plantkit.research.theory import existence, width_for
 
+    for failure in load_plantings(family):
+        warn(failure)
     chosen = find_family(family)
-    if not isinstance(chosen, FormulaFamily):
+    if not isinstance(chosen, TargetFamily):
         why = "its ticket is a draw from the network itself, which exists with certainty"
         if isinstance(chosen, ImageFamily):
             why = "its ticket is trained on images, and the bound needs a known target"
-        known = ", ".join(FORMULAS)
-        raise UsageError(f"family {family!r} has no formula: {why}\nfamilies with one: {known}")
+        elif isinstance(chosen, FormulaFamily):
+            why = "its ticket is fitted to a formula, and the bound needs a known construction"
+        known = ", ".join(TARGETS)
+        raise UsageError(f"family {family!r} has no target: {why}\nfamilies with one: {known}")
     target = chosen.build(depth)
     spec = PerceptronSpec.uniform(
         depth=depth, width=width, inputs=chosen.inputs, outputs=chosen.outputs

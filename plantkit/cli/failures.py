@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from plantkit.errors import UsageError, lacks_memory
 
@@ -67,10 +68,10 @@ def explain(error: Exception) -> str | None:
     return f"{what}; {remedy}"
 
 
-def drop_output() -> None:
-    """Has standard output take everything and keep nothing once nobody can read it: Python would
-    complain of it again at its end."""
-    sys.stdout = Path(os.devnull).open("w", encoding="utf-8", newline="\n")  # noqa: SIM115
+def drop_output(stream: Literal["stdout", "stderr"] = "stdout") -> None:
+    """Has a stream take everything and keep nothing once nobody can read it: Python would complain
+    of it again at its end."""
+    setattr(sys, stream, Path(os.devnull).open("w", encoding="utf-8", newline="\n"))  # noqa: SIM115
 
 
 def check_directory_exists() -> None:

@@ -12,26 +12,22 @@ from plantkit.cli.output import table_text, warn, write_output
 
 Rows = tuple[Sequence[str], list[Sequence[str]]]
 
+_KINDS = ("pruners", "challenges", "suites", "families", "plantings", "attackers", "plugins")
+
 
 @click.command()
-@click.argument("what", type=click.Choice(["pruners", "challenges", "suites", "plugins"]))
+@click.argument("what", type=click.Choice(_KINDS))
 @options.formats("table", "markdown", "csv", "json")
 @options.challenges
 def command(what: str, output_format: str, challenge_directories: tuple[Path, ...]) -> None:
-    """List what there is: pruners, challenges, suites or plugins.
+    """List what there is, from plantkit and from plugins.
 
     \b
     Examples:
       plantkit list pruners
       plantkit list challenges --format json
     """
-    makers = {
-        "pruners": _pruners,
-        "plugins": _plugins,
-        "challenges": _challenges,
-        "suites": _suites,
-    }
-    headers, rows = makers[what](challenge_directories)
+    headers, rows = _MAKERS[what](challenge_directories)
     write_output(table_text(headers, rows, output_format))
 
 
@@ -101,3 +97,58 @@ def _suites(directories: Sequence[Path]) -> Rows:
         )
         for suite in find_challenges(directories).suites.values()
     ]
+
+
+def _families(_: Sequence[Path]) -> Rows:
+    from plantkit.planting import known_families, known_methods
+
+    _load_plantings()
+    rows: list[Sequence[str]] = []
+    for name, family in sorted(known_families().items()):
+        fitting = [one.name for one in known_methods().values() if one.fits(family)]
+        dials = ", ".join(f"{dial}={value}" for dial, value in family.dials.items())
+        sizes = f"{family.inputs} to {family.outputs}"
+        rows.append((name, family.kind.value, sizes, ", ".join(fitting), dials, family.title))
+    return ("name", "task", "sizes", "plantings", "dials", "title"), rows
+
+
+def _plantings(_: Sequence[Path]) -> Rows:
+    from plantkit.planting import known_methods
+
+    _load_plantings()
+    return ("name", "hidden", "plants in", "title"), [
+        (one.name, "yes" if one.hidden else "no", one.networks_words, one.title)
+        for one in known_methods().values()
+    ]
+
+
+def _load_plantings() -> None:
+    from plantkit.plugins import load_plantings
+
+    for failure in load_plantings():
+        warn(failure)
+
+
+def _attackers(_: Sequence[Path]) -> Rows:
+    from plantkit.hookspecs import PROJECT
+    from plantkit.plugins import load_installed
+    from plantkit.research.audit.attackers import choose_attackers
+
+    plugins = load_installed(without=PROJECT)
+    found = choose_attackers(others=[*plugins.attackers().values()], warn=warn)
+    for failure in plugins.failures:
+        warn(failure)
+    return ("name", "builds on", "title"), [
+        (one.name, ", ".join(one.builds_on), one.title) for one in found
+    ]
+
+
+_MAKERS = {
+    "pruners": _pruners,
+    "challenges": _challenges,
+    "suites": _suites,
+    "families": _families,
+    "plantings": _plantings,
+    "attackers": _attackers,
+    "plugins": _plugins,
+}

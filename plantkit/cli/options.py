@@ -250,11 +250,42 @@ def mother(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="NAME",
                 help="Of an image family, such as resnet20.  [default: its first]",
             ),
+            image_files,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+image_files = click.option(
+    "--data",
+    type=DIRECTORY,
+    help="Directory of the files of MNIST, Fashion-MNIST or CIFAR-10; nothing is downloaded.  "
+    "[default: what PLANTKIT_DATA names]",
+)
+
+device = click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    help="What trains the networks.",
+)
+
+
+def executor(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what says where work is done."""
+    for option in reversed(
+        (
             click.option(
-                "--data",
-                type=DIRECTORY,
-                help="Directory of an image family's files, for mnist, fashion and cifar10; "
-                "nothing is downloaded.  [default: what PLANTKIT_DATA names]",
+                "--executor",
+                type=click.Choice(["local", "dask"]),
+                default="local",
+                help="Work on this machine, or on a Dask cluster.",
+            ),
+            click.option(
+                "--scheduler",
+                metavar="ADDRESS",
+                help="Scheduler of the Dask cluster, tcp://HOST:PORT.",
             ),
         )
     ):

@@ -31,8 +31,8 @@ def _check_variant(_ctx: click.Context, _param: click.Parameter, text: str) -> s
 @click.option(
     "--planting",
     metavar="NAME",
-    help="Planting method: faithful, selected, anchored or trained.  "
-    "[default: the first of selected, faithful and trained that fits the family]",
+    help="Planting method: faithful, selected, anchored, trained or a plugin's.  [default: the "
+    "first of selected, faithful, anchored and trained that fits the family]",
 )
 @click.option(
     "--as-published",
@@ -96,15 +96,17 @@ def command(
 ) -> None:
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
-    Families: circle, helix, relu (planted faithfully, or anchored), teacher (selected), and on
-    images digits, mnist, fashion and cifar10 (trained). The seed comes from the system, unless you
-    give one, and is kept only in the bundle's truth.
+    Families: circle, helix, relu (planted faithfully, or anchored); product, sine, spline, radial,
+    rings, spiral, parity, decoy (anchored); teacher (selected); on images digits, mnist, fashion
+    and cifar10 (trained); and plugins'; see: plantkit list families. The seed comes from the
+    system, unless you give one, and is kept only in the bundle's truth.
 
     \b
     Examples:
       plantkit plant circle --depth 5 --width 100 --out my_challenges
       plantkit plant circle --planting anchored --variant b
       plantkit plant helix --depth 10 --noise 0
+      plantkit plant sine --width 50 --dial inputs=3 --dial frequency=1
       plantkit plant teacher --planting selected --dial outputs=4 --dial kind=classification
       plantkit plant teacher --seal --key contest.key.pub
       plantkit plant digits --network resnet
@@ -117,6 +119,7 @@ def command(
     from plantkit.errors import UsageError
     from plantkit.machine import available_cores
     from plantkit.planting import LabelSource, Patience, find_method, fresh_seed
+    from plantkit.plugins import load_plantings
 
     if planting == "as-published":
         raise UsageError("as-published is a kind of faithful planting; give --as-published instead")
@@ -125,6 +128,8 @@ def command(
     if key_file is not None and not seal:
         raise UsageError("--key has no use without --seal; add --seal, or leave it out")
     key = given(find_key(key_file), needed_for="--seal") if seal else None
+    for failure in load_plantings(values["family"], planting):
+        warn(failure)
     order = Order(planting="as-published" if as_published else planting, **values)
     target = out / order.id
     if target.exists():
@@ -173,7 +178,7 @@ def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingM
     from plantkit.plugins import find_challenges
     from plantkit.research.audit.assessment import DEFAULT_LIMITS
     from plantkit.research.audit.inspection import AUC_LIMITS
-    from plantkit.research.audits import ENOUGH, best_audit
+    from plantkit.research.audits import ENOUGH, FIRST_ATTACKERS, best_audit
     from plantkit.research.records import describe_audit
 
     if not method.hidden:
@@ -200,8 +205,13 @@ def _tell_of_audits(target: Path, manifest: Mapping[str, Any], method: PlantingM
         return
     usual = AUC_LIMITS.get(manifest["planting"]["method"], DEFAULT_LIMITS.auc), DEFAULT_LIMITS.lift
     lenient = audit["auc_limit"] > usual[0] or audit["lift_limit"] > usual[1]
-    if lenient or audit["training_networks"] < ENOUGH:
-        why = "its limits are lenient" if lenient else f"fewer than {ENOUGH} training networks"
+    reasons = {
+        "its limits are lenient": lenient,
+        "only some attackers took part": not FIRST_ATTACKERS.issubset(audit["attackers"]),
+        f"fewer than {ENOUGH} training networks": audit["training_networks"] < ENOUGH,
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), None)
+    if why is not None:
         warn(
             f"that audit does not show that the ticket is hidden ({why}); plantkit audit "
             f"{target}{key} finds out. Do not use it for a contest before"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from plantkit.cli import options
+from plantkit.cli.output import warn
 
 
 @click.command()
@@ -54,7 +55,7 @@ def command(
     from plantkit.challenges.signing import read_signer
     from plantkit.challenges.verification import verify_bundle, verify_reveal
     from plantkit.errors import BundleError, NothingEvaluatedError, SealedTruthError, UsageError
-    from plantkit.plugins import find_challenges
+    from plantkit.plugins import find_challenges, load_plantings
     from plantkit.research.records import check_records
 
     if reveal is not None and (
@@ -71,6 +72,9 @@ def command(
     for path in paths:
         try:
             if reveal is not None:
+                manifest = read_stated(path).manifest
+                for failure in load_plantings(manifest["family"], manifest["planting"]["method"]):
+                    warn(failure)
                 words = verify_reveal(path, reveal)
             else:
                 stated = read_stated(path)

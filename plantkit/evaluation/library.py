@@ -150,7 +150,7 @@ def plant(
 
     Args:
         family: "circle", "helix", "relu" or "teacher"; or "digits", "mnist", "fashion" or
-            "cifar10", whose data are images.
+            "cifar10", whose data are images; or a plugin's.
         depth: layers of neurons, input and output included; 5 if None. Not for images.
         width: units in each hidden layer; 100 if None. Not for images.
         network: name of an image family's network, such as "vgg16"; its first one if None.
@@ -183,6 +183,7 @@ def plant(
     from plantkit.machine import available_cores
     from plantkit.networks.training import Recipe
     from plantkit.planting import Patience, fresh_seed
+    from plantkit.plugins import load_plantings
 
     if seed is not None and not (isinstance(seed, bytes) and seed):
         raise UsageError(f"seed is {seed!r}; expected at least one byte, such as b'1'")
@@ -190,6 +191,7 @@ def plant(
     sizes |= {"train_samples": train_samples, "test_samples": test_samples}
     for name, size in sizes.items():
         whole(name, size)
+    load_plantings(family, planting)
     order = Order(
         family=family,
         depth=depth,

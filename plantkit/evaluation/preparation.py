@@ -59,6 +59,9 @@ def prepare(
         given = found.bundles_of(suite)
     paths = dict.fromkeys(path.resolve() for path in given)
     loaded = [one for one in request.challenges if not isinstance(one, str)]
+    if request.fresh is None and suite is not None:
+        request.check_fresh(suite.fresh)
+        request = replace(request, fresh=suite.fresh)
     challenges = _without_copies(_load(request, [*paths, *loaded], jobs, progress))
     if suite is None:
         if not request.densities and len({challenge.densities for challenge in challenges}) > 1:

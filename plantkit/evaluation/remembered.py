@@ -78,7 +78,8 @@ def memory_of(request: Request, sources: Sequence[PrunerSource]) -> Memory | Non
     is_new = request.fresh is not None or request.run_directory is not None or not request.cached
     is_here = request.executor == "local" and request.device == "cpu"
     is_locked = request.isolation in {AUTO, Level.FULL}
-    if is_new or not is_here or not is_locked or request.objects or request.keeps_masks:
+    is_given = request.objects or any(not isinstance(one, str) for one in request.challenges)
+    if is_new or not is_here or not is_locked or is_given or request.keeps_masks:
         return None
     if any(one.path is not None and one.submission is None for one in sources):
         return None  # it cannot be read, of which the user is told elsewhere

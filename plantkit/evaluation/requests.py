@@ -75,9 +75,18 @@ class Request(RunRequest):
             raise UsageError("--suite and --challenge exclude each other; give one of them")
         if self.resume and self.run_directory is None:
             raise UsageError("--resume needs --run-dir")
-        if self.fresh_seed_env is not None and self.fresh is None:
+        if self.suite is None or self.fresh is not None:
+            self.check_fresh(self.fresh)
+
+    def check_fresh(self, fresh: int | None) -> None:
+        """Checks what goes with `fresh` new instances of each kind of challenge, None for none.
+
+        Raises:
+            UsageError: a secret without them, or a run on them that cannot be resumed.
+        """
+        if self.fresh_seed_env is not None and fresh is None:
             raise UsageError("--fresh-seed-env needs --fresh N")
-        if self.resume and self.fresh is not None and self.fresh_seed_env is None:
+        if self.resume and fresh is not None and self.fresh_seed_env is None:
             raise UsageError(
                 "fresh instances of the system's entropy are new in every run and cannot be "
                 "resumed; leave out --resume, or give --fresh-seed-env"

@@ -29,7 +29,7 @@ from plantkit.isolation.probe import begin_probe, probe_machine
 from plantkit.isolation.servers import PrunerServer, server_pool
 from plantkit.isolation.wire import Limits
 from plantkit.machine import available_cores
-from plantkit.plugins import load_installed
+from plantkit.plugins import load_installed, load_plantings
 from plantkit.pruners.sources import PrunerSource, parse_pruner
 from plantkit.reports import find_reporter
 
@@ -109,6 +109,7 @@ def _run(
 
         note_code()
         registry = load_installed()
+        load_plantings(registry=registry)
         reporter = find_reporter(request.output_format, registry.reporters())
         metrics = registry.metrics()
         bundle_directories = registry.challenge_directories()
@@ -320,35 +321,47 @@ def open_servers(count: int, level: str) -> AbstractContextManager[list[PrunerSe
     return server_pool(count, Level.WATCHED if level == Level.WATCHED else None)
 
 
+def open_executor(request: Request) -> AbstractContextManager[Executor]:
+    """Starts what trains; see `executor_called`."""
+    return executor_called(
+        request.executor, scheduler=request.scheduler, jobs=request.jobs, device=request.device
+    )
+
+
 @contextmanager
-def open_executor(request: Request) -> Iterator[Executor]:
-    """Starts what trains: processes on this machine, or a connection to a Dask cluster.
+def executor_called(
+    name: str, *, scheduler: str | None, jobs: int | None, device: str
+) -> Iterator[Executor]:
+    """Starts what works: processes on this machine, or a connection to a Dask cluster.
+
+    Args:
+        name: "local" or "dask". scheduler: its address. jobs: processes of this machine; one for
+            every core if None. device: what trains.
 
     Raises:
         UsageError: an unknown executor or device, or a scheduler without a cluster.
     """
-    if request.executor == "local":
-        if request.scheduler is not None:
+    if name == "local":
+        if scheduler is not None:
             raise UsageError("--scheduler needs --executor dask")
         from plantkit.evaluation import harness  # noqa: F401 - forked with all that is imported
         from plantkit.networks.training import Device
         from plantkit.networks.training.executors import LocalExecutor
 
-        jobs = request.jobs or available_cores()
-        device = Device.checked(request.device)
+        is_gpu = Device.checked(device) is Device.CUDA
         # A GPU is filled by one process; forked now, before this process has threads.
-        with LocalExecutor(1 if device is Device.CUDA else jobs) as local:
+        with LocalExecutor(1 if is_gpu else jobs or available_cores()) as local:
             local.start()
             yield local
-    elif request.executor == "dask":
-        if request.scheduler is None:
+    elif name == "dask":
+        if scheduler is None:
             raise UsageError("--executor dask needs --scheduler ADDRESS")
         try:
             from plantkit.evaluation.cluster import DaskExecutor
         except ImportError as error:
             raise MissingExtraError(extra="cluster", needed_for="--executor dask") from error
 
-        with DaskExecutor(request.scheduler) as cluster:
+        with DaskExecutor(scheduler) as cluster:
             yield cluster
     else:
-        raise UnknownNameError("executor", request.executor, ["local", "dask"])
+        raise UnknownNameError("executor", name, ["local", "dask"])

@@ -16,7 +16,7 @@ from plantkit.evaluation.requests import DEFAULT_SUITE, Progress, Request, Warn
 from plantkit.evaluation.trials import Task
 from plantkit.grading.measures import MEASURES, plugin_measure
 from plantkit.grading.rubric import Criterion, Rubric, check_measure
-from plantkit.plugins import load_installed
+from plantkit.plugins import load_installed, load_plantings
 from plantkit.scoring.protocol import Protocol, resolve_densities
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def find_bundles(
         BundleError: a manifest is invalid.
     """
     registry = load_installed()
+    load_plantings(registry=registry)
     directories = registry.challenge_directories()
     found = catalog.find(request.challenge_directories, plugins=directories)
     for used, other in found.shadowed:

@@ -7,20 +7,33 @@ References:
 
 from __future__ import annotations
 
-from plantkit.planting.families import FAMILIES, FORMULAS, IMAGES, find_family
-from plantkit.planting.family import Family, FormulaFamily
+from plantkit.planting.families import (
+    FAMILIES,
+    IMAGES,
+    TARGETS,
+    add_families,
+    find_family,
+    known_families,
+)
+from plantkit.planting.family import Family, FormulaFamily, TargetFamily
 from plantkit.planting.images.family import ImageFamily
 from plantkit.planting.initialization import fresh_seed, generator
-from plantkit.planting.methods import METHODS, default_method, find_method
+from plantkit.planting.methods import (
+    METHODS,
+    add_methods,
+    default_method,
+    find_method,
+    known_methods,
+)
 from plantkit.planting.methods.method import Patience, PlantingMethod
 from plantkit.planting.planted import LabelSource, Planted, draw_samples
 from plantkit.planting.targets import EntryCount, Target
 
 __all__ = [
     "FAMILIES",
-    "FORMULAS",
     "IMAGES",
     "METHODS",
+    "TARGETS",
     "EntryCount",
     "Family",
     "FormulaFamily",
@@ -30,10 +43,15 @@ __all__ = [
     "Planted",
     "PlantingMethod",
     "Target",
+    "TargetFamily",
+    "add_families",
+    "add_methods",
     "default_method",
     "draw_samples",
     "find_family",
     "find_method",
     "fresh_seed",
     "generator",
+    "known_families",
+    "known_methods",
 ]

@@ -1,9 +1,10 @@
 """What a family gives to the methods of planting, most of it by default.
 
 Which methods fit is for its base class to say: `SelectedFamily` (a part of the untouched network
-is the function), `FormulaFamily` (a target is written into the network), `AnchoredFamily` (a
+is the function), `TargetFamily` (a target is written into the network), `AnchoredFamily` (a
 ticket's own values are moved until it computes the formula). `LineFamily` knows all that follows
-from having one input; `plantkit.planting.fitting.FittedFamily` anchors by least squares.
+from having one input; `plantkit.planting.fitting.FittedFamily` anchors by least squares, and
+`plantkit.planting.drawn.DrawnFamily` needs a formula only.
 """
 
 from __future__ import annotations
@@ -56,8 +57,13 @@ class Alternatives:
         return {"known": "counted", "basis": self.basis, "count": self.count}
 
 
+def dial(default: Any, least: float, most: float) -> Any:
+    """Returns a dataclass's field for a dial from `least` to `most` (see `check_dials`)."""
+    return dataclasses.field(default=default, metadata={"range": (least, most)})
+
+
 class Family(ABC):
-    """What a challenge is about. Inputs are uniform in [-1, 1]^d_in.
+    """What a challenge is about. Inputs are uniform in [-1, 1]^d_in, unless it says otherwise.
 
     A family is registered in `plantkit.planting.families`. How a ticket of it comes into a
     network is for a planting method to say (`plantkit.planting.methods`).
@@ -87,7 +93,7 @@ class Family(ABC):
 
     def domain(self) -> Floats:
         """Returns inputs (n, d_in) that cover the data's domain densely, ends included."""
-        points = np.random.default_rng(DOMAIN_SEED).uniform(-1, 1, (DOMAIN_POINTS, self.inputs))
+        points = self.draw_inputs(np.random.default_rng(DOMAIN_SEED), DOMAIN_POINTS)
         if self.inputs > MOST_CORNERS:
             corners = np.stack([-np.ones(self.inputs), np.ones(self.inputs)])
         else:
@@ -108,8 +114,28 @@ class Family(ABC):
         """What `with_dials` can change, by name, with the values in force: a dataclass's fields."""
         if not dataclasses.is_dataclass(self):
             return {}
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.metadata.get("is_dial", True)
+        }
         return {name: str(v) if isinstance(v, TaskKind) else v for name, v in values.items()}
+
+    def drawn(self, rng: np.random.Generator) -> Self:
+        """Returns the family with what every planting draws for itself: by default, nothing."""
+        return self
+
+    def check_dials(self) -> None:
+        """Checks the dials that have a range (`dial`).
+
+        Raises:
+            UsageError: one is out of its range.
+        """
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            least, most = field.metadata.get("range", (-math.inf, math.inf))
+            value = getattr(self, field.name)
+            if field.name in self.dials and not isinstance(value, str):
+                check_dial(field.name, value, least, most)
 
     def with_dials(self, dials: Mapping[str, str]) -> Self:
         """Returns the family with these dials set, the others as they are.
@@ -147,9 +173,13 @@ class Family(ABC):
                 f"neurons, input and output included; got {depth}"
             )
 
+    def draw_inputs(self, rng: np.random.Generator, count: int) -> Floats:
+        """Returns `count` random inputs (count, d_in)."""
+        return rng.uniform(-1, 1, (count, self.inputs))
+
     def sample_inputs(self, rng: np.random.Generator, count: int) -> NDArray[np.float32]:
-        """Returns `count` inputs (count, d_in) float32."""
-        return rng.uniform(-1, 1, size=(count, self.inputs)).astype(np.float32)
+        """Returns `count` random inputs (count, d_in) as a bundle holds them, in float32."""
+        return self.draw_inputs(rng, count).astype(np.float32)
 
     def add_noise(
         self, outputs: Floats, rng: np.random.Generator, noise: float | None
@@ -182,6 +212,16 @@ class Family(ABC):
         return noisy.astype(np.float32)
 
 
+def check_dial(name: str, value: float, least: float, most: float) -> None:
+    """Checks that a dial is within its range.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not least <= value <= most:
+        raise UsageError(f"dial {name!r} is {value}; expected {least} to {most}")
+
+
 class SelectedFamily(Family):
     """A family without a formula: a sparse part of the untouched network is the function."""
 
@@ -191,7 +231,7 @@ class SelectedFamily(Family):
 
 
 class FormulaFamily(Family):
-    """A function with a formula, and its construction as a small ReLU network of any depth."""
+    """A function with a formula."""
 
     @abstractmethod
     def formula(self, inputs: Floats) -> Floats:
@@ -201,6 +241,15 @@ class FormulaFamily(Family):
         """Returns the values (n, d_out) float64, or the classes (n,) int64, without noise."""
         outputs = self.formula(inputs)
         return outputs.argmax(axis=1) if self.kind is TaskKind.CLASSIFICATION else outputs
+
+    def sample(self, rng: np.random.Generator, count: int, noise: float | None = None) -> Samples:
+        """Returns `count` inputs (n, d_in) float32 and their noisy targets (see `add_noise`)."""
+        inputs = self.sample_inputs(rng, count)
+        return inputs, self.add_noise(self.formula(inputs.astype(np.float64)), rng, noise)
+
+
+class TargetFamily(FormulaFamily):
+    """A formula, and its construction as a small ReLU network of any depth."""
 
     def build(self, depth: int) -> Target:
         """Returns the nominal target, as constructed, with `depth` layers of neurons.
@@ -215,10 +264,18 @@ class FormulaFamily(Family):
     def _build(self, depth: int) -> Target:
         """Returns the nominal target; `depth` has been checked."""
 
-    def sample(self, rng: np.random.Generator, count: int, noise: float | None = None) -> Samples:
-        """Returns `count` inputs (n, d_in) float32 and their noisy targets (see `add_noise`)."""
-        inputs = self.sample_inputs(rng, count)
-        return inputs, self.add_noise(self.formula(inputs.astype(np.float64)), rng, noise)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Anchored:
+    """A network with a ticket moved into place.
+
+    parameters: name to float64. ticket: name to bool. decoys: further parts of the network that
+        were moved likewise, each name to bool; see `drawn.DrawnFamily`.
+    """
+
+    parameters: Mapping[str, Floats]
+    ticket: Ticket
+    decoys: tuple[Ticket, ...] = ()
 
 
 class AnchoredFamily(FormulaFamily):
@@ -243,8 +300,8 @@ class AnchoredFamily(FormulaFamily):
     @abstractmethod
     def anchor(
         self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
-    ) -> tuple[Mapping[str, Floats], Ticket]:
-        """Returns the parameters with a random ticket moved into place, and the ticket.
+    ) -> Anchored:
+        """Returns the network with a random ticket moved into place.
 
         Args:
             spec: the network.
@@ -256,7 +313,7 @@ class AnchoredFamily(FormulaFamily):
         """
 
     @abstractmethod
-    def units(self, hidden: int) -> tuple[int, ...]:
+    def widths(self, hidden: int) -> tuple[int, ...]:
         """Returns how many units of each of `hidden` hidden layers a ticket needs."""
 
     @abstractmethod
@@ -281,7 +338,7 @@ class AnchoredFamily(FormulaFamily):
         return found
 
 
-class LineFamily(FormulaFamily):
+class LineFamily(TargetFamily):
     """A regression family over x in [-1, 1].
 
     Its target interpolates the formula at evenly spaced knots in one hidden layer. From depth 4

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plantkit.networks import PerceptronSpec, bias_name
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting.coordinates import Coordinates, draw_scales
-from plantkit.planting.effects import best_scaled_error
-from plantkit.planting.family import AnchoredFamily
+from plantkit.planting.family import Anchored, AnchoredFamily
 from plantkit.planting.gates import Rejected
+from plantkit.planting.objectives import (
+    FARTHEST,
+    FINE_REACH,
+    FIRST_REACH,
+    Classes,
+    Objective,
+    Values,
+)
 from plantkit.planting.simplify import DROP_BELOW, drop_idle_entries
 from plantkit.planting.structures import TicketLayer, draw_structure
 from plantkit.planting.targets import Floats, Ticket, subnetwork
@@ -25,27 +33,14 @@ WEIGHT = 200.0
 # Dampings that are tried in one step before its points are given up.
 TRIALS = 6
 
-# Points on the line that values are fitted at, drawn anew in every step.
-POINTS = 300
-
-# Points that classes are fitted at, while the reach is large and once it is not. There must be more
-# near the bounds than the ticket has entries, or every step fits its own points.
-COARSE_POINTS = 500
-FINE_POINTS = 1600
-
-# How near points are to the bounds of classes, in the first step and at last.
-FIRST_REACH = 0.12
-FINE_REACH = 0.03
-REACH_SHRINKAGE = 0.97
-
-# Distance to a class beyond which no larger margin is asked for.
-FARTHEST = 0.15
-
 # Inputs at which effects are measured while planting; the gates look at the whole domain.
 EFFECT_POINTS = 700
 
 # Structures from which the one is taken whose last units predict the formula best.
 STRUCTURES = 12
+
+# What a fit aims at by default, as a share of the distance to the formula that is allowed.
+SPARE = 0.8
 
 # Times that a ticket is fitted anew after idle entries were dropped.
 REFITS = 3
@@ -73,20 +68,30 @@ class FittedFamily(AnchoredFamily):
     """A family that is anchored by a fit of a tilted structure (`plantkit.planting.structures`).
 
     Attributes:
-        first_fit, refit: how the tolerance shrinks, at first and after idle entries were dropped.
         damping: regression: how much smaller the fitted outputs vary than the untouched ticket's,
             per output; one number for all of them.
     """
 
-    first_fit: ClassVar[Tolerances]
-    refit: ClassVar[Tolerances]
     damping: ClassVar[float | tuple[float, ...]] = 1.0
+
+    @property
+    def first_fit(self) -> Tolerances:
+        """How the tolerance shrinks at first. The goal is somewhat nearer than `bound` asks for."""
+        if self.kind is TaskKind.CLASSIFICATION:
+            goal = SPARE * (1 - self.bound)
+            return Tolerances(start=0.3, end=0.003, shrinkage=0.9, steps=72, goal=goal)
+        return Tolerances(start=1.0, end=0.03, shrinkage=0.87, steps=60, goal=SPARE * self.bound)
+
+    @property
+    def refit(self) -> Tolerances:
+        """How it shrinks after idle entries were dropped."""
+        return replace(self.first_fit, start=2 * self.first_fit.end, steps=20)
 
     @abstractmethod
     def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
         """Returns what a ticket is made of in each of `hidden` hidden layers, all with a tilt."""
 
-    def units(self, hidden: int) -> tuple[int, ...]:
+    def widths(self, hidden: int) -> tuple[int, ...]:
         return tuple(layer.units for layer in self.layers(hidden))
 
     def kinds(self, hidden: int) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ class FittedFamily(AnchoredFamily):
         if self.inputs == 1:
             inputs = np.linspace(-1, 1, 200)[:, None]
         else:
-            inputs = rng.uniform(-1, 1, (400, self.inputs))
+            inputs = self.draw_inputs(rng, 400)
         return inputs, self.formula(inputs)
 
     def class_distances(self, inputs: Floats) -> Floats:
@@ -116,14 +121,38 @@ class FittedFamily(AnchoredFamily):
 
         By default they may be anywhere.
         """
-        return rng.uniform(-1, 1, (count, self.inputs))
+        return self.draw_inputs(rng, count)
+
+    def reads(self) -> NDArray[np.intp]:
+        """Returns the inputs that the formula depends on: those that a ticket reads."""
+        return np.arange(self.inputs)
 
     def anchor(
         self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
+    ) -> Anchored:
+        moved, ticket = self.fit_in(spec, parameters, rng)
+        return Anchored(parameters=moved, ticket=ticket)
+
+    def fit_in(
+        self,
+        spec: PerceptronSpec,
+        parameters: Mapping[str, Floats],
+        rng: np.random.Generator,
+        *,
+        taken: Sequence[NDArray[np.intp]] | None = None,
     ) -> tuple[Mapping[str, Floats], Ticket]:
+        """Returns the parameters with a random ticket moved into place, and the ticket.
+
+        Args:
+            spec, parameters, rng: see `anchor`.
+            taken: units of every layer of neurons that it must leave alone.
+
+        Raises:
+            Rejected: it cannot be fitted.
+        """
         inputs, wanted = self.screen(rng)
         held = self.held(len(spec.layers) - 1)
-        ticket = self._best_structure(spec, parameters, inputs, wanted, rng)
+        ticket = self._best_structure(spec, parameters, inputs, wanted, rng, taken)
         if ticket is None:
             raise Rejected("no structure")
         coordinates = Coordinates(spec, ticket, parameters, inputs)
@@ -164,12 +193,15 @@ class FittedFamily(AnchoredFamily):
         inputs: Floats,
         wanted: Floats,
         rng: np.random.Generator,
+        taken: Sequence[NDArray[np.intp]] | None,
     ) -> Ticket | None:
         best: Ticket | None = None
         least = np.inf
         layers = self.layers(len(spec.layers) - 1)
         for _ in range(STRUCTURES):
-            ticket = draw_structure(spec, parameters, layers, inputs, rng)
+            ticket = draw_structure(
+                spec, parameters, layers, inputs, rng, inputs_read=self.reads(), taken=taken
+            )
             if ticket is None:
                 continue
             units = np.maximum(subnetwork(spec, parameters, ticket).preactivations(inputs)[-2], 0)
@@ -182,136 +214,6 @@ class FittedFamily(AnchoredFamily):
                 ticket[bias_name(spec.layers[-1])][:] = True
                 best, least = ticket, error
         return best
-
-
-class Objective(ABC):
-    """What a ticket is fitted to: residuals of its outputs at points drawn anew in every step.
-
-    Attributes:
-        probes: inputs (n, d_in) at which `distance` is taken.
-        inputs: the points (m, d_in) drawn last.
-        count: residuals that the squares are averaged over.
-    """
-
-    probes: Floats
-    inputs: Floats
-    count: int
-
-    @abstractmethod
-    def draw(self, rng: np.random.Generator) -> None:
-        """Draws fresh points to fit at."""
-
-    @abstractmethod
-    def distance(self, outputs: Floats) -> float:
-        """Returns how far outputs (n, d_out) at `probes` are from the formula, 0 for not at all.
-
-        Regression: mean squared error after the best factor per output; classification: the
-        share of another argmax.
-        """
-
-    @abstractmethod
-    def off(self, outputs: Floats) -> Floats:
-        """Returns the residuals (m, d_out) of outputs at the points drawn last."""
-
-    @abstractmethod
-    def slopes(self, off: Floats, derivatives: Floats) -> tuple[Floats, Floats]:
-        """Returns the residuals (r,) that are not at rest, and their derivatives (r, size).
-
-        Args:
-            off: all residuals, (m, d_out).
-            derivatives: of the outputs, (m, d_out, size).
-        """
-
-    def residuals(self, coordinates: Coordinates, vector: Floats) -> Floats:
-        """Returns the residuals (m d_out,) of a ticket's coordinates (size,)."""
-        return self.off(coordinates.outputs(vector, self.inputs)).ravel()
-
-    def linearise(self, coordinates: Coordinates, vector: Floats) -> tuple[Floats, Floats]:
-        """Returns the residuals (r,) that are not at rest, and their derivatives (r, size)."""
-        outputs, derivatives = coordinates.jacobian(vector, self.inputs)
-        return self.slopes(self.off(outputs), derivatives)
-
-
-class Values(Objective):
-    """A formula's values, over factors that the untouched ticket sets.
-
-    Args:
-        family: has the formula.
-        coordinates, start: the ticket, untouched or from where it is fitted again.
-    """
-
-    def __init__(self, family: FittedFamily, coordinates: Coordinates, start: Floats) -> None:
-        self._family = family
-        self.probes = _probes(family, 1001)
-        self._probed = family.formula(self.probes)
-        outputs = coordinates.outputs(start, self.probes)
-        # Constants are for the outputs' biases, so it is the deviations that must be alike.
-        self._factors = np.array(family.damping) * self._probed.std(axis=0) / outputs.std(axis=0)
-
-    def draw(self, rng: np.random.Generator) -> None:
-        if self._family.inputs == 1:
-            jitter = rng.uniform(-1, 1, POINTS) / POINTS
-            self.inputs = (np.linspace(-1, 1, POINTS) + jitter)[:, None]
-        else:
-            self.inputs = rng.uniform(-1, 1, (FINE_POINTS, self._family.inputs))
-        self._truth = self._family.formula(self.inputs)
-        self.count = self._truth.size
-
-    def distance(self, outputs: Floats) -> float:
-        return best_scaled_error(outputs, self._probed)[0]
-
-    def off(self, outputs: Floats) -> Floats:
-        residuals: Floats = outputs * self._factors - self._truth
-        return residuals
-
-    def slopes(self, off: Floats, derivatives: Floats) -> tuple[Floats, Floats]:
-        return off.ravel(), (derivatives * self._factors[:, None]).reshape(off.size, -1)
-
-
-class Classes(Objective):
-    """Every class must lead where it is right, by a margin that grows with the distance.
-
-    The margin over another class is the distance to where that class begins. Only the argmax
-    is asked for, so scores may be any functions that give it.
-    """
-
-    def __init__(self, family: FittedFamily, *, reach: float) -> None:
-        self._family = family
-        self.probes = _probes(family, 101)
-        self._probed = family.truth(self.probes)
-        self._reach = reach
-
-    def draw(self, rng: np.random.Generator) -> None:
-        self._reach = max(self._reach * REACH_SHRINKAGE, FINE_REACH)
-        self.count = FINE_POINTS if self._reach == FINE_REACH else COARSE_POINTS
-        anywhere = rng.uniform(-1, 1, (self.count // 4, self._family.inputs))
-        near = self._family.sample_near_bounds(rng, self.count - len(anywhere), self._reach)
-        self.inputs = np.concatenate([anywhere, near])
-        self._margins = np.minimum(self._family.class_distances(self.inputs), FARTHEST)
-        self._classes = self._family.truth(self.inputs)
-
-    def distance(self, outputs: Floats) -> float:
-        return float((outputs.argmax(axis=1) != self._probed).mean())
-
-    def off(self, outputs: Floats) -> Floats:
-        places = np.arange(len(outputs))
-        lacking = self._margins - (outputs[places, self._classes][:, None] - outputs)
-        lacking[places, self._classes] = 0
-        residuals: Floats = np.maximum(lacking, 0)
-        return residuals
-
-    def slopes(self, off: Floats, derivatives: Floats) -> tuple[Floats, Floats]:
-        places, others = np.nonzero(off)
-        own = derivatives[places, self._classes[places]]
-        return off[places, others], derivatives[places, others] - own
-
-
-def _probes(family: FittedFamily, count: int) -> Floats:
-    """Returns the inputs (n, d_in) at which a fit is judged: `count` per axis on line or plane."""
-    if family.inputs > 2:
-        return family.domain()
-    axis = np.linspace(-1, 1, count)
-    return np.stack(np.meshgrid(*[axis] * family.inputs), axis=-1).reshape(-1, family.inputs)
 
 
 def fit(
@@ -364,6 +266,6 @@ def fit(
         tolerance = max(tolerance * tolerances.shrinkage, tolerances.end)
         if step % 4 == 3 or step == tolerances.steps - 1:
             distance = objective.distance(coordinates.outputs(vector, objective.probes))
-            if distance < tolerances.goal:
+            if distance <= tolerances.goal:
                 break
     return vector, float(distance)

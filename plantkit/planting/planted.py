@@ -58,6 +58,8 @@ class Planted:
         alternatives: what is known of other tickets as sparse and as good.
         note: a line for people on how planting went.
         facts: what only this method knows and the manifest, which everybody sees, may say (JSON).
+        decoys: name to bool each: parts of the network that were moved as the ticket was, to
+            another function. They touch no entry of the ticket.
     """
 
     family: str
@@ -71,6 +73,7 @@ class Planted:
     alternatives: Alternatives
     note: str
     facts: Mapping[str, object] = field(default_factory=dict)
+    decoys: tuple[Mapping[str, NDArray[np.bool_]], ...] = ()
 
     @property
     def count(self) -> EntryCount:

@@ -85,6 +85,9 @@ def draw_structure(
     layers: Sequence[TicketLayer],
     inputs: Floats,
     rng: np.random.Generator,
+    *,
+    inputs_read: NDArray[np.intp] | None = None,
+    taken: Sequence[NDArray[np.intp]] | None = None,
 ) -> Ticket | None:
     """Returns a random structure that does what its layers ask for, or None after a failure.
 
@@ -96,12 +99,14 @@ def draw_structure(
         layers: one per hidden layer.
         inputs: (n, d_in) on which units must be active, or switch.
         rng: source of all choices.
+        inputs_read: places of the inputs that the first layer may read; all if None.
+        taken: units of every layer of neurons that layers with a tilt leave to others.
     """
     ticket: Ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
     deviations = standard_deviations(spec)
-    sources = np.arange(spec.inputs)
-    source_biases = np.zeros(spec.inputs)  # in initial deviations
-    activations = inputs
+    sources = np.arange(spec.inputs) if inputs_read is None else inputs_read
+    source_biases = np.zeros(sources.size)  # in initial deviations
+    activations = inputs[:, sources]
     for layer, plan in zip(spec.layers[:-1], layers, strict=True):
         name, bias = weight_name(layer), bias_name(layer)
         weights, biases = parameters[name][:, sources], parameters[bias]
@@ -127,6 +132,8 @@ def draw_structure(
                 source_biases=source_biases,
                 rng=rng,
             )
+            if taken is not None:
+                candidates.seen[taken[layer + 1]] = True  # and not usable
             chosen = candidates.draw()
             if chosen is None:
                 return None

@@ -25,6 +25,8 @@ from plantkit.research.records import check_verdict, planting_of, read_audit
 
 #: Training networks of an audit that says something; attackers trained on fewer find less.
 ENOUGH = 100
+#: Those of every audit by all attackers of its time. One without them does not say much either.
+FIRST_ATTACKERS = frozenset({"boosting", "cautious boosting", "second order", "joint"})
 
 
 def keep_audit(summary: Mapping[str, Any], directory: Path | None = None) -> Path:

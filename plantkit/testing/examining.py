@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plantkit.errors import describe
 from plantkit.isolation.wire import Status
 from plantkit.pruners.sources import PrunerSource
 from plantkit.testing.laboratory import (
@@ -50,9 +52,38 @@ class Check:
 
     name: str
     description: str
-    run: Callable[[Subject], None]
+    run: Callable[[Any], None]
     needs: tuple[str, ...] = ()
     needs_trust: bool = False
+
+
+def adder(
+    checks: list[Check],
+) -> Callable[..., Callable[[Callable[[Any], None]], None]]:
+    """Returns a decorator that adds checks of what runs in this process to `checks`.
+
+    An error of what is examined fails the check.
+    """
+
+    def check(name: str, description: str, *needs: str) -> Callable[[Callable[[Any], None]], None]:
+        def add(run: Callable[[Any], None]) -> None:
+            def guarded(subject: Any) -> None:
+                try:
+                    run(subject)
+                except (CheckFailure, CheckSkipped):
+                    raise
+                except Exception as error:
+                    raise CheckFailure(
+                        expected="no error",
+                        got=describe(error),
+                        traceback="".join(traceback.format_exception(error)),
+                    ) from error
+
+            checks.append(Check(name=name, description=description, run=guarded, needs=needs))
+
+        return add
+
+    return check
 
 
 class Subject:

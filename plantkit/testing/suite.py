@@ -47,11 +47,11 @@ class CheckResult:
 
 
 class Examination:
-    """One pruner and the results of its checks, each made once and when it is asked for."""
+    """One subject and the results of its checks, each made once and when it is asked for."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Any, checks: Sequence[Check] = CHECKS) -> None:
         self._subject = subject
-        self._checks = {check.name: check for check in CHECKS}
+        self._checks = {check.name: check for check in checks}
         self._results: dict[str, CheckResult] = {}
 
     def result(self, name: str) -> CheckResult:
@@ -88,16 +88,16 @@ class Examination:
 
 
 class BoundCheck:
-    """A check of one pruner, to be called by a test.
+    """A check of one subject, to be called by a test.
 
     Calling it raises `CheckFailure`, an AssertionError, or `unittest.SkipTest`.
     """
 
-    def __init__(self, examination: Examination, check: Check, pruner: str) -> None:
+    def __init__(self, examination: Examination, check: Check, subject: str) -> None:
         self._examination = examination
         self.name = check.name
         self.description = check.description
-        self.pruner = pruner
+        self.subject = subject
 
     def __call__(self) -> None:
         result = self._examination.result(self.name)
@@ -107,7 +107,7 @@ class BoundCheck:
             raise CheckFailure(expected=result.expected, got=result.got)
 
     def __repr__(self) -> str:
-        return f"{self.pruner}-{self.name}"
+        return f"{self.subject}-{self.name}"
 
 
 def run_checks(

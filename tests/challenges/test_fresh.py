@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,55 @@ def test_new_entropy_cannot_be_resumed(plantkit_cli, arguments, tmp_path):
     assert outcome.code == 2
     assert "are new in every run and cannot be resumed" in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def suite_of(tiny_challenges, tmp_path):
+    """Returns the arguments that evaluate `magnitude` on a suite with these lines."""
+
+    def make(lines: str) -> list[str | Path]:
+        home = tmp_path / "home"
+        shutil.copytree(tiny_challenges / "relu-3x8", home / "relu-3x8")
+        text = f'[drawn]\ntitle = "t"\nchallenges = ["relu-3x8"]\ndensities = ["1x"]\n{lines}'
+        (home / "suites.toml").write_text(text, encoding="utf-8", newline="\n")
+        return [
+            "evaluate", "magnitude", "--challenges", home, "--suite", "drawn",
+            "--baselines", "none", "--jobs", "1", "--format", "json",
+        ]  # fmt: skip
+
+    return make
+
+
+def test_a_suite_that_is_drawn_anew(plantkit_cli, suite_of, monkeypatch):
+    monkeypatch.setenv("CLASS_SECRET", SECRET)
+    arguments = suite_of("seeds = 1\nfresh = 2\n")
+    first, again = (plantkit_cli(*arguments, "--fresh-seed-env", "CLASS_SECRET") for _ in range(2))
+    assert first.code == 0, first
+    names = {record["challenge"] for record in records(first.out)}
+    assert names == {"relu-3x8-fresh1", "relu-3x8-fresh2"}
+    assert records(first.out) == records(again.out)
+    others = [plantkit_cli(*arguments) for _ in range(2)]
+    digests = {
+        one["bundle_sha256"] for run in (first, *others) for one in json.loads(run.out)["records"]
+    }
+    assert len(digests) == 6  # nothing is remembered or used twice
+    fewer = plantkit_cli(*arguments, "--fresh", "1")
+    assert {record["challenge"] for record in records(fewer.out)} == {"relu-3x8-fresh1"}
+
+
+def test_what_does_not_go_with_a_suite_that_is_drawn_anew(plantkit_cli, suite_of, tmp_path):
+    arguments = suite_of("seeds = 1\nfresh = 1\n")
+    outcome = plantkit_cli(*arguments, "--run-dir", tmp_path / "run", "--resume")
+    assert outcome.code == 2
+    assert "are new in every run and cannot be resumed" in outcome.err
+
+
+@pytest.mark.parametrize(("line", "words"), [("", "needs --fresh N"), ("fresh = 0", "fresh")])
+def test_a_secret_without_new_instances(plantkit_cli, suite_of, monkeypatch, line, words):
+    monkeypatch.setenv("CLASS_SECRET", SECRET)
+    outcome = plantkit_cli(*suite_of(f"seeds = 1\n{line}\n"), "--fresh-seed-env", "CLASS_SECRET")
+    assert outcome.code in {2, BundleError.exit_code}
+    assert words in outcome.err
 
 
 def test_options_that_do_not_fit(plantkit_cli, arguments, monkeypatch):

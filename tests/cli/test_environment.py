@@ -40,14 +40,19 @@ def prune(problem, density, seed):
 
 
 def shell(script: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a line of bash in which `plantkit` is this one."""
+    """Runs a line of bash in which `plantkit` is this one, with buffers as Python has them."""
     python = f"{shlex.quote(sys.executable)} -m plantkit"
     return subprocess.run(
         ["bash", "-c", script.replace("plantkit", python, 1)],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(command_line.__file__).parents[2]), **variables},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(command_line.__file__).parents[2]),
+            "PYTHONUNBUFFERED": "",
+            **variables,
+        },
         timeout=300,
         check=False,
     )

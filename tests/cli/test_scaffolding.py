@@ -19,7 +19,7 @@ import yaml
 from plantkit.cli.new.scaffolding import (
     new_assignment,
     new_leaderboard,
-    new_plugin,
+    new_package,
     new_pruner,
 )
 from plantkit.errors import UsageError
@@ -54,6 +54,8 @@ ASSIGNMENT_FILES = [
 PULL_REQUEST_WORKFLOWS = [
     "course/.github/workflows/grade.yml",
     "plantkit-gradient/.github/workflows/tests.yml",
+    "plantkit-reader/.github/workflows/tests.yml",
+    "plantkit-ripple/.github/workflows/tests.yml",
 ]
 LEADERBOARD_FILES = [
     ".gitattributes",
@@ -76,7 +78,9 @@ def made(tmp_path_factory) -> Path:
     """A directory with the assignment `course` and the plugin `plantkit-gradient`."""
     root = tmp_path_factory.mktemp("made")
     new_assignment(root / "course", title='Find the "ticket"')
-    new_plugin("plantkit-gradient", root)
+    new_package("plugin", "plantkit-gradient", root)
+    new_package("family", "plantkit-ripple", root)
+    new_package("attacker", "plantkit-reader", root)
     new_leaderboard(root / "board", title="Find the ticket", board=b"a board")
     return root
 
@@ -86,6 +90,12 @@ def made(tmp_path_factory) -> Path:
 
 def test_the_files_of_a_plugin(made):
     assert files_in(made / "plantkit-gradient") == PLUGIN_FILES
+
+
+@pytest.mark.parametrize("name", ["ripple", "reader"])
+def test_the_files_of_a_family_and_of_an_attacker(made, name):
+    wanted = [file.replace("gradient", name) for file in PLUGIN_FILES]
+    assert files_in(made / f"plantkit-{name}") == wanted
 
 
 def test_the_files_of_an_assignment(made):
@@ -100,7 +110,7 @@ def test_the_files_of_a_leaderboard(made):
 def test_every_template_is_used_and_filled(made):
     templates = files_in(ROOT / "plantkit/templates")
     assert {name.partition("/")[0] for name in templates} == {
-        "assignment", "leaderboard", "plugin", "pruner", "rubric"
+        "assignment", "attacker", "family", "leaderboard", "package", "plugin", "pruner", "rubric"
     }  # fmt: skip
     assert all(name.endswith(".in") for name in templates)
     for path in made.rglob("*"):
@@ -114,7 +124,9 @@ def test_scripts_can_be_run_and_nothing_else(made):
     assert sorted(executable) == ["run_autograder", "setup.sh"]
 
 
-@pytest.mark.parametrize("project", ["course", "plantkit-gradient"])
+@pytest.mark.parametrize(
+    "project", ["course", "plantkit-gradient", "plantkit-ripple", "plantkit-reader"]
+)
 def test_the_code_is_clean(project, made):
     for arguments in (["check", "--select", "E,F,W,I,N,UP,B,SIM,RUF"], ["format", "--check"]):
         subprocess.run(
@@ -143,6 +155,39 @@ def test_the_plugin_declares_itself(made):
     assert project["name"] == "plantkit-gradient"
     assert project["entry-points"]["plantkit"] == {"gradient": "plantkit_gradient"}
     assert project["dependencies"] == [f"plantkit>={__version__}"]
+
+
+def test_an_attacker_needs_what_the_audit_needs(made):
+    project = tomllib.loads((made / "plantkit-reader/pyproject.toml").read_text())["project"]
+    assert project["dependencies"] == [f"plantkit[audit]>={__version__}"]
+
+
+def test_a_family_cannot_be_called_like_one_of_the_kit(tmp_path):
+    with pytest.raises(UsageError, match="'circle' is taken"):
+        new_package("family", "plantkit-circle", tmp_path)
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("name", ["ripple", "reader"])
+def test_a_new_family_and_a_new_attacker_pass_their_tests(made, tmp_path, name):
+    project = made / f"plantkit-{name}"
+    points = tomllib.loads((project / "pyproject.toml").read_text())["project"]["entry-points"]
+    metadata = tmp_path / f"plantkit_{name}-0.1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plantkit-{name}\n")
+    [(key, value)] = points["plantkit"].items()
+    (metadata / "entry_points.txt").write_text(f"[plantkit]\n{key} = {value}\n")
+    paths = [str(tmp_path), str(project / "src"), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_students_do_not_get_the_staff_files(made):
@@ -395,7 +440,7 @@ def test_names_of_pruners(name, message, tmp_path):
 )
 def test_names_of_plugins(name, message, tmp_path):
     with pytest.raises(UsageError, match=message):
-        new_plugin(name, tmp_path)
+        new_package("plugin", name, tmp_path)
     assert files_in(tmp_path) == []
 
 
@@ -447,7 +492,7 @@ def test_the_kind_may_be_misspelt(plantkit_cli):
     assert outcome.code == 2
     assert "no kind of template is named 'plugn'; did you mean 'plugin'?" in outcome.err
     outcome = plantkit_cli("new", "xyz")
-    assert "expected assignment, plugin, pruner" in outcome.err
+    assert "expected assignment, attacker, family, plugin, pruner" in outcome.err
 
 
 # --- where plantkit comes from

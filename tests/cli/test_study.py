@@ -63,6 +63,18 @@ def test_a_run_goes_on(plantkit_cli: Cli, tmp_path: Path) -> None:
     assert "**reproduced**" in done.out
 
 
+def test_parts_are_put_together(plantkit_cli: Cli, tmp_path: Path) -> None:
+    for number in (1, 2):
+        part = ["--kind", "even", "--part", f"{number}/2"]
+        plantkit_cli("study", "toy", *part, "--run-dir", tmp_path / str(number))
+    done = plantkit_cli("study", "toy", "--kind", "even", tmp_path / "1", tmp_path / "2")
+    assert (done.code, done.err) == (0, "")
+    assert "4 runs, merged from 2 directories" in done.out
+    assert "**reproduced**" in done.out
+    half = plantkit_cli("study", "toy", "--kind", "even", tmp_path / "1")
+    assert "2 runs are missing" in half.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -70,6 +82,18 @@ def test_a_run_goes_on(plantkit_cli: Cli, tmp_path: Path) -> None:
         (["toy", "--kind", "prime"], "'prime' is not one of"),
         (["toy", "--resume"], "--resume needs the --run-dir"),
         (["toy", "--kind", "odd", "--number", "2"], "no run of the full grid"),
+        (["toy", "--part", "3"], "'3' is not a part; expected K/N, such as 3/20"),
+        (["toy", "--part", "0/2"], "there is no part 0 of 2; expected 1 to 2"),
+        (["toy", "--part", "3/2"], "there is no part 3 of 2; expected 1 to 2"),
+        (["toy", "--kind", "even", "--part", "1/9"], "cannot be shared out among 9 parts"),
+        (["toy", "nowhere"], "nowhere: no such directory"),
+        (["toy", "nowhere", "--part", "1/2"], "--part is for runs to be made"),
+        (["toy", "nowhere", "--run-dir", "x"], "--run-dir is for runs to be made"),
+        (["toy", "--executor", "dask"], "--executor dask needs --scheduler"),
+        (["toy", "--scheduler", "tcp://127.0.0.1:1"], "--scheduler needs --executor dask"),
+        (["toy", "--data", "x"], "No such option"),
+        (["lottery", "--data", "nowhere"], "nowhere: no such directory"),
+        (["lottery", "--network", "conv2", "--cost"], "needs the files of cifar10"),
     ],
 )
 def test_mistakes_are_usage_errors(plantkit_cli: Cli, arguments: list[str], message: str) -> None:
@@ -93,7 +117,7 @@ def test_choices_are_sorted(plantkit_cli: Cli) -> None:
     found = [
         part.split("]")[0].split("|") for part in words.split("[") if "|" in part.split("]")[0]
     ]
-    choices = [one for one in found if not {"markdown", "json"} & set(one)]
+    choices = [one for one in found if not {"markdown", "local"} & set(one)]
     assert choices
     for one in choices:
         is_number = all(value.replace(".", "", 1).isdigit() for value in one)

@@ -185,6 +185,25 @@ def test_an_error_of_the_work_is_raised_as_it_is(two_workers):
         assert executor.map(abs, [-1, -2]) == [1, 2]
 
 
+def test_a_study_runs_on_the_cluster(two_workers, plantkit_cli, tmp_path):
+    address, _ = two_workers
+    chosen = ["--pruner", "annealing", "--effort", "10", "--seeds", "2"]
+    there, here = (
+        plantkit_cli("study", "seek", *chosen, "--run-dir", tmp_path / name, *where)
+        for name, where in (("there", ["--executor", "dask", "--scheduler", address]), ("here", []))
+    )
+    assert (there.code, here.code) == (0, 0), there
+    assert "2 runs to do" in there.err
+
+    def records(name):
+        lines = (tmp_path / name / "records.jsonl").read_text(encoding="utf-8").splitlines()
+        found = [json.loads(line) for line in lines]
+        return sorted(json.dumps([one["unit"], one["records"]]) for one in found)
+
+    assert records("there") == records("here")
+    assert len(records("there")) == 2
+
+
 @pytest.mark.slow
 def test_work_that_kills_its_workers_ends_with_an_error(tmp_path):
     with cluster(tmp_path, 4) as (address, processes), DaskExecutor(address) as executor:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from plantkit.errors import UsageError, WidthError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import METHODS, Planted
-from plantkit.planting.families import FORMULAS
+from plantkit.planting.families import TARGETS
 from plantkit.planting.family import Family
 from plantkit.planting.gates import check_entries
 from plantkit.planting.initialization import draw_parameters, generator
@@ -28,12 +28,12 @@ SEED = b"\x07" * 32
 
 @functools.cache
 def simplified(name: str, depth: int) -> Target:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     return simplify(family.build(depth), family.domain())
 
 
 def uniform(name: str, depth: int, width: int) -> PerceptronSpec:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     return PerceptronSpec.uniform(
         depth=depth, width=width, inputs=family.inputs, outputs=family.outputs
     )
@@ -56,7 +56,7 @@ def plant(family: Family, spec: PerceptronSpec, *, seed: bytes) -> Planted:
 
 @functools.cache
 def planted_network(name: str, depth: int, width: int) -> Planted:
-    return plant(FORMULAS[name], uniform(name, depth, width), seed=SEED)
+    return plant(TARGETS[name], uniform(name, depth, width), seed=SEED)
 
 
 def dense_forward(
@@ -91,7 +91,7 @@ def relative_error(outputs: Floats, expected: Floats) -> float:
 @pytest.mark.no_cover
 @settings(max_examples=80, deadline=None)
 @given(
-    name=st.sampled_from(sorted(FORMULAS)),
+    name=st.sampled_from(sorted(TARGETS)),
     depth=st.integers(3, 10),
     spare=st.lists(st.integers(0, 40), min_size=8, max_size=8),
     seed=st.integers(0, 2**32),
@@ -99,7 +99,7 @@ def relative_error(outputs: Floats, expected: Floats) -> float:
 def test_masked_networks_compute_the_target_up_to_a_positive_scale(
     name: str, depth: int, spare: list[int], seed: int
 ) -> None:
-    nominal = FORMULAS[name].build(depth)
+    nominal = TARGETS[name].build(depth)
     least = simplified(name, depth).widths
     spec = PerceptronSpec(
         widths=(
@@ -119,19 +119,19 @@ def test_masked_networks_compute_the_target_up_to_a_positive_scale(
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_planted_networks_hold_in_float64_and_float32(name: str, depth: int) -> None:
     planted = planted_network(name, depth, 40)
-    inputs = np.random.default_rng(5).uniform(-1, 1, (4000, FORMULAS[name].inputs))
-    expected = target_forward(FORMULAS[name].build(depth), inputs)
+    inputs = np.random.default_rng(5).uniform(-1, 1, (4000, TARGETS[name].inputs))
+    expected = target_forward(TARGETS[name].build(depth), inputs)
     outputs = dense_forward(planted.parameters, planted.ticket, inputs)
     np.testing.assert_allclose(planted.masked_forward(inputs), outputs, rtol=1e-9, atol=1e-300)
     assert relative_error(outputs / planted.output_scales, expected) < 1e-12
     single = dense_forward(planted.parameters, planted.ticket, inputs, np.float32)
     assert relative_error(single / planted.output_scales, expected) < 1e-5
     network = subnetwork(planted.spec, planted.parameters, planted.ticket)
-    assert check_entries(network, FORMULAS[name].domain()) > 1e-5
+    assert check_entries(network, TARGETS[name].domain()) > 1e-5
 
 
 @pytest.mark.no_cover
@@ -140,7 +140,7 @@ def test_the_circle_tickets_raw_argmax_classifies(depth: int) -> None:
     planted = planted_network("circle", depth, 40)
     inputs = np.random.default_rng(6).uniform(-1, 1, (20_000, 2))
     outputs = dense_forward(planted.parameters, planted.ticket, inputs, np.float32)
-    agreement = (outputs.argmax(axis=1) == FORMULAS["circle"].truth(inputs)).mean()
+    agreement = (outputs.argmax(axis=1) == TARGETS["circle"].truth(inputs)).mean()
     assert agreement >= (0.955 if depth == 3 else 0.98)
 
 
@@ -149,16 +149,16 @@ def test_a_circle_of_depth_10_and_width_100_is_planted() -> None:
     planted = planted_network("circle", 10, 100)
     inputs = np.random.default_rng(6).uniform(-1, 1, (10_000, 2))
     classes = planted.masked_forward(inputs).argmax(axis=1)
-    assert (classes == FORMULAS["circle"].truth(inputs)).mean() > 0.995
+    assert (classes == TARGETS["circle"].truth(inputs)).mean() > 0.995
     assert planted.count.total == 169
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("depth", [3, 5, 8])
 def test_the_minimal_network_is_planted_and_one_unit_less_is_an_error(
     name: str, depth: int
 ) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     widths = simplified(name, depth).widths
     planted = plant(family, PerceptronSpec(widths=widths), seed=SEED)
     assert planted.count == simplified(name, depth).count
@@ -186,15 +186,15 @@ def test_minimal_widths() -> None:
 def test_a_network_with_other_ends_is_a_usage_error(widths: tuple[int, ...]) -> None:
     message = f"has {widths[0]} inputs and {widths[-1]} outputs; target 'circle' needs 2 and 4"
     with pytest.raises(UsageError, match=message):
-        plant(FORMULAS["circle"], PerceptronSpec(widths=widths), seed=SEED)
+        plant(TARGETS["circle"], PerceptronSpec(widths=widths), seed=SEED)
 
 
 def test_too_shallow_a_network_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="at least 3 layers"):
-        plant(FORMULAS["relu"], PerceptronSpec(widths=(1, 1)), seed=SEED)
+        plant(TARGETS["relu"], PerceptronSpec(widths=(1, 1)), seed=SEED)
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_the_ticket_has_the_targets_entries_and_the_rest_is_the_pure_draw(name: str) -> None:
     spec = uniform(name, 5, 40)
     planted = planted_network(name, 5, 40)
@@ -222,17 +222,17 @@ def as_bytes(planted: Planted) -> bytes:
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     spec = uniform("helix", 5, 40)
     first, again, other = (
-        as_bytes(plant(FORMULAS["helix"], spec, seed=seed)) for seed in (SEED, SEED, b"other")
+        as_bytes(plant(TARGETS["helix"], spec, seed=seed)) for seed in (SEED, SEED, b"other")
     )
     assert first == again
     assert first != other
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_every_entry_is_functional_by_brute_force(name: str) -> None:
     planted = planted_network(name, 4, 40)
-    inputs = np.random.default_rng(8).uniform(-1, 1, (2000, FORMULAS[name].inputs))
+    inputs = np.random.default_rng(8).uniform(-1, 1, (2000, TARGETS[name].inputs))
     expected = planted.masked_forward(inputs)
     for key, mask in planted.ticket.items():
         for index in np.argwhere(mask):

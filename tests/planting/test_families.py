@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from plantkit.errors import UnknownNameError, UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.families import FAMILIES, FORMULAS, find_family
+from plantkit.planting.families import FAMILIES, TARGETS, find_family
 from plantkit.planting.targets import Floats, Target, interpolate
 
 DEPTHS = range(3, 11)
@@ -39,14 +39,14 @@ def plain_forward(target: Target, inputs: Floats) -> Floats:
 
 
 def random_inputs(name: str, count: int = 40_000) -> Floats:
-    return np.random.default_rng(7).uniform(-1, 1, (count, FORMULAS[name].inputs))
+    return np.random.default_rng(7).uniform(-1, 1, (count, TARGETS[name].inputs))
 
 
 def test_the_three_families_of_the_paper_are_registered() -> None:
-    assert sorted(FORMULAS) == ["circle", "helix", "relu"]
-    assert set(FORMULAS) < set(FAMILIES)
+    assert sorted(TARGETS) == ["circle", "helix", "relu"]
+    assert set(TARGETS) < set(FAMILIES)
     assert all(FAMILIES[name].name == name for name in FAMILIES)
-    assert find_family("helix") is FORMULAS["helix"]
+    assert find_family("helix") is TARGETS["helix"]
 
 
 def test_an_unknown_family_is_an_error_with_a_suggestion() -> None:
@@ -55,10 +55,10 @@ def test_an_unknown_family_is_an_error_with_a_suggestion() -> None:
     assert caught.value.name == "cirle"
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_targets_have_the_depth_and_the_ends_asked_for(name: str, depth: int) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     target = family.build(depth)
     assert target.depth == depth
     assert (target.widths[0], target.widths[-1]) == (family.inputs, family.outputs)
@@ -66,11 +66,11 @@ def test_targets_have_the_depth_and_the_ends_asked_for(name: str, depth: int) ->
     np.testing.assert_allclose(target.forward(inputs), plain_forward(target, inputs), atol=1e-12)
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("depth", [2, 1, 0, -3])
 def test_too_small_a_depth_is_a_usage_error(name: str, depth: int) -> None:
     with pytest.raises(UsageError, match=rf"at least 3 layers.*got {depth}$"):
-        FORMULAS[name].build(depth)
+        TARGETS[name].build(depth)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_too_small_a_depth_is_a_usage_error(name: str, depth: int) -> None:
 def test_nominal_counts_and_densities_are_the_papers(
     name: str, depth: int, weights: int, total: int, printed: str
 ) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     spec = PerceptronSpec.uniform(
         depth=depth, width=100, inputs=family.inputs, outputs=family.outputs
     )
@@ -99,7 +99,7 @@ def test_nominal_counts_and_densities_are_the_papers(
 
 
 def test_counts_agree_with_the_entries_by_name() -> None:
-    target = FORMULAS["circle"].build(5)
+    target = TARGETS["circle"].build(5)
     assert list(target.entries) == [
         f"layers.{layer}.{kind}" for layer in range(4) for kind in ("weight", "bias")
     ]
@@ -112,7 +112,7 @@ def test_counts_agree_with_the_entries_by_name() -> None:
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_relu_is_exact(depth: int) -> None:
-    family = FORMULAS["relu"]
+    family = TARGETS["relu"]
     inputs = random_inputs("relu")
     np.testing.assert_array_equal(family.build(depth).forward(inputs), family.truth(inputs))
     np.testing.assert_array_equal(family.truth(inputs)[:, 0], [max(0.0, x) for x in inputs[:, 0]])
@@ -120,7 +120,7 @@ def test_relu_is_exact(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_helix_is_the_interpolation_of_its_formula(depth: int) -> None:
-    family = FORMULAS["helix"]
+    family = TARGETS["helix"]
     target = family.build(depth)
     position = np.linspace(-1, 1, 5001)
     angle = 5 * np.pi + 3 * np.pi * position
@@ -140,7 +140,7 @@ def test_helix_is_the_interpolation_of_its_formula(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_circle_agrees_with_its_formula(depth: int) -> None:
-    family = FORMULAS["circle"]
+    family = TARGETS["circle"]
     inputs = random_inputs("circle")
     squared = inputs[:, 0] ** 2 + inputs[:, 1] ** 2
     classes = (squared > 0.2).astype(int) + (squared > 0.5) + (squared > 0.7)
@@ -154,13 +154,13 @@ def test_circle_is_a_function_of_the_radius_up_to_the_interpolation() -> None:
     squared = np.square(inputs).sum(axis=1)
     ideal = np.stack([5 * squared, 10 * squared - 1, 20 * squared - 6, 40 * squared - 20], axis=1)
     for depth in (4, 5):  # at knots 1/9 apart a square is off by at most (1/9)^2 / 4
-        error = np.abs(FORMULAS["circle"].build(depth).forward(inputs) - ideal).max(axis=0)
+        error = np.abs(TARGETS["circle"].build(depth).forward(inputs) - ideal).max(axis=0)
         assert (error <= 2 * np.array([5, 10, 20, 40]) / 9**2 / 4 + 1e-9).all()
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_the_domain_is_a_fixed_dense_cover_with_its_ends(name: str) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     domain = family.domain()
     assert domain.ndim == 2
     assert domain.shape[1] == family.inputs
@@ -171,9 +171,9 @@ def test_the_domain_is_a_fixed_dense_cover_with_its_ends(name: str) -> None:
         assert np.abs(domain - point).max(axis=1).min() < 0.02
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_samples_have_the_contracts_types_and_follow_the_stream(name: str) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     inputs, targets = family.sample(np.random.default_rng(0), 300)
     assert inputs.shape == (300, family.inputs)
     assert inputs.dtype == np.float32
@@ -191,9 +191,9 @@ def test_samples_have_the_contracts_types_and_follow_the_stream(name: str) -> No
     assert other[0].tobytes() != inputs.tobytes()
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_samples_without_noise_are_the_truth(name: str) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     inputs, targets = family.sample(np.random.default_rng(0), 500, noise=0)
     truth = family.truth(inputs.astype(np.float64))
     np.testing.assert_array_equal(targets, truth.astype(targets.dtype))
@@ -204,7 +204,7 @@ def test_samples_without_noise_are_the_truth(name: str) -> None:
 def test_regression_noise_is_gaussian_of_the_stated_deviation(
     name: str, noise: float | None
 ) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     inputs, targets = family.sample(np.random.default_rng(0), 20_000, noise)
     errors = (targets - family.truth(inputs.astype(np.float64))) / (noise or 0.01)
     assert abs(errors.mean()) < 0.04
@@ -214,7 +214,7 @@ def test_regression_noise_is_gaussian_of_the_stated_deviation(
 
 @pytest.mark.parametrize("noise", [None, 0.2, 1.0])
 def test_label_noise_moves_the_stated_share_to_the_next_closest_class(noise: float | None) -> None:
-    family = FORMULAS["circle"]
+    family = TARGETS["circle"]
     inputs, classes = family.sample(np.random.default_rng(0), 40_000, noise)
     exact = inputs.astype(np.float64)
     truth = family.truth(exact)
@@ -231,7 +231,7 @@ def test_label_noise_moves_the_stated_share_to_the_next_closest_class(noise: flo
 @pytest.mark.parametrize(("name", "noise"), [("relu", -0.1), ("circle", -0.1), ("circle", 1.5)])
 def test_noise_out_of_range_is_a_usage_error(name: str, noise: float) -> None:
     with pytest.raises(UsageError, match=rf"noise of '{name}' is {noise}; expected 0 to"):
-        FORMULAS[name].sample(np.random.default_rng(0), 10, noise)
+        TARGETS[name].sample(np.random.default_rng(0), 10, noise)
 
 
 @settings(max_examples=40, deadline=None)

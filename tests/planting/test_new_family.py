@@ -9,7 +9,8 @@ from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import LabelSource, default_method, draw_samples, find_method
 from plantkit.planting.family import Family, LineFamily, SelectedFamily
-from plantkit.planting.fitting import FARTHEST, Classes, FittedFamily, Tolerances
+from plantkit.planting.fitting import FittedFamily, Tolerances
+from plantkit.planting.objectives import FARTHEST, Classes
 from plantkit.planting.structures import TicketLayer, Tilt
 from plantkit.planting.targets import Floats
 

@@ -35,7 +35,7 @@ def test_there_are_never_more_entries_than_allowed(hidden: int) -> None:
     sides = layer_sides(hidden)
     assert len(sides) == hidden
     assert count_entries(sides) <= MOST_ENTRIES * (hidden + 1)
-    assert ReluFamily().units(hidden) == tuple(positive + negative for positive, negative in sides)
+    assert ReluFamily().widths(hidden) == tuple(positive + negative for positive, negative in sides)
 
 
 @pytest.mark.parametrize("seed", range(5))

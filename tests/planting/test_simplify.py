@@ -8,7 +8,7 @@ import pytest
 from plantkit.errors import PlantingError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.effects import entry_effects
-from plantkit.planting.families import FORMULAS
+from plantkit.planting.families import TARGETS
 from plantkit.planting.gates import MINIMUM_EFFECT
 from plantkit.planting.simplify import simplify
 from plantkit.planting.targets import EntryCount, Floats, Target
@@ -26,12 +26,12 @@ def one_hidden_layer(
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("depth", range(3, 11))
 def test_simplified_targets_are_the_same_function_with_functional_entries_only(
     name: str, depth: int
 ) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     nominal = family.build(depth)
     simplified = simplify(nominal, family.domain())
     elsewhere = np.random.default_rng(3).uniform(-1, 1, (20_000, family.inputs))
@@ -57,7 +57,7 @@ def test_simplified_targets_are_the_same_function_with_functional_entries_only(
 def test_simplified_counts_and_densities(
     name: str, depth: int, weights: int, total: int, weight_density: float, density: float
 ) -> None:
-    family = FORMULAS[name]
+    family = TARGETS[name]
     spec = PerceptronSpec.uniform(
         depth=depth, width=100, inputs=family.inputs, outputs=family.outputs
     )
@@ -122,7 +122,7 @@ def test_a_target_that_is_zero_on_its_domain_is_refused() -> None:
 
 @pytest.mark.no_cover
 def test_effects_are_what_brute_force_finds() -> None:
-    family = FORMULAS["circle"]
+    family = TARGETS["circle"]
     target = simplify(family.build(6), family.domain())
     inputs = np.random.default_rng(0).uniform(-1, 1, (400, 2))
     expected = target.forward(inputs)

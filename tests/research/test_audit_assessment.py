@@ -12,9 +12,12 @@ from plantkit.errors import MissingExtraError, UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters
 from plantkit.research.audit.assessment import LeakVerdict, Limits, audit_plantings
+from plantkit.research.audit.attackers import ATTACKERS
 from plantkit.research.audit.recipes import PlantingRecipe, plant_samples
 from plantkit.research.audit.samples import Sample
 
+#: Without the one that takes longest, which has tests of its own.
+QUICK = [one for one in ATTACKERS if one.name != "messages"]
 SMALL = PerceptronSpec(widths=(2, 24, 24, 3))
 TINY = PerceptronSpec(widths=(2, 10, 10, 3))
 
@@ -42,7 +45,9 @@ def random_samples(count, seed, **kwargs):
 def null():
     # Of 95% intervals one in twenty misses; the test of several seeds is the slow one.
     samples = random_samples(42, seed=1)
-    return audit_plantings(samples[:12], samples[12:41], subject=samples[41], curve=[4])
+    return audit_plantings(
+        samples[:12], samples[12:41], subject=samples[41], curve=[4], attackers=QUICK
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +55,7 @@ def faithful():
     spec = PerceptronSpec.uniform(depth=4, width=40, inputs=1, outputs=3)
     recipe = PlantingRecipe(family="helix", spec=spec)
     train, test = (plant_samples(recipe, 8, role=role, seed=b"3") for role in ("train", "test"))
-    return audit_plantings(train, test, curve=())
+    return audit_plantings(train, test, curve=(), attackers=QUICK)
 
 
 @pytest.mark.slow
@@ -107,7 +112,7 @@ def test_intervals_hold_chance_as_often_as_they_say():
     found = []
     for seed in range(100, 112):
         samples = random_samples(42, seed=seed)
-        audit = audit_plantings(samples[:12], samples[12:], curve=())
+        audit = audit_plantings(samples[:12], samples[12:], curve=(), attackers=QUICK)
         found.append(audit.strongest.overall.auc)
     assert sum(not auc.low < 0.5 < auc.high for auc in found) <= 3
     assert np.mean([auc.value for auc in found]) == pytest.approx(0.5, abs=0.006)
@@ -117,7 +122,7 @@ def test_intervals_hold_chance_as_often_as_they_say():
 def test_a_graded_leak_is_found():
     """Planted entries 10% smaller: too little to see in a histogram, not for an attacker."""
     samples = random_samples(90, seed=1, factor=0.9)
-    audit = audit_plantings(samples[:30], samples[30:], curve=())
+    audit = audit_plantings(samples[:30], samples[30:], curve=(), attackers=QUICK)
     for attacker in ("strongest", "magnitude"):
         auc = audit.attacker(attacker).overall.auc
         assert auc.low > 0.5, attacker
@@ -146,7 +151,7 @@ def test_a_position_that_is_always_planted_is_found():
         ticket = {name: np.zeros(shape, dtype=bool) for name, shape in SMALL.shapes.items()}
         ticket["layers.1.weight"][1, rng.choice(24, 12, replace=False)] = True
         samples.append(Sample(spec=SMALL, parameters=sample.parameters, ticket=ticket))
-    audit = audit_plantings(samples[:8], samples[8:], curve=())
+    audit = audit_plantings(samples[:8], samples[8:], curve=(), attackers=QUICK)
     assert audit.attacker("position prior").overall.auc.value > 0.95
     assert audit.strongest.overall.auc.value > 0.95
     assert audit.left_out["layers.0.bias"] == "no ticket entries"
@@ -199,12 +204,12 @@ def test_a_stratum_that_one_of_several_networks_separates_is_unclear():
     ticket = {name: np.array(mask) for name, mask in odd.ticket.items()}
     ticket["layers.2.bias"][0] = False
     samples[7] = Sample(spec=odd.spec, parameters=odd.parameters, ticket=ticket)
-    audit = audit_plantings(samples[:5], samples[5:], curve=())
+    audit = audit_plantings(samples[:5], samples[5:], curve=(), attackers=QUICK)
     assert audit.strongest.strata["layers.2.bias"].networks == 1
     assert audit.verdicts["layers.2.bias"] is LeakVerdict.UNCLEAR
 
 
 def test_with_one_test_network_no_stratum_is_judged():
     samples = random_samples(6, seed=9, spec=TINY)
-    audit = audit_plantings(samples[:5], samples[5:], curve=())
+    audit = audit_plantings(samples[:5], samples[5:], curve=(), attackers=QUICK)
     assert set(audit.verdicts.values()) == {LeakVerdict.UNCLEAR}

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from plantkit.networks import PerceptronSpec
+from plantkit.planting.exposed.cases import Case
 from plantkit.research.audit.attacks import Attack, separable, strongest_attack
-from plantkit.research.audit.cases import Case
 
 SPEC = PerceptronSpec(widths=(10, 10))
 WEIGHT, BIAS = SPEC.shapes

@@ -150,8 +150,8 @@ def test_a_sealed_bundle_takes_its_key(audit, plantkit_cli, tiny_challenges, tmp
     outcome = audit(bundle, "--train", "4", "--test", "1", "--no-curve")
     assert outcome.code == 2, outcome
     assert "is sealed, and no key was given" in outcome.err
-    arguments = ("--train", "4", "--test", "1", "--no-curve", "--format", "json")
-    outcome = audit(bundle, "--key", key, *arguments)
+    arguments = ("--train", "4", "--test", "1", "--no-curve", "--attacker", "joint")
+    outcome = audit(bundle, "--key", key, *arguments, "--format", "json")
     assert json.loads(outcome.out)["bundle"]["id"] == "circle-3x60"
 
 

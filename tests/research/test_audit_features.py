@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from plantkit.networks import PerceptronSpec
+from plantkit.planting.exposed.coincidences import parallelism, repeats, shared_ratios
+from plantkit.planting.exposed.features import GROUPS, extract_features
 from plantkit.planting.initialization import draw_parameters
-from plantkit.research.audit.coincidences import parallelism, repeats, shared_ratios
-from plantkit.research.audit.features import GROUPS, extract_features
 
 SPEC = PerceptronSpec(widths=(2, 12, 12, 3))
 

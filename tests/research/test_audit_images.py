@@ -7,13 +7,16 @@ import pytest
 
 from plantkit.networks import ConvolutionSpec, weight_name
 from plantkit.networks.residual import ResidualSpec
+from plantkit.planting.exposed.features import GROUPS, extract_features
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.lines import Lines, path_strengths
 from plantkit.planting.surroundings import look_around
 from plantkit.research.audit.assessment import audit_plantings
-from plantkit.research.audit.features import GROUPS, extract_features
+from plantkit.research.audit.attackers import ATTACKERS
 from plantkit.research.audit.samples import Sample
 
+#: Without the one that takes longest, which has tests of its own.
+QUICK = [one for one in ATTACKERS if one.name != "messages"]
 CONVOLUTION = ConvolutionSpec(image=(1, 8, 8), blocks=((8,), (12,)), hidden=(16,), outputs=4)
 RESIDUAL = ResidualSpec(image=(2, 6, 6), stages=((6, 1, 1), (8, 1, 2)), outputs=3)
 SMALL = ConvolutionSpec(image=(1, 6, 6), blocks=((12,),), outputs=4)
@@ -161,7 +164,7 @@ def test_a_ticket_of_larger_values_is_found_and_one_of_untouched_values_is_not(s
     for factor in (1.0, 4.0):
         rng = np.random.default_rng(5)
         samples = [sample(spec, rng, factor) for _ in range(16)]
-        audit = audit_plantings(samples[:8], samples[8:], curve=())
+        audit = audit_plantings(samples[:8], samples[8:], curve=(), attackers=QUICK)
         aucs[factor] = audit.strongest.overall.auc
     assert aucs[4.0].low > 0.85
     # Of so few networks, each with few channels, an attacker learns luck: it is worth nothing.

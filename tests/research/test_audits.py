@@ -11,7 +11,8 @@ import pytest
 from plantkit.challenges.freezing import add_record
 from plantkit.challenges.frozen import AUDIT
 from plantkit.challenges.manifests import read_manifest, read_stated
-from plantkit.research.audits import best_audit, keep_audit
+from plantkit.research.audit import messages
+from plantkit.research.audits import FIRST_ATTACKERS, best_audit, keep_audit
 from plantkit.research.records import planting_of
 
 QUICK = ("--train", "4", "--test", "1", "--no-curve")
@@ -29,7 +30,7 @@ def summary_of(manifest: dict, **changes) -> dict:
         "plantkit_version": "0.2.0",
         "date": "2026-01-02",
         "planting": planting_of(manifest),
-        "attackers": ["strongest"],
+        "attackers": ["strongest", *sorted(FIRST_ATTACKERS), "repeats"],
         "training_networks": 100,
         "test_networks": 25,
         "auc": estimate,
@@ -100,8 +101,22 @@ def test_audits_of_bundles_count_unless_they_were_altered(manifest, copied_bundl
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("PLANTKIT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(messages, "EPOCHS", 1)  # the attacker that takes longest
     monkeypatch.chdir(tmp_path)
     return tmp_path / "cache"
+
+
+def test_an_audit_by_some_attackers_is_no_record(plantkit_cli, own_cache, copied_bundle):
+    """One by the weakest attacker alone would say that any planting is hidden."""
+    before = {path.name: path.read_bytes() for path in copied_bundle.iterdir()}
+    command = ("audit", copied_bundle, *QUICK, "--attacker", "position prior", "--summary")
+    outcome = plantkit_cli(*command, copied_bundle / AUDIT)
+    assert outcome.code == 2, outcome
+    assert "must be by all attackers" in " ".join(outcome.err.split())
+    assert {path.name: path.read_bytes() for path in copied_bundle.iterdir()} == before
+    outcome = plantkit_cli(*command, own_cache.parent / "summary.json")
+    assert outcome.code in {0, 1}, outcome
+    assert not list(own_cache.rglob("audits/**/*.json"))
 
 
 def test_planting_offers_an_audit_and_quotes_it_from_then_on(plantkit_cli, own_cache, tmp_path):
@@ -175,6 +190,10 @@ def test_a_broken_bundle_elsewhere_does_not_stop_a_planting(plantkit_cli, own_ca
         ({"training_networks": 20}, "(fewer than 100 training networks); plantkit audit"),
         ({"auc_limit": 0.9}, "(its limits are lenient); plantkit audit"),
         ({"lift_limit": 9}, "(its limits are lenient); plantkit audit"),
+        (
+            {"attackers": ["strongest", "repeats"]},
+            "(only some attackers took part); plantkit audit",
+        ),
         ({}, None),
     ],
 )

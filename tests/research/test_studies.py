@@ -317,7 +317,10 @@ def test_the_schema_refuses_another_verdict(toy: ToyStudy) -> None:
 
 def test_the_markdown_report_shows_claim_figures_and_verdict(toy: ToyStudy) -> None:
     text = report_markdown(run(toy))
-    assert "1 claims: 1 reproduced, 0 not reproduced, 0 not tested." in text
+    assert (
+        "1 claims: 1 reproduced, 0 not reproduced, 0 cannot be judged on digits, 0 not tested."
+        in text
+    )
     cells = ["Doubling doubles", "arithmetic", "the mean is 3", "doubled: 3 [0, 6]", "4"]
     assert re.search(r" +\| ".join(map(re.escape, [*cells, "**reproduced**"])), text)
     assert "4 runs in this go and 0 from before, 4 records" in text

@@ -8,11 +8,14 @@ import torch
 from plantkit.networks import PerceptronSpec, flatten
 from plantkit.networks.masks import Mask
 from plantkit.networks.training import Samples
-from plantkit.research.studies import digits, stability
+from plantkit.research.studies import stability
+from plantkit.research.studies.bench import Bench
 from plantkit.research.studies.calibration import Calibration
 from plantkit.research.studies.claims import ClaimVerdict
 from plantkit.research.studies.records import Records, StudyRecord
 from plantkit.research.studies.runner import run_study
+from plantkit.research.studies.setups import SETUPS
+from plantkit.research.studies.splits import Split
 from plantkit.research.studies.stability import STUDY, angle, distance, error_barrier
 from plantkit.research.studies.study import Selection, Unit
 
@@ -54,8 +57,10 @@ def test_errors_along_a_line_between_opposite_networks():
     right = flatten(network, weights)
     weights["layers.0.bias"][:2] = torch.tensor([0.0, 1.0])  # says class 1
     wrong = flatten(network, weights)
+    bench = Bench("fc", 0)
     data = Samples(inputs=torch.zeros(4, 1), targets=torch.zeros(4, dtype=torch.int64))
-    errors = stability.errors_along(network, right, wrong, data)
+    bench.network, bench.split = network, Split(train=data, validation=data, test=data)
+    errors = stability.errors_along(bench, right, wrong)
     assert len(errors) == stability.ALPHAS == 30
     assert errors == [0.0] * 15 + [1.0] * 15  # no point lies on the middle of the line
     assert error_barrier(errors) == 0.5
@@ -64,15 +69,15 @@ def test_errors_along_a_line_between_opposite_networks():
 # --- verdicts
 
 
-def records_of(**values: dict[str, list[float]]) -> Records:
-    """Records of three seeds by `subnetwork_rewind`, in the convolutional network."""
+def records_of(*, network: str = "resnet20", **values: dict[str, list[float]]) -> Records:
+    """Records of three seeds by `subnetwork_rewind`, in the paper's residual network."""
     found = []
     for place, named in values.items():
         which, rewind = place.split("_")
         found += [
             StudyRecord(
                 coordinates={
-                    "network": "conv",
+                    "network": network,
                     "seed": seed,
                     "subnetwork": which,
                     "rewind": int(rewind),
@@ -85,7 +90,7 @@ def records_of(**values: dict[str, list[float]]) -> Records:
 
 
 def verdict(records: Records, id_: str) -> ClaimVerdict:
-    return {finding.claim.id: finding.verdict for finding in STUDY.findings(records)}[f"conv-{id_}"]
+    return {finding.claim.id: finding.verdict for finding in STUDY.findings(records)}[f"deep-{id_}"]
 
 
 NEAR, FAR = [2.0, 2.1, 2.2], [5.0, 5.2, 5.1]
@@ -148,6 +153,33 @@ def test_rewinding_must_both_mend_and_match():
     assert verdict(accuracies_of(close, GOOD), "rewinding-mends") is ClaimVerdict.NOT_TESTED
 
 
+def finding(records: Records, id_: str):
+    return next(one for one in STUDY.findings(records) if one.claim.id == f"deep-{id_}")
+
+
+def test_where_digits_leave_nothing_to_mend_they_judge_nothing():
+    records = Records(
+        StudyRecord(coordinates={**record.coordinates, "network": "resnet"}, values=record.values)
+        for record in accuracies_of(GOOD, GOOD)
+    )
+    found = finding(records, "rewinding-mends")
+    assert found.verdict is ClaimVerdict.CANNOT_JUDGE
+    assert "nothing to mend" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("barrier", "accuracy", "expected"),
+    [(LOW, BAD, ClaimVerdict.CANNOT_JUDGE), (HIGH, GOOD, ClaimVerdict.NOT_REPRODUCED)],
+)
+def test_digits_refute_that_only_stable_networks_match(barrier, accuracy, expected):
+    records = records_of(
+        network="resnet",
+        dense_0={"accuracy": GOOD},
+        imp_0={"barrier": barrier, "accuracy": accuracy},
+    )
+    assert finding(records, "stable-match").verdict is expected
+
+
 def test_dense_networks_become_stable():
     assert (
         verdict(records_of(dense_0={"barrier": HIGH}, dense_40={"barrier": LOW}), "dense-stable")
@@ -181,12 +213,12 @@ def test_stable_exactly_where_accurate(barrier, accuracy, expected):
 # --- a tiny grid
 
 
-@pytest.mark.parametrize("network", digits.NETWORKS)
+@pytest.mark.parametrize("network", ["fc", "resnet"])
 def test_a_tiny_grid(network, tmp_path):
     units = [
         Unit(
             study="stability",
-            coordinates={"network": network, "rewind": rewind, "levels": 1, "epochs": 1, "seed": 0},
+            coordinates={"network": network, "rewind": rewind, "levels": 1, "steps": 20, "seed": 0},
         )
         for rewind in (0, 19)
     ]
@@ -208,16 +240,14 @@ def test_a_tiny_grid(network, tmp_path):
         assert 0 <= found[0, which]["accuracy"] <= 1
     assert found[0, "dense"]["prune_l2"] is None
     assert found[0, "imp"]["prune_l2"] > 0
-    assert "10.7%" in STUDY.tables(outcome.records)[0].title
+    assert SETUPS[network].title in STUDY.tables(outcome.records)[0].title
     (plot,) = STUDY.draw(outcome.records, tmp_path)
     assert plot.path.stat().st_size > 1000
 
 
 def test_the_mask_is_the_same_for_both_orders():
-    network = digits.NETWORKS["fc"]
-    split = digits.load_split(0)
-    mask = Mask.full(network)
-    start = flatten(network, digits.glorot(network, 0))
-    values = stability.measures(network, split, mask, [start, start], start)
+    bench = Bench("fc", 0)
+    start = flatten(bench.network, bench.start)
+    values = stability.measures(bench, Mask.full(bench.network), [start, start], start)
     assert [values[name] for name in ("order_l2", "prune_l2", "barrier")] == [0.0, 0.0, 0.0]
     assert values["order_angle"] == pytest.approx(0.0, abs=1e-4)

@@ -240,7 +240,7 @@ def test_the_command_says_how_likely_and_how_wide(plantkit_cli):
 def test_a_family_without_formula_is_refused(plantkit_cli):
     outcome = plantkit_cli("exists", "teacher")
     assert outcome.code == 2
-    assert "has no formula" in outcome.err
+    assert "has no target" in outcome.err
 
 
 @pytest.mark.parametrize(

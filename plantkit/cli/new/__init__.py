@@ -1,7 +1,8 @@
-"""`plantkit new`: a pruner, a plugin or an assignment to start from."""
+"""`plantkit new`: a pruner, a plugin of some kind or an assignment to start from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,10 +18,15 @@ class _Kinds(SuggestingGroup):
 def command() -> None:
     """Make a pruner, a plugin or an assignment to start from. Nothing is ever overwritten.
 
+    A plugin is a package that brings a pruner (plugin), a family of challenges (family) or an
+    attacker of planted tickets (attacker).
+
     \b
     Examples:
       plantkit new pruner submissions/my_pruner.py
       plantkit new plugin plantkit-gradient
+      plantkit new family plantkit-spiral
+      plantkit new attacker plantkit-reader
       plantkit new assignment pruning-2027 --title "Find the ticket"
     """
 
@@ -34,31 +40,45 @@ def pruner(file: Path) -> None:
     _tell(new_pruner(file), [f"plantkit check {file}", f"plantkit evaluate {file}"])
 
 
-@command.command()
-@click.argument("name")
-@click.option(
-    "--directory",
-    type=options.OutputDirectory(),
-    default=Path(),
-    help="Where the package's directory goes.",
-)
-def plugin(name: str, directory: Path) -> None:
-    """Make the directory NAME, a package that pip installs, with a pruner and its tests.
+def _package(kind: str, check: str, after: Sequence[str] = ()) -> click.Command:
+    """Returns the command that makes a package with a pruner, a family or an attacker.
 
-    The pruner is called like the package, without the prefix plantkit-.
+    check: the option of `plantkit check` that it takes. after: more commands to go on with.
     """
-    from plantkit.cli.new.scaffolding import new_plugin
 
-    files = new_plugin(name, directory)
-    _tell(
-        files,
-        [
+    @command.command(
+        name="plugin" if kind == "pruner" else kind,
+        help=f"""Make the directory NAME, a package that pip installs, with a {kind} and its tests.
+
+        The {kind} is called like the package, without the prefix plantkit-.
+        """.replace(" a a", " an a"),
+    )
+    @click.argument("name")
+    @click.option(
+        "--directory",
+        type=options.OutputDirectory(),
+        default=Path(),
+        help="Where the package's directory goes.",
+    )
+    def make(name: str, directory: Path) -> None:
+        from plantkit.cli.new.scaffolding import new_package
+
+        files = new_package("plugin" if kind == "pruner" else kind, name, directory)
+        item = name.removeprefix("plantkit-")
+        commands = [
             f"cd {directory / name}",
             'python -m pip install -e ".[dev]"',
-            f"plantkit check {name.removeprefix('plantkit-')}",
+            f"plantkit check {check}{item}",
             "pytest",
-        ],
-    )
+        ]
+        _tell(files, [*commands, *(line.format(item=item) for line in after)])
+
+    return make
+
+
+plugin = _package("pruner", "")
+family = _package("family", "--family ", ["plantkit plant {item} --depth 4 --width 60"])
+attacker = _package("attacker", "--attacker ")
 
 
 @command.command()

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from plantkit.board.database import BOARD_FILE
@@ -51,42 +52,102 @@ def new_pruner(path: Path) -> list[Path]:
     return _make(_filled("pruner", path.parent, {"name": path.stem, "path": shown}))
 
 
-def new_plugin(name: str, directory: Path) -> list[Path]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A kind of plugin package. template: its directory. kind: what it brings, in a word.
+
+    requirement: of plantkit, that it needs.
+    """
+
+    template: str
+    kind: str
+    requirement: str = PROJECT
+
+
+#: By the command that makes them: `plantkit new NAME`.
+PACKAGES = {
+    one.template: one
+    for one in (
+        Package(template="plugin", kind="pruner"),
+        Package(template="family", kind="family"),
+        Package(template="attacker", kind="attacker", requirement=f"{PROJECT}[audit]"),
+    )
+}
+
+
+def new_package(template: str, name: str, directory: Path) -> list[Path]:
     """Makes an installable package `directory`/`name` and returns its files.
 
-    The pruner is called like the package, without the prefix `plantkit-`.
+    What it brings is called like the package, without the prefix `plantkit-`.
+
+    Args:
+        template: one of `PACKAGES`.
 
     Raises:
-        UsageError: files exist, or the name cannot be one of a package and its pruner.
+        UsageError: files exist, or the name cannot be one of a package and what it brings.
     """
+    wanted = PACKAGES[template]
     suggestion = _distribution(name) if name != PROJECT else f"{_PREFIX}my-pruner"
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise _UnusableError(
             f"{name!r} cannot be a package's name; expected lower-case letters, digits and dashes",
             suggestion,
         )
-    package, pruner = name.replace("-", "_"), name.removeprefix(_PREFIX)
-    if not pruner[0].isalpha():
+    package, item = name.replace("-", "_"), name.removeprefix(_PREFIX)
+    kind = wanted.kind
+    if not item[0].isalpha():
         raise _UnusableError(
-            f"{name!r} cannot be a pruner's name; expected a letter at its start", suggestion
+            f"{name!r} cannot be {_a(kind)}'s name; expected a letter at its start", suggestion
         )
     _check_module(package, what=f"package name {name!r}", suggestion=suggestion)
     problem = None
     if importlib.util.find_spec(package) is not None:
         problem = f"a package named {package!r} is installed already"
-    elif pruner in _RESERVED or pruner in importlib.metadata.entry_points(group=PROJECT).names:
-        problem = f"the name {pruner!r} is taken by an installed plugin or by plantkit itself"
+    elif item in _taken(kind):
+        problem = f"the name {item!r} is taken by an installed plugin or by plantkit itself"
+    elif kind != "pruner" and len(item) > _most_name():
+        problem = f"the name {item!r} is longer than {_most_name()} characters"
     if problem:
-        raise _UnusableError(f"{problem}; choose another name", f"{_PREFIX}my-{pruner}")
-    camel = "".join(part.capitalize() for part in pruner.split("-"))
+        suggestion = f"{_PREFIX}my-{item}" if len(item) < 20 else f"{_PREFIX}my-{kind}"
+        raise _UnusableError(f"{problem}; choose another name", suggestion)
+    words = [part.capitalize() for part in item.split("-")]
+    camel = "".join(words)
     values = {
         "distribution": name,
         "package": package,
-        "pruner": pruner,
-        "class_name": camel if camel.endswith("Pruner") else f"{camel}Pruner",
+        "kind": kind,
+        "item": item,
+        "title": " ".join(words),
+        "class_name": camel if camel.endswith(kind.capitalize()) else camel + kind.capitalize(),
+        "requirement": wanted.requirement,
         "plantkit_version": __version__,
     }
-    return _make(_filled("plugin", directory / name, values))
+    root = directory / name
+    return _make({**_filled("package", root, values), **_filled(template, root, values)})
+
+
+def _taken(kind: str) -> set[str]:
+    """Returns the names that a new pruner, family or attacker cannot have."""
+    taken = {*_RESERVED, *importlib.metadata.entry_points(group=PROJECT).names}
+    if kind == "family":
+        from plantkit.planting.families import NAMES
+
+        taken.update(NAMES)
+    elif kind == "attacker":
+        from plantkit.research.audit.attackers import ATTACKERS, STRONGEST
+
+        taken.update([STRONGEST, *(one.name for one in ATTACKERS)])
+    return taken
+
+
+def _most_name() -> int:
+    from plantkit.planting.contract import MOST_NAME
+
+    return MOST_NAME
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def new_assignment(

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plantkit.networks.training.engine import train_group
+    from plantkit.networks.training.engine import snapshots, train_group
     from plantkit.networks.training.groups import (
         BATCH_ACTIVATIONS,
         BATCH_PARAMETERS,
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
         Workload,
         plan,
     )
-    from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
+    from plantkit.networks.training.recipe import Descent, Recipe, Run, Samples, data_order
     from plantkit.networks.training.trainer import evaluate, single_threaded, trace, train
 
 __all__ = [
     "BATCH_ACTIVATIONS",
     "BATCH_PARAMETERS",
+    "Descent",
     "Device",
     "Recipe",
     "Run",
@@ -38,15 +39,16 @@ __all__ = [
     "evaluate",
     "plan",
     "single_threaded",
+    "snapshots",
     "trace",
     "train",
     "train_group",
 ]
 
 _MODULES = {
-    "engine": ("train_group",),
+    "engine": ("snapshots", "train_group"),
     "groups": ("BATCH_ACTIVATIONS", "BATCH_PARAMETERS", "Device", "Workload", "plan"),
-    "recipe": ("Recipe", "Run", "Samples", "data_order"),
+    "recipe": ("Descent", "Recipe", "Run", "Samples", "data_order"),
 }
 
 

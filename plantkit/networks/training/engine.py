@@ -1,4 +1,4 @@
-"""The steps of a group of runs: gradients, and Adam on one flat buffer.
+"""The steps of a group of runs: gradients, and Adam or SGD on one flat buffer.
 
 For networks this small the bookkeeping of autograd, small allocations and one kernel for each
 parameter cost more than the arithmetic. So all parameters of all runs lie in one flat buffer,
@@ -18,7 +18,8 @@ from torch import Tensor
 from plantkit.networks import Network, flatten
 from plantkit.networks.tasks import Task
 from plantkit.networks.training.groups import most_runs
-from plantkit.networks.training.recipe import Recipe, Run, Samples, data_order
+from plantkit.networks.training.recipe import Descent, Recipe, Run, Samples, data_order
+from plantkit.networks.training.variation import varied
 
 #: Steps run before a CUDA graph is captured, as its documentation asks for.
 _WARM_UP_STEPS = 3
@@ -34,7 +35,23 @@ def train_group(
     steps: Sequence[int],
     first_step: int = 0,
 ) -> Tensor:
-    """Returns the parameters (steps, runs, total) of one group of `plan`; see `trace`.
+    """Returns the parameters (steps, runs, total) of one group of `plan`; see `trace`."""
+    return torch.stack(
+        list(snapshots(spec, task, data, runs, recipe, steps=steps, first_step=first_step))
+    )
+
+
+def snapshots(
+    spec: Network,
+    task: Task,
+    data: Samples | Sequence[Samples],
+    runs: Sequence[Run],
+    recipe: Recipe,
+    *,
+    steps: Sequence[int],
+    first_step: int = 0,
+) -> Iterator[Tensor]:
+    """Yields the parameters (runs, total) of one group of `plan` after so many steps; see `trace`.
 
     `data` is on the device that trains; torch should have one thread (`single_threaded`). It is
     the same for all runs, or one for each, with as many samples.
@@ -48,22 +65,32 @@ def train_group(
     own, own_masks = (torch.gather(rows, 1, places) for rows in (whole, whole_masks))
     alive = own_masks.any(dim=1).nonzero().flatten()  # the others have nothing to train
     if not len(alive):
-        return whole[:, :-1].expand(len(steps), -1, -1).clone()
+        for _ in steps:
+            yield whole[:, :-1].clone()
+        return
     count, joined, places_of_samples = _joined(data, len(runs))
     # Where no two runs train in one batch, each of them trains alone whatever the others are.
     is_always_alone = most_runs(small, recipe.batch_size, joined.inputs.device.type) == 1
     copies = 1 if is_always_alone else -(-small.least_runs // len(alive))
     members = alive.repeat(copies)
-    engine = _Engine(small, task, joined, recipe, own[members], own_masks[members], count)
     seen = [(runs[member].seed, places_of_samples[member]) for member in members.tolist()]
-    found = []
+    engine = _Engine(
+        small,
+        task,
+        joined,
+        recipe,
+        own[members],
+        own_masks[members],
+        count,
+        [seed for seed, _ in seen],
+        first_step,
+    )
     for first, last in itertools.pairwise([first_step, *steps]):
         for order in _orders(seen, recipe, count, first, last):
             for batch in torch.split(order.to(joined.inputs.device), recipe.batch_size, dim=1):
                 engine.step(batch)
         own[alive] = engine.rows()[: len(alive)].cpu()
-        found.append(whole.scatter(1, places, own)[:, :-1])
-    return torch.stack(found)
+        yield whole.scatter(1, places, own)[:, :-1]
 
 
 def _joined(data: Samples | Sequence[Samples], runs: int) -> tuple[int, Samples, list[int]]:
@@ -109,10 +136,15 @@ class _Engine:
         start: Tensor,
         masks: Tensor,
         samples: int,
+        seeds: Sequence[int],
+        first_step: int,
     ) -> None:
         runs, device = len(start), data.inputs.device
+        self._spec = spec
         self._data = data
         self._recipe = recipe
+        self._seeds = seeds
+        self._taken = first_step  # of the recipe's steps
         self._layout = spec.layout(masks.to(device))
         buffers = torch.zeros(4, self._layout.size, device=device)
         self._flat, self._gradients, self._mean, self._square = buffers
@@ -123,7 +155,8 @@ class _Engine:
         self._backpropagate = self._layout.backpropagation(task, self._flat, self._gradients)
         #: Batch length to the place of the batch's samples (runs, count), and the recorded step.
         self._graphs: dict[int, tuple[Tensor, torch.cuda.CUDAGraph]] = {}
-        if device.type == "cuda" and spec.is_capturable:
+        is_fixed = not isinstance(recipe, Descent)  # whose rate, or images, change
+        if device.type == "cuda" and spec.is_capturable and is_fixed:
             for count in {recipe.batch_size, samples % recipe.batch_size}:
                 if 0 < count <= samples:
                     self._graphs[count] = self._recorded(runs, count)
@@ -143,6 +176,7 @@ class _Engine:
             graph.replay()
         else:
             self._step(index)
+        self._taken += 1
 
     def _recorded(self, runs: int, count: int) -> tuple[Tensor, torch.cuda.CUDAGraph]:
         """Returns the step over batches of `count` samples as a CUDA graph; see `_graphs`."""
@@ -159,27 +193,56 @@ class _Engine:
         return place, graph
 
     def _step(self, index: Tensor) -> None:
-        self._backpropagate(self._data.inputs[index], self._data.targets[index])
+        inputs = self._data.inputs[index]
+        if isinstance(self._recipe, Descent) and self._recipe.varies:
+            inputs = self._varied(inputs, self._recipe)
+        self._backpropagate(inputs, self._data.targets[index])
         if self._kept is not None:
             self._gradients.mul_(self._kept)
         self._steps += 1
         # Means of units that no longer learn shrink until they are denormal, which is slow.
         torch.set_flush_denormal(True)
         try:
-            torch._fused_adam_(
-                [self._flat],
-                [self._gradients],
-                [self._mean],
-                [self._square],
-                [],
-                [self._steps],
-                lr=self._recipe.learning_rate,
-                beta1=0.9,
-                beta2=0.999,
-                weight_decay=0.0,
-                eps=1e-8,
-                amsgrad=False,
-                maximize=False,
-            )
+            if isinstance(self._recipe, Descent):
+                self._descend(self._recipe)
+            else:
+                self._adapt(self._recipe)
         finally:  # an interrupt must not leave it so
             torch.set_flush_denormal(self._flushes)
+
+    def _adapt(self, recipe: Recipe) -> None:
+        """Takes Adam's step."""
+        torch._fused_adam_(
+            [self._flat],
+            [self._gradients],
+            [self._mean],
+            [self._square],
+            [],
+            [self._steps],
+            lr=recipe.learning_rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def _descend(self, recipe: Descent) -> None:
+        """Takes the step of SGD; what is pruned is zero, so that nothing of it decays."""
+        self._gradients.add_(self._flat, alpha=recipe.weight_decay)
+        self._mean.mul_(recipe.momentum).add_(self._gradients)
+        self._flat.add_(self._mean, alpha=-recipe.rate(self._taken))
+
+    def _varied(self, inputs: Tensor, recipe: Descent) -> Tensor:
+        image = getattr(self._spec, "image", None)
+        if image is None:
+            raise ValueError(f"images are to be moved or mirrored; {self._spec.label} takes none")
+        return varied(
+            inputs,
+            image,
+            self._seeds,
+            self._taken,
+            shift=recipe.shift,
+            mirrored=recipe.mirrored,
+        )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks.tasks import TaskKind
+from plantkit.planting.family import TargetFamily
 from plantkit.planting.fitting import FittedFamily, Tolerances
 from plantkit.planting.structures import TicketLayer, Tilt
 from plantkit.planting.surroundings import load_learned
@@ -68,7 +69,7 @@ LAST_ALONE = TicketLayer(
 )
 
 
-class CircleFamily(FittedFamily):
+class CircleFamily(TargetFamily, FittedFamily):
     """The class of x in [-1, 1]^2 by |x|^2 against 0.2, 0.5 and 0.7.
 
     A class's logit is a line over |x|^2, and the upper envelope of the four lines changes

@@ -18,7 +18,7 @@ import numpy as np
 
 from plantkit.networks import PerceptronSpec, weight_name
 from plantkit.planting.effects import entry_effects, relative_error
-from plantkit.planting.family import Alternatives, AnchoredFamily, LineFamily
+from plantkit.planting.family import Alternatives, Anchored, AnchoredFamily, LineFamily
 from plantkit.planting.gates import Rejected
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.simplify import DROP_BELOW
@@ -133,7 +133,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
             basis="paths whose weights before the last are positive, counted exactly",
         )
 
-    def units(self, hidden: int) -> tuple[int, ...]:
+    def widths(self, hidden: int) -> tuple[int, ...]:
         return tuple(sum(sides) for sides in layer_sides(hidden))
 
     def candidates(self, hidden: int) -> int:
@@ -147,7 +147,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
 
     def anchor(
         self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
-    ) -> tuple[Mapping[str, Floats], Ticket]:
+    ) -> Anchored:
         found = draw_streams(spec, parameters, rng)
         if found is None:
             raise Rejected("too few units of a sign")
@@ -163,7 +163,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
         effects = entry_effects(network, SCREEN, measure=relative_error)
         if min(float(found.min()) for found in effects.values()) < DROP_BELOW:
             raise Rejected("an idle entry")
-        return moved, ticket
+        return Anchored(parameters=moved, ticket=ticket)
 
 
 def counterweight_of(layer: int, sides: Sequence[tuple[int, int]]) -> Counterweight:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from plantkit.errors import UsageError
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.family import SelectedFamily
+from plantkit.planting.family import SelectedFamily, check_dial
 from plantkit.planting.structures import TicketLayer
 
 
@@ -39,22 +38,17 @@ class TeacherFamily(SelectedFamily):
 
     def __post_init__(self) -> None:
         fewest = 2 if self.kind is TaskKind.CLASSIFICATION else 1
-        _check("inputs", self.inputs, 1, 64)
-        _check("outputs", self.outputs, fewest, 64)
-        _check("units", self.units, 2, 1000)
-        _check("in_degree", self.in_degree, 2, self.units)
-        _check("bias_share", self.bias_share, 0, 1)
+        check_dial("inputs", self.inputs, 1, 64)
+        check_dial("outputs", self.outputs, fewest, 64)
+        check_dial("units", self.units, 2, 1000)
+        check_dial("in_degree", self.in_degree, 2, self.units)
+        check_dial("bias_share", self.bias_share, 0, 1)
 
     def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
         # In the first layer biases are as large as what the inputs contribute, so tests on a unit
         # say most about its bias there: none is in a ticket.
         first = TicketLayer(units=self.units, in_degree=self.in_degree, bias_share=0.0)
         return (first, *(replace(first, bias_share=self.bias_share),) * (hidden - 1))
-
-
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise UsageError(f"dial {name!r} is {value}; expected {least} to {most}")
 
 
 FAMILY = TeacherFamily()

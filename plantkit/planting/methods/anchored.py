@@ -50,12 +50,14 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
     least_effect = 0.0005
     least_activity = 0.01
     advice = (
-        "plant again from another seed, use a larger width or another depth, or --planting faithful"
+        "plant again from another seed, or use a larger width, another depth, other dials, or "
+        "another planting"
     )
 
     def _plant(
         self, family: AnchoredFamily, spec: PerceptronSpec, seed: bytes, patience: Patience
     ) -> Planted:
+        family = family.drawn(generator(seed, "function"))
         hidden = len(spec.layers) - 1
         candidates = self.candidates(
             family, spec, seed, family.candidates(hidden), patience=patience
@@ -83,7 +85,7 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
                 f"anchored planting of {family.name!r} needs a depth of at least "
                 f"{family.anchored_depth} layers of neurons; got {spec.depth}"
             )
-        check_width(spec, family.units(len(spec.layers) - 1), name=family.name)
+        check_width(spec, family.widths(len(spec.layers) - 1), name=family.name)
         drawn = draw_parameters(spec, generator(seed, "initialization"))
         rng = generator(seed, "anchoring")
         patience = patience or Patience()
@@ -105,8 +107,8 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
         domain: Floats,
         rng: np.random.Generator,
     ) -> Proposal:
-        anchored, ticket = family.anchor(spec, parameters, rng)
-        moved = as_float32(anchored)
+        anchored = family.anchor(spec, parameters, rng)
+        moved, ticket = as_float32(anchored.parameters), anchored.ticket
         outputs = subnetwork(spec, moved, ticket).forward(domain)
         truth = family.truth(domain)
         if family.kind is TaskKind.CLASSIFICATION:
@@ -127,6 +129,7 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
             note=f"{measure} with the formula {value:.3g} (bound {family.bound:g}); entries moved "
             f"by {movement:.2f} initial standard deviations",
             facts={"distance": {"measure": measure, "value": value, "bound": family.bound}},
+            decoys=anchored.decoys,
         )
 
 

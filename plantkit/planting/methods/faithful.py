@@ -16,7 +16,7 @@ import numpy as np
 from plantkit.errors import PlantingError
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.family import FormulaFamily
+from plantkit.planting.family import TargetFamily
 from plantkit.planting.gates import check_ticket
 from plantkit.planting.initialization import draw_parameters, generator
 from plantkit.planting.matching import (
@@ -32,17 +32,17 @@ from plantkit.planting.simplify import simplify
 from plantkit.planting.targets import Floats, Target, Ticket, subnetwork
 
 
-class FaithfulMethod(PlantingMethod[FormulaFamily]):
+class FaithfulMethod(PlantingMethod[TargetFamily]):
     """The paper's planting, without the slips of the published implementation."""
 
     name = "faithful"
     title = "the paper's: a target is written into the network; not hidden"
     hidden = False
-    families = FormulaFamily
+    families = TargetFamily
     as_published = False
 
     def _plant(
-        self, family: FormulaFamily, spec: PerceptronSpec, seed: bytes, patience: Patience
+        self, family: TargetFamily, spec: PerceptronSpec, seed: bytes, patience: Patience
     ) -> Planted:
         domain = family.domain()
         nominal = family.build(spec.depth)

@@ -135,6 +135,7 @@ class Proposal:
     output_scales: Floats
     note: str
     facts: Mapping[str, object]
+    decoys: tuple[Ticket, ...] = ()
 
 
 class SearchMethod(PlantingMethod[F]):
@@ -232,6 +233,7 @@ class SearchMethod(PlantingMethod[F]):
                 alternatives=family.alternatives(spec, found.parameters),
                 note=f"structures drawn {attempt}; {found.note}",
                 facts=found.facts,
+                decoys=found.decoys,
             )
         reasons = ", ".join(f"{reason} ({count})" for reason, count in faults.most_common())
         within = f" in {patience.seconds:g} s" if attempt < family.most_attempts else ""

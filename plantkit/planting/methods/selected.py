@@ -71,7 +71,7 @@ class SelectedMethod(SearchMethod[SelectedFamily]):
         domain: Floats,
         rng: np.random.Generator,
     ) -> Proposal:
-        inputs = rng.uniform(-1, 1, (SCREENING_POINTS, family.inputs))
+        inputs = family.draw_inputs(rng, SCREENING_POINTS)
         layers = family.layers(len(spec.layers) - 1)
         drawn = draw_structure(spec, parameters, layers, inputs, rng)
         if drawn is None:

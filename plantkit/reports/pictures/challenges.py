@@ -17,7 +17,8 @@ from plantkit.challenges.bundles import PublicChallenge
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.masks import Mask
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting import FORMULAS, FormulaFamily
+from plantkit.planting import FAMILIES, TARGETS, TargetFamily
+from plantkit.planting.drawn import DrawnFamily
 from plantkit.reports.pictures import COLOURS, INK, load_altair
 from plantkit.reports.pictures.images import draw_images
 from plantkit.reports.pictures.networks import draw_network
@@ -40,8 +41,8 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     """Returns a picture of a challenge: its training data and target, and its ticket if given.
 
     One input: a panel for every output, and the curve that two or three outputs make in space. Two
-    inputs and classes: the plane. Images and classes: some images of every class. Otherwise a panel
-    for each of the first inputs.
+    inputs: the plane, with the classes or the first output in colour. Images and classes: some
+    images of every class. Otherwise a panel for each of the first inputs.
 
     Args:
         ticket: drawn over the network's units, as in `challenge.truth.ticket`.
@@ -55,7 +56,7 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
     >>> chart.save("circle.svg")  # doctest: +SKIP
     """
     alt = load_altair("a picture of a challenge")
-    formula = FORMULAS.get(challenge.family)
+    formula = TARGETS.get(challenge.family)
     drawn = _drawn(challenge)
     shown = len(drawn[0])
     panels: list[Any]
@@ -65,7 +66,9 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
         panels = [panel]
     elif challenge.network.inputs == 1:
         panels = _lines(alt, drawn, formula)
-    elif challenge.network.inputs == 2 and is_classes:
+    elif challenge.network.inputs == 2 and not is_classes:
+        panels = [_heights(alt, drawn)]
+    elif challenge.network.inputs == 2:
         panels = [_plane(alt, challenge, drawn, formula)]
     else:
         panels = _clouds(alt, challenge, drawn)
@@ -75,6 +78,8 @@ def draw_challenge(challenge: PublicChallenge, ticket: Mask | None = None) -> To
         parts.append(draw_network(challenge.network, ticket, title="The planted ticket"))
     join = alt.hconcat if len(panels) == 1 else alt.vconcat
     target = "no formula is known: the ticket's outputs are the target"
+    if isinstance(FAMILIES.get(challenge.family), DrawnFamily):
+        target = "the target's constants are secret"
     if formula is not None:
         target = f"{'lines' if challenge.network.inputs == 1 else 'areas'}: the target"
     elif challenge.manifest["planting"].get("labels") == "data":
@@ -113,9 +118,10 @@ def _noise(challenge: PublicChallenge) -> str:
 def _drawn(challenge: PublicChallenge) -> _Drawn:
     """Returns the samples that are drawn: inputs (n, d_in), targets (n,) or (n, d_out)."""
     train, network = challenge.train, challenge.network
-    is_plane = network.inputs == 2 and challenge.task.kind is TaskKind.CLASSIFICATION
     panels = network.outputs if network.inputs == 1 else min(network.inputs, MOST_PANELS)
-    most = SAMPLES // (1 if is_plane else panels)
+    most = SAMPLES // (1 if network.inputs == 2 else panels)
+    if network.inputs == 2 and challenge.family not in TARGETS:
+        most *= 4  # the points alone have to show the target
     return train.inputs[:most].numpy(), train.targets[:most].numpy()
 
 
@@ -142,7 +148,7 @@ def _data(**columns: Sequence[Any] | NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _lines(alt: Any, drawn: _Drawn, formula: FormulaFamily | None) -> list[LayerChart]:
+def _lines(alt: Any, drawn: _Drawn, formula: TargetFamily | None) -> list[LayerChart]:
     inputs, targets = drawn
     targets = targets.reshape(len(targets), -1)
     x = np.linspace(-1, 1, CURVE)
@@ -180,7 +186,7 @@ def _curve(alt: Any, values: NDArray[np.float64]) -> LayerChart:
 
 
 def _plane(
-    alt: Any, challenge: PublicChallenge, drawn: _Drawn, formula: FormulaFamily | None
+    alt: Any, challenge: PublicChallenge, drawn: _Drawn, formula: TargetFamily | None
 ) -> LayerChart:
     inputs, targets = drawn
     across, up = _axis(alt, "X", "x1", "x1"), _axis(alt, "Y", "x2", "x2")
@@ -207,7 +213,19 @@ def _plane(
     return chart
 
 
-def _stripes(formula: FormulaFamily) -> list[dict[str, Any]]:
+def _heights(alt: Any, drawn: _Drawn) -> LayerChart:
+    """Returns the plane of two inputs, with the samples coloured by their first target."""
+    inputs, targets = drawn
+    samples = _data(x1=inputs[:, 0], x2=inputs[:, 1], y=targets[:, 0])
+    points = alt.Chart(samples).mark_circle(size=40, opacity=0.9, aria=False)
+    colour = alt.Color("y:Q", scale=alt.Scale(scheme="viridis"), legend=alt.Legend(title="y"))
+    chart: LayerChart = alt.layer(
+        points.encode(_axis(alt, "X", "x1", "x1"), _axis(alt, "Y", "x2", "x2"), color=colour)
+    ).properties(width=_SIDE * 3 // 2, height=_SIDE * 3 // 2)
+    return chart
+
+
+def _stripes(formula: TargetFamily) -> list[dict[str, Any]]:
     """Returns the classes of the plane [-1, 1]^2, row by row, neighbours of one class together."""
     edges, heights = np.linspace(-1, 1, ROW + 1), np.linspace(-1, 1, ROWS + 1)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -229,8 +247,8 @@ def _clouds(alt: Any, challenge: PublicChallenge, drawn: _Drawn) -> list[Chart]:
     """Returns a panel for each of the first inputs: the target against it, all else mixed in."""
     inputs, targets = drawn
     is_classes = challenge.task.kind is TaskKind.CLASSIFICATION
-    values = targets if is_classes else targets[:, 0]
-    title = "class" if is_classes else ("y" if challenge.task.outputs == 1 else "y1")
+    values = _spread(targets) if is_classes else targets[:, 0]
+    title = "class, spread out" if is_classes else ("y" if challenge.task.outputs == 1 else "y1")
     return [
         _points(
             alt,
@@ -240,6 +258,12 @@ def _clouds(alt: Any, challenge: PublicChallenge, drawn: _Drawn) -> list[Chart]:
         ).properties(width=_SIDE * 3 // 4, height=_SIDE * 3 // 4)
         for column in range(min(challenge.network.inputs, MOST_PANELS))
     ]
+
+
+def _spread(classes: NDArray[Any]) -> NDArray[Any]:
+    """Returns the classes (n,) as heights, those of one class beside each other."""
+    heights: NDArray[Any] = classes + 0.5 * (np.arange(len(classes)) * 0.618034 % 1 - 0.5)
+    return heights
 
 
 def _points(alt: Any, data: Any, across: Any, up: Any) -> Chart:

@@ -8,25 +8,26 @@ from enum import StrEnum
 
 import numpy as np
 
-from plantkit.errors import UsageError
+from plantkit.errors import PluginError, UsageError
 from plantkit.isolation.leftovers import scratch_directory
+from plantkit.planting.exposed import Attacker, Case, Scores
+from plantkit.planting.exposed.cases import open_cases
+from plantkit.research.audit.attackers import ATTACKERS, is_of_the_kit
 from plantkit.research.audit.attacks import (
     Attack,
-    Scores,
-    learned_attacks,
-    position_attack,
+    run_attacks,
     separable,
     strongest_attack,
+    tested_auc,
 )
-from plantkit.research.audit.cases import Case, open_cases
 from plantkit.research.audit.figures import Bools, Estimate, Figures, separate, summarize
 from plantkit.research.audit.learners import check_extra
 from plantkit.research.audit.samples import Sample, check_samples
 from plantkit.research.audit.singles import (
     FeatureAucs,
     FeatureFigures,
+    feature_aucs_of,
     feature_figures,
-    single_attacks,
 )
 
 CURVE_SIZES = (10, 20, 50, 100, 200, 500)
@@ -119,7 +120,7 @@ class Audit:
         left_out: stratum to why it has nothing to separate.
         attackers: the strongest one first, then each by itself.
         features: single features, the best first.
-        pooled: of the joint attacker.
+        pooled: of the joint attacker, if it took part.
         curve: by number of training networks.
         subject: figures of the one network that was to be judged besides the test networks.
     """
@@ -167,10 +168,12 @@ def audit_plantings(
     test: Sequence[Sample],
     *,
     subject: Sample | None = None,
+    attackers: Sequence[Attacker] = ATTACKERS,
     limits: Limits = DEFAULT_LIMITS,
     curve: Sequence[int] = CURVE_SIZES,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
+    warn: Callable[[object], None] = lambda _: None,
 ) -> Audit:
     """Returns what attackers trained on `train` find in `test`.
 
@@ -182,14 +185,17 @@ def audit_plantings(
         test: other networks of the same shape and planting, 1 or more; their number sets the
             width of the intervals.
         subject: one more network to attack and to report by itself, such as a bundle's.
+        attackers: who attacks; those that others build on come first.
         limits: what the verdicts go by.
         curve: numbers of training networks for the learning curve; those below len(train)
             count. Empty saves half of the time.
         seed: of the attackers' own randomness: samples of negatives, boosting, bootstrap.
         progress: called with a line of text now and then.
+        warn: called with what is wrong with a plugin's attacker, which is left out.
 
     Raises:
         UsageError: too few networks, of different shapes, or not disjoint.
+        PluginError: no attacker does its work.
         MissingExtraError: scikit-learn is not installed.
     """
     check_extra()
@@ -198,6 +204,15 @@ def audit_plantings(
     everyone = [*test] if subject is None else [*test, subject]
     check_samples(train, everyone)
     rng = np.random.default_rng(seed)
+    broken: dict[str, PluginError] = {}
+
+    def fail(attacker: Attacker, error: PluginError) -> None:
+        if is_of_the_kit(attacker):
+            raise error.__cause__ or error
+        if attacker.name not in broken:
+            warn(f"{error}; the audit goes on without it")
+        broken[attacker.name] = error
+
     with (
         # Threads of scikit-learn wait busily for each other, which costs far more than it saves
         # as soon as another process wants a core.
@@ -208,20 +223,33 @@ def audit_plantings(
         training = open_cases(train, directory, "train")
         testing = open_cases(everyone, directory, "test")
         cases = testing[: len(test)]
-        progress("trying single features and positions")
-        seen = FeatureAucs(training)
+        progress("trying single features")
+        seen = feature_aucs_of(tuple(training))
         features = feature_figures(seen, FeatureAucs(cases))
-        singles = single_attacks(seen, training, testing)
-        progress(f"training attackers on {len(train)} networks")
-        learned, log_odds = learned_attacks(training, testing, rng)
-        attacks = [*learned, position_attack(training, testing), *singles]
-        attacks.insert(0, strongest_attack(attacks, separable(training)))
+        progress(f"training {len(attackers)} attackers on {len(train)} networks")
+        done = run_attacks(attackers, training, testing, rng, fail)
+        feature_aucs_of.cache_clear()
+        if not done:
+            raise next(iter(broken.values()))
+        attacks = [attack for attack, _ in done.values()]
+        weights = separable(training)
+        strongest = strongest_attack(attacks, weights)
+        own = [done[one.name][0] for one in attackers if one.name in done and is_of_the_kit(one)]
+        if own:  # a plugin's attacker can find more, but cannot make others find less
+            strongest = max(strongest_attack(own, weights), strongest, key=tested_auc)
+        attacks.insert(0, strongest)
+        shown = [one for one in attackers if one.in_curve and one.name in done]
+        needed = {base for one in shown for base in one.builds_on}
+        trained = [one for one in attackers if one in shown or one.name in needed]
         points = []
-        for size in sorted({size for size in curve if 4 <= size < len(train)}):
+        for size in sorted({size for size in curve if shown and 4 <= size < len(train)}):
             progress(f"learning curve: training attackers on {size} networks")
-            found, _ = learned_attacks(training[:size], cases, rng)
-            points.append(_curve_point(size, found, rng))
-    points.append(_curve_point(len(train), [attack.first(len(test)) for attack in learned], rng))
+            found = run_attacks(trained, training[:size], cases, rng, fail)
+            reached = [found[one.name][0] for one in shown if one.name in found]
+            points.append(_curve_point(size, reached, rng))
+    if shown:
+        learned = [done[one.name][0].first(len(test)) for one in shown]
+        points.append(_curve_point(len(train), learned, rng))
     judged = None if subject is None else _subject_figures(attacks[0], testing[-1], limits, rng)
     figures = [_attack_figures(attack.first(len(test)), rng) for attack in attacks]
     verdicts = {
@@ -238,7 +266,9 @@ def audit_plantings(
         left_out=_left_out(cases),
         attackers=figures,
         features=features,
-        pooled=_pooled(log_odds[: len(test)], training, cases, rng),
+        pooled=_pooled(done["joint"][1].tested[: len(test)], training, cases, rng)
+        if "joint" in done
+        else None,
         curve=points,
         subject=judged,
     )

@@ -1,49 +1,25 @@
-"""The attackers, trained on some planted networks and let loose on others."""
+"""Attackers, trained on some planted networks and let loose on others."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from plantkit.networks.network import layer_number
-from plantkit.research.audit.cases import Case, positives
-from plantkit.research.audit.figures import NOTHING, Floats, Separations, mean_auc, separate
-from plantkit.research.audit.joint import joint_tables, ticket_degrees
-from plantkit.research.audit.learners import (
-    BOLD,
-    CAUTIOUS,
-    SECOND_ORDER,
-    Learner,
-    Model,
-    fit_models,
-    thin_out,
-)
-
-Scores = Mapping[str, NDArray[Any]]
-"""Parameter name to scores (entries,), the higher the likelier; strata may be left out."""
-
-Scorer = Callable[[Case], Scores]
-
-Fit = Callable[[Sequence[int]], Scorer]
-"""From the places of the training networks to learn from to an attacker that knows them."""
+from plantkit.errors import PluginError, describe
+from plantkit.planting.exposed import Attacker, Case, Scorer, Scores
+from plantkit.planting.exposed.attacker import check_scores
+from plantkit.planting.exposed.cases import positives
+from plantkit.research.audit.figures import NOTHING, Separations, mean_auc, separate
+from plantkit.research.audit.prepared import Trainer, trainer_of
 
 FOLDS = 3
 
 DISTINCT = 2.0
 """Standard deviations of an AUC at chance by which an attacker is clearly better."""
-
-LEARNERS: Mapping[str, Learner] = {
-    "boosting": BOLD,
-    "cautious boosting": CAUTIOUS,
-    "second order": SECOND_ORDER,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,15 +54,15 @@ class Answers:
     tested: Sequence[Scores]
 
 
-def answer(fit: Fit, cases: Sequence[Case], test: Sequence[Case]) -> Answers:
-    """Returns what attackers that `fit` trains on `cases` answer."""
+def answer(train: Trainer, cases: Sequence[Case], test: Sequence[Case]) -> tuple[Answers, Scorer]:
+    """Returns what attackers that `train` makes of `cases` answer, and the one that knows all."""
     places = range(len(cases))
-    folds = [fit([place for place in places if place % FOLDS != fold]) for fold in range(FOLDS)]
-    full = fit(places)
+    folds = [train([place for place in places if place % FOLDS != fold]) for fold in range(FOLDS)]
+    full = train(places)
     return Answers(
-        rehearsed=[folds[place % FOLDS](case) for place, case in enumerate(cases)],
-        tested=[full(case) for case in test],
-    )
+        rehearsed=[folds[place % FOLDS](case.exposed()) for place, case in enumerate(cases)],
+        tested=[full(case.exposed()) for case in test],
+    ), full
 
 
 def judge(name: str, answers: Answers, cases: Sequence[Case], test: Sequence[Case]) -> Attack:
@@ -109,79 +85,55 @@ def _separations(cases: Sequence[Case], scores: Sequence[Scores]) -> Separations
     }
 
 
-def learned_attacks(
-    cases: Sequence[Case], test: Sequence[Case], rng: np.random.Generator
-) -> tuple[list[Attack], Sequence[Scores]]:
-    """Returns the `LEARNERS` and the joint attacker, and the log odds of the joint one.
+def attack_with(
+    attacker: Attacker, cases: Sequence[Case], test: Sequence[Case], rng: np.random.Generator
+) -> tuple[Attack, Answers]:
+    """Returns what one attacker achieves, and its answers.
 
-    The `LEARNERS` judge entry by entry. The joint attacker builds on the one of them that did
-    best on the training networks.
+    Raises:
+        PluginError: it fails, or its scores are not one finite number for each entry.
     """
-    spec = cases[0].spec
-    answers, attacks = {}, []
-    for name, learner in LEARNERS.items():
-        answers[name] = answer(_training(learner, cases, rng), cases, test)
-        attacks.append(judge(name, answers[name], cases, test))
-    best = answers[max(attacks, key=partial(rehearsed_auc, separable(cases))).name]
-    known = {
-        id(case): odds
-        for case, odds in zip([*cases, *test], [*best.rehearsed, *best.tested], strict=True)
-    }
-    degrees = ticket_degrees(spec, [case.labels for case in cases])
-
-    def tables(case: Case) -> dict[str, NDArray[np.float32]]:
-        return joint_tables(spec, known[id(case)], case.codes(), degrees)
-
-    joint = answer(_training(dataclasses.replace(BOLD, tables=tables), cases, rng), cases, test)
-    return [*attacks, judge("joint", joint, cases, test)], joint.tested
+    try:
+        answers, full = answer(trainer_of(attacker, cases, rng), cases, test)
+    except Exception as error:
+        raise PluginError(f"attacker {attacker.name}", describe(error)) from error
+    for case, scores in zip([*cases, *test], [*answers.rehearsed, *answers.tested], strict=True):
+        check_scores(attacker.name, case, scores)
+    attack = judge(attacker.name, answers, cases, test)
+    return dataclasses.replace(attack, choices=getattr(full, "choices", {})), answers
 
 
-def _training(learner: Learner, cases: Sequence[Case], rng: np.random.Generator) -> Fit:
-    lessons = [
-        {
-            name: thin_out(table, case.labels[name], len(cases), rng)
-            for name, table in learner.tables(case).items()
-        }
-        for case in cases
-    ]
+def run_attacks(
+    attackers: Sequence[Attacker],
+    cases: Sequence[Case],
+    test: Sequence[Case],
+    rng: np.random.Generator,
+    fail: Callable[[Attacker, PluginError], None],
+) -> dict[str, tuple[Attack, Answers]]:
+    """Returns what each attacker achieves, and its answers, by name.
 
-    def fit(places: Sequence[int]) -> Scorer:
-        chosen = [lessons[place] for place in places]
-        return partial(_log_odds, fit_models(cases[0], chosen, learner, rng), learner)
-
-    return fit
-
-
-def _log_odds(models: Mapping[str, Model], learner: Learner, case: Case) -> Scores:
-    return {name: models[name](table) for name, table in learner.tables(case).items()}
-
-
-def position_attack(cases: Sequence[Case], test: Sequence[Case]) -> Attack:
-    """Returns the attacker that only knows where the training tickets lay."""
-
-    def fit(places: Sequence[int]) -> Scorer:
-        scores = _position_scores([cases[place] for place in places])
-        return lambda _: scores
-
-    return judge("position prior", answer(fit, cases, test), cases, test)
-
-
-def _position_scores(cases: Sequence[Case]) -> dict[str, Floats]:
-    """Returns how often each place was in the training tickets, (entries,) by parameter name.
-
-    The product of smoothed counts: of the entry itself, and of all in its row, all that read its
-    source, and all at its tap of a kernel.
+    Args:
+        attackers: in an order in which those that others build on come first.
+        cases, test: networks to train on, and to attack.
+        rng: source of all choices.
+        fail: called with an attacker that does not do its work; it is left out.
     """
-    spec = cases[0].spec
-    scores: dict[str, Floats] = {}
-    for name, shape in spec.shapes.items():
-        counts = np.sum([case.labels[name] for case in cases], axis=0).reshape(shape)
-        if len(shape) > 1:
-            counts = counts.reshape(spec.wiring.grid(layer_number(name)))
-        axes = range(counts.ndim)
-        lines = [counts.sum(axis=tuple({*axes} - {axis}), keepdims=True) for axis in axes]
-        scores[name] = math.prod((line + 1.0 for line in lines), start=counts + 1.0).ravel()
-    return scores
+    done: dict[str, tuple[Attack, Answers]] = {}
+    for attacker in attackers:
+        before = [done[name] for name in attacker.builds_on if name in done]
+        known, unknown = cases, test
+        if before:
+            best = max(before, key=lambda one: rehearsed_auc(separable(cases), one[0]))[1]
+            known, unknown = _with_odds(cases, best.rehearsed), _with_odds(test, best.tested)
+        try:
+            done[attacker.name] = attack_with(attacker, known, unknown, rng)
+        except PluginError as error:
+            fail(attacker, error)
+    return done
+
+
+def _with_odds(cases: Sequence[Case], odds: Sequence[Scores]) -> list[Case]:
+    return [dataclasses.replace(case, odds=known) for case, known in zip(cases, odds, strict=True)]
 
 
 def strongest_attack(attacks: Sequence[Attack], weights: Mapping[str, int]) -> Attack:
@@ -219,3 +171,9 @@ def rehearsed_auc(weights: Mapping[str, int], attack: Attack) -> float:
 def separable(cases: Sequence[Case]) -> dict[str, int]:
     """Returns the ticket entries of each stratum in the networks that have others there too."""
     return {name: sum(positives(cases, name)) for name in cases[0].spec.shapes}
+
+
+def tested_auc(attack: Attack) -> float:
+    """Returns the AUC on the test networks, over all strata, weighted by their ticket entries."""
+    found = [one for separations in attack.found.values() for one in separations]
+    return float(mean_auc([one.auc for one in found], [one.positives for one in found]))

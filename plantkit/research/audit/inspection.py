@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from plantkit.challenges.drafting import Order
 from plantkit.challenges.forecast import SOON, duration, planting_seconds
 from plantkit.challenges.sealing import SecretKey
 from plantkit.errors import UsageError
-from plantkit.planting import FAMILIES, ImageFamily, default_method, find_family, find_method
+from plantkit.planting import ImageFamily, default_method, find_family, find_method, known_families
+from plantkit.planting.exposed import Attacker
 from plantkit.research.audit.assessment import CURVE_SIZES, Limits, audit_plantings
+from plantkit.research.audit.attackers import ATTACKERS
 from plantkit.research.audit.learners import check_extra
 from plantkit.research.audit.recipes import (
     PlantingRecipe,
@@ -39,6 +41,7 @@ class Inspection:
         data: directory of an image family's files; that in `PLANTKIT_DATA` if None.
         train_networks: networks to train attackers on, 4 or more.
         test_networks: networks to test them on, 1 or more.
+        attackers: who attacks; see `plantkit.research.audit.attackers.choose_attackers`.
         curve: whether to draw the learning curve, which takes as long again or longer.
         auc_limit: largest AUC within strata; None for the method's, see `AUC_LIMITS`.
         lift_limit: largest precision at k over chance.
@@ -55,6 +58,7 @@ class Inspection:
     dials: Mapping[str, str] = field(default_factory=dict)
     train_networks: int = 100
     test_networks: int = 50
+    attackers: Sequence[Attacker] = ATTACKERS
     curve: bool = True
     auc_limit: float | None = None
     lift_limit: float = 2.0
@@ -69,6 +73,7 @@ def inspect(
     *,
     seed: bytes,
     progress: Callable[[str], None] = lambda _: None,
+    warn: Callable[[object], None] = lambda _: None,
 ) -> AuditReport:
     """Returns the audit of a family's planting, or of a bundle and its recipe.
 
@@ -77,6 +82,7 @@ def inspect(
         inspection: what to audit, and how.
         seed: of the planted networks.
         progress: called with a line of text now and then.
+        warn: called with what is wrong with a plugin's attacker, which is left out.
 
     Raises:
         UsageError: neither a family nor a bundle, or options that do not go together.
@@ -87,7 +93,7 @@ def inspect(
     """
     check_extra()
     challenge = None
-    if subject not in FAMILIES and (Path(subject) / MANIFEST).is_file():
+    if subject not in known_families() and (Path(subject) / MANIFEST).is_file():
         if any((*_shape(inspection), inspection.dials, inspection.method)):
             raise UsageError(
                 f"{subject} is a bundle and says itself how it was planted; leave the planting, "
@@ -103,7 +109,7 @@ def inspect(
         left_to_plant(recipe, count, role=role, cache=inspection.cache)
         for role, count in counts.items()
     )
-    seconds = _planting_seconds(recipe) * left / inspection.jobs
+    seconds = seconds_to_plant(recipe) * left / inspection.jobs
     if seconds > SOON:
         progress(f"planting will take about {duration(seconds)}, on {_cores(inspection.jobs)}")
     started = time.perf_counter()
@@ -130,8 +136,10 @@ def inspect(
             auc=AUC_LIMITS.get(recipe.method, Limits().auc) if limit is None else limit,
             lift=inspection.lift_limit,
         ),
+        attackers=inspection.attackers,
         curve=CURVE_SIZES if inspection.curve else (),
         progress=progress,
+        warn=warn,
     )
     return AuditReport(
         recipe=recipe,
@@ -143,7 +151,7 @@ def inspect(
     )
 
 
-def _planting_seconds(recipe: PlantingRecipe) -> float:
+def seconds_to_plant(recipe: PlantingRecipe) -> float:
     """Returns what one network takes; 0 where that is soon, as of formulas and drawn tickets.
 
     Raises:

@@ -13,21 +13,41 @@ network in question.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks import Network, bias_name, weight_name
+from plantkit.planting.exposed import Case, Exposed
 from plantkit.planting.lines import Lines
 from plantkit.research.audit.figures import Bools, Floats
+from plantkit.research.audit.learners import BOLD, training
+from plantkit.research.audit.prepared import PreparedAttacker, Trainer
 
 SWEEPS = 5
 CREDIBLE = 3.0
 """Largest |belief| about a unit, in standard deviations over its layer."""
 
 CLIP_LOG_ODDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointAttacker(PreparedAttacker):
+    """Judges entries together, from the log odds of the best of those that judge them singly."""
+
+    builds_on: tuple[str, ...]
+    name: str = "joint"
+    title: str = "entries together, as paths of a subnetwork"
+
+    def prepare(self, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
+        degrees = ticket_degrees(cases[0].spec, [case.labels for case in cases])
+
+        def tables(network: Exposed) -> dict[str, NDArray[np.float32]]:
+            return joint_tables(network.spec, network.odds, network.codes(), degrees)
+
+        return training(replace(BOLD, tables=tables), cases, rng)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

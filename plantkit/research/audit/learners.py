@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import MissingExtraError
+from plantkit.planting.exposed import Case, Exposed, Scorer, Scores
 from plantkit.planting.surroundings import second_order
-from plantkit.research.audit.cases import Case
 from plantkit.research.audit.figures import Bools, Floats
+from plantkit.research.audit.prepared import PreparedAttacker, Trainer
 
 Table = NDArray[Any]  # (entries, features), any real type
 Model = Callable[[Table], Floats]
@@ -69,7 +70,7 @@ class Learner:
             feature. If not, every stratum has its own.
     """
 
-    tables: Callable[[Case], Mapping[str, Table]]
+    tables: Callable[[Exposed], Mapping[str, Table]]
     fit: Callable[[Table, Bools, int], Any]
     by_shape: bool
 
@@ -97,21 +98,54 @@ def _regress(table: Table, answers: Bools, seed: int) -> Any:
 
 
 BOLD = Learner(
-    tables=Case.codes,
+    tables=Exposed.codes,
     fit=partial(_boost, learning_rate=0.1, max_leaf_nodes=12, min_samples_leaf=20),
     by_shape=True,
 )
 """Learns intricate, strong leaks."""
 
 CAUTIOUS = Learner(
-    tables=Case.codes,
+    tables=Exposed.codes,
     fit=partial(_boost, learning_rate=0.04, max_leaf_nodes=6, min_samples_leaf=200),
     by_shape=True,
 )
 """Does not take noise for a leak, and so finds more of weak, smooth ones."""
 
-SECOND_ORDER = Learner(tables=Case.surroundings, fit=_regress, by_shape=False)
+SECOND_ORDER = Learner(tables=Exposed.surroundings, fit=_regress, by_shape=False)
 """Finds products that are off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedAttacker(PreparedAttacker):
+    """Judges entry by entry, as its learner does."""
+
+    name: str
+    title: str
+    learner: Learner
+
+    def prepare(self, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
+        return training(self.learner, cases, rng)
+
+
+def training(learner: Learner, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
+    """Returns what trains a learner on some of the cases. They are thinned out once, for all."""
+    lessons = [
+        {
+            name: thin_out(table, case.labels[name], len(cases), rng)
+            for name, table in learner.tables(case).items()
+        }
+        for case in cases
+    ]
+
+    def train(places: Sequence[int]) -> Scorer:
+        chosen = [lessons[place] for place in places]
+        return partial(_log_odds, fit_models(cases[0], chosen, learner, rng), learner)
+
+    return train
+
+
+def _log_odds(models: Mapping[str, Model], learner: Learner, network: Exposed) -> Scores:
+    return {name: models[name](table) for name, table in learner.tables(network).items()}
 
 
 def thin_out(table: Table, labels: Bools, networks: int, rng: np.random.Generator) -> Lesson:

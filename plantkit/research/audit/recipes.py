@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from plantkit.errors import UsageError
 from plantkit.files import write_whole
 from plantkit.networks import Network
 from plantkit.networks.training.executors import LocalExecutor
-from plantkit.planting import Family, ImageFamily, find_family, find_method
+from plantkit.planting import Family, ImageFamily, PlantingMethod, find_family, find_method
 from plantkit.research.audit.samples import Sample
 
 _TICKET = "ticket."
@@ -55,6 +56,7 @@ class PlantingRecipe:
     def of(cls, challenge: Challenge, *, data: Path | None = None) -> PlantingRecipe:
         """Returns the recipe of a bundle, from its manifest."""
         planting = challenge.manifest["planting"]
+        find_family(challenge.family, bundle=challenge.id)
         return cls(
             family=challenge.family,
             spec=challenge.network,
@@ -74,10 +76,6 @@ class PlantingRecipe:
         family = find_family(self.family)
         name = family.name_of(self.spec) if isinstance(family, ImageFamily) else None
         return name or self.spec.label
-
-    def plant(self, seed: bytes) -> Sample:
-        """Returns one planted network; the same seed gives the same."""
-        return Sample.of(find_method(self.method).plant(self.find_family(), self.spec, seed=seed))
 
     def find_family(self) -> Family:
         """Returns the family, with its dials and its files."""
@@ -147,7 +145,10 @@ def plant_samples(
             _save(sample, paths[number])
 
     with LocalExecutor(jobs) as executor:
-        executor.map(partial(_plant, recipe, seed, role), missing, on_result=keep)
+        # Processes that are not forked know no plugin's families: they get the objects.
+        method, family = find_method(recipe.method), recipe.find_family()
+        plant = partial(_plant, method, family, recipe.spec, seed, role)
+        executor.map(plant, missing, on_result=keep)
     return [samples[number] for number in range(count)]
 
 
@@ -164,8 +165,11 @@ def _paths(recipe: PlantingRecipe, count: int, role: str, cache: Path | None) ->
     return [shelf / f"{role}-{number:04}.safetensors" for number in range(count)]
 
 
-def _plant(recipe: PlantingRecipe, seed: bytes, role: str, number: int) -> tuple[int, Sample]:
-    return number, recipe.plant(hashlib.sha256(seed + f"{role}-{number}".encode()).digest())
+def _plant(
+    method: PlantingMethod[Any], family: Family, spec: Network, seed: bytes, role: str, number: int
+) -> tuple[int, Sample]:
+    own = hashlib.sha256(seed + f"{role}-{number}".encode()).digest()
+    return number, Sample.of(method.plant(family, spec, seed=own))
 
 
 def _key(recipe: PlantingRecipe) -> str:
@@ -175,6 +179,9 @@ def _key(recipe: PlantingRecipe) -> str:
         for path in sorted(Path(root).rglob("*.*")):
             if path.suffix in {".py", ".json"}:
                 digest.update(path.read_bytes())
+    for planter in (find_family(recipe.family), find_method(recipe.method)):
+        for source in sorted({inspect.getfile(one) for one in type(planter).__mro__[:-1]}):
+            digest.update(Path(source).read_bytes())  # a plugin's lies elsewhere
     return f"{recipe.family}-{recipe.size}-{recipe.method}-{digest.hexdigest()[:12]}"
 
 

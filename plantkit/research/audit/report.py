@@ -81,12 +81,16 @@ def report_markdown(report: AuditReport) -> str:
             ["attacker", *_CELLS],
             cells({one.name: one.overall for one in audit.attackers if one.overall is not None}),
         ),
-        curve=_table(
-            ["training networks", *audit.curve[0].attackers],
+        curve=audit.curve
+        and _table(
+            ["training networks", *audit.curve[-1].attackers],
             [
                 [
                     str(point.training_networks),
-                    *("" if one is None else f"{one.auc:.3f}" for one in point.attackers.values()),
+                    *(
+                        "" if one is None else f"{one.auc:.3f}"
+                        for one in map(point.attackers.get, audit.curve[-1].attackers)
+                    ),
                 ]
                 for point in audit.curve
             ],

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from plantkit.research.audit.attacks import Attack, Scorer, Scores, answer, judge
-from plantkit.research.audit.cases import Case, positives
-from plantkit.research.audit.features import GROUPS
+from plantkit.planting.exposed import Case, Exposed, Scores
+from plantkit.planting.exposed.cases import positives
+from plantkit.planting.exposed.features import GROUPS
 from plantkit.research.audit.figures import Floats, feature_aucs, mean_auc
+from plantkit.research.audit.prepared import PreparedAttacker, Trainer
 
 Choices = dict[str, tuple[int, bool]]
 """Stratum to a feature's column, and whether its high codes are the ticket's."""
@@ -53,39 +54,48 @@ class FeatureAucs:
         return choices
 
 
-def single_attacks(seen: FeatureAucs, cases: Sequence[Case], test: Sequence[Case]) -> list[Attack]:
-    """Returns one attacker per group of features.
+@lru_cache(maxsize=1)
+def feature_aucs_of(cases: tuple[Case, ...]) -> FeatureAucs:
+    """Returns `FeatureAucs` of these cases, computed once for all groups of features."""
+    return FeatureAucs(cases)
 
-    In each stratum an attacker takes the group's feature and direction that are best on its
-    training networks.
 
-    Args:
-        seen: of the training networks.
-        cases: the training networks.
-        test: the test networks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleAttacker(PreparedAttacker):
+    """Looks at one feature of a group: in each stratum that which is best on the training networks.
+
+    name: of the group.
     """
-    attacks = []
-    for group in dict.fromkeys(GROUPS.values()):
 
-        def fit(places: Sequence[int], group: str = group) -> Scorer:
-            choices = seen.choose(group, places)
-            return lambda case: _pick(case, choices)
+    name: str
+    title: str
+    in_curve: bool = False
 
-        attack = judge(group, answer(fit, cases, test), cases, test)
-        choices = {
-            stratum: f"{seen.features[stratum][feature]}, {'high' if upward else 'low'}"
-            for stratum, (feature, upward) in seen.choose(group, range(len(cases))).items()
+    def prepare(self, cases: Sequence[Case], rng: np.random.Generator) -> Trainer:
+        seen = feature_aucs_of(tuple(cases))
+        return lambda places: _Picking(seen.choose(self.name, places), seen.features)
+
+
+@dataclass(frozen=True, slots=True, kw_only=False)
+class _Picking:
+    """Scores entries by the chosen features."""
+
+    chosen: Choices
+    features: Mapping[str, tuple[str, ...]]
+
+    @property
+    def choices(self) -> dict[str, str]:
+        return {
+            stratum: f"{self.features[stratum][feature]}, {'high' if upward else 'low'}"
+            for stratum, (feature, upward) in self.chosen.items()
         }
-        attacks.append(dataclasses.replace(attack, choices=choices))
-    return attacks
 
-
-def _pick(case: Case, choices: Choices) -> Scores:
-    codes = case.codes()
-    return {
-        stratum: np.where(upward, codes[stratum][:, feature], 255 - codes[stratum][:, feature])
-        for stratum, (feature, upward) in choices.items()
-    }
+    def __call__(self, network: Exposed) -> Scores:
+        codes = network.codes()
+        return {
+            stratum: np.where(upward, codes[stratum][:, feature], 255 - codes[stratum][:, feature])
+            for stratum, (feature, upward) in self.chosen.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

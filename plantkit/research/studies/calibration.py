@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -17,19 +18,35 @@ _SAMPLES = 3200  # a hundred steps of 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast one network trains: seconds of a step, and of a look at one sample.
+
+    They are of the processor, or of the clock on a GPU.
+    """
+
+    step: float
+    look: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """CPU seconds of one training step of one network, as a line over its parameters.
 
     seconds_per_step: of a step of the smallest network. seconds_per_parameter: what every
-    parameter adds to a step.
+    parameter adds to a step. paces: of networks that were measured themselves, by name.
     """
 
     seconds_per_step: float
     seconds_per_parameter: float
+    paces: Mapping[str, Pace] = field(default_factory=dict)
 
     def training_seconds(self, parameters: int, steps: int) -> float:
         """Returns the CPU seconds of `steps` steps of a network with so many parameters."""
         return steps * (self.seconds_per_step + parameters * self.seconds_per_parameter)
+
+
+#: A machine of which only the proportions matter: about one core of a laptop.
+NOMINAL = Calibration(seconds_per_step=1e-4, seconds_per_parameter=1e-8)
 
 
 def calibrate() -> Calibration:

@@ -1,17 +1,17 @@
-"""The Lottery Ticket Hypothesis on scikit-learn's digits: `plantkit study lottery`.
+"""The Lottery Ticket Hypothesis: `plantkit study lottery`.
 
-A fully connected and a convolutional network are trained, pruned by iterative magnitude pruning
-and reset to their initial weights. They are compared with one-shot pruned networks, the tickets'
-masks on other initial weights, and random masks of the same layer sizes. All are watched on
-validation data every ten steps: the early-stopping iteration is that of least loss.
+Networks are trained, pruned by iterative magnitude pruning and reset to their initial weights.
+They are compared with one-shot pruned networks, the tickets' masks on other initial weights, and
+random masks of the same layer sizes. All are watched on validation data: the early-stopping
+iteration is that of least loss. Tickets are also trained from one size of weight for each layer,
+with the initial signs or with others.
 
 References:
-    arXiv 1803.03635.
+    arXiv 1803.03635;
+    arXiv 1905.01067 (signs, and masks without training).
 
-Differs from the paper: digits of 8x8 pixels in place of MNIST and CIFAR-10, with far smaller
-networks; Adam at 0.005 in place of 0.0012, for 40 epochs, so that the dense networks reach
-their least validation loss well before training ends. All layers but the output are pruned
-alike in the convolutional network, too.
+Differs from the papers: `plantkit.research.studies.setups` says how the networks do. Each seed
+draws one reinitialisation and one random mask, where the paper draws three.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from plantkit.networks.masks import Mask
 from plantkit.networks.training import Run
 from plantkit.pruners.budgets import Scope
 from plantkit.reports.tables import Table
-from plantkit.research.studies import digits, tickets
+from plantkit.research.studies import tickets
+from plantkit.research.studies.bench import Bench, deviation, glorot
 from plantkit.research.studies.claims import load_claims
-from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
+from plantkit.research.studies.image_study import ImageStudy, shown_values
 from plantkit.research.studies.records import Coordinates, Records
 from plantkit.research.studies.rules import RULES
+from plantkit.research.studies.setups import SETUPS
 
-#: Steps between two looks at the validation data.
-_EVERY = 10
 #: Levels at which all methods are compared; every other level is trained for its mask only.
 _COMPARED = range(1, 100, 2)
 #: The methods of pruning and the controls, as tables and plots call them.
@@ -45,18 +45,21 @@ METHODS: Mapping[str, str] = {
     "imp-global": "iterative, global",
     "one-shot": "one-shot",
     "reinitialised": "ticket's mask, other weights",
+    "signs": "ticket's mask, signs only",
+    "other-signs": "ticket's mask, other signs",
     "random": "random mask",
 }
 
 
-class Lottery(DigitsStudy):
+class Lottery(ImageStudy):
     """See the module."""
 
     name = "lottery"
-    title = "The Lottery Ticket Hypothesis, on 8x8 digits"
-    reference = "arXiv 1803.03635"
+    title = "The Lottery Ticket Hypothesis"
+    reference = "arXiv 1803.03635, arXiv 1905.01067"
     choices = MappingProxyType({"network": "Network to train."})
     claims = load_claims(Path(__file__).with_suffix(".toml"), RULES)
+    networks = ("fc", "conv", "lenet-300-100", "conv2", "conv4", "conv6", "resnet20")
     x_label, log_x = "weights left (%)", True
     shown = MappingProxyType(
         {"early_accuracy": "test accuracy (%)", "early_iteration": "early-stopping iteration"}
@@ -66,19 +69,22 @@ class Lottery(DigitsStudy):
         "weights left; mean and range over seeds."
     )
 
-    def settings(self, *, quick: bool) -> list[Coordinates]:
-        return [{"levels": 9 if quick else 17, "epochs": 40}]
+    def settings(self, network: str, *, quick: bool) -> list[Coordinates]:
+        return [{"levels": 9 if quick else 17}]
 
-    def trainings(self, coordinates: Coordinates) -> int:
+    def trainings(self, coordinates: Coordinates) -> float:
         levels = int(coordinates["levels"])
-        return 1 + 2 * levels + 3 * len(_compared(levels))
+        return 1 + 2 * levels + 5 * len(_compared(levels))
+
+    def looks(self, coordinates: Coordinates) -> int:
+        return 1 + int(coordinates["steps"]) // SETUPS[str(coordinates["network"])].every
 
     def measured(
         self, bench: Bench, coordinates: Coordinates
     ) -> Iterator[tuple[Coordinates, Mapping[str, float | None]]]:
         levels = int(coordinates["levels"])
-        network, start, seed = bench.network, bench.start, bench.seed
-        other = digits.glorot(network, 1_000_000 + seed)
+        network, start, seed, rates = bench.network, bench.start, bench.seed, bench.setup.rates
+        other = glorot(network, 1_000_000 + seed)
         full = Mask.full(network)
         (values,), (dense,) = train(bench, [start], [full])
         yield {"method": "dense", "level": 0}, values
@@ -88,7 +94,7 @@ class Lottery(DigitsStudy):
         found: dict[int, Mapping[str, Tensor]] = {}
         for level in range(1, levels + 1):
             masks = {
-                method: tickets.pruned(network, masks[method], trained[method], level, scope)
+                method: tickets.pruned(network, masks[method], trained[method], level, scope, rates)
                 for method, scope in scopes.items()
             }
             results, networks = train(bench, [start] * len(masks), list(masks.values()))
@@ -96,19 +102,23 @@ class Lottery(DigitsStudy):
             for method, values in zip(scopes, results, strict=True):
                 yield {"method": method, "level": level}, values
             found[level] = masks["imp"]
-        compared: dict[tuple[str, int], tuple[Mapping[str, Tensor], Mapping[str, Tensor]]] = {}
         for level in _compared(levels):
             ticket = found[level]
-            shot = tickets.pruned(network, full, dense, level, Scope.LAYERWISE)
-            chance = tickets.shuffled(network, ticket, 1000 * seed + level)
-            compared["one-shot", level] = (start, shot)
-            compared["reinitialised", level] = (other, ticket)
-            compared["random", level] = (start, chance)
+            compared: dict[str, tuple[Mapping[str, Tensor], Mapping[str, Tensor]]] = {
+                "one-shot": (
+                    start,
+                    tickets.pruned(network, full, dense, level, Scope.LAYERWISE, rates),
+                ),
+                "reinitialised": (other, ticket),
+                "signs": (levelled(start), ticket),
+                "other-signs": (levelled(other), ticket),
+                "random": (start, tickets.shuffled(network, ticket, 1000 * seed + level)),
+            }
+            starts, pruned = zip(*compared.values(), strict=True)
+            results, _ = train(bench, starts, pruned)
+            for method, values in zip(compared, results, strict=True):
+                yield {"method": method, "level": level}, values
             yield {"method": "movement", "level": level}, movement(bench, dense, ticket)
-        starts, pruned = zip(*compared.values(), strict=True)
-        results, _ = train(bench, starts, pruned)
-        for (method, level), values in zip(compared, results, strict=True):
-            yield {"method": method, "level": level}, values
 
     def table(self, network: str, records: Records) -> Table:
         levels = sorted({int(level) for level in records.where(method="random").distinct("level")})
@@ -123,8 +133,9 @@ class Lottery(DigitsStudy):
                 iteration = wanted.values("early_iteration")
                 row[label] = f"{fmean(accuracy):.1f} at {fmean(iteration):.0f}" if accuracy else "-"
             rows.append(row)
+        setup = SETUPS[network]
         return Table(
-            title=f"{network} ({digits.NETWORKS[network].label}): test accuracy in % at the "
+            title=f"{setup.title} ({setup.network.label}): test accuracy in % at the "
             "early-stopping iteration, means over seeds",
             rows=rows,
         )
@@ -145,28 +156,30 @@ def train(
     bench: Bench, starts: Sequence[Mapping[str, Tensor]], masks: Sequence[Mapping[str, Tensor]]
 ) -> tuple[list[dict[str, float | None]], list[dict[str, Tensor]]]:
     """Returns the values to record of every run, and its trained parameters by name."""
-    runs = [
-        Run(start=start, mask=mask, seed=bench.seed)
-        for start, mask in zip(starts, masks, strict=True)
-    ]
-    network, split = bench.network, bench.split
-    steps = [*range(0, bench.end, _EVERY), bench.end]
-    seen = bench.trace(runs, steps)  # (steps, runs, total)
-    losses = torch.tensor([digits.validation_losses(network, at, split.validation) for at in seen])
-    best = losses.argmin(dim=0)  # (runs,)
-    early = digits.accuracies(network, seen[best, torch.arange(len(runs))], split.test)
-    final = digits.accuracies(network, seen[-1], split.test)
+    seen = bench.watch(
+        [
+            Run(start=start, mask=mask, seed=bench.seed)
+            for start, mask in zip(starts, masks, strict=True)
+        ]
+    )
+    untrained, early, final = map(bench.accuracies, (seen.start, seen.best, seen.end))
     values: list[dict[str, float | None]] = [
         {
-            "share": tickets.share_left(network, mask),
-            "early_iteration": float(steps[int(best[run])]),
-            "early_loss": float(losses[best[run], run]),
+            "share": tickets.share_left(bench.network, mask),
+            "early_iteration": float(seen.best_step[run]),
+            "early_loss": seen.best_loss[run],
             "early_accuracy": early[run],
             "final_accuracy": final[run],
+            "untrained_accuracy": untrained[run],
         }
         for run, mask in enumerate(masks)
     ]
-    return values, [unflatten(network, parameters) for parameters in seen[-1]]
+    return values, [unflatten(bench.network, parameters) for parameters in seen.end]
+
+
+def levelled(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Returns weights of one size in each layer, that of its initial deviation, signs kept."""
+    return {name: value.sign() * deviation(value.shape) for name, value in weights.items()}
 
 
 def movement(

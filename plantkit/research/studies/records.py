@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 Coordinate = str | int | float | bool
@@ -58,12 +58,14 @@ class UnitResult:
     """The result of one unit.
 
     unit: its id. error: why the unit could not be run, or empty. cpu_seconds: of the process.
+    setting: what else they depend on; see `Unit`.
     """
 
     unit: str
     records: tuple[StudyRecord, ...]
     cpu_seconds: float
     error: str = ""
+    setting: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

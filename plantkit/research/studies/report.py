@@ -12,12 +12,12 @@ from plantkit.machine import environment, git_hash
 from plantkit.reports.tables import render_table
 from plantkit.reports.templates import fill_in
 from plantkit.research.studies.claims import ClaimVerdict, Finding
-from plantkit.research.studies.runner import StudyOutcome
+from plantkit.research.studies.runner import StudyOutcome, span
 from plantkit.research.studies.study import Plot
 from plantkit.version import __version__
 
 #: Version of the JSON output; see `plantkit schema study`.
-STUDY_VERSION = 1
+STUDY_VERSION = 2
 
 
 def report_json(outcome: StudyOutcome) -> dict[str, Any]:
@@ -36,6 +36,9 @@ def report_json(outcome: StudyOutcome) -> dict[str, Any]:
             "chosen": {name: list(values) for name, values in selection.chosen.items()},
             "jobs": outcome.jobs,
             "units_run": outcome.cost.units,
+            "units_missing": outcome.missing,
+            "directories": outcome.directories,
+            "setting": outcome.setting,
             "cpu_seconds_estimated": outcome.cost.cpu_seconds,
             "cpu_seconds": outcome.cpu_seconds,
         },
@@ -61,6 +64,8 @@ def report_markdown(outcome: StudyOutcome, plots: Sequence[Plot] = ()) -> str:
         count=len(findings),
         tables=[(table.title, _grid(table.rows)) for table in outcome.study.tables(records)],
         plots=plots,
+        taken=span(outcome.cpu_seconds, outcome.cost.device),
+        estimated=span(outcome.cost.cpu_seconds, outcome.cost.device),
         env=environment(),
         version=__version__,
     )
@@ -76,11 +81,12 @@ def _grid(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _row(finding: Finding) -> dict[str, str]:
+    why = [f"why: {finding.reason}"] if finding.reason else []
     return {
         "Claim": finding.claim.claim,
         "Source": finding.claim.source,
         "Reproduced if": finding.claim.criterion,
-        "Ours: mean [least, greatest]": "; ".join(map(str, finding.figures)) or "-",
+        "Ours: mean [least, greatest]": "; ".join([*map(str, finding.figures), *why]) or "-",
         "n": _repetitions(finding),
         "Verdict": f"**{finding.verdict}**",
     }

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from statistics import fmean
 from typing import Any
 
-from plantkit.research.studies.claims import Figure, Judgement
+from plantkit.research.studies.claims import OPEN, Figure, Judgement, places
 from plantkit.research.studies.records import Coordinate, Records
 
 #: Coordinates to look at: to each a value, or a list of which every one is looked at. Listed
@@ -69,11 +70,14 @@ def paired(
     second: Where,
     label: str,
     ends: tuple[str, str] | None = None,
+    effect: float | None = None,
+    effect_share: float | None = None,
     **bounds: Bound,
 ) -> Judgement:
     """The 95% interval, over seeds, of `value` at `first` less that at `second` is within bounds.
 
-    ends: labels, if the intervals of the two are to be shown, too.
+    ends: labels, if the intervals of the two are to be shown, too. effect: the difference that
+    the paper found. effect_share: the same, as a share of the mean at `second`.
     """
     here, there = records.where(**first), records.where(**second)
     interval = Figure.interval(label, differences(here, there, value))
@@ -84,8 +88,9 @@ def paired(
         sides = zip(ends, (here, there), strict=True)
         shown = [Figure.interval(said, side.values(value)) for said, side in sides]
         figures = [*(figure for figure in shown if figure is not None), interval]
-    holds = is_within(interval.low, interval.high, **bounds)
-    return Judgement(holds=holds, figures=tuple(figures))
+    if effect_share is not None:
+        effect = effect_share * fmean(there.values(value))
+    return judged(interval, tuple(figures), bounds, effect=effect)
 
 
 def ratio(
@@ -98,7 +103,26 @@ def ratio(
     interval = Figure.interval(label, ratios)
     if interval is None:
         return Judgement(holds=None)
-    return Judgement(holds=is_within(interval.low, interval.high, **bounds), figures=(interval,))
+    return judged(interval, (interval,), bounds)
+
+
+def judged(
+    interval: Figure,
+    figures: tuple[Figure, ...],
+    bounds: Mapping[str, Bound],
+    *,
+    effect: float | None = None,
+) -> Judgement:
+    """Returns whether an interval is within bounds, and whether that is in doubt if it is not.
+
+    effect: what the paper found. Without it, any interval that reaches into the bounds is.
+    """
+    holds = is_within(interval.low, interval.high, **bounds)
+    if effect is None:
+        may_hold = is_within(interval.high, interval.low, **bounds)  # some value between does
+    else:
+        may_hold = interval.low <= effect <= interval.high
+    return Judgement(holds=holds, figures=figures, doubt=OPEN if may_hold and not holds else "")
 
 
 RULES: Mapping[str, Callable[..., Judgement]] = {
@@ -119,11 +143,12 @@ def is_within(
     below: Bound = math.inf,
 ) -> bool:
     """Returns whether all that is between `low` and `high` meets the bounds."""
-    least, lower, most, upper = (
-        float(Fraction(bound)) if isinstance(bound, str) else bound
-        for bound in (at_least, above, at_most, below)
-    )
+    least, lower, most, upper = map(_number, (at_least, above, at_most, below))
     return least <= low and lower < low and high <= most and high < upper
+
+
+def _number(bound: Bound) -> float:
+    return float(Fraction(bound)) if isinstance(bound, str) else bound
 
 
 def by_seed(records: Records, value: str) -> dict[Coordinate, float]:
@@ -144,21 +169,9 @@ def differences(first: Records, second: Records, value: str) -> list[float]:
 def _means(records: Records, value: str, where: Where, label: str = "") -> list[Figure] | None:
     """Returns a figure for every place of `where`, or None if one has no records."""
     figures = []
-    for said, place in _places(where):
+    for said, place in places(where):
         found = records.where(**place).values(value)
         if not found:
             return None
         figures.append(Figure.of(said or label, found))
     return figures
-
-
-def _places(where: Where) -> Iterator[tuple[str, dict[str, Coordinate]]]:
-    """Yields every combination of the listed coordinates, the last varying fastest, labelled."""
-    listed = {name: values for name, values in where.items() if isinstance(values, list)}
-    for values in itertools.product(*listed.values()):
-        chosen = dict(zip(listed, values, strict=True))
-        said = (
-            str(value) if isinstance(value, str) or name == "density" else f"{name} {value:g}"
-            for name, value in chosen.items()
-        )
-        yield " ".join(said), {**where, **chosen}

@@ -1,4 +1,4 @@
-"""Stability of subnetworks on scikit-learn's digits: `plantkit study stability`.
+"""Stability of subnetworks to pruning and to the order of the data: `plantkit study stability`.
 
 A network is pruned by iterative magnitude pruning with rewinding: after every round the weights
 that are left go back to their values at step k of the first training, and training goes on from
@@ -11,9 +11,10 @@ References:
     arXiv 1903.01611 (stability to pruning and to data order, rewinding);
     arXiv 1912.05671 (error barrier).
 
-Differs from the papers: digits of 8x8 pixels and far smaller networks; Adam in place of SGD, its
-moments starting at zero at step k; after every round all networks are trained to the end of the
-same schedule. Errors are on the 300 test images, so one image is 0.33%.
+Differs from the papers: `plantkit.research.studies.setups` says how the networks do. What Adam
+or SGD has gathered starts at zero at step k; after every round all networks are trained to the end
+of the same schedule. Networks on a line take the means of the training data that batch
+normalisation needs anew.
 """
 
 from __future__ import annotations
@@ -28,20 +29,16 @@ from torch import Tensor
 
 from plantkit.networks import Network, unflatten
 from plantkit.networks.masks import Mask
-from plantkit.networks.training import Run, Samples
-from plantkit.pruners.budgets import Scope
+from plantkit.networks.training import Run
 from plantkit.reports.tables import Table
-from plantkit.research.studies import digits, tickets
+from plantkit.research.studies import tickets
+from plantkit.research.studies.bench import Bench
 from plantkit.research.studies.claims import Figure, Judgement, load_claims
-from plantkit.research.studies.digits import Bench, DigitsStudy, shown_values
+from plantkit.research.studies.image_study import ImageStudy, shown_values
 from plantkit.research.studies.records import Coordinates, Records
-from plantkit.research.studies.rules import RULES, differences
+from plantkit.research.studies.rules import RULES, differences, judged
+from plantkit.research.studies.setups import SETUPS
 
-#: 0.8^10 = 10.7% of the weights, as the first paper has it for LeNet.
-_LEVEL = 10
-_EPOCHS = 40
-_REWINDS = (0, 10, 40, 160)
-_QUICK_REWINDS = (0, 40)
 #: Data orders: of the dense training and the masks, and of the second training.
 _ORDERS = (0, 500_000)
 
@@ -61,6 +58,12 @@ VALUES: Mapping[str, str] = {
     "barrier": "error barrier (%)",
     "accuracy": "test accuracy (%)",
 }
+
+
+_TOO_FEW = (
+    "networks on digits have thousands of weights, not hundreds of thousands: too few may be left "
+    "to match, however stable they are"
+)
 
 
 def _by_rewind(
@@ -92,7 +95,7 @@ def falls_with_rewinding(records: Records, *, value: str) -> Judgement:
     interval = _gain(records, value, latest, "k = {k} less k = 0")
     if latest == 0 or interval is None:
         return Judgement(holds=None)
-    return Judgement(holds=interval.high < 0, figures=(interval,))
+    return judged(interval, (interval,), {"below": 0})
 
 
 def rewinding_mends(records: Records, *, margin: float) -> Judgement:
@@ -103,8 +106,11 @@ def rewinding_mends(records: Records, *, margin: float) -> Judgement:
     gaps = _by_rewind(records, "accuracy", "imp", "accuracy less dense, k = {k}", less="dense")
     figures = tuple(gaps.values())
     latest = max(gaps, default=0)
-    if 0 not in gaps or latest == 0 or gaps[0].high > -margin:
-        return Judgement(holds=None, figures=figures)  # nothing to mend, or nothing to mend it
+    if 0 not in gaps or latest == 0:
+        return Judgement(holds=None, figures=figures)
+    if gaps[0].high > -margin:
+        doubt = "tickets from k = 0 may match the dense network, so that there is nothing to mend"
+        return Judgement(holds=None, figures=figures, doubt=doubt)
     gain = _gain(records, "accuracy", latest, "accuracy, k = {k} less k = 0")
     if gain is None:
         return Judgement(holds=None, figures=figures)
@@ -115,15 +121,19 @@ def dense_stable(records: Records, *, barrier: float) -> Judgement:
     """At the latest step k > 0 the dense network's error barrier is below `barrier`."""
     found = _by_rewind(records, "barrier", "dense", "barrier, k = {k}")
     latest = max(found, default=0)
-    return Judgement(
-        holds=found[latest].high < barrier if latest else None, figures=tuple(found.values())
-    )
+    if not latest:
+        return Judgement(holds=None, figures=tuple(found.values()))
+    return judged(found[latest], tuple(found.values()), {"below": barrier})
 
 
 def stable_exactly_where_matching(records: Records, *, barrier: float, margin: float) -> Judgement:
-    """A subnetwork's mean barrier is below `barrier` exactly where it matches the dense network."""
+    """A subnetwork's mean barrier is below `barrier` exactly where it matches the dense network.
+
+    One that matches without being stable refutes the claim, whatever its size; one that is stable
+    and does not match may have too few weights left.
+    """
     figures: list[Figure] = []
-    agree = []
+    found = []
     kinds = {
         which: (
             _by_rewind(records, "barrier", which, f"{which}, k = {{k}}: barrier"),
@@ -136,9 +146,12 @@ def stable_exactly_where_matching(records: Records, *, barrier: float, margin: f
     for step in sorted(int(rewind) for rewind in records.distinct("rewind")):
         for barriers, gaps in kinds.values():
             if step in barriers and step in gaps:
-                agree.append((barriers[step].mean < barrier) == (gaps[step].mean > -margin))
+                found.append((barriers[step].mean < barrier, gaps[step].mean > -margin))
                 figures += [barriers[step], gaps[step]]
-    return Judgement(holds=all(agree) if agree else None, figures=tuple(figures))
+    holds = all(stable == matches for stable, matches in found) if found else None
+    refuted = any(matches and not stable for stable, matches in found)
+    doubt = "" if holds or refuted or holds is None else _TOO_FEW
+    return Judgement(holds=holds, figures=tuple(figures), doubt=doubt)
 
 
 STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = {
@@ -150,14 +163,15 @@ STABILITY_RULES: Mapping[str, Callable[..., Judgement]] = {
 }
 
 
-class Stability(DigitsStudy):
+class Stability(ImageStudy):
     """See the module."""
 
     name = "stability"
-    title = "Stabilizing the Lottery Ticket Hypothesis, on 8x8 digits"
+    title = "Stabilizing the Lottery Ticket Hypothesis"
     reference = "arXiv 1903.01611, arXiv 1912.05671"
     choices = MappingProxyType({"network": "Network to train.", "rewind": "Rewinding step k."})
     claims = load_claims(Path(__file__).with_suffix(".toml"), STABILITY_RULES)
+    networks = ("fc", "resnet", "lenet-300-100", "resnet20")
     x_label, log_x = "rewinding step k", False
     shown = MappingProxyType(
         {name: VALUES[name] for name in ("order_l2", "prune_l2", "barrier", "accuracy")}
@@ -167,19 +181,24 @@ class Stability(DigitsStudy):
         "seeds."
     )
 
-    def settings(self, *, quick: bool) -> list[Coordinates]:
+    def settings(self, network: str, *, quick: bool) -> list[Coordinates]:
+        setup = SETUPS[network]
         return [
-            {"rewind": rewind, "levels": _LEVEL, "epochs": _EPOCHS}
-            for rewind in (_QUICK_REWINDS if quick else _REWINDS)
+            {"rewind": rewind, "levels": setup.level}
+            for rewind in (setup.quick_rewinds if quick else setup.rewinds)
         ]
 
-    def trainings(self, coordinates: Coordinates) -> int:
+    def trainings(self, coordinates: Coordinates) -> float:
         return 1 + int(coordinates["levels"]) + 2 * len(SUBNETWORKS)
+
+    def looks(self, coordinates: Coordinates) -> int:
+        return 2  # the line between two networks is looked at after some twenty trainings
 
     def measured(
         self, bench: Bench, coordinates: Coordinates
     ) -> Iterator[tuple[Coordinates, Mapping[str, float | None]]]:
-        network, seed, rewind = bench.network, bench.seed, int(coordinates["rewind"])
+        network, setup, seed = bench.network, bench.setup, bench.seed
+        rewind = int(coordinates["rewind"])
         full = Mask.full(network)
         first = Run(start=bench.start, mask=full, seed=seed + _ORDERS[0])
         early = unflatten(network, bench.trace([first], [rewind])[0, 0])
@@ -196,7 +215,7 @@ class Stability(DigitsStudy):
         mask: Mapping[str, Tensor] = full
         for level in range(1, int(coordinates["levels"]) + 1):
             trained = unflatten(network, train([mask], _ORDERS[:1])[0, 0])
-            mask = tickets.pruned(network, mask, trained, level, Scope.LAYERWISE)
+            mask = tickets.pruned(network, mask, trained, level, setup.scope, setup.rates)
         masks = {
             "imp": mask,
             "random": tickets.shuffled(network, mask, 1000 * seed + rewind),
@@ -204,15 +223,15 @@ class Stability(DigitsStudy):
         }
         ends = train(masks.values(), _ORDERS)
         for (which, kept), results in zip(masks.items(), ends, strict=True):
-            values = measures(network, bench.split, kept, list(results), ends[-1, 0])
+            values = measures(bench, kept, list(results), ends[-1, 0])
             if which == "dense":
                 values |= {"prune_l2": None, "prune_angle": None}
             yield {"rewind": rewind, "subnetwork": which}, values
 
     def table(self, network: str, records: Records) -> Table:
         return Table(
-            title=f"{network} ({digits.NETWORKS[network].label}), "
-            f"{100 * 0.8**_LEVEL:.1f}% of the weights: means over seeds",
+            title=f"{SETUPS[network].title} ({SETUPS[network].network.label}), "
+            f"{SETUPS[network].level} rounds of pruning: means over seeds",
             rows=[
                 {"k": str(rewind), "network": SUBNETWORKS[str(which)]}
                 | {label: _mean(shown, value) for value, label in VALUES.items()}
@@ -249,11 +268,11 @@ def error_barrier(errors: Sequence[float]) -> float:
     return max(errors) - (errors[0] + errors[-1]) / 2
 
 
-def errors_along(network: Network, first: Tensor, second: Tensor, data: Samples) -> list[float]:
+def errors_along(bench: Bench, first: Tensor, second: Tensor) -> list[float]:
     """Returns the test errors of `ALPHAS` networks on the line between two (total,) vectors."""
     alphas = torch.linspace(0.0, 1.0, ALPHAS).unsqueeze(1)
     line = (1 - alphas) * first + alphas * second
-    return [1.0 - accuracy for accuracy in digits.accuracies(network, line, data)]
+    return [1.0 - accuracy for accuracy in bench.accuracies(line)]
 
 
 def kept_weights(network: Network, parameters: Tensor, mask: Mapping[str, Tensor]) -> Tensor:
@@ -263,8 +282,7 @@ def kept_weights(network: Network, parameters: Tensor, mask: Mapping[str, Tensor
 
 
 def measures(
-    network: Network,
-    split: digits.Split,
+    bench: Bench,
     mask: Mapping[str, Tensor],
     trained: Sequence[Tensor],
     dense: Tensor,
@@ -275,15 +293,15 @@ def measures(
         trained: two vectors (total,). dense: the dense network, trained under the first order.
     """
     first, second, whole = (
-        kept_weights(network, parameters, mask) for parameters in (*trained, dense)
+        kept_weights(bench.network, parameters, mask) for parameters in (*trained, dense)
     )
-    accuracy = digits.accuracies(network, torch.stack(list(trained)), split.test)
+    accuracy = bench.accuracies(torch.stack(list(trained)))
     return {
         "order_l2": distance(first, second),
         "order_angle": angle(first, second),
         "prune_l2": distance(first, whole),
         "prune_angle": angle(first, whole),
-        "barrier": error_barrier(errors_along(network, trained[0], trained[1], split.test)),
+        "barrier": error_barrier(errors_along(bench, trained[0], trained[1])),
         "accuracy": sum(accuracy) / len(accuracy),
     }
 

@@ -1,27 +1,45 @@
 """Masks of the lottery-ticket studies: iterative magnitude pruning of weights, level by level.
 
-Level r leaves the share 0.8^r of all weights, as r rounds that each prune 20% do. All biases are
-kept, as in the papers. Layerwise pruning leaves 0.9^r of the output layer and prunes all other
-layers alike, so that the total is the same as for global pruning.
+Level r is what r rounds leave, each of which prunes a share of every layer by the kind of layer.
+All biases are kept, as in the papers. Global pruning leaves as many weights as layerwise pruning,
+wherever they are.
 
 References:
-    arXiv 1803.03635, section 2 and appendix B.
+    arXiv 1803.03635, section 2 and figure 2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from plantkit.networks import Network, weight_name
-from plantkit.pruners.budgets import Scope, apportion
+from plantkit.pruners.budgets import Scope
 from plantkit.pruners.selection import select
 
-#: Share of the weights that a round leaves, and of the output layer's weights, layerwise.
-_LEFT = 0.8
-_LEFT_OF_OUTPUTS = 0.9
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Shares of a layer's weights that a round prunes, by the kind of layer.
+
+    A layer whose share is zero is never pruned.
+    """
+
+    convolutions: float = 0.0
+    linear: float = 0.2
+    outputs: float = 0.1
+
+    def of(self, network: Network) -> dict[str, float]:
+        """Returns the share of each layer, by the name of its weights."""
+        *names, last = weight_names(network)
+        shares = {
+            name: self.convolutions if len(network.shapes[name]) > 2 else self.linear
+            for name in names
+        }
+        return {**shares, last: self.outputs}
 
 
 def weight_names(network: Network) -> list[str]:
@@ -36,18 +54,12 @@ def share_left(network: Network, mask: Mapping[str, Tensor]) -> float:
     return kept / sum(network.sizes[name] for name in names)
 
 
-def weights_kept(network: Network, level: int) -> dict[str, int]:
-    """Returns how many weights each layer keeps at `level` when pruned layerwise.
-
-    Their sum is 0.8^level of all weights, rounded; hidden layers share by largest remainder.
-    """
-    names = weight_names(network)
-    sizes = [network.sizes[name] for name in names]
-    total = round(sum(sizes) * _LEFT**level)
-    last = min(round(sizes[-1] * _LEFT_OF_OUTPUTS**level), total)
-    hidden = sizes[:-1]
-    parts = apportion(min(total - last, sum(hidden)), hidden)
-    return dict(zip(names, [*parts, total - sum(parts)], strict=True))
+def weights_kept(network: Network, level: int, rates: Rates) -> dict[str, int]:
+    """Returns how many weights each layer keeps at `level` when pruned layerwise."""
+    sizes = network.sizes
+    return {
+        name: round(sizes[name] * (1 - share) ** level) for name, share in rates.of(network).items()
+    }
 
 
 def pruned(
@@ -56,12 +68,15 @@ def pruned(
     trained: Mapping[str, Tensor],
     level: int,
     scope: Scope,
+    rates: Rates,
 ) -> dict[str, Tensor]:
     """Returns the mask of `level`: it keeps the weights of `mask` with the largest magnitudes.
 
     mask: of an earlier level. trained: name to tensor, as trained under `mask`.
     """
-    kept = weights_kept(network, level)
+    shares = rates.of(network)
+    every = weights_kept(network, level, rates)
+    kept = {name: count for name, count in every.items() if shares[name] > 0}
     # A weight that is pruned already ranks below all others, so it never comes back.
     saliency = {
         name: torch.where(mask[name], trained[name].abs(), torch.full((), -1.0)) for name in kept

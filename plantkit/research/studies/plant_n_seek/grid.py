@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from plantkit.networks import PerceptronSpec
-from plantkit.planting import FORMULAS, FormulaFamily
+from plantkit.planting import TARGETS, TargetFamily
 from plantkit.research.studies.plant_n_seek.methods import NO_SCHEDULE, REFERENCE, methods_with
 from plantkit.research.studies.records import Coordinate, Coordinates
 
@@ -47,9 +47,9 @@ class Place:
         )
 
     @property
-    def family(self) -> FormulaFamily:
+    def family(self) -> TargetFamily:
         """What is planted."""
-        return FORMULAS[self.task]
+        return TARGETS[self.task]
 
     @property
     def network(self) -> PerceptronSpec:

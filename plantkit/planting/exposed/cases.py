@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks import Network
+from plantkit.planting.exposed.features import Codes, extract_features
+from plantkit.planting.planted import PlantedNetwork
 from plantkit.planting.surroundings import look_around
-from plantkit.research.audit.features import Codes, extract_features
-from plantkit.research.audit.figures import Bools
-from plantkit.research.audit.samples import Sample
+from plantkit.planting.targets import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Case:
-    """One network, its features, in a file, and its labels.
+class Exposed:
+    """One network as an attacker sees it, and its features, in a file.
 
     Attributes:
         spec: the network.
-        parameters: name to float32.
+        parameters: name to float32, read-only.
         path: an .npz file, parameter name to codes (entries, features).
         features: parameter name to the features' names.
-        labels: parameter name to (entries,) bool, True at the ticket's entries.
+        odds: for an attacker that builds on others: parameter name to log odds (entries,).
     """
 
     spec: Network
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, NDArray[np.float32]]
     path: Path
     features: Mapping[str, tuple[str, ...]]
-    labels: Mapping[str, Bools]
+    odds: Mapping[str, Floats] = field(default_factory=dict)
 
     def codes(self) -> dict[str, Codes]:
         """Returns the codes (entries, features) of every stratum, by parameter name."""
@@ -46,23 +46,50 @@ class Case:
         return {name: around.values.astype(np.float32) for name, around in found.items()}
 
 
-def open_cases(samples: Sequence[Sample], directory: Path, prefix: str) -> list[Case]:
-    """Returns the cases of samples, features written to `directory`/`prefix`-<number>.npz."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Case(Exposed):
+    """One network with the answer, to learn from or to be judged by.
+
+    labels: parameter name to (entries,) bool, True at the ticket's entries.
+    """
+
+    labels: Mapping[str, NDArray[np.bool_]]
+
+    def exposed(self) -> Exposed:
+        """Returns the network without the answer."""
+        return Exposed(**{part.name: getattr(self, part.name) for part in fields(Exposed)})
+
+
+def open_cases(samples: Sequence[PlantedNetwork], directory: Path, prefix: str) -> list[Case]:
+    """Returns the cases of planted networks.
+
+    Features are written to `directory`/`prefix`-<number>.npz. Parameters are read-only float32.
+    """
     cases = []
     for number, sample in enumerate(samples):
-        tables = extract_features(sample.spec, sample.parameters)
+        parameters = {name: _published(value) for name, value in sample.parameters.items()}
+        tables = extract_features(sample.spec, parameters)
         path = directory / f"{prefix}-{number}.npz"
         np.savez(path, allow_pickle=False, **{name: table.codes for name, table in tables.items()})
         cases.append(
             Case(
                 spec=sample.spec,
-                parameters=sample.parameters,
+                parameters=parameters,
                 path=path,
                 features={name: table.names for name, table in tables.items()},
                 labels={name: value.ravel() for name, value in sample.ticket.items()},
             )
         )
     return cases
+
+
+def _published(value: NDArray[Any]) -> NDArray[np.float32]:
+    """Returns what a bundle publishes of a parameter: read-only float32."""
+    array = np.asarray(value, dtype=np.float32)
+    if array.flags.writeable:
+        array = array.copy()
+        array.flags.writeable = False
+    return array
 
 
 def positives(cases: Sequence[Case], stratum: str) -> list[int]:

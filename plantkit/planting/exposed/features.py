@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from plantkit.networks import Network, bias_name, weight_name
+from plantkit.planting.exposed.coincidences import parallelism, quotient, repeats, shared_ratios
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.lines import Lines, path_strengths
-from plantkit.research.audit.coincidences import parallelism, quotient, repeats, shared_ratios
-from plantkit.research.audit.figures import Floats
+from plantkit.planting.targets import Floats
 
 Codes = NDArray[np.uint8]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from plantkit.research.audit.figures import Floats
+from plantkit.planting.targets import Floats
 
 REPEAT_TOLERANCE = 1e-6
 """Values that differ by less, relatively, count as repeated; float32 resolves 1e-7."""
