@@ -27,7 +27,7 @@ def grouped(
 
 
 def middle(runs: Iterable[dict[str, Any]], name: str) -> float:
-    return median(one[name] for one in runs)
+    return float(median(one[name] for one in runs))
 
 
 @source
@@ -91,7 +91,8 @@ def seek_cost() -> str:
     families = sorted({one["family"] for one in runs_of("cost")})
     by_label = grouped(runs_of("cost"), "effort", "label", "family")
     rows = []
-    for effort, label in dict.fromkeys((one["effort"], one["label"]) for one in runs_of("cost")):
+    asked = {(one["effort"], one["label"]): None for one in runs_of("cost")}
+    for effort, label in sorted(asked, key=lambda each: each[0]):
         cells = []
         for family in families:
             runs = by_label.get((effort, label, family), [])
@@ -115,3 +116,33 @@ def seek_weak() -> str:
             cells.append(f"{middle(runs, 'weak_digits'):.2f}" if runs else "-")
         rows.append((f"`{label}`", *cells))
     return table(" | ".join(["pruner, density", *families]), rows)
+
+
+@source
+def seek_effort() -> str:
+    """Returns a table of what `seek` reaches on one instance of each family, by its effort."""
+    runs = [one for one in runs_of("cost") if one["label"].startswith("seek")]
+    rows = [
+        (
+            family,
+            f"{effort:g}",
+            f"{middle(some, 'strong_accuracy'):.3f}",
+            f"{middle(some, 'strong_digits'):.2f}",
+            f"{middle(some, 'f1'):.2f}",
+        )
+        for (family, effort), some in grouped(runs, "family", "effort").items()
+    ]
+    return table("family | effort | accuracy | digits | F1", rows)
+
+
+@source
+def seek_temperatures() -> str:
+    """Returns a table of searches that went on from one mask at other temperatures."""
+    runs = runs_of("temperatures")
+    losses = grouped(runs, "label", "family")
+    families = sorted({one["family"] for one in runs})
+    rows = [
+        (label, *(f"{middle(losses[label, family], 'after'):.4f}" for family in families))
+        for label in dict.fromkeys(one["label"] for one in runs)
+    ]
+    return table(" | ".join(["temperature", *families]), rows)

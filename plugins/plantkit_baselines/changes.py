@@ -46,7 +46,7 @@ def effects(
         widths = [len(living) for _, living in rest[1:]] + [outputs.shape[1]]
         at_once = max(1, AT_ONCE // (len(inputs) * max(widths)))
         for some, unit, source in zip(
-            *(each.split(at_once) for each in (chosen, units, sources)), strict=True
+            *(torch.split(each, at_once) for each in (chosen, units, sources)), strict=True
         ):
             moved = weights[some].unsqueeze(1) * read[source]  # (changes, n)
             computed += len(some) * len(inputs) * (1 + sum(widths))

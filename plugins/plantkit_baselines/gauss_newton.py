@@ -26,7 +26,8 @@ CHAINS, LENGTH, CANDIDATES, FINALISTS = 64, 24, 96, 16
 LEAST = 1e-12
 #: Parameters to add and to drop that a step looks at.
 ADDS, DROPS = 300, 600
-#: Noise of the chains, in mean diagonal entries of G: of the first, and of the last as a share.
+#: Noise of the chains, in median entries of G's diagonal among what is kept: of the first chain,
+#: and of the last as a share of it.
 NOISE, COOLEST = 0.3, 1e-4
 
 

@@ -11,8 +11,8 @@ r the residuals (the classes' errors and J weighted by the loss's curvature), an
 change of the outputs' scale, which does not count. Chains of drops and adds go downhill in this
 model, with more noise in some than in others, so that hundreds of sets of changes are proposed.
 The network is computed under the best of each size. One of these masks is drawn, or the last one
-stays, by chances that fall with the loss as in annealing. In large networks J holds derivatives
-instead.
+stays, by chances that fall with the loss as in annealing. In networks with convolutions J holds
+derivatives instead.
 
 A unit that nothing reads changes nothing. So in each step some idle units get a few inputs: those
 that promise most. Adding a parameter that reads such a unit adds these as well, and the model
