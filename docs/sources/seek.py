@@ -69,6 +69,26 @@ def seek_runs() -> str:
 
 
 @source
+def seek_targets() -> str:
+    """Returns a table of whether `seek` reaches its targets with 60 seconds."""
+    rows = []
+    for (family,), runs in grouped(runs_of("fresh"), "family").items():
+        accuracies = [one["strong_accuracy"] for one in runs if one["effort"] == 60]
+        if not accuracies:
+            continue
+        verdicts = (
+            "reached" if is_met else "missed"
+            for is_met in (median(accuracies) >= 0.98, _share_good(accuracies) >= 0.9)
+        )
+        rows.append((family, *verdicts))
+    return table("family | median .98 | .95 in nine of ten", rows)
+
+
+def _share_good(accuracies: list[float]) -> float:
+    return sum(each >= 0.95 for each in accuracies) / len(accuracies)
+
+
+@source
 def seek_ablation() -> str:
     """Returns a table of what `seek` reaches without one of its parts."""
     by_label = grouped(runs_of("ablation"), "label", "family")
