@@ -41,8 +41,8 @@ def seek_fresh() -> str:
                 f"{effort:g}",
                 family,
                 len(runs),
-                f"{median(accuracies):.3f}",
-                f"{accuracies[0]:.3f}",
+                f"{median(accuracies):.4f}",
+                f"{accuracies[0]:.4f}",
                 f"{sum(each >= 0.95 for each in accuracies)} of {len(runs)}",
                 f"{middle(runs, 'strong_digits'):.2f}",
                 f"{middle(runs, 'weak_digits'):.2f}",
@@ -63,7 +63,7 @@ def seek_runs() -> str:
     rows = []
     for (effort, family), runs in grouped(runs_of("fresh"), "effort", "family").items():
         each = sorted((one["instance"], one["strong_accuracy"]) for one in runs)
-        words = ", ".join(f"{number}: {value:.3f}" for number, value in each)
+        words = ", ".join(f"{number}: {value:.4f}" for number, value in each)
         rows.append((f"{effort:g}", family, words))
     return table("effort | family | instance: strong recovered accuracy", rows)
 
@@ -153,6 +153,14 @@ def seek_effort() -> str:
         for (family, effort), some in grouped(runs, "family", "effort").items()
     ]
     return table("family | effort | accuracy | digits | F1", rows)
+
+
+@source
+def seek_starts() -> str:
+    """Returns the training losses that the starts of one search ended at."""
+    [run] = runs_of("starts")
+    losses = [f"{loss:.3f}" for loss in sorted(run["losses"])]
+    return f"{', '.join(losses[:-1])} and {losses[-1]}"
 
 
 @source
