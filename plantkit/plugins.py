@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from plantkit.scoring.metrics import Metric
 
 _HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
+_PLANTING_HOOKS = {"plantkit_families", "plantkit_planting_methods"}
 
 
 class _Manager(pluggy.PluginManager):
@@ -243,12 +244,17 @@ def load_plantings(*names: str | None, registry: Registry | None = None) -> Sequ
     Returns:
         What is wrong with the plugins that were loaded.
     """
-    from plantkit.planting import FAMILIES, METHODS, add_families, add_methods
+    if names:
+        from plantkit.planting import FAMILIES, METHODS
 
-    if names and all(name is None or name in FAMILIES or name in METHODS for name in names):
-        return []
+        if all(name is None or name in FAMILIES or name in METHODS for name in names):
+            return []
     if registry is None:
         registry = load_installed(without=PROJECT)
+    if not any(_PLANTING_HOOKS.intersection(plugin.hooks) for plugin in registry.plugins):
+        return registry.failures  # without importing what plants
+    from plantkit.planting import add_families, add_methods
+
     add_families(registry.families())
     add_methods(registry.planting_methods())
     return registry.failures

@@ -10,7 +10,6 @@ from pathlib import Path
 from plantkit.challenges import bundles, catalog
 from plantkit.challenges.bundles import Challenge
 from plantkit.challenges.catalog import Catalog
-from plantkit.challenges.fresh import fresh_challenges, secret_from
 from plantkit.challenges.sealing import find_secret_key
 from plantkit.errors import UsageError
 from plantkit.evaluation.requests import DEFAULT_SUITE, Progress, Request, Warn
@@ -111,6 +110,8 @@ def _load(
     if request.fresh is None:
         key = find_secret_key(request.key_file)
         return [bundles.load(one, key=key) if isinstance(one, Path) else one for one in chosen]
+    from plantkit.challenges.fresh import fresh_challenges, secret_from  # what plants
+
     name = request.fresh_seed_env
     secret = None if name is None else secret_from(name, os.environ)
     manifests = [

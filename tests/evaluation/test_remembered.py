@@ -146,29 +146,33 @@ def test_what_may_come_out_otherwise_is_run_again(
     assert [evaluated(mine)[0], evaluated(mine)[0]] == [True, True]
 
 
-def test_results_that_are_known_need_no_torch(
+def test_what_takes_long_to_import_is_imported_where_it_is_needed(
     evaluated: Callable[..., tuple[bool, Any]],
     write: Callable[..., Path],
     copied_bundle: Path,
 ) -> None:
+    def run(*options: str) -> tuple[Any, str]:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", program, "evaluate", str(mine)),
+                *("--challenge", str(copied_bundle), "--baselines", "none", "--density", "0.5"),
+                *("--seeds", "1", "--jobs", "1", "--format", "json", *options),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout), done.stderr.splitlines()[-1]
+
     mine = write(SUBMISSION)
     _, first = evaluated(mine)
+    heavy = ["torch", "plantkit.planting", "scipy.stats", "scipy.interpolate"]
     program = (
-        "import atexit, sys; from plantkit.cli import main; "
-        "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr)); main()"
+        "import atexit, sys; from plantkit.cli import main; atexit.register(lambda: "
+        f"print([one for one in {heavy} if one in sys.modules], file=sys.stderr)); main()"
     )
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", program, "evaluate", str(mine)),
-            *("--challenge", str(copied_bundle), "--baselines", "none", "--density", "0.5"),
-            *("--seeds", "1", "--jobs", "1", "--format", "json"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout) == json.loads(first.out)
-    assert done.stderr.splitlines()[-1] == "False"
+    assert run() == (json.loads(first.out), "[]")  # the results are known
+    assert run("--no-cache")[1] == "['torch']"
 
 
 def test_only_a_request_that_nothing_new_goes_into_is_remembered(tmp_path: Path) -> None:

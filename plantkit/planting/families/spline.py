@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from plantkit.planting.drawn import DrawnFamily
 from plantkit.planting.family import dial
@@ -27,6 +26,8 @@ class SplineFamily(DrawnFamily):
     knots: int = dial(8, 3, 40)
 
     def formula(self, inputs: Floats) -> Floats:
+        from scipy.interpolate import CubicSpline  # takes long to import
+
         heights = self.constants().standard_normal(self.knots)
         curve = CubicSpline(np.linspace(-1, 1, self.knots), heights, bc_type="natural")
         return np.asarray(curve(inputs))
