@@ -123,39 +123,6 @@ def seek_cost() -> str:
 
 
 @source
-def seek_weak() -> str:
-    """Returns a table of recovered digits of trained masks, at several densities."""
-    by_label = grouped(runs_of("weak"), "family", "label")
-    families = dict.fromkeys(one["family"] for one in runs_of("weak"))
-    labels = dict.fromkeys(one["label"] for one in runs_of("weak"))
-    rows = []
-    for label in labels:
-        cells = []
-        for family in families:
-            runs = by_label.get((family, label), [])
-            cells.append(f"{middle(runs, 'weak_digits'):.2f}" if runs else "-")
-        rows.append((f"`{label}`", *cells))
-    return table(" | ".join(["pruner, density", *families]), rows)
-
-
-@source
-def seek_effort() -> str:
-    """Returns a table of what `seek` reaches on one instance of each family, by its effort."""
-    runs = [one for one in runs_of("cost") if one["label"].startswith("seek")]
-    rows = [
-        (
-            family,
-            f"{effort:g}",
-            f"{middle(some, 'strong_accuracy'):.3f}",
-            f"{middle(some, 'strong_digits'):.2f}",
-            f"{middle(some, 'f1'):.2f}",
-        )
-        for (family, effort), some in grouped(runs, "family", "effort").items()
-    ]
-    return table("family | effort | accuracy | digits | F1", rows)
-
-
-@source
 def seek_starts() -> str:
     """Returns the training losses that the starts of one search ended at."""
     [run] = runs_of("starts")
