@@ -80,8 +80,8 @@ def seek_targets() -> str:
             "reached" if is_met else "missed"
             for is_met in (median(accuracies) >= 0.98, _share_good(accuracies) >= 0.9)
         )
-        rows.append((family, *verdicts))
-    return table("family | median .98 | .95 in nine of ten", rows)
+        rows.append((family, len(accuracies), *verdicts))
+    return table("family | instances | median .98 | .95 in nine of ten", rows)
 
 
 def _share_good(accuracies: list[float]) -> float:
