@@ -5,39 +5,30 @@ from dataclasses import dataclass
 
 import torch
 
-from plantkit import FrozenNetwork, Problem
+from plantkit import FrozenNetwork, PerceptronSpec, Problem
+from plantkit_baselines import seconds
+from plantkit_baselines.changes import effects
 from plantkit_baselines.scale_free import Classes, Regression
 from plantkit_baselines.windows import Pulls, Window, drawn, window_around
 
 Tensor = torch.Tensor
 
-#: Samples that losses are compared on, that candidates and changes are computed on, of which the
-#: derivatives are taken, and that idle units are compared on.
-JUDGED, SCREENED, SAMPLED, GLANCED = 3000, 500, 600, 300
+#: Samples that losses are compared on, that candidates are compared on first, that changes are
+#: computed on, of which the derivatives are taken, and that idle units are compared on. Of pairs
+#: of changes and of idle units a rougher picture will do.
+JUDGED, SCREENED, COMPUTED, SAMPLED, PAIRED, GLANCED = 3000, 500, 1500, 600, 500, 300
 #: Large networks would not fit into memory: numbers in J, unless it has fewer rows than this, and
 #: work (`Network.work`) on samples and masks at once.
 MOST_NUMBERS, FEWEST_SAMPLED, MOST_WORK = 30_000_000, 16, 5e9
-#: Work on samples and changes up to which every change is computed.
-EXACT_WORK = 5e9
 #: Chains and their length; candidates of a step; those that are judged on all samples.
 CHAINS, LENGTH, CANDIDATES, FINALISTS = 64, 24, 96, 16
 #: Losses below this count as this: float32 arithmetic leaves as much.
 LEAST = 1e-12
 #: Parameters to add and to drop that a step looks at.
 ADDS, DROPS = 300, 600
-#: Noise of the chains, in mean diagonal entries of G: of the first, and of the last as a share.
+#: Noise of the chains, in median entries of G's diagonal among what is kept: of the first chain,
+#: and of the last as a share of it.
 NOISE, COOLEST = 0.3, 1e-4
-#: Seconds that a step takes, and more of them for each weight of the window (`Network.work`), and
-#: for each weight and change that is computed.
-STEP_SECONDS, WORK_SECONDS, CHANGE_SECONDS = 0.08, 1.0e-5, 5.5e-8
-
-
-def seconds_of(work: float, changes: int = 0) -> float:
-    """Returns the seconds that a step takes in a window of so much `Network.work`.
-
-    changes: how many are computed one by one.
-    """
-    return STEP_SECONDS + (WORK_SECONDS + CHANGE_SECONDS * changes) * work
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +97,12 @@ class Search:
 
         Returns the seconds that such a step takes on the reference machine, by a fixed model.
         """
+        # Other samples come first in each step: sets that fit some samples alone are found out.
+        order = torch.randperm(len(self.inputs), generator=self.generator)
+        self.inputs, self.targets = self.inputs[order], self.targets[order]
         window = window_around(self.network, self.mask, self.pulls(), self.generator)
         mask = torch.cat([self.mask, self.mask.new_zeros(1)])[window.places]
-        candidates, changes = self.candidates(window, mask)
+        candidates, spent = self.candidates(window, mask)
         with torch.no_grad():
             screened = self.losses(window, candidates, SCREENED)
             finalists = candidates[screened.topk(min(FINALISTS, len(screened)), largest=False)[1]]
@@ -121,7 +115,7 @@ class Search:
             whole[window.places] = finalists[chosen - 1]
             self.mask = whole[:-1]
             self.remember(self.mask, float(judged[chosen]))
-        return seconds_of(window.narrow.spec.work, changes)
+        return seconds.of_step(self.network.spec, window.narrow.spec.work) + spent
 
     def remember(self, mask: Tensor, loss: float) -> None:
         """Keeps `mask` as the best one if its loss is the lowest so far."""
@@ -184,10 +178,10 @@ class Search:
         signs = torch.randint(0, 2, shape, generator=self.generator)
         return torch.einsum("nor,nr->no", curvatures, 2.0 * signs - 1)
 
-    def candidates(self, window: Window, mask: Tensor) -> tuple[Tensor, int]:
+    def candidates(self, window: Window, mask: Tensor) -> tuple[Tensor, float]:
         """Returns masks (n, total) of the window that the model prefers, none above the budget.
 
-        And of how many changes the model is exact.
+        And the seconds that it took to compute changes one by one.
         """
         model = self.model(window, mask)
         mask = mask & (model.rows != 0).any(0)  # what has no effect is dropped for nothing
@@ -207,27 +201,38 @@ class Search:
             ]
         )
         if not len(columns):
-            return mask.unsqueeze(0), 0
-        is_exact = len(columns) * SCREENED * window.narrow.spec.work < EXACT_WORK
-        model = self.exact(window, mask, columns) if is_exact else model.of(columns)
-        flips = self.chains(
-            model.gram(), model.slope, mask[columns], costs[columns], int(mask.sum())
-        )
-        return flipped(window, mask, columns, flips), len(columns) * is_exact
+            return mask.unsqueeze(0), 0.0
+        if isinstance(self.network.spec, PerceptronSpec):
+            model, gram, spent = self.exact(window, mask, columns)
+        else:
+            model = model.of(columns)
+            gram, spent = model.gram(), 0.0
+        flips = self.chains(gram, model.slope, mask[columns], costs[columns], int(mask.sum()))
+        return flipped(window, mask, columns, flips), spent
 
     @torch.no_grad()
-    def exact(self, window: Window, mask: Tensor, columns: Tensor) -> Model:
-        """Returns the model of changes that are computed one by one: nothing is linear in them."""
-        masks = flipped(window, mask, columns, torch.eye(len(columns), dtype=torch.bool))
-        inputs = self.inputs[:SCREENED]
-        outputs = window.narrow.outputs_of_runs(torch.cat([mask[None], masks]).float(), inputs)
-        slopes, curvatures, factors = self.task.pulls(outputs[0], self.targets[:SCREENED])
-        changes = (outputs[1:] - outputs[0]) * torch.where(mask[columns], -1.0, 1.0).view(-1, 1, 1)
-        slope = torch.einsum("mno,no->m", changes, slopes)
-        rows = torch.einsum("mno,nor->nrm", changes, curvatures).flatten(0, 1) / len(inputs) ** 0.5
+    def exact(self, window: Window, mask: Tensor, columns: Tensor) -> tuple[Model, Tensor, float]:
+        """Returns the model of changes that are computed one by one: nothing is linear in them.
+
+        And its G, on whose diagonal is what makes the loss of each single change right: a unit's
+        only input may be all of an output, and no small change of its scale. And the seconds that
+        it took.
+        """
+        inputs, targets = self.inputs[:COMPUTED], self.targets[:COMPUTED]
+        outputs, changes, computed = effects(window.narrow, mask, window.offered, inputs, columns)
+        signs = torch.where(mask[columns], -1.0, 1.0)
+        slopes, curvatures, factors = self.task.pulls(outputs, targets)
+        slope = torch.einsum("mno,no->m", changes, slopes) * signs
+        curvatures, factors = curvatures[:PAIRED], factors[:PAIRED]
+        rows = torch.einsum("mno,nor->nrm", changes[:, :PAIRED], curvatures).flatten(0, 1) * signs
+        rows /= len(curvatures) ** 0.5
         scales = torch.einsum("nor,nof->nrf", curvatures, factors).flatten(0, 1)
         scales = torch.linalg.qr(scales).Q
-        return Model(slope, rows, scales, scales.T @ rows)
+        model = Model(slope, rows, scales, scales.T @ rows)
+        gram = model.gram()
+        losses = self.task.losses(torch.cat([outputs[None], outputs + changes]), targets)
+        gram.diagonal().copy_(losses[1:] - losses[0] + 2 * signs * slope)
+        return model, gram, seconds.of_changes(computed, len(columns), len(rows))
 
     def model(self, window: Window, mask: Tensor) -> Model:
         gates = (mask | window.offered).float().requires_grad_()
@@ -257,7 +262,7 @@ class Search:
         signs = torch.where(kept, -1.0, 1.0)
         changes = torch.where(kept, -1, costs)
         powers = gram.diag()
-        noise = NOISE * float(powers[kept].mean()) if bool(kept.any()) else 0.0
+        noise = NOISE * float(powers[kept].median()) if bool(kept.any()) else 0.0
         noises = noise * COOLEST ** (runs / (CHAINS - 1))
         slopes = slope.repeat(CHAINS, 1)  # b - G δ
         changed = torch.zeros(CHAINS, len(kept), dtype=torch.bool)

@@ -11,8 +11,8 @@ r the residuals (the classes' errors and J weighted by the loss's curvature), an
 change of the outputs' scale, which does not count. Chains of drops and adds go downhill in this
 model, with more noise in some than in others, so that hundreds of sets of changes are proposed.
 The network is computed under the best of each size. One of these masks is drawn, or the last one
-stays, by chances that fall with the loss as in annealing. In large networks J holds derivatives
-instead.
+stays, by chances that fall with the loss as in annealing. In networks with convolutions J holds
+derivatives instead.
 
 A unit that nothing reads changes nothing. So in each step some idle units get a few inputs: those
 that promise most. Adding a parameter that reads such a unit adds these as well, and the model
@@ -31,8 +31,9 @@ from dataclasses import dataclass
 import torch
 
 from plantkit import Mask, Problem, hookimpl
+from plantkit_baselines import seconds
 from plantkit_baselines.gates import GatesPruner
-from plantkit_baselines.gauss_newton import Search, seconds_of
+from plantkit_baselines.gauss_newton import JUDGED, Search
 from plantkit_baselines.synflow import SynflowPruner
 
 #: Temperatures, of the loss's logarithm, that the search starts and ends with.
@@ -44,8 +45,6 @@ SWAPS = 8
 START, WIDE_START = 0.2, 0.8
 #: Effort of which one start is worth its while, and the most of them.
 SECONDS_A_START, MOST_STARTS = 12, 8
-#: Seconds that a step of the gates takes, and more of them for each weight and sample.
-GATES_SECONDS, GATES_WORK_SECONDS = 3e-4, 2.3e-10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,32 +66,38 @@ class SeekPruner:
         network, total = problem.network, problem.network.total
         if problem.budget in (0, total):
             return Mask.from_vector(network, torch.full((total,), problem.budget > 0))
-        swaps = (1 - START) * self.effort / seconds_of(network.work) * SWAPS
+        left = self.effort - seconds.FIRST_USE - seconds.of_synflow(network)
+        left = max(0.0, left - seconds.of_filling(network, min(JUDGED, len(problem.train))))
+        swaps = (1 - START) * left / seconds.of_step(network, network.work) * SWAPS
         share, most = (START, MOST_STARTS) if swaps > problem.budget / 4 else (WIDE_START, 2)
         count = 2 ** int(math.log2(max(2, min(most, self.effort / SECONDS_A_START))))
         starts = [
             Search(problem.at(density=density, seed=seed + number * 1_000_003), start)
-            for number, start in enumerate(self.starts(problem, count, share * self.effort))
+            for number, start in enumerate(self.starts(problem, count, share * left))
         ]
         rounds = count.bit_length()
+        left *= 1 - share
         for number in range(rounds):
-            seconds = (1 - share) * self.effort / rounds / len(starts)
+            shared = left / (rounds - number) / len(starts)
             for search in starts:
                 spent = last = 0.0
-                while spent + last / 2 < seconds:
-                    done = (number + spent / seconds) / rounds
+                while spent + last / 2 <= shared:
+                    done = (number + spent / shared) / rounds if shared else 1.0
                     last = search.step(HOT * (COLD / HOT) ** done)
                     spent += last
+                left -= spent
             starts.sort(key=lambda search: search.best_loss)
             starts = starts[: max(1, len(starts) // 2)]
         return Mask.from_vector(network, starts[0].filled())
 
-    def starts(self, problem: Problem, count: int, seconds: float) -> list[torch.Tensor]:
-        """Returns masks (total,): of the gates, and one of SynFlow, which is alive in any case."""
-        network, gates = problem.network, GatesPruner()
-        work = GATES_SECONDS + GATES_WORK_SECONDS * gates.batch_size * network.work
-        steps = problem.recipe.steps(len(problem.train))
-        effort = seconds / ((count - 1) * steps * work)
+    def starts(self, problem: Problem, count: int, spent: float) -> list[torch.Tensor]:
+        """Returns masks (total,): of the gates, and one of SynFlow, which is alive in any case.
+
+        spent: seconds, on gates alone.
+        """
+        network = problem.network
+        steps = max(1.0, spent / (count - 1) / seconds.of_gates_step(network))
+        effort = steps / problem.recipe.steps(len(problem.train))
         pruners = [GatesPruner(effort=effort)] * (count - 1) + [SynflowPruner()]
         found = [
             pruner.prune(problem, problem.density, seed=problem.seed + number * 1_000_003)

@@ -89,7 +89,8 @@ def window_around(
     sources = torch.arange(layers[0].places.shape[1]) if layers else torch.zeros(0)
     for layer, living in zip(layers, alive, strict=True):
         free = max(0, room - int(living.sum())) if len(sources) else 0
-        idle = (~living).nonzero().squeeze(1)
+        # What is read although it is idle would change the outputs with its inputs.
+        idle = (~mask[layer.readers].any(1)).nonzero().squeeze(1)
         if COMPARED and free and len(idle) and {layer.name, layer.above} <= pulls.keys():
             found = _promising(network, layer, idle, sources, free, pulls, generator)
         else:

@@ -8,7 +8,8 @@ import math
 import pytest
 import torch
 from builders import plain_problem, random_mask, random_weights, tiny_problem
-from plantkit_baselines import seek
+from plantkit_baselines import seconds, seek
+from plantkit_baselines.changes import effects
 from plantkit_baselines.gauss_newton import Search
 from plantkit_baselines.scale_free import BOUND
 from plantkit_baselines.seek import SeekPruner
@@ -109,7 +110,7 @@ def test_the_model_of_each_change_is_what_the_change_does(kind):
     offered = (window.extras < len(mask)).any(1)  # readers of idle units
     columns = torch.cat([mask.nonzero().squeeze(1), offered.nonzero().squeeze(1)])
     assert offered.any()
-    model = search.exact(window, mask, columns)
+    model, _, _ = search.exact(window, mask, columns)
     [outputs] = window.narrow.outputs_of_runs(mask.float().unsqueeze(0), search.inputs)
     slopes, curvatures, _ = search.task.pulls(outputs, search.targets)
     for place, column in enumerate(columns.tolist()):
@@ -123,6 +124,32 @@ def test_the_model_of_each_change_is_what_the_change_does(kind):
         assert float(model.slope[place]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
         rows = torch.einsum("no,nor->nr", change, curvatures).flatten() / len(outputs) ** 0.5
         torch.testing.assert_close(model.rows[:, place], rows, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("widths", [(4, 3), (4, 9, 3), (4, 9, 8, 7, 3)])
+def test_effects_are_what_the_network_computes_under_each_changed_mask(widths):
+    problem = tiny_problem(widths=widths, count=50)
+    network, inputs = FrozenNetwork(problem), problem.train.inputs
+    mask = random_mask(problem.network, 0.4).vector(problem.network)
+    columns = torch.randperm(problem.network.total)
+    outputs, changes, computed = effects(network, mask, mask & False, inputs, columns)
+    flips = torch.eye(len(mask), dtype=torch.bool)[columns]
+    expected = network.outputs_of_runs((mask ^ flips).float(), inputs)
+    torch.testing.assert_close(outputs + changes, expected, atol=1e-6, rtol=1e-4)
+    assert computed >= changes[..., 0].numel()
+
+
+def test_what_the_mask_reads_is_not_offered_with_inputs():
+    problem = tiny_problem("regression", widths=(3, 10, 8, 3), count=200)
+    mask = random_mask(problem.network, 0.1).vector(problem.network)
+    named = FrozenNetwork(problem).named(mask)
+    named["layers.0.weight"][:5] = named["layers.0.bias"][:5] = False
+    named["layers.1.weight"][0, :5] = True  # reads units that read nothing
+    search = Search(problem, mask)
+    window, mask = windowed(search)
+    [outputs] = window.narrow.outputs_of_runs((mask | window.offered)[None].float(), search.inputs)
+    torch.testing.assert_close(outputs, search.network.outputs(search.mask.float(), search.inputs))
+    assert window.offered.any()
 
 
 def test_an_idle_unit_is_offered_with_the_inputs_that_promise_most_for_their_number():
@@ -198,23 +225,25 @@ def test_recovers_a_planted_function_from_bad_starts():
 
 
 def test_what_it_remembers_is_the_best_mask_even_if_it_went_uphill():
-    problem = tiny_problem("regression", widths=(3, 10, 8, 3), density=0.1, count=200)
-    search = Search(problem, random_mask(problem.network, 0.1).vector(problem.network))
-    losses = []
+    problem = tiny_problem("regression", widths=(3, 10, 8, 3), density=0.3, count=200)
+    search = Search(problem, random_mask(problem.network, 0.3).vector(problem.network))
+    losses, apart = [], False
     for temperature in [0.0] * 20 + [1e9] * 5:
         search.step(temperature)
         losses.append(search.best_loss)
+        apart |= not torch.equal(search.mask, search.best)
+    assert losses[-1] < 0.5
     outputs = search.network.outputs(search.best.float(), search.inputs)
     [loss] = search.task.losses(outputs.unsqueeze(0), search.targets)
     assert losses == sorted(losses, reverse=True)
-    assert not torch.equal(search.mask, search.best)
+    assert apart
     assert float(loss) == pytest.approx(search.best_loss, rel=1e-3)
 
 
 def test_an_effort_is_spent_by_a_fixed_model_and_not_by_a_clock(monkeypatch):
     problem = tiny_problem(widths=(2, 20, 20, 3), density=0.2, count=100)
     spent = {}
-    for effort in (1.2, 2.4):
+    for effort in (2.4, 4.8):
         costs = []
 
         def counted(self, temperature, *, costs=costs, step=Search.step):
@@ -225,8 +254,30 @@ def test_an_effort_is_spent_by_a_fixed_model_and_not_by_a_clock(monkeypatch):
             patch.setattr(Search, "step", counted)
             SeekPruner(effort=effort).prune(problem, problem.density, seed=0)
         spent[effort] = sum(costs)
-        assert max(costs) < 0.15
-    assert spent[2.4] - spent[1.2] == pytest.approx(1.2 * (1 - seek.START), abs=0.3)
+    assert spent[4.8] - spent[2.4] == pytest.approx(2.4 * (1 - seek.START), rel=0.05)
+
+
+@pytest.mark.parametrize("effort", [4.0, 30.0, 300.0])
+def test_the_seconds_of_all_parts_add_up_to_the_effort(monkeypatch, effort):
+    problem = tiny_problem(widths=(2, 20, 20, 3), density=0.2, count=100)
+    network, spent = problem.network, []
+
+    def gates(self, problem, density, *, seed):
+        steps = self.effort * problem.recipe.steps(len(problem.train))
+        spent.append(steps * seconds.of_gates_step(network))
+        return random_mask(network, problem.density, seed)
+
+    def step(self, temperature):
+        self.best_loss = torch.rand((), generator=self.generator).item()
+        spent.append(0.1 + 0.2 * torch.rand((), generator=self.generator).item())
+        return spent[-1]
+
+    monkeypatch.setattr(seek.GatesPruner, "prune", gates)
+    monkeypatch.setattr(Search, "step", step)
+    SeekPruner(effort=effort).prune(problem, problem.density, seed=0)
+    fixed = seconds.FIRST_USE + seconds.of_synflow(network)
+    fixed += seconds.of_filling(network, len(problem.train))
+    assert sum(spent) + fixed == pytest.approx(effort, rel=0.05)
 
 
 def test_a_network_of_convolutions_is_searched_too():
