@@ -13,7 +13,7 @@ from plantkit.challenges.drafting import Order
 from plantkit.networks import Network
 from plantkit.networks.training import Samples, single_threaded
 from plantkit.planting import ImageFamily
-from plantkit.planting.images.anchoring import BATCH
+from plantkit.planting.images.anchoring import BATCH, MEASURED, MOST_CUTS, PROBES
 from plantkit.planting.images.imitation import is_taught
 from plantkit.planting.methods.trained import narrow_network
 
@@ -66,16 +66,18 @@ def forecast(order: Order) -> Forecast | None:
 
 
 def planting_seconds(family: ImageFamily, network: Network, train: Samples) -> float:
-    """Returns what a ticket takes to find, to train and to place, in seconds of one core."""
+    """Returns the seconds of one core that a ticket takes to find, train and place, at most."""
     narrow, rounds = narrow_network(family, network), family.round_recipe
     a_narrow, a_round = (_step_seconds(narrow, train, size) for size in (BATCH, rounds.batch_size))
     batches = -(-len(train) // BATCH)
     found = family.rounds * rounds.steps(len(train)) * a_round
     trained = family.epochs * batches * a_narrow
+    # Each of a cut's gradients is two thirds of a step on as many images.
+    cut = MOST_CUTS * PROBES * MEASURED / BATCH * a_narrow * 2 / 3
     if not is_taught(narrow):
-        return found + trained
+        return found + trained + cut
     # The teacher is trained twice as long, and answers every batch: a third of a step.
-    return 3 * found + trained * 4 / 3
+    return 3 * found + trained * 4 / 3 + cut
 
 
 def _step_seconds(network: Network, data: Samples, size: int) -> float:

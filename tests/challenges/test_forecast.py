@@ -25,7 +25,7 @@ def test_a_forecast_knows_the_size_and_grows_with_the_work(monkeypatch: pytest.M
     assert found is not None
     assert more is not None
     assert found.reference == 0
-    assert 0 < 10 * found.planting < more.planting
+    assert 0 < 2 * found.planting < more.planting  # the last cuts are a part of both
     assert more.reference > 0
     bundle, _ = draft_challenge(short, b"1")
     assert found.size == pytest.approx(sum(map(len, bundle.files.values())), rel=0.03)

@@ -42,13 +42,13 @@ MEASURED = 256
 #: Adam's rate at the beginning, in initial standard deviations; it falls to zero as a cosine.
 LEARNING_RATE = 0.05
 #: Random signs whose gradients tell what an entry does; see `effects`.
-_PROBES = 16
+PROBES = 16
 #: How much more the distance of the layer counts that reads the images: a trained kernel is smooth.
 _STEM = 5.0
 #: How much more the distance counts that a line or a kernel moves as a whole.
 _LINE = 10.0
 #: Most cuts by the least effect after training. The bundles on digits took 3 to 9.
-_CUTS = 30
+MOST_CUTS = 30
 _ABOVE_ZERO = float(np.finfo(np.float64).tiny)
 #: Stands for smaller numbers where something is divided by them.
 _SMALL = 1e-3
@@ -131,7 +131,7 @@ class Anchored:
             self._train(how, how.epochs - sum(parts), last=True)
             # Without readers others do nothing. Effects are estimates, so that of very many entries
             # some are always found below the bar: in the end only those go that do nothing at all.
-            bars = itertools.chain([how.least_effect] * _CUTS, itertools.repeat(_ABOVE_ZERO))
+            bars = itertools.chain([how.least_effect] * MOST_CUTS, itertools.repeat(_ABOVE_ZERO))
             while self._drop(self._useful(self.effects(), next(bars))):
                 pass
 
@@ -166,14 +166,14 @@ class Anchored:
         inputs = self._data.inputs[:MEASURED]
         leaves = {name: value.clone().requires_grad_() for name, value in self._values.items()}
         outputs = self._outputs(leaves, inputs)
-        signs = torch.from_numpy(self._rng.choice([-1.0, 1.0], (_PROBES, *outputs.shape))).float()
+        signs = torch.from_numpy(self._rng.choice([-1.0, 1.0], (PROBES, *outputs.shape))).float()
         squares = {name: torch.zeros_like(value) for name, value in leaves.items()}
         for probe in signs:
             gradients = torch.autograd.grad(
                 (outputs * probe).sum(), list(leaves.values()), retain_graph=True
             )
             for (name, value), gradient in zip(self._values.items(), gradients, strict=True):
-                squares[name] += (gradient * value).square() / (_PROBES * outputs.numel())
+                squares[name] += (gradient * value).square() / (PROBES * outputs.numel())
         deviation = float(outputs.detach().std())
         return {
             name: np.where(self.kept[name], value.sqrt().double().numpy() / deviation, np.inf)
