@@ -47,6 +47,14 @@ def loop_processes() -> str:
 
 
 @source
+def loop_busy(state: str) -> str:
+    """Returns the wall seconds that a state would take if no core ever waited."""
+    found = read(LOOP)
+    cores = min(found["jobs"], found["cores"])
+    return f"{median(run['cpu'] for run in found['states'][state]) / cores:.1f}"
+
+
+@source
 def loop_baselines() -> str:
     """Returns which baselines were ranked with the submission."""
     return str(read(LOOP)["baselines"])
