@@ -42,7 +42,7 @@ OTHERS = (
     "supermask",
 )
 #: Not pruners: the search of `seek`.
-PARTS_OF_SEEK = ("gauss_newton", "scale_free", "windows")
+PARTS_OF_SEEK = ("changes", "gauss_newton", "scale_free", "seconds", "windows")
 KINDS = ("classification", "regression")
 WIDTHS = (2, 5, 4, 3)  # 15 + 24 + 15 = 54 parameters
 TOTAL = 54
