@@ -5,9 +5,8 @@
 
 Every family is evaluated on three challenges, once each, at the densities of the suite `starter`:
 instances of one kind, or digits in three networks. Figures are means over the three. Of a family
-with constants of chance three new instances are planted, from a seed that is no secret. For digits
-it also has each network's own figures at the planted density, and the processor seconds of a
-planting.
+with constants of chance three new instances are planted, from a public seed. For digits it
+also has each network's own figures at the planted density, and the processor seconds of a planting.
 """
 
 from __future__ import annotations

@@ -72,12 +72,12 @@ def planting_seconds(family: ImageFamily, network: Network, train: Samples) -> f
     batches = -(-len(train) // BATCH)
     found = family.rounds * rounds.steps(len(train)) * a_round
     trained = family.epochs * batches * a_narrow
-    # Each of a cut's gradients is two thirds of a step on as many images.
-    cut = MOST_CUTS * PROBES * MEASURED / BATCH * a_narrow * 2 / 3
+    # Each gradient of a cut is two thirds of a step on as many images.
+    cuts = MOST_CUTS * PROBES * MEASURED / BATCH * a_narrow * 2 / 3
     if not is_taught(narrow):
-        return found + trained + cut
+        return found + trained + cuts
     # The teacher is trained twice as long, and answers every batch: a third of a step.
-    return 3 * found + trained * 4 / 3 + cut
+    return 3 * found + trained * 4 / 3 + cuts
 
 
 def _step_seconds(network: Network, data: Samples, size: int) -> float:

@@ -12,7 +12,6 @@ from toy_images import FAMILY, NETWORKS
 from plantkit import Problem
 from plantkit.networks.graph import ImageNetwork
 from plantkit.networks.named import named_network
-from plantkit.networks.tasks import make_task
 from plantkit.networks.training import Samples
 from plantkit.planting.images.imitation import (
     TEMPERATURE,
@@ -21,7 +20,8 @@ from plantkit.planting.images.imitation import (
     imitation_loss,
     is_taught,
 )
-from plantkit.planting.initialization import draw_parameters, generator
+from plantkit.planting.initialization import generator
+from plantkit.planting.methods.trained import _narrow_problem
 
 
 def test_the_loss_by_hand() -> None:
@@ -49,17 +49,7 @@ def test_tickets_of_normalised_networks_are_taught() -> None:
 
 
 def dense_problem(kind: str, train: Samples) -> Problem:
-    network = NETWORKS[kind]
-    drawn = draw_parameters(network, generator(b"1", "initialization"))
-    return Problem(
-        name="dense",
-        network=network,
-        task=make_task("classification", network.outputs),
-        weights={name: torch.from_numpy(value).float() for name, value in drawn.items()},
-        train=train,
-        density=1.0,
-        recipe=FAMILY.round_recipe,
-    )
+    return _narrow_problem(FAMILY, NETWORKS[kind], train, generator(b"1", "training 0"))
 
 
 @pytest.mark.parametrize("kind", ["deep", "residual"])

@@ -53,7 +53,7 @@ def choose_attackers(
         warn: called with what is wrong with one of these, which is left out.
 
     Raises:
-        UnknownNameError: there is no attacker with one of the names, or none that one builds on.
+        UnknownNameError: a name is unknown, of these or of those that an attacker builds on.
     """
     known = {one.name: one for one in ATTACKERS}
     for one in others:
