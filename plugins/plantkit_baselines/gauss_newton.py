@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -13,22 +14,21 @@ from plantkit_baselines.windows import Pulls, Window, drawn, window_around
 
 Tensor = torch.Tensor
 
-#: Samples that losses are compared on, that candidates are compared on first, that changes are
-#: computed on, of which the derivatives are taken, and that idle units are compared on. Of pairs
-#: of changes and of idle units a rougher picture will do.
-JUDGED, SCREENED, COMPUTED, SAMPLED, PAIRED, GLANCED = 3000, 500, 1500, 600, 500, 300
+#: The most samples that a search knows, and that a mask is filled up by.
+KNOWN, FILLED = 20_000, 3000
+#: Samples that a step draws: that swaps are judged on, that candidates are compared on first, that
+#: changes are computed on, of which the derivatives are taken, that pairs of changes and that idle
+#: units are compared on.
+JUDGED, SCREENED, COMPUTED, SAMPLED, PAIRED, GLANCED = 1000, 300, 500, 400, 300, 300
 #: Large networks would not fit into memory: numbers in J, unless it has fewer rows than this, and
 #: work (`Network.work`) on samples and masks at once.
 MOST_NUMBERS, FEWEST_SAMPLED, MOST_WORK = 30_000_000, 16, 5e9
-#: Chains and their length; candidates of a step; those that are judged on all samples.
-CHAINS, LENGTH, CANDIDATES, FINALISTS = 64, 24, 96, 16
+#: Chains and their length; candidates of a step; those that are judged on more samples.
+CHAINS, LENGTH, CANDIDATES, FINALISTS = 16, 24, 96, 16
 #: Losses below this count as this: float32 arithmetic leaves as much.
 LEAST = 1e-12
 #: Parameters to add and to drop that a step looks at.
 ADDS, DROPS = 300, 600
-#: Noise of the chains, in median entries of G's diagonal among what is kept: of the first chain,
-#: and of the last as a share of it.
-NOISE, COOLEST = 0.3, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,38 @@ def flipped(window: Window, mask: Tensor, columns: Tensor, flips: Tensor) -> Ten
     return masks[:, :-1]
 
 
+class Weighted(NamedTuple):
+    """Samples, inputs (n, ...) and targets (n, ...), and weights (n,) that add up to about 1."""
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor
+
+
+class Draw:
+    """Samples in a random order, in which those that matter tend to come first.
+
+    The first few estimate a mean over all without bias: each sample has the priority m / u, m how
+    much it matters and u uniform, and stands for max(1, t / m) samples, t the priority of the one
+    after the last (priority sampling: Duffield, Lund and Thorup, Journal of the ACM, 2007).
+    """
+
+    def __init__(self, known: Weighted, matter: Tensor, generator: torch.Generator) -> None:
+        """known: all samples, of equal weights. matter: (n,), more than 0."""
+        draws = torch.rand(len(matter), generator=generator).clamp_min(1e-9)
+        self.priorities, self.order = (matter / draws).sort(descending=True, stable=True)
+        self.known, self.matter = known, matter[self.order]
+
+    def first(self, count: int) -> Weighted:
+        """Returns the first samples, at most `count`."""
+        inputs, targets, _ = self.known
+        order = self.order[:count]
+        weights = torch.ones(len(order))
+        if count < len(self.order):
+            weights = (self.priorities[count] / self.matter[:count]).clamp_min(1.0)
+        return Weighted(inputs[order], targets[order], weights / len(self.order))
+
+
 class Search:
     """A mask of a problem that is improved step by step."""
 
@@ -86,9 +118,13 @@ class Search:
         self.mask = self.best = mask
         self.best_loss = math.inf
         data = problem.train
-        order = torch.randperm(len(data), generator=self.generator)[:JUDGED]
-        self.inputs, self.targets = data.inputs[order], data.targets[order]
+        order = torch.randperm(len(data), generator=self.generator)[:KNOWN]
+        weights = torch.full((len(order),), 1 / len(order))
+        self.known = Weighted(data.inputs[order], data.targets[order], weights)
         self.task = Classes() if problem.task.kind == "classification" else Regression()
+        with torch.no_grad():
+            self.outputs = self.network.outputs(mask.float(), self.known.inputs)
+        self.draw = self.drawn()
 
     def step(self, temperature: float = 0.0) -> float:
         """Goes on to one of many sets of swaps, or stays; the lower the loss, the likelier.
@@ -97,9 +133,8 @@ class Search:
 
         Returns the seconds that such a step takes on the reference machine, by a fixed model.
         """
-        # Other samples come first in each step: sets that fit some samples alone are found out.
-        order = torch.randperm(len(self.inputs), generator=self.generator)
-        self.inputs, self.targets = self.inputs[order], self.targets[order]
+        self.draw = self.drawn()
+        self.remember()
         window = window_around(self.network, self.mask, self.pulls(), self.generator)
         mask = torch.cat([self.mask, self.mask.new_zeros(1)])[window.places]
         candidates, spent = self.candidates(window, mask)
@@ -107,20 +142,45 @@ class Search:
             screened = self.losses(window, candidates, SCREENED)
             finalists = candidates[screened.topk(min(FINALISTS, len(screened)), largest=False)[1]]
             judged = self.losses(window, torch.cat([mask[None], finalists]), JUDGED)
-        self.remember(self.mask, float(judged[0]))
-        luck = temperature * gumbel(judged.shape, self.generator)
-        chosen = int((judged.clamp_min(LEAST).log() - luck).argmin())
-        if chosen:
-            whole = self.mask.new_zeros(self.total + 1)
-            whole[window.places] = finalists[chosen - 1]
-            self.mask = whole[:-1]
-            self.remember(self.mask, float(judged[chosen]))
-        return seconds.of_step(self.network.spec, window.narrow.spec.work) + spent
+            luck = temperature * gumbel(judged.shape, self.generator)
+            chosen = int((judged.clamp_min(LEAST).log() - luck).argmin())
+            if chosen:
+                swapped = finalists[chosen - 1]
+                whole = self.mask.new_zeros(self.total + 1)
+                whole[window.places] = swapped
+                self.mask = whole[:-1]
+                self.outputs = window.narrow.outputs(swapped.float(), self.known.inputs)
+                self.remember()
+        return spent + seconds.of_step(
+            self.network.spec, window.narrow.spec.work, len(self.outputs)
+        )
 
-    def remember(self, mask: Tensor, loss: float) -> None:
-        """Keeps `mask` as the best one if its loss is the lowest so far."""
+    def drawn(self) -> Draw:
+        """Returns samples in another order, so that sets that fit some alone are found out.
+
+        They are also what the task is fitted to.
+        """
+        matter = self.task.matter(self.outputs, self.known.targets)
+        draw = Draw(self.known, matter, self.generator)
+        _, targets, weights = draw.first(JUDGED)
+        self.task.refit(self.outputs[draw.order[:JUDGED]], targets, weights)
+        return draw
+
+    def remember(self) -> None:
+        """Keeps the mask as the best one if its loss on all samples is the lowest so far."""
+        _, targets, weights = self.known
+        [loss] = self.judged(self.outputs.unsqueeze(0), targets, weights).tolist()
         if loss < self.best_loss:
-            self.best, self.best_loss = mask, loss
+            self.best, self.best_loss = self.mask, loss
+
+    def judged(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Returns the losses (runs,) of outputs (runs, n, outputs); infinite for constants.
+
+        A constant may be better than what there is, but no swap leads on from it.
+        """
+        losses = self.task.losses(outputs, targets, weights).nan_to_num(math.inf)
+        constant = (outputs.amax(1) == outputs.amin(1)).all(1)
+        return torch.where(constant, math.inf, losses)
 
     def filled(self) -> Tensor:
         """Returns the mask, filled up to the budget with what changes the outputs least."""
@@ -137,34 +197,29 @@ class Search:
     def slopes(self, mask: Tensor) -> Tensor:
         """Returns how steeply the outputs' power changes with every parameter."""
         gates = mask.float().requires_grad_()
-        outputs = self.network.outputs(gates, self.inputs)
+        outputs = self.network.outputs(gates, self.known.inputs[:FILLED])
         [slopes] = torch.autograd.grad(outputs.square().sum(), gates)
         return slopes.abs().nan_to_num()
 
     def losses(self, window: Window, masks: Tensor, count: int) -> Tensor:
-        """Returns the losses (runs,) of masks on the first samples; infinite for constants.
-
-        A constant may be better than what there is, but no swap leads on from it.
-        """
-        found = []
+        """Returns the losses (runs,) of masks (runs, total) on the first samples."""
+        inputs, targets, weights = self.draw.first(count)
         at_once = max(1, int(MOST_WORK / (count * window.narrow.spec.work)))
-        for start in range(0, len(masks), at_once):
-            some = masks[start : start + at_once]
-            outputs = window.narrow.outputs_of_runs(some.float(), self.inputs[:count])
-            losses = self.task.losses(outputs, self.targets[:count]).nan_to_num(math.inf)
-            constant = (outputs.amax(1) == outputs.amin(1)).all(1)
-            found.append(torch.where(constant, math.inf, losses))
-        return torch.cat(found)
+        outputs = (
+            window.narrow.outputs_of_runs(some.float(), inputs)
+            for some in torch.split(masks, at_once)
+        )
+        return torch.cat([self.judged(some, targets, weights) for some in outputs])
 
     def pulls(self) -> dict[str, Pulls]:
         """Returns what linear layers read, and how the loss changes with what they compute."""
-        inputs, targets = self.inputs[:GLANCED], self.targets[:GLANCED]
+        inputs, targets, weights = self.draw.first(GLANCED)
         outputs, layers = self.network.traced(self.mask.float().requires_grad_(), inputs)
-        slopes, curvatures, _ = self.task.pulls(outputs.detach(), targets)
+        slopes, curvatures, _ = self.task.pulls(outputs.detach(), targets, weights)
         if not layers:
             return {}
         sums = [made for _, made in layers.values()]
-        signed = self.signed(curvatures) / len(outputs) ** 0.5
+        signed = self.signed(curvatures)
         first = torch.autograd.grad(outputs, sums, slopes, retain_graph=True)
         second = torch.autograd.grad(outputs, sums, signed)
         return {
@@ -218,34 +273,34 @@ class Search:
         only input may be all of an output, and no small change of its scale. And the seconds that
         it took.
         """
-        inputs, targets = self.inputs[:COMPUTED], self.targets[:COMPUTED]
+        inputs, targets, weights = self.draw.first(COMPUTED)
         outputs, changes, computed = effects(window.narrow, mask, window.offered, inputs, columns)
         signs = torch.where(mask[columns], -1.0, 1.0)
-        slopes, curvatures, factors = self.task.pulls(outputs, targets)
+        slopes, _, _ = self.task.pulls(outputs, targets, weights)
         slope = torch.einsum("mno,no->m", changes, slopes) * signs
-        curvatures, factors = curvatures[:PAIRED], factors[:PAIRED]
+        paired = self.draw.first(PAIRED)
+        _, curvatures, factors = self.task.pulls(outputs[:PAIRED], paired.targets, paired.weights)
         rows = torch.einsum("mno,nor->nrm", changes[:, :PAIRED], curvatures).flatten(0, 1) * signs
-        rows /= len(curvatures) ** 0.5
         scales = torch.einsum("nor,nof->nrf", curvatures, factors).flatten(0, 1)
         scales = torch.linalg.qr(scales).Q
         model = Model(slope, rows, scales, scales.T @ rows)
         gram = model.gram()
-        losses = self.task.losses(torch.cat([outputs[None], outputs + changes]), targets)
+        losses = self.task.losses(torch.cat([outputs[None], outputs + changes]), targets, weights)
         gram.diagonal().copy_(losses[1:] - losses[0] + 2 * signs * slope)
         return model, gram, seconds.of_changes(computed, len(columns), len(rows))
 
     def model(self, window: Window, mask: Tensor) -> Model:
         gates = (mask | window.offered).float().requires_grad_()
-        [outputs] = window.narrow.outputs_of_runs(gates.unsqueeze(0), self.inputs)
-        outputs, graph = outputs.detach(), outputs
-        self.task.refit(outputs, self.targets)
-        slopes, curvatures, factors = self.task.pulls(outputs, self.targets)
-        [slope] = torch.autograd.grad(graph, gates, slopes)
+        inputs, targets, weights = self.draw.first(COMPUTED)
+        [outputs] = window.narrow.outputs_of_runs(gates.unsqueeze(0), inputs)
+        slopes, _, _ = self.task.pulls(outputs.detach(), targets, weights)
+        [slope] = torch.autograd.grad(outputs, gates, slopes)
         count = min(SAMPLED, max(FEWEST_SAMPLED, MOST_NUMBERS // len(mask)))
-        some = torch.randint(len(outputs), (count,), generator=self.generator)
-        pulls = self.signed(curvatures[some]) / count**0.5
-        rows = window.narrow.slopes(gates.detach(), self.inputs[some], pulls)
-        scales = torch.linalg.qr(torch.einsum("no,nof->nf", pulls, factors[some])).Q
+        inputs, targets, weights = self.draw.first(count)
+        _, curvatures, factors = self.task.pulls(outputs[:count].detach(), targets, weights)
+        pulls = self.signed(curvatures)
+        rows = window.narrow.slopes(gates.detach(), inputs, pulls)
+        scales = torch.linalg.qr(torch.einsum("no,nof->nf", pulls, factors)).Q
         return Model(slope, rows, scales, scales.T @ rows)
 
     def chains(
@@ -262,8 +317,6 @@ class Search:
         signs = torch.where(kept, -1.0, 1.0)
         changes = torch.where(kept, -1, costs)
         powers = gram.diag()
-        noise = NOISE * float(powers[kept].median()) if bool(kept.any()) else 0.0
-        noises = noise * COOLEST ** (runs / (CHAINS - 1))
         slopes = slope.repeat(CHAINS, 1)  # b - G δ
         changed = torch.zeros(CHAINS, len(kept), dtype=torch.bool)
         counts, gains = torch.full((CHAINS,), count), torch.zeros(CHAINS)
@@ -272,11 +325,8 @@ class Search:
             gain = 2 * signs * slopes - powers
             chance = torch.rand(CHAINS, generator=self.generator)
             drops = (counts > self.budget) | (chance < torch.where(counts < self.budget, 0.1, 0.5))
-            # A chain that must drop to meet the budget drops the best; others try their luck.
-            luck = (noises * (counts <= self.budget)).unsqueeze(1)
-            luck = luck * gumbel(gain.shape, self.generator)
             open_ = ~changed & (kept == drops.unsqueeze(1))
-            best = torch.where(open_, gain + luck, -math.inf).max(1)
+            best = torch.where(open_, gain, -math.inf).max(1)
             moves = best.values > -math.inf
             place = best.indices
             changed[runs, place] |= moves

@@ -13,7 +13,7 @@ FIRST_USE = 0.95
 def of_gates_step(network: Network) -> float:
     """Returns the seconds of a step of `gates`, with its batch of 512."""
     convolutions = sum(len(shape) == 4 for shape in network.shapes.values())
-    return 1.1e-3 + 1.0e-7 * network.total + 1.2e-4 * convolutions * network.inputs
+    return 7.5e-4 + 5.6e-8 * network.total + 4.9e-5 * convolutions * network.inputs
 
 
 def of_synflow(network: Network) -> float:
@@ -25,9 +25,10 @@ def of_filling(network: Network, samples: int) -> float:
     return 0.7 * (len(network.shapes) + 1) * samples / 512 * of_gates_step(network)
 
 
-def of_step(network: Network, work: float) -> float:
-    """Returns the seconds of a step in a window of so much `Network.work`."""
-    return 2.2e-7 * network.total + 3.2e-3 * len(network.shapes) + 1.25e-5 * work
+def of_step(network: Network, work: float, samples: int) -> float:
+    """Returns the seconds of a step in a window of so much `Network.work`, that knows samples."""
+    masks = 7.1e-11 * work * (48_000 + samples)
+    return 1.16e-7 * network.total + 2.2e-3 * len(network.shapes) + masks
 
 
 def of_changes(computed: int, changes: int, rows: int) -> float:
@@ -35,4 +36,4 @@ def of_changes(computed: int, changes: int, rows: int) -> float:
 
     computed: numbers that this takes. rows: of J, from which all pairs of changes are compared.
     """
-    return 2.2e-9 * computed + 1.85e-10 * changes**2 * rows
+    return 6.6e-10 * computed + (2.1e-8 + 4.5e-11 * changes) * changes * rows

@@ -33,7 +33,7 @@ import torch
 from plantkit import Mask, Problem, hookimpl
 from plantkit_baselines import seconds
 from plantkit_baselines.gates import GatesPruner
-from plantkit_baselines.gauss_newton import JUDGED, Search
+from plantkit_baselines.gauss_newton import FILLED, KNOWN, Search
 from plantkit_baselines.synflow import SynflowPruner
 
 #: Temperatures, of the loss's logarithm, that the search starts and ends with.
@@ -67,8 +67,9 @@ class SeekPruner:
         if problem.budget in (0, total):
             return Mask.from_vector(network, torch.full((total,), problem.budget > 0))
         left = self.effort - seconds.FIRST_USE - seconds.of_synflow(network)
-        left = max(0.0, left - seconds.of_filling(network, min(JUDGED, len(problem.train))))
-        swaps = (1 - START) * left / seconds.of_step(network, network.work) * SWAPS
+        left = max(0.0, left - seconds.of_filling(network, min(FILLED, len(problem.train))))
+        step = seconds.of_step(network, network.work, min(KNOWN, len(problem.train)))
+        swaps = (1 - START) * left / step * SWAPS
         share, most = (START, MOST_STARTS) if swaps > problem.budget / 4 else (WIDE_START, 2)
         count = 2 ** int(math.log2(max(2, min(most, self.effort / SECONDS_A_START))))
         starts = [

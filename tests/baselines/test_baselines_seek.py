@@ -10,8 +10,8 @@ import torch
 from builders import plain_problem, random_mask, random_weights, tiny_problem
 from plantkit_baselines import seconds, seek
 from plantkit_baselines.changes import effects
-from plantkit_baselines.gauss_newton import Search
-from plantkit_baselines.scale_free import BOUND
+from plantkit_baselines.gauss_newton import Draw, Search, Weighted
+from plantkit_baselines.scale_free import BOUND, Classes
 from plantkit_baselines.seek import SeekPruner
 from plantkit_baselines.windows import Pulls, window_around
 
@@ -53,6 +53,7 @@ def planted_problem(widths=(3, 12, 12, 1), density=0.15, count=400):
 
 def windowed(search):
     """Returns the window around the mask of a search, and the mask in the window."""
+    search.draw = search.drawn()
     window = window_around(search.network, search.mask, search.pulls(), search.generator)
     return window, torch.cat([search.mask, search.mask.new_zeros(1)])[window.places]
 
@@ -64,12 +65,38 @@ def searched(kind, density=0.5):
     return search, *windowed(search)
 
 
+def test_samples_that_matter_come_first_and_estimate_the_mean_over_all():
+    count, generator = 400, torch.Generator().manual_seed(0)
+    values = torch.rand(count, generator=generator) ** 4
+    samples = Weighted(values, values, torch.full((count,), 1 / count))
+    errors = {}
+    for name, matter in (("values", values + 0.01), ("nothing", torch.ones(count))):
+        draws = [Draw(samples, matter, generator).first(40) for _ in range(500)]
+        found = torch.stack([draw.inputs @ draw.weights for draw in draws])
+        assert float(found.mean()) == pytest.approx(float(values.mean()), rel=0.03)
+        errors[name] = float(found.std())
+    assert errors["values"] < 0.6 * errors["nothing"]
+    every = Draw(samples, values + 0.01, generator).first(count)
+    torch.testing.assert_close(every.weights, samples.weights)
+    assert sorted(every.inputs.tolist()) == sorted(values.tolist())
+
+
+def test_samples_near_a_border_of_the_classes_matter():
+    sure, unsure, wrong = [9.0, 0.0], [0.1, 0.0], [0.0, 9.0]
+    task = Classes()
+    task.sharpness = 10.0
+    matter = task.matter(torch.tensor([sure, unsure, wrong]), torch.tensor([0, 0, 0]))
+    assert float(matter[1]) > 10 * float(matter[0])
+    assert float(matter[1]) > 10 * float(matter[2])  # no small change makes it right
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_window_computes_the_same_outputs_and_idle_units_change_none(kind):
     search, window, mask = searched(kind)
-    expected = search.network.outputs(search.mask.float(), search.inputs)
+    inputs = search.known.inputs
+    expected = search.network.outputs(search.mask.float(), inputs)
     for kept in (mask, mask | window.offered):
-        [outputs] = window.narrow.outputs_of_runs(kept.float().unsqueeze(0), search.inputs)
+        [outputs] = window.narrow.outputs_of_runs(kept.float().unsqueeze(0), inputs)
         torch.testing.assert_close(outputs, expected)
 
 
@@ -79,12 +106,13 @@ def test_the_slope_is_the_derivative_of_the_loss(kind):
     model = search.model(window, mask)
     gates = (mask | window.offered).double().requires_grad_()
     window.narrow.weights = window.narrow.weights.double()
-    [outputs] = window.narrow.outputs_of_runs(gates.unsqueeze(0), search.inputs.double())
+    inputs, targets, weights = search.known
+    [outputs] = window.narrow.outputs_of_runs(gates.unsqueeze(0), inputs.double())
     if kind == "regression":
-        loss = search.task.losses(outputs.unsqueeze(0), search.targets)[0]
+        loss = search.task.losses(outputs.unsqueeze(0), targets.double(), weights.double())[0]
     else:  # at a fixed scale: a change of the scale is left to the sharpness
         scale = search.task.sharpness / outputs.detach().square().mean().sqrt()
-        chances = (outputs * scale).softmax(1).gather(1, search.targets.unsqueeze(1))
+        chances = (outputs * scale).softmax(1).gather(1, targets.unsqueeze(1))
         loss = (1 - chances**BOUND).mean() / BOUND
     [expected] = torch.autograd.grad(loss, gates)
     torch.testing.assert_close(-2 * model.slope.double(), expected, atol=1e-5, rtol=1e-3)
@@ -111,18 +139,19 @@ def test_the_model_of_each_change_is_what_the_change_does(kind):
     columns = torch.cat([mask.nonzero().squeeze(1), offered.nonzero().squeeze(1)])
     assert offered.any()
     model, _, _ = search.exact(window, mask, columns)
-    [outputs] = window.narrow.outputs_of_runs(mask.float().unsqueeze(0), search.inputs)
-    slopes, curvatures, _ = search.task.pulls(outputs, search.targets)
+    inputs, targets, weights = search.draw.first(200)
+    [outputs] = window.narrow.outputs_of_runs(mask.float().unsqueeze(0), inputs)
+    slopes, curvatures, _ = search.task.pulls(outputs, targets, weights)
     for place, column in enumerate(columns.tolist()):
         changed = mask.clone()
         changed[column] = not mask[column]
         if changed[column]:
             changed[window.extras[column][window.extras[column] < len(mask)]] = True
-        [found] = window.narrow.outputs_of_runs(changed.float().unsqueeze(0), search.inputs)
+        [found] = window.narrow.outputs_of_runs(changed.float().unsqueeze(0), inputs)
         change = (found - outputs) * (1 if changed[column] else -1)
         expected = float((change * slopes).sum())
         assert float(model.slope[place]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
-        rows = torch.einsum("no,nor->nr", change, curvatures).flatten() / len(outputs) ** 0.5
+        rows = torch.einsum("no,nor->nr", change, curvatures).flatten()
         torch.testing.assert_close(model.rows[:, place], rows, atol=1e-6, rtol=1e-4)
 
 
@@ -147,8 +176,9 @@ def test_what_the_mask_reads_is_not_offered_with_inputs():
     named["layers.1.weight"][0, :5] = True  # reads units that read nothing
     search = Search(problem, mask)
     window, mask = windowed(search)
-    [outputs] = window.narrow.outputs_of_runs((mask | window.offered)[None].float(), search.inputs)
-    torch.testing.assert_close(outputs, search.network.outputs(search.mask.float(), search.inputs))
+    inputs = search.known.inputs
+    [outputs] = window.narrow.outputs_of_runs((mask | window.offered)[None].float(), inputs)
+    torch.testing.assert_close(outputs, search.network.outputs(search.mask.float(), inputs))
     assert window.offered.any()
 
 
@@ -232,9 +262,10 @@ def test_what_it_remembers_is_the_best_mask_even_if_it_went_uphill():
         search.step(temperature)
         losses.append(search.best_loss)
         apart |= not torch.equal(search.mask, search.best)
-    assert losses[-1] < 0.5
-    outputs = search.network.outputs(search.best.float(), search.inputs)
-    [loss] = search.task.losses(outputs.unsqueeze(0), search.targets)
+    assert losses[-1] < 0.9 * losses[0]
+    inputs, targets, weights = search.known
+    outputs = search.network.outputs(search.best.float(), inputs)
+    [loss] = search.task.losses(outputs.unsqueeze(0), targets, weights)
     assert losses == sorted(losses, reverse=True)
     assert apart
     assert float(loss) == pytest.approx(search.best_loss, rel=1e-3)
