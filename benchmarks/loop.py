@@ -2,8 +2,9 @@
 
 `plantkit evaluate FILE` runs with an empty cache on one challenge (`cold`), with a submission whose
 masks are new while all else is known (`changed`), and once more with the same one (`unchanged`).
-It prints wall and processor seconds, and the processor seconds of each kind of process. Processes
-are looked at while they run, so that what they do in their last hundredths of a second is missed.
+It prints wall and processor seconds, and the processor seconds of each kind of process. These are
+of a second run of the same kind, whose processes are looked at: that takes a core a part of its
+time, and misses what processes do in their last hundredths of a second.
 
 `--out FILE` writes the figures of docs/speed.md; measure these on a machine that does nothing else.
 """
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -69,13 +70,10 @@ def measure(work: Path, given: argparse.Namespace) -> dict[str, Any]:
     file.write_text(code, encoding="utf-8", newline="\n")
     run(file, work / "warm", *asked)  # computes what all later runs find in the cache
     for number in range(given.rounds):
-        file.write_text(code, encoding="utf-8", newline="\n")
-        cache = work / f"cold-{number}"
-        states["cold"].append(run(file, cache, *asked, "--challenge", "relu-5x100"))
-        change = CHANGES.format(power=1 + (number + 1) / 20)
-        file.write_text(code.replace(CHANGED, change), encoding="utf-8", newline="\n")
-        for state in ("changed", "unchanged"):
-            states[state].append(run(file, work / "warm", *asked))
+        rounds = [one_round(work, file, code, 2 * number + looks, asked) for looks in (0, 1)]
+        for state, runs in states.items():
+            alone, looked_at = (one[state] for one in rounds)
+            runs.append({**alone, "processes": looked_at["processes"]})
         loads.append(os.getloadavg()[0])
     return {
         "states": states,
@@ -87,8 +85,27 @@ def measure(work: Path, given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def run(file: Path, cache: Path, *options: str) -> dict[str, Any]:
-    """Returns the wall and processor seconds of one evaluation, also by kinds of processes."""
+def one_round(
+    work: Path, file: Path, code: str, number: int, asked: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Returns what `run` does in each state. Processes are looked at in rounds of odd number."""
+    looks = number % 2 == 1
+    file.write_text(code, encoding="utf-8", newline="\n")
+    found = {
+        "cold": run(file, work / f"cold-{number}", *asked, "--challenge", "relu-5x100", looks=looks)
+    }
+    change = CHANGES.format(power=1 + (number + 2) / 40)
+    file.write_text(code.replace(CHANGED, change), encoding="utf-8", newline="\n")
+    for state in ("changed", "unchanged"):
+        found[state] = run(file, work / "warm", *asked, looks=looks)
+    return found
+
+
+def run(file: Path, cache: Path, *options: str, looks: bool = False) -> dict[str, Any]:
+    """Returns the wall and processor seconds of one evaluation, also by kinds of processes.
+
+    looks: whether processes are looked at; their seconds are unknown otherwise.
+    """
     before, begun = children_seconds(), time.monotonic()
     environment = {**os.environ, "PLANTKIT_CACHE_DIR": str(cache)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles plantkit for every run
@@ -100,10 +117,10 @@ def run(file: Path, cache: Path, *options: str) -> dict[str, Any]:
         cwd=ROOT,
     )
     spent: dict[int, tuple[str, float]] = {}
-    while process.poll() is None:
+    while looks and process.poll() is None:
         spent |= {pid: (kind, seconds) for pid, kind, seconds in look(process.pid)}
         time.sleep(_LOOK_SECONDS)
-    if process.returncode != 0:
+    if process.wait() != 0:
         raise SystemExit(f"plantkit evaluate ended with exit code {process.returncode}")
     kinds: dict[str, float] = defaultdict(float)
     for kind, seconds in spent.values():

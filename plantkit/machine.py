@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 import os
 import platform
@@ -51,6 +52,19 @@ def environment() -> dict[str, str]:
         "numpy": np.__version__,
         "platform": platform.platform(),
     }
+
+
+def name_and_version(package: importlib.metadata.Distribution) -> tuple[str, str]:
+    """Returns what an installed package is called, and its version.
+
+    They are read off the lines. The standard library parses the whole description as an e-mail,
+    which takes a millisecond, and does so again for each of the two.
+    """
+    head = (package.read_text("METADATA") or "").partition("\n\n")[0]
+    said = dict(line.partition(": ")[::2] for line in head.splitlines())
+    if "Name" in said and "Version" in said:
+        return said["Name"], said["Version"]
+    return package.name, package.version
 
 
 def git_hash() -> str | None:

@@ -20,6 +20,7 @@ import pluggy
 from plantkit import hookspecs
 from plantkit.errors import PluginError, describe, did_you_mean
 from plantkit.hookspecs import PROJECT
+from plantkit.machine import name_and_version
 from plantkit.pruners.contract import (
     FunctionPruner,
     check_named,
@@ -193,7 +194,8 @@ def load_installed(only: str | None = None, *, without: str | None = None) -> Re
     for point in points:
         if only is not None and point.name != only:
             continue
-        if without is not None and point.dist is not None and point.dist.name == without:
+        name, version = name_and_version(point.dist) if point.dist else ("", "")
+        if without is not None and name == without:
             continue
         try:
             plugin = point.load()
@@ -209,8 +211,8 @@ def load_installed(only: str | None = None, *, without: str | None = None) -> Re
                 InstalledPlugin(
                     name=point.name,
                     module=point.value,
-                    distribution=point.dist.name if point.dist else "",
-                    version=point.dist.version if point.dist else "",
+                    distribution=name,
+                    version=version,
                     hooks=hooks,
                 )
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,27 @@ def test_environment_and_commit(tmp_path, monkeypatch):
     assert set(machine.environment()) == {"python", "torch", "numpy", "platform"}
     monkeypatch.chdir(tmp_path)
     assert machine.git_hash() is None
+
+
+def test_names_and_versions_are_those_of_the_standard_library():
+    packages = list(importlib.metadata.distributions())
+    assert list(map(machine.name_and_version, packages)) == [
+        (package.name, package.version) for package in packages
+    ]
+
+
+def test_a_description_is_not_taken_for_the_name(tmp_path):
+    folder = tmp_path / "a-1.dist-info"
+    folder.mkdir()
+    text = "Metadata-Version: 2.1\nName: a\nVersion: 1\n\nName: b\nVersion: 2\n"
+    (folder / "METADATA").write_text(text)
+    [package] = importlib.metadata.distributions(path=[str(tmp_path)])
+    assert machine.name_and_version(package) == ("a", "1")
+
+
+def test_the_metadata_of_an_old_package(tmp_path):
+    folder = tmp_path / "a.egg-info"
+    folder.mkdir()
+    (folder / "PKG-INFO").write_text("Metadata-Version: 1.1\nName: a\nVersion: 1\n")
+    [package] = importlib.metadata.distributions(path=[str(tmp_path)])
+    assert machine.name_and_version(package) == ("a", "1")

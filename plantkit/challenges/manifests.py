@@ -6,6 +6,7 @@ that freeze it; see `plantkit.challenges.bundles`. Nothing here imports torch.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import warnings
@@ -131,6 +132,14 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
     Raises:
         BundleError: it is not JSON, of another version, or breaks its schema.
     """
+    _check(path, content)
+    manifest: dict[str, Any] = parse_json(path, content)
+    return manifest
+
+
+@functools.lru_cache(maxsize=256)
+def _check(path: Path, content: bytes) -> None:
+    """Raises what `_parse` does; the same content is checked once."""
     manifest = parse_json(path, content)
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version != SCHEMA_VERSION:
@@ -145,8 +154,6 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
             render_manifest(manifest)
         except UnicodeEncodeError as error:
             raise BundleError(path, f"holds text that is not Unicode: {error}") from error
-    checked: dict[str, Any] = manifest
-    return checked
 
 
 def _identity(path: Path, manifest: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

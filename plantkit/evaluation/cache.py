@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from plantkit.errors import MaskError
 from plantkit.files import write_whole
+from plantkit.machine import name_and_version
 from plantkit.networks.training.accuracies import Accuracies
 
 if TYPE_CHECKING:
@@ -284,9 +285,8 @@ def _surroundings() -> list[str]:
 @functools.cache
 def versions() -> list[str]:
     """Returns plantkit's source and the installed packages, by digests, Python and the machine."""
-    # `name` and `version` would each read the whole metadata.
-    read = [found.metadata for found in importlib.metadata.distributions()]
-    installed = sorted(f"{metadata['Name']}=={metadata['Version']}" for metadata in read)
+    packages = map(name_and_version, importlib.metadata.distributions())
+    installed = sorted(f"{name}=={version}" for name, version in packages)
     return [
         _files_digest(Path(__file__).parents[1], "*.py"),
         hashlib.sha256("\n".join(installed).encode()).hexdigest(),

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import numpy.random  # NumPy would import it in every fork
+import numpy.ctypeslib  # NumPy would import it in every fork, and the next one
+import numpy.random
 import torch
 
 from plantkit.errors import MaskError, PlantkitError, PluginError, UsageError, describe
@@ -24,6 +25,7 @@ from plantkit.isolation.levels import Level
 from plantkit.isolation.problems import load_problem
 from plantkit.isolation.tracebacks import own_traceback
 from plantkit.isolation.wire import CELL_FILE, ERROR_FILE, MOST_TEXT_BYTES, Status, write_json
+from plantkit.networks import kinds  # noqa: F401 - load_problem would import it in every fork
 from plantkit.plugins import RegisteredPruner, load_installed, load_submission
 from plantkit.pruners.answers import mask_of
 from plantkit.pruners.calls import call_prune

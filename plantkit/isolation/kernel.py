@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from functools import cache
 
 _PR_SET_PDEATHSIG = 1
 _PR_GET_DUMPABLE = 3
@@ -44,9 +45,13 @@ def is_linux() -> bool:
 def _prctl(option: int, argument: int = 0) -> int:
     if not is_linux():
         return -1
-    libc = ctypes.CDLL(None, use_errno=True)
     zero = ctypes.c_ulong(0)
-    return int(libc.prctl(option, ctypes.c_ulong(argument), zero, zero, zero))
+    return int(_libc().prctl(option, ctypes.c_ulong(argument), zero, zero, zero))
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def is_dumpable() -> bool:
@@ -81,7 +86,7 @@ def forgo_privileges() -> bool:
     for capability in range(_CAP_LAST + 1):
         if capability not in kept:
             _prctl(_PR_CAPBSET_DROP, capability)
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     data = (_CapabilityData * 2)()
     if libc.capget(ctypes.byref(header), data) != 0:

@@ -158,14 +158,17 @@ class Network(ABC):
         memory while training moves them.
         The default is torch's autograd over `training_forward`.
         """
-        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
 
         def backpropagate(inputs: Tensor, targets: Tensor) -> None:
-            with torch.enable_grad():
-                outputs = self.training_forward(leaves, inputs)  # (runs, count, outputs)
-            found = torch.autograd.grad(
-                outputs, list(leaves.values()), task.loss_gradient(outputs.detach(), targets)
-            )
+            # The trainer works in inference mode, whose tensors autograd takes as copies only.
+            with torch.inference_mode(False), torch.enable_grad():
+                leaves = {
+                    name: value.clone().requires_grad_() for name, value in parameters.items()
+                }
+                outputs = self.training_forward(leaves, inputs.clone())  # (runs, count, outputs)
+                found = torch.autograd.grad(
+                    outputs, list(leaves.values()), task.loss_gradient(outputs.detach(), targets)
+                )
             for name, gradient in zip(leaves, found, strict=True):
                 gradients[name].copy_(gradient)
 

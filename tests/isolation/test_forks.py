@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from plantkit.errors import PluginError
+from plantkit.isolation.cells import new_cell
 from plantkit.isolation.descendants import descendants, process_fields
 from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import write_problem
 from plantkit.isolation.servers import PrunerServer, server_pool
-from plantkit.isolation.wire import MARKER, Limits
+from plantkit.isolation.wire import ANSWER_FILE, MARKER, Limits
 from plantkit.networks.training.executors import LocalExecutor
 from plantkit.pruners.sources import PrunerSource
 
@@ -188,6 +190,7 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path, write):
     program = f"""
 from pathlib import Path
 from plantkit.isolation.opening import open_backend
+from plantkit.isolation.problems import write_problem
 from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.servers import server_pool
 from plantkit.isolation.wire import Limits
@@ -203,3 +206,38 @@ with server_pool(2) as servers:
         assert len(family) == 4  # what forks, two servers, a run
         parent.kill()
     assert becomes_true(lambda: not any(map(is_running, family)))
+
+
+#: Carries out the request in a cell as a server's fork does, and names what that imported.
+RUN = """
+import sys
+from pathlib import Path
+from plantkit.isolation import zygote
+from plantkit.isolation.cell_runner import run_cell
+before = set(sys.modules)
+run_cell(Path(sys.argv[1]))
+print(*sorted(set(sys.modules) - before))
+"""
+KEEP_NOTHING = """
+def prune(problem, density, seed):
+    return {name: weight != weight for name, weight in problem.weights.items()}
+"""
+
+
+def test_a_run_imports_nothing_but_the_submission(circle, tmp_path, write):
+    """What every run imports should be in the server, of which it is a fork."""
+    write_problem(tmp_path / "problem", circle.problem(density=0.5, seed=0))
+    source = PrunerSource(path=str(write(KEEP_NOTHING))).read()
+    request = {
+        "kind": "prune",
+        "problem": str(tmp_path / "problem"),
+        "density": 0.5,
+        "seed": 0,
+        "level": Level.PROCESS.value,
+    }
+    with new_cell(tmp_path / "cells", request, source) as cell:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, str(cell)], capture_output=True, text=True, check=True
+        )
+        assert (cell / ANSWER_FILE).exists()
+    assert done.stdout.split() == ["plantkit_submission_mine"]

@@ -74,21 +74,23 @@ def snapshots(
     copies = 1 if is_always_alone else -(-small.least_runs // len(alive))
     members = alive.repeat(copies)
     seen = [(runs[member].seed, places_of_samples[member]) for member in members.tolist()]
-    engine = _Engine(
-        small,
-        task,
-        joined,
-        recipe,
-        own[members],
-        own_masks[members],
-        count,
-        [seed for seed, _ in seen],
-        first_step,
-    )
+    with torch.inference_mode():  # every call of torch is faster so, and there are many
+        engine = _Engine(
+            small,
+            task,
+            joined,
+            recipe,
+            own[members],
+            own_masks[members],
+            count,
+            [seed for seed, _ in seen],
+            first_step,
+        )
     for first, last in itertools.pairwise([first_step, *steps]):
-        for order in _orders(seen, recipe, count, first, last):
-            for batch in torch.split(order.to(joined.inputs.device), recipe.batch_size, dim=1):
-                engine.step(batch)
+        with torch.inference_mode():
+            for order in _orders(seen, recipe, count, first, last):
+                for batch in torch.split(order.to(joined.inputs.device), recipe.batch_size, dim=1):
+                    engine.step(batch)
         own[alive] = engine.rows()[: len(alive)].cpu()
         yield whole.scatter(1, places, own)[:, :-1]
 
