@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
 import os
@@ -16,6 +17,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # The processes that tests start read what Python compiled before, whatever this machine's setting.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Most of what imports make lives until the end.
+gc.disable()
 
 import pytest
 import torch
@@ -36,6 +39,12 @@ densities = ["planted", 0.5]
 seeds = 2
 baselines = ["magnitude"]
 """
+
+
+def pytest_collection_finish() -> None:
+    """Looks for garbage again, but not in what was imported."""
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

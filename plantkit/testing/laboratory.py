@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 
 #: What an ordinary interpreter does with the path of a cell.
 _ORDINARY = (
-    "import sys; sys.path[:] = {path!r}; from pathlib import Path; "
-    "from plantkit.isolation.cell_runner import run_cell; run_cell(Path({cell!r}))"
+    "import gc, sys; gc.disable(); sys.path[:] = {path!r}; from pathlib import Path; "
+    "from plantkit.isolation.cell_runner import run_cell; gc.enable(); gc.freeze(); "
+    "run_cell(Path({cell!r}))"
 )
 
 

@@ -124,16 +124,19 @@ def sealed_bench(copied_bundle):
     return Bench(copied_bundle, key)
 
 
+@pytest.mark.no_cover
 def test_altered_files(bench):
     seen = check_raw(bench, 1, 900)
     assert min(seen[name] for name in bench.files) > 100
 
 
+@pytest.mark.no_cover
 def test_altered_files_with_digests_that_fit(bench):
     seen = check_signed(bench, 2, 700)
     assert seen["refused"] > 300
 
 
+@pytest.mark.no_cover
 def test_altered_sealed_bundles(sealed_bench):
     assert check_raw(sealed_bench, 3, 250).total() > 200
     seen = check_signed(sealed_bench, 4, 250)
@@ -272,6 +275,7 @@ def test_suites_that_are_none(tmp_path, content):
     assert error.value.exit_code == 4
 
 
+@pytest.mark.no_cover
 def test_altered_suites(tiny_challenges, tmp_path):
     original = (tiny_challenges / "suites.toml").read_bytes()
     random, refused = Random(5), 0

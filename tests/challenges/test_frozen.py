@@ -63,6 +63,7 @@ def mutations(content: bytes, random: Random, *, all_places: bool) -> Iterator[b
             yield content[:place] + b" " + content[place:]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("most", [0, pytest.param(8000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("sealed", [False, True])
 def test_no_byte_of_any_file_changes_unseen(bundle: Path, sealed: bool, most: int) -> None:
@@ -90,6 +91,7 @@ def test_no_byte_of_any_file_changes_unseen(bundle: Path, sealed: bool, most: in
     bundles.load(bundle, key=key)
 
 
+@pytest.mark.no_cover
 def test_no_field_of_a_manifest_changes_unseen(bundle: Path) -> None:
     original = json.loads((bundle / MANIFEST).read_bytes())
 

@@ -35,11 +35,21 @@ def order_of(network: str | None = None, variant: str = "") -> Order:
     return Order(family="bars", network=network, variant=variant, recipe=recipe)
 
 
-@pytest.fixture(scope="module")
-def residual() -> Bundle:
+def drafted(network: str) -> Bundle:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(families.FAMILIES, "bars", FAMILY)  # type: ignore[arg-type]
-        return draft_challenge(order_of("residual"), b"seed")[0]
+        return draft_challenge(order_of(network), b"seed")[0]
+
+
+@pytest.fixture(scope="module")
+def residual() -> Bundle:
+    return drafted("residual")
+
+
+@pytest.fixture(scope="module")
+def plain() -> Bundle:
+    """The one that is planted soonest, for tests that plant more."""
+    return drafted("plain")
 
 
 def test_a_bundle_of_images_says_what_its_data_are(residual: Bundle, tmp_path: Path) -> None:
@@ -63,24 +73,24 @@ def test_a_bundle_of_images_says_what_its_data_are(residual: Bundle, tmp_path: P
     assert not any(cost.any() for cost in costs_of(challenge).values())
 
 
-def test_a_bundle_of_images_is_verified_and_planted_again(residual: Bundle, tmp_path: Path) -> None:
-    path = freeze(residual, tmp_path / "bars-residual")
+def test_a_bundle_of_images_is_verified_and_planted_again(plain: Bundle, tmp_path: Path) -> None:
+    path = freeze(plain, tmp_path / "bars-plain")
     assert "commitment and reference figures as stated" in verify_bundle(path)
     assert "weights, ticket and data are the same" in verify_reveal(path, path)
 
 
-def test_others_like_a_challenge_on_images_are_planted(residual: Bundle) -> None:
-    order = order_like(residual.manifest, variant="b")
+def test_others_like_a_challenge_on_images_are_planted(plain: Bundle) -> None:
+    order = order_like(plain.manifest, variant="b")
     expected = replace(
-        order_of("residual", "b"),
+        order_of("plain", "b"),
         planting="trained",
         dials={name: str(value) for name, value in FAMILY.dials.items()},
         overlap_scored=False,
     )
     assert order == expected
-    one, two = fresh_challenges([residual.manifest], 2, SECRET)
-    [again] = fresh_challenges([residual.manifest], 1, SECRET)
-    assert (one.id, two.id) == ("bars-residual-fresh1", "bars-residual-fresh2")
+    one, two = fresh_challenges([plain.manifest], 2, SECRET)
+    [again] = fresh_challenges([plain.manifest], 1, SECRET)
+    assert (one.id, two.id) == ("bars-plain-fresh1", "bars-plain-fresh2")
     assert one.digest == again.digest != two.digest
     assert not torch.equal(one.train.inputs, two.train.inputs)
 

@@ -186,7 +186,9 @@ def test_a_limit_on_files_names_the_file_and_the_limit(tmp_path, tiny_challenges
 def test_too_few_descriptors(tmp_path, tiny_challenges):
     (tmp_path / "good.py").write_text(GOOD)
     done = shell(
-        f"ulimit -n 14; exec plantkit evaluate good.py --challenges {tiny_challenges}", tmp_path
+        "ulimit -n 14; exec plantkit evaluate good.py --suite tiny --jobs 4 "
+        f"--challenges {tiny_challenges}",
+        tmp_path,
     )
     assert done.returncode == 2, done
     assert "Too many open files; raise the limit on open files (ulimit -n)" in done.stderr

@@ -14,11 +14,11 @@ from plantkit.isolation.problems import write_problem
 from plantkit.isolation.wire import Limits, Status
 from plantkit.pruners.sources import PrunerSource
 
-#: Burns 0.7 seconds of processor time, as `time.process_time` sees it in this process.
+#: Burns 0.4 seconds of processor time, as `time.process_time` sees it in this process.
 BURN = """
 import os, threading, time
 
-def burn(seconds=0.7):
+def burn(seconds=0.4):
     begun = time.process_time()
     while time.process_time() - begun < seconds:
         pass
@@ -27,7 +27,7 @@ def nothing(problem):
     return {name: weight * 0 for name, weight in problem.weights.items()}
 """
 #: Far above what a run needs besides, far below what it burns.
-LITTLE, MUCH = 0.5, 0.6
+LITTLE, MUCH = 0.3, 0.35
 
 
 @pytest.fixture

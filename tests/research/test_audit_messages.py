@@ -16,6 +16,7 @@ from plantkit.networks import PerceptronSpec
 from plantkit.networks.residual import ResidualSpec
 from plantkit.planting.exposed import Case
 from plantkit.planting.initialization import draw_parameters
+from plantkit.research.audit import messages
 from plantkit.research.audit.attacks import answer, judge
 from plantkit.research.audit.messages import Messages, Messenger, loss, whiten
 
@@ -55,6 +56,12 @@ def some(parameters):
     }
 
 
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trains an attacker for two epochs: not how much it learns is tested."""
+    monkeypatch.setattr(messages, "EPOCHS", 2)
+
+
 def test_it_follows_signed_paths_of_three_hops():
     cases = [case_of(SPEC, follows_paths, seed) for seed in range(44)]
     attacker = Messages(cases[:28], 0)
@@ -65,7 +72,7 @@ def test_it_follows_signed_paths_of_three_hops():
         assert np.mean([one.auc for one in found.found[stratum]]) > 0.65
 
 
-def test_the_same_seed_gives_the_same_scores_and_leaves_the_generator_as_it_was():
+def test_the_same_seed_gives_the_same_scores_and_leaves_the_generator_as_it_was(short):
     cases = [case_of(SPEC, some, seed) for seed in range(4)]
     torch.manual_seed(3)
     before = torch.get_rng_state()
@@ -77,7 +84,7 @@ def test_the_same_seed_gives_the_same_scores_and_leaves_the_generator_as_it_was(
         np.testing.assert_array_equal(scores, second[name])
 
 
-def test_strata_without_a_ticket_and_others_are_left_out():
+def test_strata_without_a_ticket_and_others_are_left_out(short):
     def ticket(parameters):
         found = some(parameters)
         found["layers.0.weight"][:] = False

@@ -213,7 +213,7 @@ def test_stable_exactly_where_accurate(barrier, accuracy, expected):
 # --- a tiny grid
 
 
-@pytest.mark.parametrize("network", ["fc", "resnet"])
+@pytest.mark.parametrize("network", ["fc", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_a_tiny_grid(network, tmp_path):
     units = [
         Unit(

@@ -220,7 +220,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
 @pytest.mark.parametrize(
     "name",
     [
-        *["random", "snip"],
+        "random",
         *[
             pytest.param(name, marks=pytest.mark.slow)
             for name in [
@@ -240,7 +240,7 @@ def test_a_file_is_run_without_protection_only_if_it_is_trusted(laboratory, writ
                     "lamp",
                     "magnitude",
                 ],
-                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled", "synflow"],
+                *["ntk-sap", "phew", "prospr", "reinitialised", "shuffled", "snip", "synflow"],
             ]
         ],
     ],
