@@ -60,10 +60,13 @@ def name_and_version(package: importlib.metadata.Distribution) -> tuple[str, str
     They are read off the lines. The standard library parses the whole description as an e-mail,
     which takes a millisecond, and does so again for each of the two.
     """
-    head = (package.read_text("METADATA") or "").partition("\n\n")[0]
-    said = dict(line.partition(": ")[::2] for line in head.splitlines())
-    if "Name" in said and "Version" in said:
-        return said["Name"], said["Version"]
+    lines = (package.read_text("METADATA") or "").partition("\n\n")[0].split("\n")
+    names, versions = (
+        [line.removeprefix(field).strip() for line in lines if line.startswith(field)]
+        for field in ("Name:", "Version:")
+    )
+    if len(names) == len(versions) == 1:
+        return names[0], versions[0]
     return package.name, package.version
 
 

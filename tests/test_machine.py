@@ -43,6 +43,18 @@ def test_a_description_is_not_taken_for_the_name(tmp_path):
     assert machine.name_and_version(package) == ("a", "1")
 
 
+@pytest.mark.parametrize(
+    "odd", ["License: a\n  b\x0cName: evil", "Summary: a\u2028Version: 9", "Version: 9", "Name: b"]
+)
+def test_odd_metadata_are_read_as_the_standard_library_reads_them(tmp_path, odd):
+    folder = tmp_path / "a-1.dist-info"
+    folder.mkdir()
+    text = f"Metadata-Version: 2.1\nName:  a\nVersion: 1\n{odd}\n"
+    (folder / "METADATA").write_text(text, encoding="utf-8")
+    [package] = importlib.metadata.distributions(path=[str(tmp_path)])
+    assert machine.name_and_version(package) == (package.name, package.version) == ("a", "1")
+
+
 def test_the_metadata_of_an_old_package(tmp_path):
     folder = tmp_path / "a.egg-info"
     folder.mkdir()

@@ -139,7 +139,7 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _check(path: Path, content: bytes) -> None:
-    """Raises what `_parse` does; the same content is checked once."""
+    """Raises what `_parse` does; content that passed is not checked again at the same path."""
     manifest = parse_json(path, content)
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version != SCHEMA_VERSION:

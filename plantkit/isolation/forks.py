@@ -33,6 +33,9 @@ GRACE_SECONDS = 15.0
 #: must leave most of those that this process may have.
 _MOST_FORKED = 64
 _DESCRIPTORS_PER_FORK = 16
+#: glibc then asks for huge pages; other C libraries ignore it. To fork what has imported torch
+#: takes less than half the time so, and the fork's first writes to its memory take less, too.
+_HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 _held: weakref.WeakSet[IO[str] | IO[bytes]] = weakref.WeakSet()
 
@@ -104,7 +107,7 @@ class Zygote:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={**clean_environment(), name: value},
+                env={**clean_environment(), **_HUGE_PAGES, name: value},
                 start_new_session=True,
                 pass_fds=descriptors,
             )

@@ -28,10 +28,6 @@ def bootstrap(module: str) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Returns the environment of a child: what Python needs, one thread, and huge pages.
-
-    glibc asks for these, other libraries ignore it. To fork what has torch then takes less than
-    half the time, and so does what the fork does to its memory.
-    """
+    """Returns the environment of a child: what Python needs, and one thread."""
     variables = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**variables, "OMP_NUM_THREADS": "1", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+    return {**variables, "OMP_NUM_THREADS": "1"}

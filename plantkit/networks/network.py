@@ -155,8 +155,9 @@ class Network(ABC):
         """Returns what writes the gradients of `parameters` into `gradients`.
 
         Both map names to tensors with an axis of runs before the parameter's own; they keep their
-        memory while training moves them.
-        The default is torch's autograd over `training_forward`.
+        memory while training moves them. What is returned is called in torch's inference mode:
+        autograd takes copies of tensors, outside of it, as the default does, which is autograd
+        over `training_forward`.
         """
 
         def backpropagate(inputs: Tensor, targets: Tensor) -> None:

@@ -33,8 +33,8 @@ _SECONDS = 300.0
 #: Plants what is on standard input in an interpreter of its own. It never looks for garbage in
 #: torch's modules, which would take half a second.
 _PLANT = (
-    "import gc; gc.disable(); from plantkit.testing.planter import plant_here; gc.freeze(); "
-    "plant_here()"
+    "import gc; gc.disable(); from plantkit.testing.planter import plant_here; gc.enable(); "
+    "gc.freeze(); plant_here()"
 )
 
 

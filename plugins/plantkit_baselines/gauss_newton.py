@@ -15,7 +15,7 @@ from plantkit_baselines.windows import Pulls, Window, drawn, window_around
 Tensor = torch.Tensor
 
 #: The most samples that a search knows, and that a mask is filled up by.
-KNOWN, FILLED = 20_000, 3000
+KNOWN, FILLED = 10_000, 3000
 #: Samples that a step draws: that swaps are judged on, that candidates are compared on first, that
 #: changes are computed on, of which the derivatives are taken, that pairs of changes and that idle
 #: units are compared on.
@@ -122,9 +122,8 @@ class Search:
         weights = torch.full((len(order),), 1 / len(order))
         self.known = Weighted(data.inputs[order], data.targets[order], weights)
         self.task = Classes() if problem.task.kind == "classification" else Regression()
-        with torch.no_grad():
-            self.outputs = self.network.outputs(mask.float(), self.known.inputs)
-        self.draw = self.drawn()
+        self.outputs = self.computed(self.network, mask)
+        self.draw = self.shuffled()
 
     def step(self, temperature: float = 0.0) -> float:
         """Goes on to one of many sets of swaps, or stays; the lower the loss, the likelier.
@@ -133,7 +132,7 @@ class Search:
 
         Returns the seconds that such a step takes on the reference machine, by a fixed model.
         """
-        self.draw = self.drawn()
+        self.draw = self.shuffled()
         self.remember()
         window = window_around(self.network, self.mask, self.pulls(), self.generator)
         mask = torch.cat([self.mask, self.mask.new_zeros(1)])[window.places]
@@ -149,13 +148,19 @@ class Search:
                 whole = self.mask.new_zeros(self.total + 1)
                 whole[window.places] = swapped
                 self.mask = whole[:-1]
-                self.outputs = window.narrow.outputs(swapped.float(), self.known.inputs)
+                self.outputs = self.computed(window.narrow, swapped)
                 self.remember()
         return spent + seconds.of_step(
             self.network.spec, window.narrow.spec.work, len(self.outputs)
         )
 
-    def drawn(self) -> Draw:
+    @torch.no_grad()
+    def computed(self, network: FrozenNetwork, mask: Tensor) -> Tensor:
+        """Returns the outputs (n, outputs) of a mask of a network on all samples."""
+        at_once = torch.split(self.known.inputs, max(1, int(MOST_WORK / network.spec.work)))
+        return torch.cat([network.outputs(mask.float(), inputs) for inputs in at_once])
+
+    def shuffled(self) -> Draw:
         """Returns samples in another order, so that sets that fit some alone are found out.
 
         They are also what the task is fitted to.
@@ -169,11 +174,11 @@ class Search:
     def remember(self) -> None:
         """Keeps the mask as the best one if its loss on all samples is the lowest so far."""
         _, targets, weights = self.known
-        [loss] = self.judged(self.outputs.unsqueeze(0), targets, weights).tolist()
+        [loss] = self.compared(self.outputs.unsqueeze(0), targets, weights).tolist()
         if loss < self.best_loss:
             self.best, self.best_loss = self.mask, loss
 
-    def judged(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def compared(self, outputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Returns the losses (runs,) of outputs (runs, n, outputs); infinite for constants.
 
         A constant may be better than what there is, but no swap leads on from it.
@@ -209,7 +214,7 @@ class Search:
             window.narrow.outputs_of_runs(some.float(), inputs)
             for some in torch.split(masks, at_once)
         )
-        return torch.cat([self.judged(some, targets, weights) for some in outputs])
+        return torch.cat([self.compared(some, targets, weights) for some in outputs])
 
     def pulls(self) -> dict[str, Pulls]:
         """Returns what linear layers read, and how the loss changes with what they compute."""

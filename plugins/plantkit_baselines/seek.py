@@ -1,18 +1,18 @@
 """Swaps chosen by Gauss-Newton: many parameters change places at once, and every swap is tested.
 
 Searches start from masks that `gates` and SynFlow find, and improve them step by step; the better
-half goes on for twice as long. A step computes the network under the mask m with one change each:
-every kept parameter dropped, and hundreds of others added. J holds what these changes do to the
-outputs. If several changes δ add up, the loss is about
+half goes on for twice as long. A step draws some samples, for classes mostly those near a border
+of them, weighed so that they stand for all. It computes the network under the mask m with one
+change each: every kept parameter dropped, and hundreds of others added. J holds what these changes
+do to the outputs. If several changes δ add up, the loss is about
 
     L(m + δ) = L(m) - 2 b·δ + δ·G δ,    b = Jᵀ r,    G = Jᵀ J,
 
 r the residuals (the classes' errors and J weighted by the loss's curvature), and J orthogonal to a
-change of the outputs' scale, which does not count. Chains of drops and adds go downhill in this
-model, with more noise in some than in others, so that hundreds of sets of changes are proposed.
-The network is computed under the best of each size. One of these masks is drawn, or the last one
-stays, by chances that fall with the loss as in annealing. In networks with convolutions J holds
-derivatives instead.
+change of the outputs' scale, which does not count. Chains of drops and adds, in random turns, go
+downhill in this model, so that hundreds of sets of changes are proposed. The network is computed
+under the best of each size. One of these masks is drawn, or the last one stays, by chances that
+fall with the loss as in annealing. In networks with convolutions J holds derivatives instead.
 
 A unit that nothing reads changes nothing. So in each step some idle units get a few inputs: those
 that promise most. Adding a parameter that reads such a unit adds these as well, and the model
@@ -68,8 +68,8 @@ class SeekPruner:
             return Mask.from_vector(network, torch.full((total,), problem.budget > 0))
         left = self.effort - seconds.FIRST_USE - seconds.of_synflow(network)
         left = max(0.0, left - seconds.of_filling(network, min(FILLED, len(problem.train))))
-        step = seconds.of_step(network, network.work, min(KNOWN, len(problem.train)))
-        swaps = (1 - START) * left / step * SWAPS
+        a_step = seconds.of_step(network, network.work, min(KNOWN, len(problem.train)))
+        swaps = (1 - START) * left / a_step * SWAPS
         share, most = (START, MOST_STARTS) if swaps > problem.budget / 4 else (WIDE_START, 2)
         count = 2 ** int(math.log2(max(2, min(most, self.effort / SECONDS_A_START))))
         starts = [

@@ -190,7 +190,6 @@ def test_nothing_outlives_a_parent_that_is_killed(tmp_path, write):
     program = f"""
 from pathlib import Path
 from plantkit.isolation.opening import open_backend
-from plantkit.isolation.problems import write_problem
 from plantkit.isolation.levels import Isolation, Level
 from plantkit.isolation.servers import server_pool
 from plantkit.isolation.wire import Limits

@@ -26,7 +26,7 @@ def burn(seconds=0.4):
 def nothing(problem):
     return {name: weight * 0 for name, weight in problem.weights.items()}
 """
-#: Far above what a run needs besides, far below what it burns.
+#: Above what a run needs besides, below what it burns.
 LITTLE, MUCH = 0.3, 0.35
 
 

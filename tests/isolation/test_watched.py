@@ -102,10 +102,7 @@ def test_a_good_pruner(run, circle):
             *("import os; os._exit(0)", Status.CRASH, "exited with code 0 and without an answer"),
             marks=pytest.mark.slow,
         ),
-        pytest.param(
-            *("import os; os._exit(9)", Status.CRASH, "exited with code 9"),
-            marks=pytest.mark.slow,
-        ),
+        ("import os; os._exit(9)", Status.CRASH, "exited with code 9"),
         (
             "import ctypes; ctypes.string_at(0)",
             Status.CRASH,

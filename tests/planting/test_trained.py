@@ -205,10 +205,7 @@ def test_entries_of_a_ticket_matter(kind: str) -> None:
 
 
 @pytest.mark.no_cover
-@pytest.mark.parametrize(
-    "kind",
-    [one if one != "residual" else pytest.param(one, marks=pytest.mark.slow) for one in KINDS],
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_seed_gives_one_planting(kind: str) -> None:
     again = METHOD.plant(FAMILY, NETWORKS[kind], seed=b"1")
     for name, value in planting(kind).parameters.items():
