@@ -48,10 +48,10 @@ ABLATIONS: dict[str, Mapping[Any, Mapping[str, Any]]] = {
 }
 #: Pruners of about equal cost on 5x100, by their CPU seconds.
 COSTS = {
-    2: ["seek:effort=2", "gates:effort=0.3", "supermask:effort=0.3", "edge-popup:epochs=2"],
-    10: ["seek:effort=10", "gates:effort=1.5", "supermask:effort=1.5", "edge-popup:epochs=10"],
-    60: ["seek:effort=60", "gates:effort=9", "supermask:effort=9", "edge-popup:epochs=60"],
-    300: ["seek:effort=300", "gates:effort=45", "supermask:effort=45", "edge-popup:epochs=300"],
+    2: ["seek:effort=2", "gates:effort=0.4", "supermask:effort=0.4", "edge-popup:epochs=3"],
+    10: ["seek:effort=10", "gates:effort=2", "supermask:effort=2", "edge-popup:epochs=15"],
+    60: ["seek:effort=60", "gates:effort=12", "supermask:effort=12", "edge-popup:epochs=90"],
+    300: ["seek:effort=300", "gates:effort=60", "supermask:effort=60", "edge-popup:epochs=450"],
 }
 
 

@@ -123,21 +123,14 @@ def seek_cost() -> str:
 
 
 @source
-def seek_starts() -> str:
-    """Returns the training losses that the starts of one search ended at."""
-    [run] = runs_of("starts")
-    losses = [f"{loss:.3f}" for loss in sorted(run["losses"])]
-    return f"{', '.join(losses[:-1])} and {losses[-1]}"
-
-
-@source
-def seek_temperatures() -> str:
-    """Returns a table of searches that went on from one mask at other temperatures."""
-    runs = runs_of("temperatures")
-    losses = grouped(runs, "label", "family")
+def seek_trained() -> str:
+    """Returns a table of recovered digits after training, by density and pruner."""
+    runs = runs_of("weak")
     families = sorted({one["family"] for one in runs})
-    rows = [
-        (label, *(f"{middle(losses[label, family], 'after'):.4f}" for family in families))
-        for label in dict.fromkeys(one["label"] for one in runs)
-    ]
-    return table(" | ".join(["temperature", *families]), rows)
+    by_label = grouped(runs, "label", "family")
+    rows = []
+    for label in dict.fromkeys(one["label"] for one in runs):
+        pruner, _, density = label.rpartition(" ")
+        cells = (f"{middle(by_label[label, family], 'weak_digits'):.2f}" for family in families)
+        rows.append((density, f"`{pruner}`", *cells))
+    return table(" | ".join(["density", "pruner", *families]), rows)
