@@ -84,7 +84,7 @@ def memory_of(request: Request, sources: Sequence[PrunerSource]) -> Memory | Non
     if any(one.path is not None and one.submission is None for one in sources):
         return None  # it cannot be read, of which the user is told elsewhere
     submissions = [one.submission and one.submission.digest for one in sources]
-    asked = asdict(replace(request, output_format=""))
+    asked = asdict(replace(request, output_format="", watch=False))
     words = json.dumps([asked, submissions, Path.cwd()], default=str)
     return Memory(cache=Cache(), request=request, key=evaluation_key(words))
 
