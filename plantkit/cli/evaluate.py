@@ -196,7 +196,7 @@ def _watch(
         with start_evaluation(request, warn) as started:
             for read in watching.versions(sources):
                 if code is not None:
-                    teller.tell(f"\n--- {time.strftime('%H:%M:%S')} ---")
+                    teller.tell(f"--- {time.strftime('%H:%M:%S')} ---")
                 try:
                     with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as bar:
                         result = run_evaluation(
