@@ -185,6 +185,7 @@ def _watch(
     Returns the exit code of the last one.
     """
     from plantkit.evaluation import watching
+    from plantkit.evaluation.remembered import check_code, note_code
     from plantkit.evaluation.run import run_evaluation, start_evaluation
 
     sources = watching.watched_sources(request)
@@ -194,7 +195,9 @@ def _watch(
     code = None
     try:
         with start_evaluation(request, warn) as started:
+            note_code()
             for read in watching.versions(sources):
+                check_code()
                 if code is not None:
                     teller.tell(f"--- {time.strftime('%H:%M:%S')} ---")
                 try:

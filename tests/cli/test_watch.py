@@ -18,7 +18,7 @@ import psutil
 import pytest
 from builders import without_passing
 
-from plantkit.evaluation import watching
+from plantkit.evaluation import cache, watching
 from plantkit.pruners.sources import parse_pruner
 
 #: Keeps the first, or the last, parameters.
@@ -146,6 +146,31 @@ def test_files_are_written_anew(
     before, after = documents(seen[0][0]), documents(output.read_text(encoding="utf-8"))
     assert before[0]["pruners"][0]["sha256"] != after[0]["pruners"][0]["sha256"]
     assert report.read_text(encoding="utf-8") != seen[0][1]
+
+
+def test_it_ends_when_a_plugin_has_changed(
+    watch: Callable[..., Any],
+    pauses: Callable[..., None],
+    write: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digest = cache._files_digest
+
+    def edited(root: Path, *pattern: str) -> str:
+        return digest(root, *pattern) + ("" if root.name == "plantkit" else "edited")
+
+    def edit() -> None:
+        monkeypatch.setattr(cache, "_files_digest", edited)
+        write(LAST)
+
+    mine = write(FIRST)
+    pauses(edit, nothing)
+    outcome = watch(mine)
+    monkeypatch.undo()
+    cache.forget_digests()
+    assert outcome.code == 2
+    assert len(documents(outcome.out)) == 1
+    assert "a plugin or an installed package has changed meanwhile" in outcome.err
 
 
 @pytest.fixture
