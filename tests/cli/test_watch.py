@@ -286,7 +286,7 @@ def test_a_suite_that_plants_its_instances_is_refused(
     assert "planted anew in every run" in outcome.err
 
 
-@pytest.mark.posix
+@pytest.mark.linux  # elsewhere no process waits between two runs
 @pytest.mark.parametrize(
     ("number", "code"), [("SIGINT", 0), pytest.param("SIGTERM", 128 + 15, marks=pytest.mark.slow)]
 )
