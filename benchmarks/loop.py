@@ -2,9 +2,11 @@
 
 `plantkit evaluate FILE` runs with an empty cache on one challenge (`cold`), with a submission whose
 masks are new while all else is known (`changed`), and once more with the same one (`unchanged`).
-It prints wall and processor seconds, and the processor seconds of each kind of process. These are
-of a second run of the same kind, whose processes are looked at: that takes a core a part of its
-time, and misses what processes do in their last hundredths of a second.
+`watched` is another change while `--watch` runs: from the moment the file is saved until the
+results are printed, the third time, when all that is imported late is there.
+It prints wall and processor seconds, and the processor seconds of each kind of process. Except for
+`watched` these are of a second run of the same kind, whose processes are looked at: that takes a
+core a part of its time, and misses what processes do in their last hundredths of a second.
 
 `--out FILE` writes the figures of docs/speed.md; measure these on a machine that does nothing else.
 """
@@ -17,6 +19,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,6 +37,8 @@ SUBMISSION = ROOT / "submissions/my_pruner.py"
 #: What is changed, and in what way a change `n` gives other masks.
 CHANGED = "w.abs().mean() for"
 CHANGES = "w.abs().mean() ** {power} for"
+#: What is measured; see the module.
+STATES = ("cold", "changed", "watched", "unchanged")
 #: Seconds between two looks at the processes.
 _LOOK_SECONDS = 0.02
 
@@ -65,7 +70,7 @@ def measure(work: Path, given: argparse.Namespace) -> dict[str, Any]:
     code = SUBMISSION.read_text(encoding="utf-8")
     if CHANGED not in code:
         raise SystemExit(f"{SUBMISSION} has no {CHANGED!r} to change")
-    states: dict[str, list[dict[str, Any]]] = {"cold": [], "changed": [], "unchanged": []}
+    states: dict[str, list[dict[str, Any]]] = {state: [] for state in STATES}
     loads = [os.getloadavg()[0]]
     file.write_text(code, encoding="utf-8", newline="\n")
     run(file, work / "warm", *asked)  # computes what all later runs find in the cache
@@ -94,11 +99,18 @@ def one_round(
     found = {
         "cold": run(file, work / f"cold-{number}", *asked, "--challenge", "relu-5x100", looks=looks)
     }
-    change = CHANGES.format(power=1 + (number + 2) / 40)
-    file.write_text(code.replace(CHANGED, change), encoding="utf-8", newline="\n")
+    change(file, code, number)
     for state in ("changed", "unchanged"):
         found[state] = run(file, work / "warm", *asked, looks=looks)
+    codes = [number + 1 / 3, number + 2 / 3]
+    found["watched"] = watched(file, code, codes, work / "warm", *asked)
     return found
+
+
+def change(file: Path, code: str, number: float) -> None:
+    """Saves the submission so that it gives the masks of a number from 0."""
+    changed = CHANGES.format(power=1 + (number + 2) / 40)
+    file.write_text(code.replace(CHANGED, changed), encoding="utf-8", newline="\n")
 
 
 def run(file: Path, cache: Path, *options: str, looks: bool = False) -> dict[str, Any]:
@@ -107,15 +119,7 @@ def run(file: Path, cache: Path, *options: str, looks: bool = False) -> dict[str
     looks: whether processes are looked at; their seconds are unknown otherwise.
     """
     before, begun = children_seconds(), time.monotonic()
-    environment = {**os.environ, "PLANTKIT_CACHE_DIR": str(cache)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles plantkit for every run
-    process = subprocess.Popen(
-        [sys.executable, "-m", "plantkit", "evaluate", str(file), *options],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        cwd=ROOT,
-    )
+    process = start(file, cache, *options, errors=subprocess.DEVNULL)
     spent: dict[int, tuple[str, float]] = {}
     while looks and process.poll() is None:
         spent |= {pid: (kind, seconds) for pid, kind, seconds in look(process.pid)}
@@ -130,6 +134,53 @@ def run(file: Path, cache: Path, *options: str, looks: bool = False) -> dict[str
         "cpu": round(children_seconds() - before, 3),
         "processes": {kind: round(seconds, 3) for kind, seconds in kinds.items()},
     }
+
+
+def watched(
+    file: Path, code: str, numbers: Sequence[float], cache: Path, *options: str
+) -> dict[str, Any]:
+    """Returns what `run` does, of the last of several changes while `--watch` runs."""
+    process = start(file, cache, *options, "--watch", errors=subprocess.PIPE)
+    wait_for_results(process)
+    for number in numbers:
+        before = {pid: seconds for pid, _, seconds in look(process.pid)}
+        begun = time.monotonic()
+        change(file, code, number)
+        wait_for_results(process)
+        wall = time.monotonic() - begun
+    kinds: dict[str, float] = defaultdict(float)
+    for pid, kind, seconds in look(process.pid):
+        kinds[kind] += seconds - before.get(pid, 0.0)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    return {
+        "wall": round(wall, 3),
+        "cpu": round(sum(kinds.values()), 3),
+        "processes": {kind: round(seconds, 3) for kind, seconds in kinds.items()},
+    }
+
+
+def wait_for_results(process: subprocess.Popen[str]) -> None:
+    """Reads what a process with `--watch` says until it has printed results."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("watching "):
+            return
+    raise SystemExit(f"plantkit evaluate --watch ended with exit code {process.wait()}")
+
+
+def start(file: Path, cache: Path, *options: str, errors: int) -> subprocess.Popen[str]:
+    """Starts an evaluation. errors: where standard error goes, as for `subprocess.Popen`."""
+    environment = {**os.environ, "PLANTKIT_CACHE_DIR": str(cache)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles plantkit for every run
+    return subprocess.Popen(
+        [sys.executable, "-m", "plantkit", "evaluate", str(file), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=errors,
+        env=environment,
+        cwd=ROOT,
+        text=True,
+    )
 
 
 def look(root: int) -> Iterator[tuple[int, str, float]]:

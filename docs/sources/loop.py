@@ -11,6 +11,7 @@ LOOP = RESULTS / "loop.json"
 STATES = {
     "cold": "nothing, on `relu-5x100` alone",
     "changed": "all but a changed submission",
+    "watched": "the same, with `--watch`",
     "unchanged": "all",
 }
 

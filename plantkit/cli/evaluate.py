@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plantkit.cli import options
 from plantkit.cli.output import (
+    complain,
     evaluation_text,
     print_tracebacks,
+    warn,
     warnings,
     write_output,
     write_report,
 )
 from plantkit.cli.progress import ProgressBar, Verbosity
+from plantkit.errors import PluginError
+
+if TYPE_CHECKING:
+    from plantkit.evaluation.requests import Request
+    from plantkit.evaluation.run import EvaluationOutcome
 
 
 @click.command()
@@ -68,6 +77,12 @@ from plantkit.cli.progress import ProgressBar, Verbosity
 @options.isolation
 @options.show_errors
 @options.progress
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Stay, and evaluate again whenever a PRUNER's files have changed; what -o and --report "
+    "name is written anew each time. Ctrl-C ends it.",
+)
 @click.option("--strict-plugins", is_flag=True, help="Fail if any installed plugin is broken.")
 @click.option(
     "--fresh",
@@ -112,36 +127,91 @@ def command(
       plantkit evaluate my_pruner.py --format json -o results.json
       plantkit evaluate my_pruner.py --report report.html
       plantkit evaluate my_pruner.py --fresh 2
+      plantkit evaluate my_pruner.py --watch
     """
     from plantkit.evaluation.requests import Request
     from plantkit.evaluation.run import run_evaluation
 
     is_drawn = report is not None or values["output_format"] == "html"
     request = Request(keeps_masks=is_drawn, **values)
-    with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as progress:
-        result = run_evaluation(request, warn=tell, progress=progress.show)
-    if result.is_remembered:
-        progress.tell(
-            f"nothing has changed since {result.evaluation.started[:16].replace('T', ' ')} UTC: "
-            "these are the results of then (--no-cache runs everything again)"
-        )
-    text = evaluation_text(
-        result.evaluation, result.reporter, details=details, styled=output is None
-    )
-    write_output(text, output)
-    if show_errors:
-        print_tracebacks(
-            (
-                f"{one.pruner} on {one.challenge} at density {one.target_density:.4g}, seed "
-                f"{one.seed}",
-                one.traceback,
+    teller = ProgressBar(verbosity)
+
+    def show(result: EvaluationOutcome) -> int:
+        """Prints and writes what came of an evaluation, and returns the exit code."""
+        if result.is_remembered:
+            teller.tell(
+                f"nothing has changed since {result.evaluation.started[:16].replace('T', ' ')} "
+                "UTC: these are the results of then (--no-cache runs everything again)"
             )
-            for one in result.evaluation.records
+        text = evaluation_text(
+            result.evaluation, result.reporter, details=details, styled=output is None
         )
-    if report is not None:
-        progress.tell("writing the report")
-        write_report(result.evaluation, report, option="--report")
-    if output is not None:
-        progress.tell(f"results written to {output}")
-    if result.failed:
-        ctx.exit(1)
+        write_output(text, output)
+        if show_errors:
+            print_tracebacks(
+                (
+                    f"{one.pruner} on {one.challenge} at density {one.target_density:.4g}, seed "
+                    f"{one.seed}",
+                    one.traceback,
+                )
+                for one in result.evaluation.records
+            )
+        if report is not None:
+            teller.tell("writing the report")
+            write_report(result.evaluation, report, option="--report")
+        if output is not None:
+            teller.tell(f"results written to {output}")
+        return int(result.failed)
+
+    if request.watch:
+        code = _watch(request, show, verbosity, show_errors=show_errors)
+    else:
+        with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as progress:
+            result = run_evaluation(request, warn=tell, progress=progress.show)
+        code = show(result)
+    if code:
+        ctx.exit(code)
+
+
+def _watch(
+    request: Request,
+    show: Callable[[EvaluationOutcome], int],
+    verbosity: Verbosity,
+    *,
+    show_errors: bool,
+) -> int:
+    """Shows an evaluation, and another whenever a submission has changed, until an interrupt.
+
+    Returns the exit code of the last one.
+    """
+    from plantkit.evaluation import watching
+    from plantkit.evaluation.remembered import check_code, note_code
+    from plantkit.evaluation.run import run_evaluation, start_evaluation
+
+    sources = watching.watched_sources(request)
+    named = zip(request.pruners, sources, strict=True)
+    files = ", ".join(text for text, source in named if source.path is not None)
+    teller = ProgressBar(verbosity)
+    code = None
+    try:
+        with start_evaluation(request, warn) as started:
+            note_code()
+            for read in watching.versions(sources):
+                check_code()
+                if code is not None:
+                    teller.tell(f"--- {time.strftime('%H:%M:%S')} ---")
+                try:
+                    with warnings(show_errors=show_errors) as tell, ProgressBar(verbosity) as bar:
+                        result = run_evaluation(
+                            request, warn=tell, progress=bar.show, sources=read, started=started
+                        )
+                    code = show(result)
+                except PluginError as error:  # of the submission, which is being written
+                    complain(error)
+                    code = error.exit_code
+                teller.tell(f"watching {files}; Ctrl-C ends")
+    except KeyboardInterrupt:
+        if code is None:
+            raise
+        teller.tell("")  # below the ^C
+    return code or 0

@@ -28,6 +28,12 @@ def warn(message: object) -> None:
         say(f"{click.style('warning', fg='yellow')}: {message}")
 
 
+def complain(error: Exception) -> None:
+    """Prints one line of an error on standard error, where work goes on after it."""
+    with suppress(OSError):
+        say(f"{click.style('error', fg='red', bold=True)}: {error}")
+
+
 def say(text: str) -> None:
     """Prints text on standard error, above the bars of a progress that is shown there.
 

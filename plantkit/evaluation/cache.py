@@ -296,6 +296,12 @@ def versions() -> list[str]:
     ]
 
 
+def forget_digests() -> None:
+    """Has the digests of plantkit, packages and plugins taken anew when they are asked for."""
+    versions.cache_clear()
+    _package_digest.cache_clear()
+
+
 def _processor() -> str:
     """Returns the processor's name: another processor may add in another order."""
     with contextlib.suppress(OSError):

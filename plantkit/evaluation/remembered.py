@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 from plantkit.challenges import catalog
 from plantkit.challenges.files import read_digested
 from plantkit.challenges.manifests import read_manifest
-from plantkit.errors import PlantkitError, ResultsError
-from plantkit.evaluation.cache import Cache, evaluation_key, module_digest, versions
+from plantkit.errors import PlantkitError, ResultsError, UsageError
+from plantkit.evaluation.cache import Cache, evaluation_key, forget_digests, module_digest, versions
 from plantkit.evaluation.requests import DEFAULT_SUITE, Request
 from plantkit.hookspecs import PROJECT
 from plantkit.isolation.levels import AUTO, Level
@@ -84,7 +84,7 @@ def memory_of(request: Request, sources: Sequence[PrunerSource]) -> Memory | Non
     if any(one.path is not None and one.submission is None for one in sources):
         return None  # it cannot be read, of which the user is told elsewhere
     submissions = [one.submission and one.submission.digest for one in sources]
-    asked = asdict(replace(request, output_format=""))
+    asked = asdict(replace(request, output_format="", watch=False))
     words = json.dumps([asked, submissions, Path.cwd()], default=str)
     return Memory(cache=Cache(), request=request, key=evaluation_key(words))
 
@@ -131,6 +131,23 @@ def note_code() -> None:
 
     It is called before the runs, for somebody may edit a plugin during them.
     """
-    versions()
-    for point in importlib.metadata.entry_points(group=PROJECT):
-        module_digest(point.value)
+    _code()
+
+
+def check_code() -> None:
+    """Takes these digests anew, where evaluations go on in one process.
+
+    Raises:
+        UsageError: they are not as before. This process has the code of before, its runs may not.
+    """
+    before = _code()
+    forget_digests()
+    if _code() != before:
+        raise UsageError(
+            "plantkit, a plugin or an installed package has changed meanwhile; run the command anew"
+        )
+
+
+def _code() -> list[object]:
+    points = importlib.metadata.entry_points(group=PROJECT)
+    return [versions(), sorted((point.value, module_digest(point.value)) for point in points)]

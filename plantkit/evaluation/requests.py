@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plantkit.errors import UsageError
-from plantkit.isolation.levels import AUTO
+from plantkit.isolation.levels import AUTO, Level
 from plantkit.pruners.sources import PrunerSource
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Request(RunRequest):
 
     pruners: paths and names as typed. challenges: ids and paths, or loaded ones.
     objects: pruners that were given as objects, from Python.
-    keeps_masks: whether `Evaluation.masks` are wanted.
+    keeps_masks: whether `Evaluation.masks` are wanted. watch: whether one evaluation follows
+    another, whenever a submission has changed.
 
     Raises:
         UsageError: options that exclude each other, or one that needs another.
@@ -67,6 +68,7 @@ class Request(RunRequest):
     fresh: int | None = None
     fresh_seed_env: str | None = None
     keeps_masks: bool = False
+    watch: bool = False
 
     def __post_init__(self) -> None:
         if not self.pruners and not self.objects:
@@ -75,6 +77,8 @@ class Request(RunRequest):
             raise UsageError("--suite and --challenge exclude each other; give one of them")
         if self.resume and self.run_directory is None:
             raise UsageError("--resume needs --run-dir")
+        if self.watch:
+            self._check_watch()
         if self.suite is None or self.fresh is not None:
             self.check_fresh(self.fresh)
 
@@ -82,8 +86,13 @@ class Request(RunRequest):
         """Checks what goes with `fresh` new instances of each kind of challenge, None for none.
 
         Raises:
-            UsageError: a secret without them, or a run on them that cannot be resumed.
+            UsageError: a secret without them, or a run on them that cannot be resumed or repeated.
         """
+        if self.watch and fresh is not None:
+            raise UsageError(
+                "fresh instances are planted anew in every run, so that no two runs compare; leave "
+                "out --watch, or plant them once: plantkit plant"
+            )
         if self.fresh_seed_env is not None and fresh is None:
             raise UsageError("--fresh-seed-env needs --fresh N")
         if self.resume and fresh is not None and self.fresh_seed_env is None:
@@ -91,6 +100,15 @@ class Request(RunRequest):
                 "fresh instances of the system's entropy are new in every run and cannot be "
                 "resumed; leave out --resume, or give --fresh-seed-env"
             )
+
+    def _check_watch(self) -> None:
+        for option, is_given, reason in (
+            ("--run-dir", self.run_directory is not None, "a directory holds one run"),
+            ("--executor dask", self.executor == "dask", "it works on this machine"),
+            ("--isolation none", self.isolation == Level.NONE, "runs must leave nothing behind"),
+        ):
+            if is_given:
+                raise UsageError(f"--watch and {option} exclude each other: {reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

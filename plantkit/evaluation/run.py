@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from plantkit.errors import MissingExtraError, PluginError, UnknownNameError, UsageError
@@ -57,10 +58,21 @@ class EvaluationOutcome:
     is_remembered: bool = False
 
 
-def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> EvaluationOutcome:
+def run_evaluation(
+    request: Request,
+    *,
+    warn: Warn,
+    progress: Progress,
+    sources: Sequence[PrunerSource] | None = None,
+    started: Started | None = None,
+) -> EvaluationOutcome:
     """Returns what came of an evaluation.
 
     `warn` is called with every plugin or submission that cannot be used.
+
+    Args:
+        sources: the pruners of the request as they were read; they are read now if None.
+        started: by `start_evaluation`, and goes on afterwards; starts and ends here if None.
 
     Raises:
         UsageError: a file, name or value that cannot be used.
@@ -68,7 +80,8 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         BundleError: a challenge is invalid.
         IsolationError: full isolation was asked for and this machine lacks it.
     """
-    sources = [*map(_read, map(parse_pruner, request.pruners)), *request.objects]
+    if sources is None:
+        sources = [*map(_read, map(parse_pruner, request.pruners)), *request.objects]
     memory = memory_of(request, sources)
     known = None if memory is None else memory.find()
     if known is not None:
@@ -82,7 +95,8 @@ def run_evaluation(request: Request, *, warn: Warn, progress: Progress) -> Evalu
         warnings.append(message)
         warn(message)
 
-    outcome = _run(request, sources, warn=tell, progress=progress)
+    with start_evaluation(request, tell) if started is None else nullcontext(started) as ready:
+        outcome = _run(request, sources, ready, warn=tell, progress=progress)
     if memory is not None and not outcome.failed and not warnings:
         memory.keep(outcome.evaluation)
     return outcome
@@ -96,11 +110,16 @@ def _read(source: PrunerSource) -> PrunerSource:
 
 
 def _run(
-    request: Request, sources: Sequence[PrunerSource], *, warn: Warn, progress: Progress
+    request: Request,
+    sources: Sequence[PrunerSource],
+    started: Started,
+    *,
+    warn: Warn,
+    progress: Progress,
 ) -> EvaluationOutcome:
-    """Starts what `run_evaluation` needs, and runs it."""
-    servers = None if request.executor == "local" else 1  # here only submissions are loaded
-    with start(request, open_executor(request), warn, servers=servers) as started:
+    """Runs an evaluation with what was started for it, which another may have used before."""
+    with TemporaryDirectory(dir=started.scratch, ignore_cleanup_errors=True) as scratch:
+        started = replace(started, scratch=Path(scratch))
         from plantkit.evaluation import harness
         from plantkit.evaluation.calibration import machine_speed
         from plantkit.evaluation.preparation import prepare
@@ -275,6 +294,12 @@ class Started:
             executor=self.executor or LocalExecutor(),
             cache=cache,
         )
+
+
+def start_evaluation(request: Request, warn: Warn) -> AbstractContextManager[Started]:
+    """Starts what evaluations of a request need, and ends it with the block; see `start`."""
+    servers = None if request.executor == "local" else 1  # here only submissions are loaded
+    return start(request, open_executor(request), warn, servers=servers)
 
 
 @contextmanager

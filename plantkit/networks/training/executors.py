@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_sharer
 from multiprocessing.connection import wait
 from typing import Any, Protocol, TypeVar
 
@@ -90,6 +91,8 @@ class LocalExecutor:
         """Ends the processes at once; work under way is dropped."""
         pool, self._pool = self._pool, None
         if pool is not None:
+            # What hands tensors to the processes would print a traceback of each that goes away.
+            resource_sharer.stop(_CLOSING_SECONDS)
             self._stop.send(None)
             # Before Python 3.11.5, a pool whose processes die while it writes to them never ends.
             closing = threading.Thread(
