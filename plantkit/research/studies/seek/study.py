@@ -48,7 +48,7 @@ NO_ERROR = 1e-6
 #: `annealing`.
 _GATES_STEP, _ANNEALING_MASK = 2.0, 0.1
 #: What `seek` takes of the seconds that it is asked for, in networks as small as these.
-_SEEK_SHARE = 2.0
+_SEEK_SHARE = 0.8
 _PLANTING_SECONDS = 0.1
 
 
