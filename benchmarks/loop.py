@@ -179,7 +179,7 @@ def start(file: Path, cache: Path, *options: str, errors: int) -> subprocess.Pop
         stderr=errors,
         env=environment,
         cwd=ROOT,
-        text=True,
+        encoding="utf-8",
     )
 
 

@@ -135,7 +135,7 @@ def test_an_altered_bundle_is_refused_though_its_results_are_known(
 @pytest.mark.parametrize(
     "code",
     [
-        SUBMISSION.replace("problem.budget)", "problem.budget - int(torch.rand(()) * 50))"),
+        SUBMISSION.replace("weight.abs()", "torch.rand_like(weight)"),
         "def prune(problem, density, seed):\n    return 1 / 0\n",
     ],
 )
