@@ -111,9 +111,9 @@ def _try_watching() -> str:
             env={**clean_environment(), MARKER: marker},
         ) as parent:
             family = Family(parent.pid, marker)
-            used = family.memory_mib()
             assert parent.stdout is not None
             orphan = psutil.Process(int(parent.stdout.readline()))
+            used = family.memory_mib()  # the orphan's at least: the parent may have ended
             parent.wait()
         family.end()
         if is_running(orphan):
