@@ -19,11 +19,12 @@ from plantkit.isolation.wire import MARKER
 
 _PROBE_SECONDS = 60
 USE_LINUX = "full isolation needs Linux 5.13 or later; a virtual machine, container or WSL 2 has it"
-#: A program that leaves a process without a parent, and tells its id.
+#: A program that leaves a process without a parent, which tells its id once it runs.
+_ORPHAN = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 _LEAVE_ORPHAN = (
-    "import subprocess, sys; nothing = subprocess.DEVNULL; "
-    "print(subprocess.Popen([sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)'], "
-    "stdin=nothing, stdout=nothing, stderr=nothing).pid)"
+    "import subprocess, sys; sys.stdin.readline(); nothing = subprocess.DEVNULL; "
+    f"subprocess.Popen([sys.executable, '-I', '-S', '-c', {_ORPHAN!r}], stdin=nothing, "
+    "stderr=nothing)"
 )
 
 #: Held by the thread that waits for the trial.
@@ -105,15 +106,17 @@ def _try_watching() -> str:
     try:
         with subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _LEAVE_ORPHAN],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**clean_environment(), MARKER: marker},
         ) as parent:
             family = Family(parent.pid, marker)
+            used = family.memory_mib()  # before the parent ends
+            assert parent.stdin is not None
             assert parent.stdout is not None
+            parent.stdin.close()
             orphan = psutil.Process(int(parent.stdout.readline()))
-            used = family.memory_mib()  # the orphan's at least: the parent may have ended
             parent.wait()
         family.end()
         if is_running(orphan):
