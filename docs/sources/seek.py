@@ -120,3 +120,17 @@ def seek_cost() -> str:
             cells.append(f"{text} ({middle(runs, 'cpu_seconds'):.0f} s)" if runs else text)
         rows.append((f"`{label}`", *cells))
     return table(" | ".join(["search", *families]), rows)
+
+
+@source
+def seek_trained() -> str:
+    """Returns a table of recovered digits after training, by density and pruner."""
+    runs = runs_of("weak")
+    families = sorted({one["family"] for one in runs})
+    by_label = grouped(runs, "label", "family")
+    rows = []
+    for label in dict.fromkeys(one["label"] for one in runs):
+        pruner, _, density = label.rpartition(" ")
+        cells = (f"{middle(by_label[label, family], 'weak_digits'):.2f}" for family in families)
+        rows.append((density, f"`{pruner}`", *cells))
+    return table(" | ".join(["density", "pruner", *families]), rows)
