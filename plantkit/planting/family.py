@@ -3,14 +3,12 @@
 Which methods fit is for its base class to say: `SelectedFamily` (a part of the untouched network
 is the function), `TargetFamily` (a target is written into the network), `AnchoredFamily` (a
 ticket's own values are moved until it computes the formula). `LineFamily` knows all that follows
-from having one input; `plantkit.planting.fitting.FittedFamily` anchors by least squares, and
-`plantkit.planting.drawn.DrawnFamily` needs a formula only.
+from having one input; `plantkit.planting.drawn.DrawnFamily` needs a formula only.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -22,10 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.errors import UsageError, did_you_mean
-from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
+from plantkit.planting.effects import best_scaled_error
+from plantkit.planting.parts import PartPlan
 from plantkit.planting.structures import TicketLayer
-from plantkit.planting.targets import Floats, Interpolation, Target, Ticket, interpolate
+from plantkit.planting.targets import Floats, Interpolation, Target, interpolate
 
 Samples = tuple[NDArray[np.float32], NDArray[np.float32] | NDArray[np.int64]]
 
@@ -265,24 +265,11 @@ class TargetFamily(FormulaFamily):
         """Returns the nominal target; `depth` has been checked."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Anchored:
-    """A network with a ticket moved into place.
-
-    parameters: name to float64. ticket: name to bool. decoys: further parts of the network that
-        were moved likewise, each name to bool; see `drawn.DrawnFamily`.
-    """
-
-    parameters: Mapping[str, Floats]
-    ticket: Ticket
-    decoys: tuple[Ticket, ...] = ()
-
-
 class AnchoredFamily(FormulaFamily):
-    """A family with a way to draw a structure and to move its values onto the formula.
+    """A family whose tickets are moved onto its formula (`plantkit.planting.methods.anchored`).
 
     Attributes:
-        bound: what the ticket's distance to the formula may be. Classification: the least share
+        bound: what a ticket's distance to the formula may be. Classification: the least share
             of the domain on which the argmax is right. Regression: the largest mean squared
             error after the best factor per output.
         anchored_depth: least depth in layers of neurons at which it can be anchored.
@@ -292,50 +279,75 @@ class AnchoredFamily(FormulaFamily):
     """
 
     bound: ClassVar[float]
-    anchored_depth: ClassVar[int] = 3
+    anchored_depth: ClassVar[int] = 4
     most_attempts: ClassVar[int] = 200
     audited_depths: ClassVar[range] = range(0)
     audited_width: ClassVar[int] = 0
 
     @abstractmethod
-    def anchor(
-        self, spec: PerceptronSpec, parameters: Mapping[str, Floats], rng: np.random.Generator
-    ) -> Anchored:
-        """Returns the network with a random ticket moved into place.
+    def plan(self, hidden: int) -> PartPlan:
+        """Returns what the parts of a network with `hidden` hidden layers are made of."""
 
-        Args:
-            spec: the network.
-            parameters: name to float64, as drawn; not altered.
-            rng: source of all choices.
+    def sibling(self, rng: np.random.Generator) -> Self:
+        """Returns a family whose function is as hard and looks as this one's: for decoys.
 
-        Raises:
-            Rejected: that failed (`plantkit.planting.gates`).
+        By default a decoy computes the ticket's function.
         """
+        return self
 
-    @abstractmethod
-    def widths(self, hidden: int) -> tuple[int, ...]:
-        """Returns how many units of each of `hidden` hidden layers a ticket needs."""
+    def reads(self) -> NDArray[np.intp]:
+        """Returns the inputs that the formula depends on: those that a ticket reads."""
+        return np.arange(self.inputs)
 
-    @abstractmethod
-    def kinds(self, hidden: int) -> tuple[str, ...]:
-        """Returns what the ticket's units are, a word for each of `hidden` hidden layers."""
+    def screen(self, inputs: Floats) -> Floats:
+        """Returns values (n, k) of inputs that a good structure's last units explain."""
+        return self.formula(inputs)
 
-    def candidates(self, hidden: int) -> int:
-        """Returns how many tickets are planted in `hidden` hidden layers to keep one."""
-        return 1
+    def screen_inputs(self, rng: np.random.Generator, count: int) -> Floats:
+        """Returns inputs (count, d_in) on which structures are compared."""
+        if self.inputs == 1:
+            return np.linspace(-1, 1, count)[:, None]
+        return self.draw_inputs(rng, count)
+
+    def class_distances(self, inputs: Floats) -> Floats:
+        """Returns how far each input is from where each class begins, (n, d_out), 0 for its own.
+
+        By default every other class is too far to matter how far.
+        """
+        return np.where(np.eye(self.outputs)[self.truth(inputs)] > 0, 0.0, np.inf)
+
+    def sample_near_bounds(self, rng: np.random.Generator, count: int, reach: float) -> Floats:
+        """Returns inputs (at most count, d_in) that are within `reach` of a class's bound.
+
+        By default they may be anywhere.
+        """
+        return self.draw_inputs(rng, count)
+
+    @property
+    def farthest(self) -> float:
+        """The largest `distance` within the bound."""
+        return 1 - self.bound if self.kind is TaskKind.CLASSIFICATION else self.bound
+
+    @property
+    def tolerances(self) -> tuple[float, float]:
+        """The tolerance of a fit, at first and at last, in the outputs' or the margins' unit."""
+        if self.kind is TaskKind.CLASSIFICATION:
+            return 0.3, 0.003
+        return 1.0, 0.6 * self.bound**0.5
+
+    def distance(self, outputs: Floats, truth: NDArray[Any]) -> float:
+        """Returns how far outputs (n, d_out) are from the truth, 0 for not at all.
+
+        Regression: mean squared error after the best factor per output; classification: the
+        share of another argmax.
+        """
+        if self.kind is TaskKind.CLASSIFICATION:
+            return float((outputs.argmax(axis=1) != truth).mean())
+        return best_scaled_error(outputs, truth)[0]
 
     def hides(self, spec: PerceptronSpec) -> bool:
         """Returns whether `spec` lies within what was audited and kept the limits."""
         return spec.depth in self.audited_depths and min(spec.widths[1:-1]) >= self.audited_width
-
-    def roles(self, hidden: int) -> dict[str, str]:
-        """Returns the roles that the learned balance goes by, parameter name to role."""
-        kinds = ("inputs", *self.kinds(hidden), "outputs")
-        found: dict[str, str] = {}
-        for layer, (before, here) in enumerate(itertools.pairwise(kinds)):
-            found[weight_name(layer)] = f"{before} to {here}"
-            found[bias_name(layer)] = f"biases of {here} after {before}"
-        return found
 
 
 class LineFamily(TargetFamily):

@@ -1,39 +1,46 @@
-"""What an anchored ticket is fitted to: the values of a formula, or its classes."""
+"""What the parts of a network are fitted to: the values of formulas, or their classes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from plantkit.planting.coordinates import Coordinates
-from plantkit.planting.effects import best_scaled_error
+from plantkit.networks.tasks import TaskKind
+from plantkit.planting.parts import Parts
 from plantkit.planting.targets import Floats
 
-# Points on the line that values are fitted at, drawn anew in every step.
-POINTS = 300
+# Points that values are fitted at, on a line and elsewhere, drawn anew in every step.
+LINE_POINTS = 150
+POINTS = 500
 
-# Points that classes are fitted at, while the reach is large and once it is not. There must be more
-# near the bounds than the ticket has entries, or every step fits its own points.
-COARSE_POINTS = 500
-FINE_POINTS = 1600
+# Points that classes are fitted at, and how many of them may be anywhere.
+CLASS_POINTS = 600
+ANYWHERE = 150
 
-# How near points are to the bounds of classes, in the first step and at last.
+# How near the other points are to the bounds of classes, in the first step and at last.
 FIRST_REACH = 0.12
-FINE_REACH = 0.03
+LAST_REACH = 0.03
 REACH_SHRINKAGE = 0.97
 
 # Distance to a class beyond which no larger margin is asked for.
 FARTHEST = 0.15
 
+# An untouched part may vary less than others do; no output is asked to vary more than this
+# many times what is usual, before it is fitted.
+MOST_FACTOR = 4.0
+
 
 class Fitted(Protocol):
-    """What is asked of a family; see `plantkit.planting.fitting.FittedFamily`."""
+    """What is asked of a family; see `plantkit.planting.family.AnchoredFamily`."""
 
-    damping: ClassVar[float | tuple[float, ...]]
     inputs: int
+    kind: TaskKind
 
     def formula(self, inputs: Floats) -> Floats: ...
     def truth(self, inputs: Floats) -> NDArray[Any]: ...
@@ -44,130 +51,149 @@ class Fitted(Protocol):
 
 
 class Objective(ABC):
-    """What a ticket is fitted to: residuals of its outputs at points drawn anew in every step.
+    """What every part is fitted to: residuals of its outputs at points drawn anew in every step.
 
     Attributes:
-        probes: inputs (n, d_in) at which `distance` is taken.
-        inputs: the points (m, d_in) drawn last.
+        families: one for every part.
+        inputs: the points (parts, n, d_in) drawn last.
         count: residuals that the squares are averaged over.
     """
 
-    probes: Floats
-    inputs: Floats
+    inputs: Tensor
     count: int
+
+    def __init__(self, families: Sequence[Fitted]) -> None:
+        self.families = tuple(families)
+        domain = families[0].domain()
+        self._domain = torch.from_numpy(domain)
+        self._truths = torch.from_numpy(np.stack([one.truth(domain) for one in families]))
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> None:
         """Draws fresh points to fit at."""
 
     @abstractmethod
-    def distance(self, outputs: Floats) -> float:
-        """Returns how far outputs (n, d_out) at `probes` are from the formula, 0 for not at all.
+    def residuals(self, outputs: Tensor, places: Tensor) -> Tensor:
+        """Returns the residuals (k, r) of outputs (k, n, d_out) of the parts at these places."""
+
+    @abstractmethod
+    def linearise(self, parts: Parts, vector: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the residuals (parts, r) of coordinates, and their derivatives."""
+
+    def distances(self, parts: Parts, vector: Tensor, places: Tensor) -> Tensor:
+        """Returns how far some of the parts are from their formulas on the domain, (k,).
 
         Regression: mean squared error after the best factor per output; classification: the
         share of another argmax.
-        """
-
-    @abstractmethod
-    def off(self, outputs: Floats) -> Floats:
-        """Returns the residuals (m, d_out) of outputs at the points drawn last."""
-
-    @abstractmethod
-    def slopes(self, off: Floats, derivatives: Floats) -> tuple[Floats, Floats]:
-        """Returns the residuals (r,) that are not at rest, and their derivatives (r, size).
 
         Args:
-            off: all residuals, (m, d_out).
-            derivatives: of the outputs, (m, d_out, size).
+            parts, vector: these parts alone, and their coordinates (k, size).
+            places: where they are among all parts.
         """
+        inputs = self._domain.expand(len(parts), *self._domain.shape)
+        return self._off(parts.outputs(vector, inputs), self._truths[places])
 
-    def residuals(self, coordinates: Coordinates, vector: Floats) -> Floats:
-        """Returns the residuals (m d_out,) of a ticket's coordinates (size,)."""
-        return self.off(coordinates.outputs(vector, self.inputs)).ravel()
-
-    def linearise(self, coordinates: Coordinates, vector: Floats) -> tuple[Floats, Floats]:
-        """Returns the residuals (r,) that are not at rest, and their derivatives (r, size)."""
-        outputs, derivatives = coordinates.jacobian(vector, self.inputs)
-        return self.slopes(self.off(outputs), derivatives)
+    @abstractmethod
+    def _off(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        """Returns the distances of outputs (k, n, d_out) on the domain."""
 
 
 class Values(Objective):
-    """A formula's values, over factors that the untouched ticket sets.
+    """Values of formulas, over factors that the untouched parts set."""
 
-    Args:
-        family: has the formula.
-        coordinates, start: the ticket, untouched or from where it is fitted again.
-    """
-
-    def __init__(self, family: Fitted, coordinates: Coordinates, start: Floats) -> None:
-        self._family = family
-        self.probes = _probes(family, 1001 if family.inputs == 1 else 101)
-        self._probed = family.formula(self.probes)
-        outputs = coordinates.outputs(start, self.probes)
+    def __init__(self, families: Sequence[Fitted], parts: Parts, start: Tensor) -> None:
+        super().__init__(families)
+        inputs = self._domain.expand(len(parts), *self._domain.shape)
+        varied = parts.outputs(start, inputs).std(dim=1)
         # Constants are for the outputs' biases, so it is the deviations that must be alike.
-        self._factors = np.array(family.damping) * self._probed.std(axis=0) / outputs.std(axis=0)
+        factors = self._truths.std(dim=1) / varied.clamp_min(1e-12)
+        usual = factors.median(dim=0).values
+        self._factors = torch.minimum(factors, MOST_FACTOR * usual)[:, None]
 
     def draw(self, rng: np.random.Generator) -> None:
-        if self._family.inputs == 1:
-            jitter = rng.uniform(-1, 1, POINTS) / POINTS
-            self.inputs = (np.linspace(-1, 1, POINTS) + jitter)[:, None]
+        family = self.families[0]
+        if family.inputs == 1:
+            jitter = rng.uniform(-1, 1, LINE_POINTS) / LINE_POINTS
+            points = (np.linspace(-1, 1, LINE_POINTS) + jitter)[:, None]
         else:
-            self.inputs = self._family.draw_inputs(rng, FINE_POINTS)
-        self._truth = self._family.formula(self.inputs)
-        self.count = self._truth.size
+            points = family.draw_inputs(rng, POINTS)
+        wanted = np.stack([one.formula(points) for one in self.families])
+        self._wanted = torch.from_numpy(wanted)
+        self.inputs = torch.from_numpy(points).expand(len(self.families), *points.shape)
+        self.count = wanted[0].size
 
-    def distance(self, outputs: Floats) -> float:
-        return best_scaled_error(outputs, self._probed)[0]
+    def residuals(self, outputs: Tensor, places: Tensor) -> Tensor:
+        return (outputs * self._factors[places] - self._wanted[places]).flatten(1)
 
-    def off(self, outputs: Floats) -> Floats:
-        residuals: Floats = outputs * self._factors - self._truth
-        return residuals
+    def linearise(self, parts: Parts, vector: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        activations = parts.activations(vector, self.inputs[places])
+        outputs = activations[-1]
+        found = torch.empty(*outputs.shape, parts.size, dtype=torch.float64)
+        for output in range(outputs.shape[2]):
+            slopes = torch.zeros_like(outputs)
+            slopes[:, :, output] = self._factors[places, :, output]
+            found[:, :, output] = parts.derivatives(vector, activations, slopes)
+        return self.residuals(outputs, places), found.flatten(1, 2)
 
-    def slopes(self, off: Floats, derivatives: Floats) -> tuple[Floats, Floats]:
-        return off.ravel(), (derivatives * self._factors[:, None]).reshape(off.size, -1)
+    def _off(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        power = outputs.square().sum(dim=1, keepdim=True).clamp_min(1e-300)
+        factors = (outputs * truths).sum(dim=1, keepdim=True) / power
+        return (outputs * factors - truths).square().mean(dim=(1, 2))
 
 
 class Classes(Objective):
     """Every class must lead where it is right, by a margin that grows with the distance.
 
-    The margin over another class is the distance to where that class begins. Only the argmax
-    is asked for, so scores may be any functions that give it.
+    The margin over another class is the distance to where that class begins, and of all others
+    the one that lacks most of its margin counts. Only the argmax is asked for, so scores may be
+    any functions that give it.
     """
 
-    def __init__(self, family: Fitted, *, reach: float) -> None:
-        self._family = family
-        self.probes = _probes(family, 101)
-        self._probed = family.truth(self.probes)
-        self._reach = reach
+    def __init__(self, families: Sequence[Fitted]) -> None:
+        super().__init__(families)
+        self._reach = FIRST_REACH
+        self.count = CLASS_POINTS
 
     def draw(self, rng: np.random.Generator) -> None:
-        self._reach = max(self._reach * REACH_SHRINKAGE, FINE_REACH)
-        self.count = FINE_POINTS if self._reach == FINE_REACH else COARSE_POINTS
-        anywhere = self._family.draw_inputs(rng, self.count // 4)
-        near = self._family.sample_near_bounds(rng, self.count - len(anywhere), self._reach)
-        self.inputs = np.concatenate([anywhere, near])
-        self._margins = np.minimum(self._family.class_distances(self.inputs), FARTHEST)
-        self._classes = self._family.truth(self.inputs)
+        self._reach = max(self._reach * REACH_SHRINKAGE, LAST_REACH)
+        points = [self._draw(one, rng) for one in self.families]
+        pairs = list(zip(self.families, points, strict=True))
+        margins = [np.minimum(one.class_distances(found), FARTHEST) for one, found in pairs]
+        self.inputs = torch.from_numpy(np.stack(points))
+        self._margins = torch.from_numpy(np.stack(margins))
+        own = np.stack([one.truth(found) for one, found in pairs])[..., None]
+        self._own = torch.from_numpy(own)
 
-    def distance(self, outputs: Floats) -> float:
-        return float((outputs.argmax(axis=1) != self._probed).mean())
+    def residuals(self, outputs: Tensor, places: Tensor) -> Tensor:
+        return self._lacking(outputs, places)[0]
 
-    def off(self, outputs: Floats) -> Floats:
-        places = np.arange(len(outputs))
-        lacking = self._margins - (outputs[places, self._classes][:, None] - outputs)
-        lacking[places, self._classes] = 0
-        residuals: Floats = np.maximum(lacking, 0)
-        return residuals
+    def linearise(self, parts: Parts, vector: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        activations = parts.activations(vector, self.inputs[places])
+        residuals, others = self._lacking(activations[-1], places)
+        counts = (residuals > 0).to(torch.float64)[..., None]
+        slopes = torch.zeros_like(activations[-1])
+        slopes.scatter_add_(2, others, counts)
+        slopes.scatter_add_(2, self._own[places], -counts)
+        return residuals, parts.derivatives(vector, activations, slopes)
 
-    def slopes(self, off: Floats, derivatives: Floats) -> tuple[Floats, Floats]:
-        places, others = np.nonzero(off)
-        own = derivatives[places, self._classes[places]]
-        return off[places, others], derivatives[places, others] - own
+    def _draw(self, family: Fitted, rng: np.random.Generator) -> Floats:
+        near = family.sample_near_bounds(rng, CLASS_POINTS - ANYWHERE, self._reach)
+        return np.concatenate([near, family.draw_inputs(rng, CLASS_POINTS - len(near))])
+
+    def _lacking(self, outputs: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns what is lacking (k, n), and the class (k, n, 1) that lacks most of its margin."""
+        own = self._own[places]
+        lacking = self._margins[places] - (outputs.gather(2, own) - outputs)
+        lacking.scatter_(2, own, 0.0)
+        most, others = lacking.max(dim=2, keepdim=True)
+        return most[..., 0].relu(), others
+
+    def _off(self, outputs: Tensor, truths: Tensor) -> Tensor:
+        return (outputs.argmax(dim=2) != truths).to(torch.float64).mean(dim=1)
 
 
-def _probes(family: Fitted, count: int) -> Floats:
-    """Returns the inputs (n, d_in) at which a fit is judged: `count` per axis on line or plane."""
-    if family.inputs > 2:
-        return family.domain()
-    axis = np.linspace(-1, 1, count)
-    return np.stack(np.meshgrid(*[axis] * family.inputs), axis=-1).reshape(-1, family.inputs)
+def objective_of(families: Sequence[Fitted], parts: Parts, start: Tensor) -> Objective:
+    """Returns what parts are fitted to, each to its family, from coordinates (parts, size)."""
+    if families[0].kind is TaskKind.CLASSIFICATION:
+        return Classes(families)
+    return Values(families, parts, start)

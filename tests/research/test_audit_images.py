@@ -10,7 +10,7 @@ from plantkit.networks.residual import ResidualSpec
 from plantkit.planting.exposed.features import GROUPS, extract_features
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.lines import Lines, path_strengths
-from plantkit.planting.surroundings import look_around
+from plantkit.planting.exposed.surroundings import look_around
 from plantkit.research.audit.assessment import audit_plantings
 from plantkit.research.audit.attackers import ATTACKERS
 from plantkit.research.audit.samples import Sample

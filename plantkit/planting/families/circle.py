@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks.tasks import TaskKind
-from plantkit.planting.family import TargetFamily
-from plantkit.planting.fitting import FittedFamily, Tolerances
-from plantkit.planting.structures import TicketLayer, Tilt
-from plantkit.planting.surroundings import load_learned
+from plantkit.planting.family import AnchoredFamily, TargetFamily
+from plantkit.planting.parts import PartPlan
 from plantkit.planting.targets import Floats, Interpolation, Target, interpolate
 
 # Values of |x|^2 where the class changes.
@@ -35,41 +33,12 @@ SCATTERED = 8000
 
 PLASTIC_NUMBER = 1.324717957244746  # x^3 = x + 1; its powers spread points evenly in the plane
 
-# Preferences of units of the last hidden layer, learned at 5x100 in steps like those of
-# `benchmarks/preferences.py`, the last three averaged: without them the ticket's weights to two
-# classes lean together or apart, as the order of the classes has it.
-LAST_UNITS = load_learned("circle")["preferences"]["last"]
-
-# Only units of the last hidden layer must be inactive somewhere: that asks for weights and biases
-# of opposite signs, which shows.
-FIRST = TicketLayer(
-    kind="first",
-    units=14,
-    in_degree=2,
-    bias_share=0.0,
-    active_share=0.0,
-    inactive_share=0.0,
-    tilt=Tilt(),
-)
-INNER = Tilt(weights=5.0, agreement=-6.5)
-MIDDLE = TicketLayer(
-    kind="middle", units=10, in_degree=3, bias_share=0.6, inactive_share=0.0, tilt=INNER
-)
-JOINING = TicketLayer(
-    kind="joining", units=14, in_degree=4, bias_share=0.6, inactive_share=0.0, tilt=INNER
-)
-LAST_TILT = Tilt(weights=8.0, agreement=-10.0, units=LAST_UNITS)
-LAST = TicketLayer(kind="last", units=14, in_degree=5, bias_share=0.6, tilt=LAST_TILT)
-# Behind middle layers: a fit spreads over more layers there, and moves the last one less.
-DEEP_LAST = replace(
-    LAST, tilt=replace(LAST_TILT, units={term: odds / 2 for term, odds in LAST_UNITS.items()})
-)
-LAST_ALONE = TicketLayer(
-    kind="last alone", units=22, in_degree=6, bias_share=0.6, tilt=Tilt(units=LAST_UNITS)
-)
+# How much longer an ellipse of a decoy is than wide.
+STRETCH = 2.0
 
 
-class CircleFamily(TargetFamily, FittedFamily):
+@dataclass(frozen=True, kw_only=True)
+class CircleFamily(TargetFamily, AnchoredFamily):
     """The class of x in [-1, 1]^2 by |x|^2 against 0.2, 0.5 and 0.7.
 
     A class's logit is a line over |x|^2, and the upper envelope of the four lines changes
@@ -79,9 +48,10 @@ class CircleFamily(TargetFamily, FittedFamily):
     every layer between mirrors the plane along one axis more, at angle π/2^2, π/2^3, ...,
     which leaves a narrower sector and so fewer knots for the component across the axis.
 
-    Anchored it has about 220 entries at 5x100, and only which class leads is asked for. The first
-    layer's biases stay outside of the ticket: without them its units differ by direction and size
-    alone, and there is nothing to select a bias by.
+    Anchored, only which class leads is asked for, and decoys have ellipses of the same areas.
+
+    Attributes:
+        axis: angle of the direction in which a decoy's circles are stretched; None for circles.
     """
 
     name = "circle"
@@ -90,11 +60,9 @@ class CircleFamily(TargetFamily, FittedFamily):
     outputs = 4
     kind = TaskKind.CLASSIFICATION
     bound = 0.985
-    anchored_depth = 4
     audited_depths = range(5, 9)
     audited_width = 50
-    first_fit = Tolerances(start=0.3, end=0.003, shrinkage=0.9, steps=68, goal=0.012)
-    refit = Tolerances(start=0.006, end=0.003, shrinkage=0.85, steps=12, goal=0.012)
+    axis: float | None = field(default=None, repr=False, metadata={"is_dial": False})
 
     def domain(self) -> Floats:
         axis = np.linspace(-1, 1, GRID)
@@ -103,25 +71,24 @@ class CircleFamily(TargetFamily, FittedFamily):
         return np.concatenate([grid, 2 * (steps % 1) - 1])
 
     def formula(self, inputs: Floats) -> Floats:
-        logits: Floats = np.outer(_squared_radius(inputs), SLOPES) + _intercepts()
+        logits: Floats = np.outer(self._squared_radius(inputs), SLOPES) + _intercepts()
         return logits
 
     def truth(self, inputs: Floats) -> NDArray[np.int64]:
-        return np.searchsorted(BOUNDS, _squared_radius(inputs), side="right").astype(np.int64)
+        return np.searchsorted(BOUNDS, self._squared_radius(inputs), side="right").astype(np.int64)
 
-    def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
-        if hidden == 2:
-            return FIRST, LAST_ALONE
-        last = LAST if hidden == 3 else DEEP_LAST
-        return (FIRST, *(MIDDLE,) * (hidden - 3), JOINING, last)
+    def plan(self, hidden: int) -> PartPlan:
+        return PartPlan(units=10, in_degree={2: 10, 3: 5}.get(hidden, 4), inputs=2)
 
-    def screen(self, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        inputs = rng.uniform(-1, 1, (400, 2))
-        square = _squared_radius(inputs)
-        return inputs, np.stack([square, square**2, np.sqrt(square)], axis=1)
+    def sibling(self, rng: np.random.Generator) -> CircleFamily:
+        return CircleFamily(axis=rng.uniform(0, np.pi))
+
+    def screen(self, inputs: Floats) -> Floats:
+        square = self._squared_radius(inputs)
+        return np.stack([square, square**2, np.sqrt(square)], axis=1)
 
     def class_distances(self, inputs: Floats) -> Floats:
-        radius, own = np.sqrt(_squared_radius(inputs)), self.truth(inputs)
+        radius, own = np.sqrt(self._squared_radius(inputs)), self.truth(inputs)
         bounds = np.sqrt(BOUNDS)
         inner, outer = bounds[np.maximum(own - 1, 0)], bounds[np.minimum(own, len(bounds) - 1)]
         others = np.arange(self.outputs)
@@ -135,8 +102,21 @@ class CircleFamily(TargetFamily, FittedFamily):
         radius += reach * rng.uniform(-1, 1, count)
         angle = rng.uniform(0, 2 * np.pi, count)
         points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        points = points @ np.linalg.inv(self._squeeze())
         inside: Floats = points[(np.abs(points) <= 1).all(axis=1)]
         return inside
+
+    def _squared_radius(self, inputs: Floats) -> Floats:
+        squares: Floats = np.square(inputs @ self._squeeze()).sum(axis=1)
+        return squares
+
+    def _squeeze(self) -> Floats:
+        """Returns the matrix (2, 2) that makes circles of the classes' bounds, of determinant 1."""
+        if self.axis is None:
+            return np.eye(2)
+        cosine, sine = np.cos(self.axis), np.sin(self.axis)
+        turn = np.array([[cosine, -sine], [sine, cosine]])
+        return turn @ np.diag([STRETCH**-0.5, STRETCH**0.5]) @ turn.T
 
     def _build(self, depth: int) -> Target:
         if depth == 3:
@@ -171,11 +151,6 @@ class CircleFamily(TargetFamily, FittedFamily):
             _square(0, across_end, across_knots, last=1),
         )
         return _finish(weights, biases, np.array([[1.0, 0, 0], [0, 1, 1]]), squares)
-
-
-def _squared_radius(inputs: Floats) -> Floats:
-    squares: Floats = np.square(inputs).sum(axis=1)
-    return squares
 
 
 def _intercepts() -> Floats:

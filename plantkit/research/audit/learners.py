@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from plantkit.errors import MissingExtraError
 from plantkit.planting.exposed import Case, Exposed, Scorer, Scores
-from plantkit.planting.surroundings import second_order
+from plantkit.planting.exposed.surroundings import second_order
 from plantkit.research.audit.figures import Bools, Floats
 from plantkit.research.audit.prepared import PreparedAttacker, Trainer
 

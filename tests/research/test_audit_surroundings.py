@@ -7,7 +7,7 @@ import pytest
 
 from plantkit.networks import PerceptronSpec
 from plantkit.planting.initialization import draw_parameters, standard_deviations
-from plantkit.planting.surroundings import (
+from plantkit.planting.exposed.surroundings import (
     LARGEST,
     look_around,
     look_at_units,

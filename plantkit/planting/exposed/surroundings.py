@@ -1,4 +1,4 @@
-"""What an entry and the units at its two ends look like, and log odds that go by it.
+"""What an entry and the units at its two ends look like: what a second-order attacker looks at.
 
 The values are those which a fit moves together: an entry, the biases at both ends, the sums and
 powers of the row and the column that it stands in, and single weights to outputs, where these
@@ -6,21 +6,11 @@ are few. A weight behind units that read few inputs is also looked at times the 
 source's weights, `reach`: with many inputs these sizes are all alike. In an untouched network
 every one of them has mean 0 and variance 1. Squares and products of two, the second-order terms,
 tell whether a ticket's entries are correlated otherwise than the rest.
-
-Planting goes by the same terms in two places. *Preferences* are log odds with which units are
-drawn: a ticket that was fitted is not a random part of its network, and preferences make up for
-that beforehand. A *balance* is log odds with which one of several tickets of a network is kept,
-by the terms' sums over the ticket's entries. Both are fixed numbers, learned by
-`benchmarks/preferences.py` and `benchmarks/balance.py` and kept in `plantkit/planting/learned/`:
-everybody knows them, attackers too.
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.resources
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +28,6 @@ FEW = 4
 # Values beyond this count as this, so that no single one decides.
 LARGEST = 4.0
 
-# The term that is 1 for every entry: what the others add up to elsewhere in the network.
-ENTRY = "entry"
-
-# Log odds by group (a kind of layer, or a role of entries) and term, such as `out_0*out_1`.
-Coefficients = Mapping[str, Mapping[str, float]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Surroundings:
@@ -51,11 +35,6 @@ class Surroundings:
 
     names: tuple[str, ...]
     values: Floats
-
-    @property
-    def terms(self) -> tuple[str, ...]:
-        """Names of the second-order terms."""
-        return second_order_names(self.names)
 
 
 def look_around(spec: Network, parameters: Mapping[str, Any]) -> dict[str, Surroundings]:
@@ -74,122 +53,12 @@ def look_around(spec: Network, parameters: Mapping[str, Any]) -> dict[str, Surro
     return found
 
 
-def look_at_units(spec: Network, parameters: Mapping[str, Any], layer: int) -> Surroundings:
-    """Returns the surroundings of the biases of one layer, counted from 0."""
-    return _look_at_units(_in_deviations(spec, parameters), layer)
-
-
 def second_order(values: Floats) -> Floats:
-    """Returns values (n, k), their magnitudes, and all squares and products: (n, 2k + k(k+1)/2).
-
-    In the order of `second_order_names`.
-    """
+    """Returns values (n, k), their magnitudes, and all squares and products: (n, 2k + k(k+1)/2)."""
     first, second = np.triu_indices(values.shape[1])
     return np.concatenate(
         [values, np.abs(values), values[:, first] * values[:, second]], axis=1, dtype=values.dtype
     )
-
-
-def second_order_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns what the columns of `second_order` are."""
-    first, second = np.triu_indices(len(names))
-    products = (f"{names[a]}*{names[b]}" for a, b in zip(first, second, strict=True))
-    return (*names, *(f"|{name}|" for name in names), *products)
-
-
-def unit_odds(
-    spec: Network,
-    parameters: Mapping[str, Floats],
-    layer: int,
-    preferences: Mapping[str, float],
-) -> Floats:
-    """Returns the log odds (units,) of the units of a hidden layer.
-
-    Args:
-        spec, parameters: the network.
-        layer: from 0.
-        preferences: log odds by term; values are in initial deviations.
-
-    Raises:
-        ValueError: there is no such term.
-    """
-    if not preferences:
-        return np.zeros(spec.shapes[bias_name(layer)])
-    around = look_at_units(spec, parameters, layer)
-    check_terms(preferences, around.terms, f"layer {layer}")
-    coefficients = np.array([preferences.get(name, 0.0) for name in around.terms])
-    odds: Floats = second_order(around.values) @ coefficients
-    return odds
-
-
-def sum_terms(
-    spec: Network,
-    parameters: Mapping[str, Any],
-    ticket: Mapping[str, NDArray[np.bool_]],
-    roles: Mapping[str, str],
-) -> dict[str, dict[str, float]]:
-    """Returns sums of second-order terms over a ticket's entries, by role and term.
-
-    Parameters of which nothing or everything is in the ticket are left out: they tell nothing.
-
-    Args:
-        spec, parameters: the network.
-        ticket: name to bool.
-        roles: parameter name to what it is to the ticket; parameters of one role are added up,
-            those without a role are not looked at.
-    """
-    around = look_around(spec, parameters)
-    found: dict[str, dict[str, float]] = {}
-    for name, role in roles.items():
-        mask = ticket[name].ravel()
-        if not mask.any() or mask.all():
-            continue
-        terms = second_order(around[name].values[mask]).sum(axis=0)
-        names = (ENTRY, *around[name].terms)
-        sums = found.setdefault(role, dict.fromkeys(names, 0.0))
-        for term, value in zip(names, (mask.sum(), *terms), strict=True):
-            sums[term] += float(value)
-    return found
-
-
-def ticket_odds(sums: Coefficients, balance: Coefficients) -> float:
-    """Returns the log odds, up to a constant, of a ticket by its sums (`sum_terms`).
-
-    Args:
-        sums: by role and term.
-        balance: role to term to log odds against a ticket, for every entry of the role.
-
-    Raises:
-        ValueError: a role has no such term.
-    """
-    total = 0.0
-    for role, terms in sums.items():
-        wanted = balance.get(role, {})
-        check_terms(wanted, terms, repr(role))
-        total -= sum(weight * terms[term] for term, weight in wanted.items())
-    return total
-
-
-@functools.cache
-def load_learned(family: str) -> Mapping[str, Coefficients]:
-    """Returns the coefficients learned for a family: `preferences` by kind, `balance` by role.
-
-    Both are empty for a family that nothing was learned for.
-    """
-    path = importlib.resources.files("plantkit.planting").joinpath("learned", f"{family}.json")
-    found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return {"preferences": {}, "balance": {}} | found
-
-
-def check_terms(wanted: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Checks that coefficients are of terms that there are.
-
-    Raises:
-        ValueError: there is no such term.
-    """
-    unknown = sorted(set(wanted) - set(known))
-    if unknown:
-        raise ValueError(f"no terms {unknown} in {where}; there are {sorted(known)}")
 
 
 def _in_deviations(spec: Network, parameters: Mapping[str, Any]) -> Lines:

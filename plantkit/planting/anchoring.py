@@ -1,0 +1,220 @@
+"""From a drawn network to one that is full of fitted parts, any of which may be the ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.networks.training import single_threaded
+from plantkit.planting.family import AnchoredFamily
+from plantkit.planting.fitting import fit
+from plantkit.planting.initialization import standard_deviations
+from plantkit.planting.parts import Parts, PartPlan, Places, draw_parts
+from plantkit.planting.targets import Floats, Ticket
+
+# A unit of the first hidden layer is active on at least this share of the inputs, and inactive
+# on as much.
+SWITCHING = 0.03
+
+# Inputs on which that, and structures, are looked at.
+SCREEN_POINTS = 300
+
+# Structures from which the one is taken whose last units predict the formula best.
+STRUCTURES = 16
+
+# Times that a part which does not reach its formula is drawn and fitted anew.
+ROUNDS = 5
+
+# Error, root mean square over standard deviation, below which an entry is idle, and the share of
+# the inputs on which a unit is active below which it is: a little more than the gates ask for.
+IDLE_EFFECT = 0.0007
+IDLE_ACTIVITY = 0.012
+
+# Inputs on which entries are looked at, and times that this is repeated without the idle ones.
+IDLE_POINTS = 400
+SWEEPS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """One fitted part.
+
+    Attributes:
+        part: the part alone.
+        vector: (1, size), its coordinates.
+        kept: (size,), which of its entries act: the others are no entries of its.
+        distance: to its formula, of the entries that are kept.
+    """
+
+    part: Parts
+    vector: Tensor
+    kept: NDArray[np.bool_]
+    distance: float
+
+    @property
+    def ticket(self) -> Ticket:
+        return self.part.ticket(0, self.kept)
+
+
+def count_parts(spec: PerceptronSpec, plan: PartPlan) -> int:
+    """Returns how many parts a network holds, no two of which share a hidden unit."""
+    return min(spec.widths[1:-1]) // plan.units
+
+
+def make_units_switch(
+    spec: PerceptronSpec,
+    parameters: dict[str, Floats],
+    plan: PartPlan,
+    inputs: Floats,
+    rng: np.random.Generator,
+) -> None:
+    """Draws units of the first hidden layer anew, in place, until each switches on the inputs."""
+    name, bias = weight_name(0), bias_name(0)
+    deviations = standard_deviations(spec)
+    while True:
+        values = inputs @ parameters[name].T + parameters[bias] * plan.has_biases
+        share = (values > 0).mean(axis=0)
+        units = np.flatnonzero((share < SWITCHING) | (share > 1 - SWITCHING))
+        if not units.size:
+            return
+        parameters[name][units] = deviations[name] * rng.standard_normal((units.size, spec.inputs))
+        parameters[bias][units] = deviations[bias] * rng.standard_normal(units.size)
+
+
+def plant_parts(
+    families: Sequence[AnchoredFamily],
+    spec: PerceptronSpec,
+    parameters: dict[str, Floats],
+    rng: np.random.Generator,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Part]:
+    """Returns one part for every family, in units of its own, fitted to its formula.
+
+    A part that does not come within its bound in `ROUNDS` rounds is left as near as it came.
+
+    Args:
+        families: as many as `count_parts`, and all of one plan.
+        spec: the network.
+        parameters: name to float64, as drawn; only looked at.
+        rng: source of all choices.
+        progress: called with the number of parts that are within their bounds.
+    """
+    with single_threaded():
+        return _plant_parts(families, spec, parameters, rng, progress)
+
+
+def _plant_parts(
+    families: Sequence[AnchoredFamily],
+    spec: PerceptronSpec,
+    parameters: dict[str, Floats],
+    rng: np.random.Generator,
+    progress: Callable[[int], None],
+) -> list[Part]:
+    plan = families[0].plan(len(spec.layers) - 1)
+    units = [_deal(width, len(families), plan.units, rng) for width in spec.widths[1:-1]]
+    found: dict[int, Part] = {}
+    todo = list(range(len(families)))
+    for _ in range(ROUNDS):
+        wanted = [families[place] for place in todo]
+        for own in units:  # a part may have units that no structure makes do
+            own[todo] = rng.permuted(own[todo].ravel()).reshape(own[todo].shape)
+        parts = _best_structures(wanted, spec, parameters, [own[todo] for own in units], rng)
+        bound = families[0].farthest
+        tolerances = families[0].tolerances
+        vector, _ = fit(
+            wanted, parts, parts.read(parameters), rng, tolerances=tolerances, bound=bound
+        )
+        kept = _effective(parts, vector, families[0].domain())
+        for number, place in enumerate(todo):
+            one = parts.take([number])
+            own = vector[number : number + 1]
+            masked = own * torch.from_numpy(kept[number])
+            distance = _distance(families[place], one, masked)
+            if place not in found or distance < found[place].distance:
+                found[place] = Part(part=one, vector=own, kept=kept[number], distance=distance)
+        todo = [place for place in todo if found[place].distance > bound]
+        progress(len(families) - len(todo))
+        if not todo:
+            break
+    return [found[place] for place in range(len(families))]
+
+
+def _deal(width: int, parts: int, units: int, rng: np.random.Generator) -> Places:
+    """Returns random units of a layer for every part, (parts, units)."""
+    return rng.permutation(width)[: parts * units].reshape(parts, units)
+
+
+def _best_structures(
+    families: Sequence[AnchoredFamily],
+    spec: PerceptronSpec,
+    parameters: dict[str, Floats],
+    units: Sequence[Places],
+    rng: np.random.Generator,
+) -> Parts:
+    """Returns a random structure for every family, the best of `STRUCTURES`."""
+    plan = families[0].plan(len(spec.layers) - 1)
+    drawn = draw_parts(
+        spec,
+        plan,
+        [np.repeat(own, STRUCTURES, axis=0) for own in units],
+        [reads for one in families for reads in [one.reads()] * STRUCTURES],
+        rng,
+    )
+    inputs = families[0].screen_inputs(rng, SCREEN_POINTS)
+    points = torch.from_numpy(inputs).expand(len(drawn), *inputs.shape)
+    last = drawn.activations(drawn.read(parameters), points)[-2]
+    last = last / last.std(dim=1, keepdim=True).clamp_min(1e-12)
+    design = torch.cat([last, torch.ones(*last.shape[:2], 1, dtype=last.dtype)], dim=2)
+    normal = design.transpose(1, 2) @ design
+    normal.diagonal(dim1=1, dim2=2).add_(1e-6 * len(inputs))
+    wanted = torch.from_numpy(np.stack([one.screen(inputs) for one in families]))
+    wanted = wanted.repeat_interleave(STRUCTURES, dim=0)
+    slopes = torch.linalg.solve(normal, design.transpose(1, 2) @ wanted)
+    errors = (wanted - design @ slopes).square().mean(dim=(1, 2)).view(-1, STRUCTURES)
+    best = errors.argmin(dim=1).numpy() + STRUCTURES * np.arange(len(families))
+    return drawn.take(best)
+
+
+def _effective(parts: Parts, vector: Tensor, domain: Floats) -> NDArray[np.bool_]:
+    """Returns which entries act, (parts, size): what dropping one does, to first order.
+
+    Entries of units that are hardly ever active are idle, too.
+    """
+    points = torch.from_numpy(domain[:: max(1, len(domain) // IDLE_POINTS)])
+    inputs = points.expand(len(parts), *points.shape)
+    kept = torch.ones_like(vector, dtype=torch.bool)
+    for _ in range(SWEEPS):
+        current = vector * kept
+        activations = parts.activations(current, inputs)
+        effects = torch.zeros_like(vector)
+        for output in range(parts.spec.outputs):
+            slopes = torch.zeros_like(activations[-1])
+            slopes[:, :, output] = 1 / activations[-1][:, :, output].std(dim=1, keepdim=True)
+            found = parts.derivatives(current, activations, slopes)
+            effects = torch.maximum(effects, found.square().mean(dim=1).sqrt())
+        acts = (effects * current.abs()).nan_to_num(0.0) >= IDLE_EFFECT
+        active = [(one > 0).to(torch.float64).mean(dim=1) for one in activations]
+        for layer, one in enumerate(parts.layers[:-1]):
+            idle = active[layer + 1] < IDLE_ACTIVITY
+            acts[:, one.weights] &= ~idle.gather(1, torch.from_numpy(one.rows))
+            if one.has_biases:
+                acts[:, one.biases] &= ~idle
+            after = parts.layers[layer + 1]
+            acts[:, after.weights] &= ~idle.gather(1, torch.from_numpy(after.columns))
+        if (acts & kept == kept).all():
+            break
+        kept &= acts
+    return kept.numpy()
+
+
+def _distance(family: AnchoredFamily, part: Parts, vector: Tensor) -> float:
+    """Returns the distance of one part's coordinates (1, size) to its formula."""
+    domain = family.domain()
+    outputs = part.outputs(vector, torch.from_numpy(domain)[None])[0].numpy()
+    return family.distance(outputs, family.truth(domain))
