@@ -15,7 +15,7 @@ from plantkit.networks.training import single_threaded
 from plantkit.planting.family import AnchoredFamily
 from plantkit.planting.fitting import fit
 from plantkit.planting.initialization import standard_deviations
-from plantkit.planting.parts import Parts, PartPlan, Places, draw_parts
+from plantkit.planting.parts import PartPlan, Parts, Places, draw_parts
 from plantkit.planting.targets import Floats, Ticket
 
 # A unit of the first hidden layer is active on at least this share of the inputs, and inactive
@@ -96,7 +96,7 @@ def plant_parts(
 ) -> list[Part]:
     """Returns one part for every family, in units of its own, fitted to its formula.
 
-    A part that does not come within its bound in `ROUNDS` rounds is left as near as it came.
+    A part that does not come within its bound in `ROUNDS` rounds is left where it came in the last.
 
     Args:
         families: as many as `count_parts`, and all of one plan.
@@ -122,9 +122,9 @@ def _plant_parts(
     todo = list(range(len(families)))
     for _ in range(ROUNDS):
         wanted = [families[place] for place in todo]
-        for own in units:  # a part may have units that no structure makes do
-            own[todo] = rng.permuted(own[todo].ravel()).reshape(own[todo].shape)
-        parts = _best_structures(wanted, spec, parameters, [own[todo] for own in units], rng)
+        for dealt in units:  # a part may have units that no structure makes do
+            dealt[todo] = rng.permuted(dealt[todo].ravel()).reshape(dealt[todo].shape)
+        parts = _best_structures(wanted, spec, parameters, [dealt[todo] for dealt in units], rng)
         bound = families[0].farthest
         tolerances = families[0].tolerances
         vector, _ = fit(
@@ -136,8 +136,7 @@ def _plant_parts(
             own = vector[number : number + 1]
             masked = own * torch.from_numpy(kept[number])
             distance = _distance(families[place], one, masked)
-            if place not in found or distance < found[place].distance:
-                found[place] = Part(part=one, vector=own, kept=kept[number], distance=distance)
+            found[place] = Part(part=one, vector=own, kept=kept[number], distance=distance)
         todo = [place for place in todo if found[place].distance > bound]
         progress(len(families) - len(todo))
         if not todo:

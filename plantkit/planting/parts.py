@@ -63,7 +63,7 @@ class Layer:
 
     @property
     def has_biases(self) -> bool:
-        return self.biases.stop > self.biases.start
+        return bool(self.biases.stop > self.biases.start)
 
     def entries(self) -> tuple[Places, Places]:
         """Returns the weights' rows and columns in the network, (parts, entries) each."""

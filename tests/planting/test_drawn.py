@@ -25,7 +25,6 @@ from plantkit.planting import (
     generator,
 )
 from plantkit.planting.drawn import LEAST_CLASS, DrawnFamily
-from plantkit.planting.families.decoy import DecoyFamily
 from plantkit.planting.families.parity import ParityFamily
 from plantkit.planting.families.product import ProductFamily
 from plantkit.planting.families.radial import RadialFamily
@@ -33,8 +32,6 @@ from plantkit.planting.families.rings import RingsFamily
 from plantkit.planting.families.sine import SineFamily
 from plantkit.planting.families.spiral import SpiralFamily
 from plantkit.planting.families.spline import SplineFamily
-from plantkit.planting.initialization import draw_parameters
-from plantkit.planting.objectives import FARTHEST
 from plantkit.planting.targets import Floats
 
 DRAWN = {name: one for name, one in FAMILIES.items() if isinstance(one, DrawnFamily)}
@@ -196,7 +193,6 @@ def test_two_plantings_have_different_constants(name: str) -> None:
         ("spline", {"inputs": "2"}, "has no dial 'inputs'"),
         ("product", {"inputs": "2", "factors": "3"}, "dial 'factors' is 3; expected 2 to 2"),
         ("parity", {"inputs": "4", "bits": "5"}, "dial 'bits' is 5; expected 2 to 4"),
-        ("decoy", {"decoys": "0"}, "dial 'decoys' is 0; expected 1 to 8"),
     ],
 )
 def test_dials_out_of_range(name: str, dials: Mapping[str, str], message: str) -> None:
@@ -242,7 +238,7 @@ def test_where_scores_are_flat_a_class_is_far() -> None:
         def formula(self, inputs: Floats) -> Floats:
             return np.tile([1.0, 0.0], (len(inputs), 1))
 
-    assert Flat().class_distances(np.ones((2, 10))).tolist() == [[0, FARTHEST]] * 2
+    assert Flat().class_distances(np.ones((2, 10))).tolist() == [[0, np.inf]] * 2
 
 
 def test_the_other_class_of_parity_is_where_the_product_is_zero() -> None:
@@ -299,25 +295,10 @@ def test_a_planted_ticket_is_its_formula_within_the_bound(name: str) -> None:
     assert not planted.ticket["layers.0.weight"][:, unread].any()
 
 
-def test_decoys_are_planted_in_units_of_their_own_and_change_no_label() -> None:
-    family = DecoyFamily(decoys=2)
+def test_decoys_change_no_label() -> None:
+    family = SineFamily()
     planted = plant(family)
-    assert len(planted.decoys) == 2
-    drawn = draw_parameters(planted.spec, generator(b"1", "initialization"))
-    masks = [planted.ticket, *planted.decoys]
-    together = {name: np.sum([mask[name] for mask in masks], axis=0) for name in drawn}
-    for name, value in drawn.items():
-        assert together[name].max() <= 1  # no entry belongs to two
-        outside = together[name] == 0
-        moved = planted.parameters[name] != value.astype(np.float32)
-        assert not moved[outside].any()
-    for decoy in planted.decoys:
-        assert not decoy["layers.2.bias"].any()
-        assert sum(int(mask.sum()) for mask in decoy.values()) > 50
-        hidden = decoy["layers.1.weight"].any(axis=1) & planted.ticket["layers.1.weight"].any(
-            axis=1
-        )
-        assert not hidden.any()
+    assert len(planted.decoys) == 4
     changed = {
         name: np.where(planted.decoys[0][name], 0.0, value)
         for name, value in planted.parameters.items()
@@ -327,13 +308,13 @@ def test_decoys_are_planted_in_units_of_their_own_and_change_no_label() -> None:
     np.testing.assert_array_equal(without, planted.masked_forward(inputs))
 
 
-def test_decoys_need_units_of_their_own() -> None:
-    with pytest.raises(WidthError, match="target 'decoy' needs 126 there"):
-        plant(DecoyFamily(decoys=8))
+def test_a_part_needs_units() -> None:
+    with pytest.raises(WidthError, match="target 'sine' needs 60 there"):
+        plant(SineFamily(units=60))
 
 
 def test_a_decoy_computes_a_wave_of_its_own() -> None:
-    family = DecoyFamily()
+    family = SineFamily()
     planted = plant(family, depth=5)
     line = family.draw_inputs(np.random.default_rng(0), 3000)
     decoy = replace(planted, ticket=planted.decoys[0]).masked_forward(line)[:, 0]

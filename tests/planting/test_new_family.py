@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from plantkit.networks import PerceptronSpec
 from plantkit.networks.tasks import TaskKind
 from plantkit.planting import LabelSource, default_method, draw_samples, find_method
-from plantkit.planting.family import Family, LineFamily, SelectedFamily
-from plantkit.planting.fitting import FittedFamily, Tolerances
+from plantkit.planting.family import AnchoredFamily, Family, LineFamily, SelectedFamily
 from plantkit.planting.objectives import FARTHEST, Classes
-from plantkit.planting.structures import TicketLayer, Tilt
+from plantkit.planting.parts import PartPlan
+from plantkit.planting.structures import TicketLayer
 from plantkit.planting.targets import Floats
 
 
@@ -26,17 +27,14 @@ class Cosine(LineFamily):
         return -2 * np.cos(3 * inputs)
 
 
-class Bump(Cosine, FittedFamily):
-    """The same, with a structure to anchor."""
+class Bump(Cosine, AnchoredFamily):
+    """The same, with parts to anchor."""
 
     name = "bump"
     bound = 2e-2
-    first_fit = Tolerances(start=0.5, end=0.05, shrinkage=0.8, steps=30, goal=1.5e-2)
-    refit = Tolerances(start=0.05, end=0.05, shrinkage=0.8, steps=10, goal=1.5e-2)
 
-    def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
-        layer = TicketLayer(units=6, in_degree=3, bias_share=1.0, inactive_share=0.0, tilt=Tilt())
-        return (layer,) * hidden
+    def plan(self, hidden: int) -> PartPlan:
+        return PartPlan(units=6, in_degree=3, inputs=1)
 
 
 class Mixture(SelectedFamily):
@@ -91,22 +89,20 @@ def test_a_family_without_a_formula_is_selected() -> None:
 
 
 def test_classes_are_equally_far_unless_the_family_says_more() -> None:
-    class Sides(FittedFamily):
+    class Sides(AnchoredFamily):
         inputs, outputs, kind = 2, 2, TaskKind.CLASSIFICATION
 
         def formula(self, inputs: Floats) -> Floats:
             return np.column_stack([-inputs[:, 0], inputs[:, 0]])
 
-        def _build(self, depth: int) -> None: ...
-
-        def layers(self, hidden: int) -> tuple[TicketLayer, ...]:
-            return ()
+        def plan(self, hidden: int) -> PartPlan:
+            return PartPlan(units=4, in_degree=2, inputs=2)
 
     family = Sides()
     assert family.truth(np.array([[-0.5, 0.0], [0.5, 0.0]])).tolist() == [0, 1]
-    objective = Classes(family, reach=0.1)
+    objective = Classes([family, family])
     objective.draw(np.random.default_rng(0))
-    assert objective.inputs.shape == (objective.count, 2)
-    off = objective.off(np.zeros((objective.count, 2)))
-    np.testing.assert_array_equal(off.max(axis=1), FARTHEST)
-    assert objective.distance(family.formula(objective.probes)) == 0
+    assert objective.inputs.shape == (2, objective.count, 2)
+    everyone = torch.arange(2)
+    off = objective.residuals(torch.zeros(2, objective.count, 2), everyone)
+    assert (off == FARTHEST).all()

@@ -8,9 +8,9 @@ import pytest
 from plantkit.networks import ConvolutionSpec, weight_name
 from plantkit.networks.residual import ResidualSpec
 from plantkit.planting.exposed.features import GROUPS, extract_features
+from plantkit.planting.exposed.surroundings import look_around
 from plantkit.planting.initialization import draw_parameters
 from plantkit.planting.lines import Lines, path_strengths
-from plantkit.planting.exposed.surroundings import look_around
 from plantkit.research.audit.assessment import audit_plantings
 from plantkit.research.audit.attackers import ATTACKERS
 from plantkit.research.audit.samples import Sample

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from plantkit.networks import Network
 from plantkit.planting.exposed.features import Codes, extract_features
-from plantkit.planting.planted import PlantedNetwork
 from plantkit.planting.exposed.surroundings import look_around
+from plantkit.planting.planted import PlantedNetwork
 from plantkit.planting.targets import Floats
 
 

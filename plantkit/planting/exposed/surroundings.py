@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plantkit.networks import Network, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations

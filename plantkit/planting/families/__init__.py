@@ -14,7 +14,7 @@ from plantkit.planting.family import Family, TargetFamily
 from plantkit.planting.images.family import ImageFamily
 
 NAMES: tuple[str, ...] = ("circle", "helix", "relu", "teacher")
-NAMES += ("product", "sine", "spline", "radial", "rings", "spiral", "parity", "decoy")
+NAMES += ("product", "sine", "spline", "radial", "rings", "spiral", "parity")
 NAMES += ("digits", "mnist", "fashion", "cifar10")
 
 FAMILIES: Mapping[str, Family] = {

@@ -116,7 +116,8 @@ class CircleFamily(TargetFamily, AnchoredFamily):
             return np.eye(2)
         cosine, sine = np.cos(self.axis), np.sin(self.axis)
         turn = np.array([[cosine, -sine], [sine, cosine]])
-        return turn @ np.diag([STRETCH**-0.5, STRETCH**0.5]) @ turn.T
+        squeeze: Floats = turn @ np.diag([STRETCH**-0.5, STRETCH**0.5]) @ turn.T
+        return squeeze
 
     def _build(self, depth: int) -> Target:
         if depth == 3:

@@ -26,6 +26,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
     # Every path of positive weights through the network is a ticket too.
     overlap_scored = False
     bound = 1e-10
+    anchored_depth = 3
     audited_depths = range(5, 9)
     audited_width = 50
 

@@ -114,9 +114,9 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
             measure, scales = "mse", 1 / best_scaled_error(outputs, family.truth(domain))[1]
         movement = float(np.sqrt(np.square(moves).mean()))
         near = sum(one.distance <= family.farthest for one in parts)
-        for place, one in enumerate(tickets):
-            if place != chosen:
-                one[name][:] = False
+        decoys = tuple(found for place, found in enumerate(tickets) if place != chosen)
+        for decoy in decoys:
+            decoy[name][:] = False
         return Proposal(
             parameters=moved,
             ticket=ticket,
@@ -125,5 +125,5 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
             f"{len(parts)} parts, of which {near} are within the bound; entries moved by "
             f"{movement:.2f} initial standard deviations",
             facts={"distance": {"measure": measure, "value": value, "bound": family.bound}},
-            decoys=tuple(one for place, one in enumerate(tickets) if place != chosen),
+            decoys=decoys,
         )
