@@ -23,8 +23,10 @@ MOST_STEPS = 115
 TRIALS = 5
 DAMPINGS = (1e-4, 1e4)
 
-# What a fit aims at, as a share of the distance to the formula that is allowed.
+# What a fit aims at, as a share of the distance to the formula that is allowed, and the multiple of
+# it beyond which a part is given up once the tolerance has shrunk.
 SPARE = 0.8
+HOPELESS = 15.0
 
 
 def fit(
@@ -40,7 +42,7 @@ def fit(
 
     Minimises `WEIGHT` mean(residual^2) / tolerance^2 + |coordinates - anchor|^2 for every part,
     while the tolerance shrinks, with fresh points in every step. A part whose distance is well
-    within the bound is left there.
+    within the bound is left there, and so is one that is far beyond.
 
     Args:
         families: of every part, what it is fitted to.
@@ -66,7 +68,8 @@ def fit(
         tolerance = max(tolerance * shrinkage, end)
         if step >= SHRINKING and (step - SHRINKING) % BETWEEN == 0:
             distances[left] = objective.distances(some, vector[left], left)
-            left = left[distances[left] > SPARE * bound]
+            far = distances[left]
+            left = left[(far > SPARE * bound) & (far < HOPELESS * bound)]
             if not len(left):
                 break
     return vector, distances
