@@ -69,7 +69,7 @@ def fit(
         if step >= SHRINKING and (step - SHRINKING) % BETWEEN == 0:
             distances[left] = objective.distances(some, vector[left], left)
             far = distances[left]
-            left = left[(far > SPARE * bound) & (far < HOPELESS * bound)]
+            left = left[(far > SPARE * bound) & (far < (HOPELESS * bound or torch.inf))]
             if not len(left):
                 break
     return vector, distances
