@@ -18,11 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import plantkit as pk
-from plantkit.challenges.fresh import derived_seed
 from plantkit.planting import FAMILIES as ALL
 from plantkit.planting import default_method, find_family
 from plantkit.planting.drawn import DrawnFamily
@@ -70,21 +68,6 @@ def networks_of(frame: Any) -> dict[str, Any]:
     return found
 
 
-def decoy_share(result: pk.EvaluationResult, pruner: str) -> float:
-    """Returns the mean share of the decoys' entries that a pruner keeps at the planted density."""
-    shares = []
-    for challenge in result.evaluation.challenges:
-        family = find_family(challenge.family)
-        seed = derived_seed(SECRET, challenge.id)
-        planted = default_method(family).plant(family, challenge.network, seed=seed)
-        for name, entries in planted.ticket.items():
-            assert (challenge.truth.ticket[name].numpy() == entries).all()
-        mask = result.mask(pruner, challenge=challenge.id, density="1x")
-        kept = [mask[name].numpy()[one[name]] for one in planted.decoys for name in mask]
-        shares.append(np.concatenate(kept).mean())
-    return round(float(np.mean(shares)), 4)
-
-
 def main() -> None:
     os.environ["PLANTKIT_FAMILIES"] = SECRET
     wanted = sys.argv[1:] or list(FAMILIES)
@@ -120,8 +103,6 @@ def main() -> None:
         }
         if family == "digits":
             found[family]["networks"] = networks_of(frame)
-        if family == "decoy":
-            found[family]["decoys kept"] = {one: decoy_share(result, one) for one in pruners}
     OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 

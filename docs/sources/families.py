@@ -138,9 +138,3 @@ def formulas() -> str:
         )
     head = "5x50 | density | distance to the formula | AUC | hidden | planting, median / worst"
     return table(f"{head} | passed | best pruner, trained", rows)
-
-
-@source
-def decoys_kept(pruner: str) -> str:
-    """Returns the share of the decoys that a pruner keeps at the planted density."""
-    return f"{read(FAMILIES)['decoy']['decoys kept'][pruner]:.2f}"

@@ -97,9 +97,9 @@ def command(
     """Plant a ticket of FAMILY and freeze it as a challenge bundle.
 
     Families: circle, helix, relu (planted faithfully, or anchored); product, sine, spline, radial,
-    rings, spiral, parity, decoy (anchored); teacher (selected); on images digits, mnist, fashion
-    and cifar10 (trained); and plugins'; see: plantkit list families. The seed comes from the
-    system, unless you give one, and is kept only in the bundle's truth.
+    rings, spiral, parity (anchored); teacher (selected); on images digits, mnist, fashion and
+    cifar10 (trained); and plugins'; see: plantkit list families. The seed comes from the system,
+    unless you give one, and is kept only in the bundle's truth.
 
     \b
     Examples:
