@@ -50,7 +50,7 @@ from plantkit.errors import UsageError
 @click.option(
     "--auc-limit",
     type=click.FloatRange(0.5, 1),
-    help="Largest AUC.  [default: anchored 0.58, trained 0.6, others 0.55]",
+    help="Largest AUC.  [default: anchored 0.57, trained 0.6, others 0.55]",
 )
 @click.option(
     "--lift-limit",

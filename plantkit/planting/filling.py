@@ -3,7 +3,8 @@
 A fit makes a part's weights larger than the initial law does, and lets them depend on the units
 that they join. So all weights between hidden layers that belong to no part are drawn anew from a
 model of those that do: a ridge regression of a weight on the units at both its ends, and on their
-squares and products, plus a residual that is drawn from the parts' residuals. Units that belong to
+squares and products, plus a residual that is drawn from the parts' residuals. What comes out is
+put in order, and takes the values that the parts' weights have in that order. Units that belong to
 no part become blurred copies of units that do. Then every layer is scaled back to the size that
 the initial law gives it: factors of layers do not change what a ReLU network computes, but for
 a factor of all outputs.
@@ -23,7 +24,7 @@ from plantkit.planting.targets import Floats, Ticket
 # Of the ridge regression: so many entries' worth of evidence that nothing depends on anything.
 RIDGE = 20.0
 
-# Share of its deviation by which what is drawn from parts is blurred, so that no value is repeated.
+# Share of its deviation by which a copied unit is blurred.
 BLUR = 0.3
 
 # Values beyond this many deviations count as this.
@@ -147,11 +148,9 @@ def _draw(
     normal = model.T @ model + RIDGE * np.eye(model.shape[1])
     slopes = np.linalg.solve(normal, model.T @ (known - mean))
     residuals = known - mean - model @ slopes
-    residuals -= residuals.mean()
-    count = int(outside.sum())
-    drawn = np.sqrt(1 - BLUR**2) * rng.choice(residuals, count)
-    drawn += BLUR * residuals.std() * rng.standard_normal(count)
-    weights[outside] = mean + terms[outside.ravel()] @ slopes + drawn
+    guesses = terms[outside.ravel()] @ slopes + rng.choice(residuals, int(outside.sum()))
+    ranks = guesses.argsort().argsort() + rng.random(guesses.size)
+    weights[outside] = np.quantile(known, ranks / guesses.size)
 
 
 def _terms(targets: Floats, sources: Floats, is_used: NDArray[np.bool_]) -> Floats:

@@ -25,7 +25,7 @@ from plantkit.research.audit.recipes import (
 )
 from plantkit.research.audit.report import AuditReport
 
-AUC_LIMITS: Mapping[str, float] = {"anchored": 0.58, "trained": 0.60}
+AUC_LIMITS: Mapping[str, float] = {"anchored": 0.57, "trained": 0.60}
 """Largest AUC within strata that a hidden planting of this method may show; others: `Limits`'."""
 
 
