@@ -25,8 +25,8 @@ class HelixFamily(LineFamily, AnchoredFamily):
     title = "Helix: (t cos t, t sin t, t) / 8π, t = 5π + 3πx"
     outputs = 3
     bound = 1e-4
-    audited_depths = range(5, 6)
-    audited_width = 100
+    audited_depths = range(5, 9)
+    audited_width = 50
     turn: float = field(default=0.0, repr=False, metadata={"is_dial": False})
 
     def formula(self, inputs: Floats) -> Floats:
