@@ -92,10 +92,10 @@ def test_no_decoy_of_circle_computes_its_classes(circle: Planted) -> None:
 
 def test_the_ellipses_of_decoys_have_the_circles_areas() -> None:
     inputs = np.random.default_rng(0).uniform(-1, 1, (100_000, 2))
-    # Worked out by hand: stretched by 2 along the first axis, the ellipse of class 0 has half
-    # axes of sqrt(0.2 * 2) and sqrt(0.2 / 2), and like the circle an area of 0.2 pi.
+    # Worked out by hand: stretched by 1.4 along the first axis, the ellipse of class 0 has half
+    # axes of sqrt(0.2 * 1.4) and sqrt(0.2 / 1.4), and like the circle an area of 0.2 pi.
     family = CircleFamily(axis=0.0)
-    edges = np.array([[0.4**0.5 - 1e-6, 0], [0.4**0.5 + 1e-6, 0], [0, 0.1**0.5 - 1e-6]])
+    edges = np.array([[0.28**0.5 - 1e-6, 0], [0.28**0.5 + 1e-6, 0], [0, 7**-0.5 - 1e-6]])
     assert family.truth(edges).tolist() == [0, 1, 0]
     assert (family.truth(inputs) == 0).mean() * 4 == pytest.approx(0.2 * np.pi, rel=0.02)
     near = family.sample_near_bounds(np.random.default_rng(1), 500, 0.01)

@@ -34,7 +34,7 @@ SCATTERED = 8000
 PLASTIC_NUMBER = 1.324717957244746  # x^3 = x + 1; its powers spread points evenly in the plane
 
 # How much longer an ellipse of a decoy is than wide.
-STRETCH = 2.0
+STRETCH = 1.4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ exact up to the noise that the manifest states.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from plantkit.networks.tasks import TaskKind
 from plantkit.planting.anchoring import (
     IDLE_EFFECT,
     SCREEN_POINTS,
+    Part,
     count_parts,
     make_units_switch,
     plant_parts,
@@ -96,10 +97,8 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
         moves = (parts[chosen].vector.numpy()[0] - untouched)[parts[chosen].kept]
         for one in parts:
             one.part.write(one.vector, moved)
-        last = parts[chosen].part.layers[-1]
         name = bias_name(spec.layers[-1])
-        if last.has_biases:  # all parts have them, and one can use them
-            moved[name] = parts[chosen].vector[0, last.biases].numpy() * last.bias_unit
+        moved[name] = _output_biases(parts, chosen, moved[name], rng)
         fill_around(spec, moved, tickets, rng)
         moved = as_float32(moved)
         ticket = drop_idle_entries(spec, moved, tickets[chosen], domain, least_effect=IDLE_EFFECT)
@@ -127,3 +126,16 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
             facts={"distance": {"measure": measure, "value": value, "bound": family.bound}},
             decoys=decoys,
         )
+
+
+def _output_biases(
+    parts: Sequence[Part], chosen: int, untouched: Floats, rng: np.random.Generator
+) -> Floats:
+    """Returns the outputs' biases (d_out,): the ticket's. What it does not use is a decoy's."""
+    last = parts[chosen].part.layers[-1]
+    if not last.has_biases:
+        return untouched
+    values = np.stack([one.vector[0, last.biases].numpy() for one in parts]) * last.bias_unit
+    kept = np.stack([one.kept[last.biases] for one in parts])
+    others = rng.choice(values[kept], untouched.size) if kept.any() else untouched
+    return np.where(kept[chosen], values[chosen], others)
