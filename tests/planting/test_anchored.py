@@ -181,7 +181,7 @@ def test_helix_is_within_its_bound() -> None:
         ("circle", (100, 49, 100), False),
         ("circle", (100, 100), False),
         ("helix", (100, 100, 100), True),
-        ("helix", (100,) * 4, False),
+        ("helix", (100,) * 7, False),
         ("relu", (50,) * 6, True),
         ("relu", (100,) * 7, False),
     ],

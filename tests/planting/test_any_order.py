@@ -9,6 +9,7 @@ import pytest
 from plantkit.errors import PlantingError, UsageError
 from plantkit.networks import PerceptronSpec
 from plantkit.planting import FAMILIES, METHODS, Patience, find_family
+from plantkit.planting.families.sine import SineFamily
 
 PATIENCE = Patience(seconds=0.1)
 SHAPES = [*itertools.product((2, 3, 5), (1, 2, 6, 13)), (3, 31)]
@@ -36,11 +37,17 @@ def test_every_shape_is_planted_or_refused_with_advice(family: str, method: str)
         assert any(word in words for word in ("use ", "needs", "leave --planting")), words
 
 
+class Exact(SineFamily):
+    """A wave that nothing comes near enough to."""
+
+    bound = 1e-30
+
+
 def test_the_reasons_of_a_search_are_counted() -> None:
-    family = find_family("relu")
-    spec = PerceptronSpec.uniform(depth=5, width=6, inputs=1, outputs=1)
-    with pytest.raises(PlantingError, match=r"passed: too few units of a sign \(1000\); .*larger"):
-        METHODS["anchored"].plant(family, spec, seed=b"1")
+    family = Exact(units=4)
+    spec = PerceptronSpec.uniform(depth=4, width=4, inputs=2, outputs=1)
+    with pytest.raises(PlantingError, match=r"passed: distance to the formula \(10\); .*larger"):
+        METHODS["anchored"].plant(family, spec, seed=b"1", patience=PATIENCE)
 
 
 def test_a_target_that_is_too_deep_for_its_numbers() -> None:

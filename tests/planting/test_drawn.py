@@ -255,7 +255,7 @@ def test_the_other_class_of_parity_is_where_the_product_is_zero() -> None:
         ("sine", {}, (5, 49), False),
         ("sine", {}, (6, 50), False),
         ("sine", {"units": "15"}, (5, 50), False),
-        ("radial", {}, (5, 50), False),
+        ("radial", {"frequency": "2"}, (5, 50), False),
     ],
 )
 def test_hidden_are_the_dials_and_shapes_that_were_audited(name, dials, shape, hides) -> None:
