@@ -86,7 +86,8 @@ def _step(
 ) -> tuple[Tensor, Tensor]:
     """Returns the coordinates (parts, size) and dampings (parts,) after one step."""
     residuals, slopes = objective.linearise(parts, vector, places)
-    normal = weight * (slopes.transpose(1, 2) @ slopes)
+    rows = slopes.numpy()  # whose product takes half as long in NumPy
+    normal = weight * torch.from_numpy(rows.transpose(0, 2, 1) @ rows)
     normal.diagonal(dim1=1, dim2=2).add_(1)
     moved = vector - anchor
     gradient = weight * (residuals[:, None] @ slopes)[:, 0] + moved
