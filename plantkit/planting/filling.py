@@ -3,8 +3,9 @@
 A fit makes a part's weights larger than the initial law does, and lets them depend on the units
 that they join. So all weights between hidden layers that belong to no part are drawn anew from a
 model of those that do: a ridge regression of a weight on the units at both its ends, and on their
-squares and products, plus a residual that is drawn from the parts' residuals. What comes out is
-put in order, and takes the values that the parts' weights have in that order. Units that belong to
+squares and products, plus a residual that is drawn from the parts' residuals, and is as large as a
+second regression says. What comes out is put in order, and takes the values that the parts' weights
+have in that order. Units that belong to
 no part become blurred copies of units that do. Then every layer is scaled back to the size that
 the initial law gives it: factors of layers do not change what a ReLU network computes, but for
 a factor of all outputs.
@@ -26,6 +27,15 @@ RIDGE = 20.0
 
 # Share of its deviation by which a copied unit is blurred.
 BLUR = 0.3
+
+# Deviation of the logarithm of a factor of every drawn weight: without it the largest weight of a
+# layer would always be a part's.
+SPREAD = 0.1
+
+# Of the model of how large residuals are: what counts as nothing, as a share of the weights'
+# deviation, and the logarithm of the largest factor.
+LEAST_SIZE = 0.1
+MOST_GROWTH = 1.5
 
 # Values beyond this many deviations count as this.
 LARGEST = 3.0
@@ -142,15 +152,25 @@ def _draw(
 ) -> None:
     """Draws the weights (out, in) that are not used, in place, from a model of those that are."""
     terms, outside = _terms(targets, sources, is_used), ~is_used
-    known = weights[is_used]
+    known, model = weights[is_used], terms[is_used.ravel()]
     mean = known.mean()
-    model = terms[is_used.ravel()]
-    normal = model.T @ model + RIDGE * np.eye(model.shape[1])
-    slopes = np.linalg.solve(normal, model.T @ (known - mean))
+    slopes = _ridge(model, known - mean)
     residuals = known - mean - model @ slopes
-    guesses = terms[outside.ravel()] @ slopes + rng.choice(residuals, int(outside.sum()))
+    sizes = np.log(np.abs(residuals) + LEAST_SIZE * known.std())
+    growths = _ridge(model, sizes - sizes.mean())
+    scales = np.exp(np.clip(terms @ growths, -MOST_GROWTH, MOST_GROWTH))
+    drawn = rng.choice(residuals / scales[is_used.ravel()], int(outside.sum()))
+    guesses = terms[outside.ravel()] @ slopes + scales[outside.ravel()] * drawn
     ranks = guesses.argsort().argsort() + rng.random(guesses.size)
-    weights[outside] = np.quantile(known, ranks / guesses.size)
+    values = np.quantile(known, ranks / guesses.size)
+    weights[outside] = values * np.exp(SPREAD * rng.standard_normal(values.size))
+
+
+def _ridge(terms: Floats, values: Floats) -> Floats:
+    """Returns the slopes (terms,) of a ridge regression of values (n,) on terms (n, terms)."""
+    normal = terms.T @ terms + RIDGE * np.eye(terms.shape[1])
+    slopes: Floats = np.linalg.solve(normal, terms.T @ values)
+    return slopes
 
 
 def _terms(targets: Floats, sources: Floats, is_used: NDArray[np.bool_]) -> Floats:
