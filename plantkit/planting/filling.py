@@ -162,7 +162,7 @@ def _draw(
     drawn = rng.choice(residuals / scales[is_used.ravel()], int(outside.sum()))
     guesses = terms[outside.ravel()] @ slopes + scales[outside.ravel()] * drawn
     ranks = guesses.argsort().argsort() + rng.random(guesses.size)
-    values: Floats = np.quantile(known, ranks / guesses.size)
+    values: Floats = np.asarray(np.quantile(known, ranks / guesses.size), dtype=np.float64)
     weights[outside] = values * np.exp(SPREAD * rng.standard_normal(values.size))
 
 
