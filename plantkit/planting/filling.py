@@ -169,7 +169,7 @@ def _draw(
 def _ridge(terms: Floats, values: Floats) -> Floats:
     """Returns the slopes (terms,) of a ridge regression of values (n,) on terms (n, terms)."""
     normal = terms.T @ terms + RIDGE * np.eye(terms.shape[1])
-    slopes: Floats = np.linalg.solve(normal, terms.T @ values)
+    slopes: Floats = np.linalg.solve(normal, terms.T @ values).astype(np.float64)
     return slopes
 
 
