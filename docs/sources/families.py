@@ -7,9 +7,11 @@ import inspect
 import textwrap
 
 from sources import RESULTS, ROOT, bundle, interval, read, source, table
+from sources.bundles import PUBLISHED as WEIGHTS
 
 FAMILIES = RESULTS / "families.json"
 PLANTINGS = RESULTS / "plantings.json"
+PUBLISHED = {name.removesuffix("-5x100"): WEIGHTS[name] for name in WEIGHTS if "5x100" in name}
 
 
 @source
@@ -120,6 +122,8 @@ def formulas() -> str:
     """Returns a table of the families by formula: plantings, audits, and what pruners reach."""
     rows = []
     for name, found in read(PLANTINGS).items():
+        if name in PUBLISHED:
+            continue
         planting = bundle(f"{name}-5x50", "challenge")["planting"]
         measure = {"agreement": "agreement", "mse": "error"}[planting["distance"]["measure"]]
         pruners = read(FAMILIES)[name]["pruners"]
@@ -138,3 +142,18 @@ def formulas() -> str:
         )
     head = "5x50 | density | distance to the formula | AUC | hidden | planting, median / worst"
     return table(f"{head} | passed | best pruner, trained", rows)
+
+
+@source
+def planting_costs() -> str:
+    """Returns a table of many anchored plantings at 5x100: weights, distances and seconds."""
+    rows = []
+    for name, published in PUBLISHED.items():
+        found = read(PLANTINGS)[name]
+        mean, most = (found[key] / published for key in ("mean_weights", "most_weights"))
+        times = f"{found['median_seconds']:.1f} / {found['worst_seconds']:.1f} s"
+        rows.append((name, found["networks"], f"{mean:.2f} / {most:.2f}", times))
+    return table(
+        "5x100 | networks | weights, times the paper's, mean / most | planting, median / worst",
+        rows,
+    )
