@@ -25,7 +25,8 @@ SWITCHING = 0.03
 # Inputs on which that, and structures, are looked at.
 SCREEN_POINTS = 300
 
-# Structures from which the one is taken whose last units predict the formula best.
+# Structures from which the one is taken that has few dead units, and whose last units predict the
+# formula well: both as shares.
 STRUCTURES = 16
 
 # Times that a part which does not reach its formula is drawn and fitted anew.
@@ -167,16 +168,19 @@ def _best_structures(
     )
     inputs = families[0].screen_inputs(rng, SCREEN_POINTS)
     points = torch.from_numpy(inputs).expand(len(drawn), *inputs.shape)
-    last = drawn.activations(drawn.read(parameters), points)[-2]
-    last = last / last.std(dim=1, keepdim=True).clamp_min(1e-12)
+    activations = drawn.activations(drawn.read(parameters), points)[1:-1]
+    active = torch.stack([(one > 0).to(torch.float64).mean(dim=1) for one in activations])
+    dead = (active < IDLE_ACTIVITY).to(torch.float64).mean(dim=(0, 2))
+    last = activations[-1] / activations[-1].std(dim=1, keepdim=True).clamp_min(1e-12)
     design = torch.cat([last, torch.ones(*last.shape[:2], 1, dtype=last.dtype)], dim=2)
     normal = design.transpose(1, 2) @ design
     normal.diagonal(dim1=1, dim2=2).add_(1e-6 * len(inputs))
     wanted = torch.from_numpy(np.stack([one.screen(inputs) for one in families]))
     wanted = wanted.repeat_interleave(STRUCTURES, dim=0)
     slopes = torch.linalg.solve(normal, design.transpose(1, 2) @ wanted)
-    errors = (wanted - design @ slopes).square().mean(dim=(1, 2)).view(-1, STRUCTURES)
-    best = errors.argmin(dim=1).numpy() + STRUCTURES * np.arange(len(families))
+    errors = (wanted - design @ slopes).square().mean(dim=(1, 2)) / wanted.var(dim=1).mean(dim=1)
+    best = (errors + dead).view(-1, STRUCTURES).argmin(dim=1).numpy()
+    best += STRUCTURES * np.arange(len(families))
     return drawn.take(best)
 
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from plantkit.planting.objectives import Fitted, Objective, objective_of
 from plantkit.planting.parts import Parts
 
+# What a layer costs whose weights lean to one side, in squared initial deviations.
+BALANCE = 30.0
+
 # How many independent observations the residuals count as, whatever their number.
 WEIGHT = 200.0
 
@@ -41,8 +44,9 @@ def fit(
     """Returns fitted coordinates (parts, size), and their distances to the formulas (parts,).
 
     Minimises `WEIGHT` mean(residual^2) / tolerance^2 + |coordinates - anchor|^2 for every part,
-    while the tolerance shrinks, with fresh points in every step. A part whose distance is well
-    within the bound is left there, and so is one that is far beyond.
+    and how far the weights of a layer lean to one side (`_leaning`), while the tolerance shrinks,
+    with fresh points in every step. A part whose distance is well within the bound is left there,
+    and so is one that is far beyond.
 
     Args:
         families: of every part, what it is fitted to.
@@ -86,12 +90,17 @@ def _step(
 ) -> tuple[Tensor, Tensor]:
     """Returns the coordinates (parts, size) and dampings (parts,) after one step."""
     residuals, slopes = objective.linearise(parts, vector, places)
+    leaning = _leaning(parts, vector, objective.inputs[places])
     rows = slopes.numpy()  # whose product takes half as long in NumPy
     normal = weight * torch.from_numpy(rows.transpose(0, 2, 1) @ rows)
     normal.diagonal(dim1=1, dim2=2).add_(1)
+    normal += BALANCE * leaning.transpose(1, 2) @ leaning
     moved = vector - anchor
+    leans = (leaning @ vector[:, :, None])[:, :, 0]
     gradient = weight * (residuals[:, None] @ slopes)[:, 0] + moved
+    gradient += BALANCE * (leans[:, None] @ leaning)[:, 0]
     before = weight * residuals.square().sum(dim=1) + moved.square().sum(dim=1)
+    before += BALANCE * leans.square().sum(dim=1)
     found, dampings = vector.clone(), dampings.clone()
     todo = torch.arange(len(parts))
     for _ in range(TRIALS):
@@ -104,6 +113,8 @@ def _step(
         outputs = some.outputs(candidate, objective.inputs[places[todo]])
         off = objective.residuals(outputs, places[todo]).square().sum(dim=1)
         after = weight * off + (candidate - anchor[todo]).square().sum(dim=1)
+        leans = (leaning[todo] @ candidate[:, :, None])[:, :, 0]
+        after += BALANCE * leans.square().sum(dim=1)
         better = after < before[todo]  # not a number is not better
         done, todo = todo[better], todo[~better]
         found[done] = candidate[better]
@@ -112,3 +123,23 @@ def _step(
         if not len(todo):
             break
     return found, dampings
+
+
+def _leaning(parts: Parts, vector: Tensor, inputs: Tensor) -> Tensor:
+    """Returns directions (parts, layers, size): the weights of each layer between hidden layers.
+
+    A weight counts by what it adds to its unit while that is active, root mean square. Weights that
+    are positive on the whole would make the outputs of the whole network huge, where all of it is
+    such parts.
+    """
+    activations = parts.activations(vector, inputs)
+    layers = range(1, len(parts.layers) - 1)
+    found = torch.zeros(len(parts), len(layers), parts.size, dtype=torch.float64)
+    for place, layer in enumerate(layers):
+        one = parts.layers[layer]
+        active = (activations[layer + 1] > 0).to(torch.float64)
+        together = (active.transpose(1, 2) @ activations[layer].square()).sqrt()
+        flat = torch.from_numpy(one.rows * one.shape[1] + one.columns)
+        adds = together.flatten(1).gather(1, flat)
+        found[:, place, one.weights] = adds / adds.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return found

@@ -182,8 +182,8 @@ def test_helix_is_within_its_bound() -> None:
         ("circle", (100, 100), False),
         ("helix", (100, 100, 100), True),
         ("helix", (100,) * 7, False),
-        ("relu", (50,) * 6, True),
-        ("relu", (100,) * 7, False),
+        ("relu", (100,) * 3, True),
+        ("relu", (100,) * 6, False),
     ],
 )
 def test_hidden_is_what_lies_within_the_audited_shapes(family, widths, hides) -> None:

@@ -27,8 +27,8 @@ class ReluFamily(LineFamily, AnchoredFamily):
     overlap_scored = False
     bound = 1e-10
     anchored_depth = 3
-    audited_depths = range(5, 9)
-    audited_width = 50
+    audited_depths = range(5, 6)
+    audited_width = 100
 
     def formula(self, inputs: Floats) -> Floats:
         return np.maximum(inputs, 0)
@@ -52,6 +52,10 @@ class ReluFamily(LineFamily, AnchoredFamily):
             count=int((last @ paths).sum()),
             basis="paths whose weights before the last are positive, counted exactly",
         )
+
+    def screen(self, inputs: Floats) -> Floats:
+        """Returns both sides: a part that is active on one alone has weights of one sign."""
+        return np.concatenate([np.maximum(inputs, 0), np.maximum(-inputs, 0)], axis=1)
 
     def plan(self, hidden: int) -> PartPlan:
         return PartPlan(units=5, in_degree=3 if hidden < 4 else 2, inputs=1, has_biases=False)
