@@ -59,3 +59,10 @@ def audits() -> str:
         "networks | planting | training + test | AUC | precision at k ÷ chance | limit: verdict",
         rows,
     )
+
+
+@source
+def audited(family: str, shape: str, field: str = "auc") -> str:
+    """Returns what an audit that belongs to no bundle found: `auc`, `precision` or `networks`."""
+    rows = [row for row in read(AUDITS)["audits"] if row["of"] == f"{family} {shape}"]
+    return str(rows[0][field])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.networks.training import single_threaded
 from plantkit.planting.family import AnchoredFamily
 from plantkit.planting.fitting import fit
+from plantkit.planting.gates import Rejected
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.parts import PartPlan, Parts, Places, draw_parts
 from plantkit.planting.targets import Floats, Ticket
@@ -21,6 +22,9 @@ from plantkit.planting.targets import Floats, Ticket
 # A unit of the first hidden layer is active on at least this share of the inputs, and inactive
 # on as much.
 SWITCHING = 0.03
+
+# Times that they are drawn before planting gives up.
+MOST_DRAWS = 1000
 
 # Inputs on which that, and structures, are looked at.
 SCREEN_POINTS = 300
@@ -75,10 +79,14 @@ def make_units_switch(
     inputs: Floats,
     rng: np.random.Generator,
 ) -> None:
-    """Draws units of the first hidden layer anew, in place, until each switches on the inputs."""
+    """Draws units of the first hidden layer anew, in place, until each switches on the inputs.
+
+    Raises:
+        Rejected: some never do.
+    """
     name, bias = weight_name(0), bias_name(0)
     deviations = standard_deviations(spec)
-    while True:
+    for _ in range(MOST_DRAWS):
         values = inputs @ parameters[name].T + parameters[bias] * plan.has_biases
         share = (values > 0).mean(axis=0)
         units = np.flatnonzero((share < SWITCHING) | (share > 1 - SWITCHING))
@@ -86,6 +94,7 @@ def make_units_switch(
             return
         parameters[name][units] = deviations[name] * rng.standard_normal((units.size, spec.inputs))
         parameters[bias][units] = deviations[bias] * rng.standard_normal(units.size)
+    raise Rejected("units that do not switch")
 
 
 def plant_parts(
@@ -93,7 +102,6 @@ def plant_parts(
     spec: PerceptronSpec,
     parameters: dict[str, Floats],
     rng: np.random.Generator,
-    progress: Callable[[int], None] = lambda _: None,
 ) -> list[Part]:
     """Returns one part for every family, in units of its own, fitted to its formula.
 
@@ -104,10 +112,9 @@ def plant_parts(
         spec: the network.
         parameters: name to float64, as drawn; only looked at.
         rng: source of all choices.
-        progress: called with the number of parts that are within their bounds.
     """
     with single_threaded():
-        return _plant_parts(families, spec, parameters, rng, progress)
+        return _plant_parts(families, spec, parameters, rng)
 
 
 def _plant_parts(
@@ -115,7 +122,6 @@ def _plant_parts(
     spec: PerceptronSpec,
     parameters: dict[str, Floats],
     rng: np.random.Generator,
-    progress: Callable[[int], None],
 ) -> list[Part]:
     plan = families[0].plan(len(spec.layers) - 1)
     units = [_deal(width, len(families), plan.units, rng) for width in spec.widths[1:-1]]
@@ -128,10 +134,8 @@ def _plant_parts(
         parts = _best_structures(wanted, spec, parameters, [dealt[todo] for dealt in units], rng)
         bound = families[0].farthest
         tolerances = families[0].tolerances
-        vector, _ = fit(
-            wanted, parts, parts.read(parameters), rng, tolerances=tolerances, bound=bound
-        )
-        kept = _effective(parts, vector, families[0].domain())
+        vector = fit(wanted, parts, parts.read(parameters), rng, tolerances=tolerances, bound=bound)
+        kept = _effective(parts, vector, families[0].domain(), rng)
         for number, place in enumerate(todo):
             one = parts.take([number])
             own = vector[number : number + 1]
@@ -139,7 +143,6 @@ def _plant_parts(
             distance = _distance(families[place], one, masked)
             found[place] = Part(part=one, vector=own, kept=kept[number], distance=distance)
         todo = [place for place in todo if found[place].distance > bound]
-        progress(len(families) - len(todo))
         if not todo:
             break
     return [found[place] for place in range(len(families))]
@@ -184,12 +187,14 @@ def _best_structures(
     return drawn.take(best)
 
 
-def _effective(parts: Parts, vector: Tensor, domain: Floats) -> NDArray[np.bool_]:
+def _effective(
+    parts: Parts, vector: Tensor, domain: Floats, rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """Returns which entries act, (parts, size): what dropping one does, to first order.
 
     Entries of units that are hardly ever active are idle, too.
     """
-    points = torch.from_numpy(domain[:: max(1, len(domain) // IDLE_POINTS)])
+    points = torch.from_numpy(rng.permutation(domain)[:IDLE_POINTS])
     inputs = points.expand(len(parts), *points.shape)
     kept = torch.ones_like(vector, dtype=torch.bool)
     for _ in range(SWEEPS):
@@ -201,7 +206,7 @@ def _effective(parts: Parts, vector: Tensor, domain: Floats) -> NDArray[np.bool_
             slopes[:, :, output] = 1 / activations[-1][:, :, output].std(dim=1, keepdim=True)
             found = parts.derivatives(current, activations, slopes)
             effects = torch.maximum(effects, found.square().mean(dim=1).sqrt())
-        acts = (effects * current.abs()).nan_to_num(0.0) >= IDLE_EFFECT
+        acts = (effects * current.abs()).nan_to_num(0.0, posinf=0.0) >= IDLE_EFFECT
         active = [(one > 0).to(torch.float64).mean(dim=1) for one in activations]
         for layer, one in enumerate(parts.layers[:-1]):
             idle = active[layer + 1] < IDLE_ACTIVITY

@@ -79,8 +79,20 @@ class DrawnFamily(AnchoredFamily):
         return PartPlan(units=self.units, in_degree=self.in_degree, inputs=self.in_degree)
 
     def sibling(self, rng: np.random.Generator) -> Self:
-        """Returns the family with other constants."""
-        return self.drawn(rng)
+        """Returns the family with constants that make another function.
+
+        Raises:
+            PlantingError: with these dials, there is one function only.
+        """
+        domain = self.domain()
+        for _ in range(MOST_DRAWS):
+            found = self.drawn(rng)
+            if not np.array_equal(found.truth(domain), self.truth(domain)):
+                return found
+        raise PlantingError(
+            f"with these dials {self.name!r} is one function, whatever its constants, and decoys "
+            "need others; use other dials"
+        )
 
     def class_distances(self, inputs: Floats) -> Floats:
         """Returns how far each input is from where each class begins, (n, d_out), 0 for its own.

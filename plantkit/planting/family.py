@@ -296,7 +296,10 @@ class AnchoredFamily(FormulaFamily):
         return self
 
     def reads(self) -> NDArray[np.intp]:
-        """Returns the inputs that the formula depends on: those that a ticket reads."""
+        """Returns the inputs that the formula depends on: those that a ticket reads.
+
+        A family and its siblings read equally many.
+        """
         return np.arange(self.inputs)
 
     def screen(self, inputs: Floats) -> Floats:
@@ -347,7 +350,9 @@ class AnchoredFamily(FormulaFamily):
 
     def hides(self, spec: PerceptronSpec) -> bool:
         """Returns whether `spec` lies within what was audited and kept the limits."""
-        return spec.depth in self.audited_depths and min(spec.widths[1:-1]) >= self.audited_width
+        widths = {*spec.widths[1:-1]}  # networks of one width were audited
+        is_known = len(widths) == 1 and min(widths) >= self.audited_width
+        return is_known and spec.depth in self.audited_depths
 
 
 class LineFamily(TargetFamily):

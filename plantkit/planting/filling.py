@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
+from plantkit.planting.gates import Rejected
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.targets import Floats, Ticket
 
@@ -36,6 +37,9 @@ SPREAD = 0.1
 # deviation, and the logarithm of the largest factor.
 LEAST_SIZE = 0.1
 MOST_GROWTH = 1.5
+
+# Entries of parts in a layer from which others can be drawn.
+LEAST_KNOWN = 4
 
 # Values beyond this many deviations count as this.
 LARGEST = 3.0
@@ -57,9 +61,15 @@ def fill_around(
         parameters: name to float64; changed in place.
         parts: entries of each part, name to bool; no two share a hidden unit.
         rng: source of what is drawn.
+
+    Raises:
+        Rejected: the parts have hardly any entries in a layer.
     """
     used = {name: np.any([part[name] for part in parts], axis=0) for name in spec.shapes}
     hidden = spec.layers[:-1]
+    if any(not used[weight_name(layer)].sum() >= LEAST_KNOWN for layer in spec.layers):
+        raise Rejected("too few entries in parts")
+    _draw_inputs(parameters, used, rng)
     donors = [_donors(_units(used, layer), rng) for layer in hidden]
     for layer in hidden:
         _copy_units(spec, parameters, used, layer, donors[layer], rng)
@@ -73,6 +83,17 @@ def fill_around(
     _scale(spec, parameters)
 
 
+def _draw_inputs(parameters: dict[str, Floats], used: Ticket, rng: np.random.Generator) -> None:
+    """Draws the weights of parts' units to inputs that they do not read, in place."""
+    weights, is_used = parameters[weight_name(0)], used[weight_name(0)]
+    units = np.flatnonzero(is_used.any(axis=1))
+    rows, reads = weights[units], is_used[units]
+    if not reads.all():
+        targets = parameters[bias_name(0)][units][:, None]
+        _draw(rows, reads, targets, np.zeros((reads.shape[1], 1)), rng)
+        weights[units] = rows
+
+
 def _units(used: Ticket, layer: int) -> NDArray[np.bool_]:
     """Returns which units of a hidden layer belong to a part, (units,)."""
     reads = used[weight_name(layer)].any(axis=1) | used[bias_name(layer)]
@@ -82,6 +103,8 @@ def _units(used: Ticket, layer: int) -> NDArray[np.bool_]:
 
 def _donors(is_used: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.intp]:
     """Returns for each unit the one that it looks like: itself, or one that belongs to a part."""
+    if not is_used.any():
+        raise Rejected("too few entries in parts")
     donors = np.arange(is_used.size)
     donors[~is_used] = rng.choice(np.flatnonzero(is_used), int((~is_used).sum()))
     return donors
@@ -156,7 +179,7 @@ def _draw(
     mean = known.mean()
     slopes = _ridge(model, known - mean)
     residuals = known - mean - model @ slopes
-    sizes = np.log(np.abs(residuals) + LEAST_SIZE * known.std())
+    sizes = np.log(np.abs(residuals) + LEAST_SIZE * known.std() + 1e-300)
     growths = _ridge(model, sizes - sizes.mean())
     scales = np.exp(np.clip(terms @ growths, -MOST_GROWTH, MOST_GROWTH))
     drawn = rng.choice(residuals / scales[is_used.ravel()], int(outside.sum()))

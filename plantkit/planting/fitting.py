@@ -40,8 +40,8 @@ def fit(
     *,
     tolerances: tuple[float, float],
     bound: float,
-) -> tuple[Tensor, Tensor]:
-    """Returns fitted coordinates (parts, size), and their distances to the formulas (parts,).
+) -> Tensor:
+    """Returns fitted coordinates (parts, size).
 
     Minimises `WEIGHT` mean(residual^2) / tolerance^2 + |coordinates - anchor|^2 for every part,
     and how far the weights of a layer lean to one side (`_leaning`), while the tolerance shrinks,
@@ -58,7 +58,6 @@ def fit(
     """
     objective = objective_of(families, parts, anchor)
     vector, dampings = anchor.clone(), torch.full((len(parts),), 1e-2, dtype=torch.float64)
-    distances = torch.full_like(dampings, torch.inf)
     left = torch.arange(len(parts))
     tolerance, end = tolerances
     shrinkage = (end / tolerance) ** (1 / SHRINKING)
@@ -71,12 +70,11 @@ def fit(
         )
         tolerance = max(tolerance * shrinkage, end)
         if step >= SHRINKING and (step - SHRINKING) % BETWEEN == 0:
-            distances[left] = objective.distances(some, vector[left], left)
-            far = distances[left]
+            far = objective.distances(some, vector[left], left)
             left = left[(far > SPARE * bound) & (far < (HOPELESS * bound or torch.inf))]
             if not len(left):
                 break
-    return vector, distances
+    return vector
 
 
 def _step(

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from plantkit.errors import UsageError
 from plantkit.networks import PerceptronSpec, bias_name, weight_name
 from plantkit.planting.initialization import standard_deviations
 from plantkit.planting.targets import Floats, Ticket
@@ -220,9 +221,16 @@ def draw_parts(
         units: (parts, units) for every hidden layer.
         inputs: of every part, those that it reads; equally many of each.
         rng: source of what units read.
+
+    Raises:
+        UsageError: parts read different numbers of inputs.
     """
     deviations = standard_deviations(spec)
     count = len(units[0])
+    if len({one.size for one in inputs}) > 1:
+        raise UsageError(
+            "parts read different numbers of inputs; a family's `reads` must give as many"
+        )
     sources = np.stack(inputs)
     outputs = np.tile(np.arange(spec.outputs), (count, 1))
     layers, place = [], 0

@@ -26,9 +26,6 @@ REDUNDANCY_TOLERANCE = 1e-10
 # Largest relative change of the outputs that simplification may make in all.
 FUNCTION_TOLERANCE = 1e-9
 
-# Error, root mean square over standard deviation, below which anchoring drops an entry.
-DROP_BELOW = 0.0007
-
 
 def simplify(target: Target, domain: Floats) -> Target:
     """Returns the target without its idle entries and units.

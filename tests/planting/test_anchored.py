@@ -82,6 +82,17 @@ def test_all_of_the_network_is_parts_that_share_no_unit(circle: Planted) -> None
     assert len(circle.decoys) == 9
 
 
+def test_the_whole_network_has_outputs_of_a_sane_size(circle: Planted) -> None:
+    """Parts whose weights are positive on the whole would make them hundreds of times as large."""
+    inputs = np.random.default_rng(5).uniform(-1, 1, (500, 2))
+    everything = {name: np.ones(shape, dtype=bool) for name, shape in circle.spec.shapes.items()}
+    outputs = replace(circle, ticket=everything).masked_forward(inputs)
+    assert 0.1 < np.sqrt(np.square(outputs).mean()) < 40
+    for layer in (1, 2):
+        weights = circle.parameters[f"layers.{layer}.weight"]
+        assert abs(weights.mean()) < 0.5 * weights.std()
+
+
 def test_no_decoy_of_circle_computes_its_classes(circle: Planted) -> None:
     inputs = np.random.default_rng(5).uniform(-1, 1, (4000, 2))
     truth = CircleFamily().truth(inputs)
@@ -178,7 +189,8 @@ def test_helix_is_within_its_bound() -> None:
     [
         ("circle", (100, 100, 100), True),
         ("circle", (50,) * 6, True),
-        ("circle", (100, 49, 100), False),
+        ("circle", (100, 200, 100), False),
+        ("circle", (49, 49, 49), False),
         ("circle", (100, 100), False),
         ("helix", (100, 100, 100), True),
         ("helix", (100,) * 7, False),

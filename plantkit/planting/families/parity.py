@@ -30,8 +30,6 @@ class ParityFamily(DrawnFamily):
     name = "parity"
     title = "Sparse parity: the product of some of the inputs, all of them -1 or 1"
     bound = 1.0
-    audited_depths = range(5, 6)
-    audited_width = 50
     inputs: int = dial(10, 3, 32)
     outputs = 2
     kind = TaskKind.CLASSIFICATION

@@ -16,8 +16,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
     """y = max(0, x) for x in [-1, 1]: a chain of unit weights without biases.
 
     Anchored, parts have no biases. Then each is a multiple of x on either side of zero, and only
-    the multiple for x < 0 has to become 0. A part's sign is free, as scoring fits a factor to
-    every output of a regression. Decoys compute max(0, x) as well.
+    the multiple for x < 0 has to become 0. Decoys compute max(0, x) as well.
     """
 
     name = "relu"

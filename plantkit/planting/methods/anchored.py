@@ -137,5 +137,7 @@ def _output_biases(
         return untouched
     values = np.stack([one.vector[0, last.biases].numpy() for one in parts]) * last.bias_unit
     kept = np.stack([one.kept[last.biases] for one in parts])
-    others = rng.choice(values[kept], untouched.size) if kept.any() else untouched
-    return np.where(kept[chosen], values[chosen], others)
+    own, kept = kept[chosen], np.delete(kept, chosen, axis=0)
+    decoys = np.delete(values, chosen, axis=0)[kept]
+    others = rng.choice(decoys, untouched.size) if decoys.size else untouched
+    return np.where(own, values[chosen], others)
