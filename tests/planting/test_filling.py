@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from plantkit.networks import PerceptronSpec
-from plantkit.planting.filling import BLUR, fill_around
+from plantkit.planting.filling import fill_around
+from plantkit.planting.gates import Rejected
 from plantkit.planting.initialization import draw_parameters, standard_deviations
 from plantkit.planting.parts import PartPlan, draw_parts
 from plantkit.planting.targets import Ticket, subnetwork
@@ -78,5 +79,30 @@ def test_units_that_are_left_over_are_blurred_copies(planted) -> None:
     biases = values["layers.0.bias"]
     assert np.abs(biases[~used]).max() < 2 * np.abs(biases[used]).max()
     nearest = np.abs(biases[~used][:, None] - biases[used]).min(axis=1)
-    assert (nearest > 0).all()
-    assert 0 < BLUR < 1
+    assert (nearest > 0).all()  # blurred
+
+
+def test_weights_of_inputs_that_a_part_does_not_read_look_as_the_others_do() -> None:
+    spec = PerceptronSpec(widths=(8, 60, 60, 60, 1))
+    rng = np.random.default_rng(0)
+    values = draw_parameters(spec, rng)
+    units = [rng.permutation(60).reshape(6, UNITS) for _ in range(3)]
+    reads = [np.sort(rng.permutation(8)[:3]) for _ in range(6)]
+    plan = PartPlan(units=UNITS, in_degree=5, inputs=3)
+    parts = draw_parts(spec, plan, units, reads, rng)
+    tickets = [parts.ticket(place, np.ones(parts.size, dtype=bool)) for place in range(6)]
+    used = np.any([one["layers.0.weight"] for one in tickets], axis=0)
+    values["layers.0.weight"][used] *= 3
+    fill_around(spec, values, tickets, rng)
+    weights = values["layers.0.weight"]
+    assert weights[~used].std() == pytest.approx(weights[used].std(), rel=0.15)
+
+
+def test_hardly_any_entries_are_no_model_of_the_rest() -> None:
+    spec = PerceptronSpec(widths=(1, 5, 5, 1))
+    rng = np.random.default_rng(0)
+    ticket: Ticket = {name: np.zeros(shape, dtype=bool) for name, shape in spec.shapes.items()}
+    for layer in spec.layers:
+        ticket[f"layers.{layer}.weight"][0, 0] = True
+    with pytest.raises(Rejected, match="too few entries"):
+        fill_around(spec, draw_parameters(spec, rng), [ticket], rng)
