@@ -23,8 +23,6 @@ class RadialFamily(DrawnFamily):
     name = "radial"
     title = "Radial: waves around a random centre"
     bound = 0.01
-    audited_depths = range(5, 6)
-    audited_width = 50
     inputs: int = dial(3, 1, 16)
     frequency: float = dial(1.0, 0.25, 8)
 

@@ -26,8 +26,6 @@ class RingsFamily(DrawnFamily):
     name = "rings"
     title = "Rings: two classes in turn, by the distance from a random centre"
     bound = 0.97
-    audited_depths = range(5, 6)
-    audited_width = 50
     inputs: int = dial(2, 2, 8)
     outputs = 2
     kind = TaskKind.CLASSIFICATION
