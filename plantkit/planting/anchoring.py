@@ -45,6 +45,9 @@ IDLE_ACTIVITY = 0.012
 IDLE_POINTS = 400
 SWEEPS = 4
 
+# Entries of a part up to which each is dropped to see what that changes.
+TRIED = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
@@ -190,7 +193,7 @@ def _best_structures(
 def _effective(
     parts: Parts, vector: Tensor, domain: Floats, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Returns which entries act, (parts, size): what dropping one does, to first order.
+    """Returns which entries act, (parts, size).
 
     Entries of units that are hardly ever active are idle, too.
     """
@@ -200,13 +203,8 @@ def _effective(
     for _ in range(SWEEPS):
         current = vector * kept
         activations = parts.activations(current, inputs)
-        effects = torch.zeros_like(vector)
-        for output in range(parts.spec.outputs):
-            slopes = torch.zeros_like(activations[-1])
-            slopes[:, :, output] = 1 / activations[-1][:, :, output].std(dim=1, keepdim=True)
-            found = parts.derivatives(current, activations, slopes)
-            effects = torch.maximum(effects, found.square().mean(dim=1).sqrt())
-        acts = (effects * current.abs()).nan_to_num(0.0, posinf=0.0) >= IDLE_EFFECT
+        effects = _effects(parts, current, activations, inputs)
+        acts = effects.nan_to_num(0.0, posinf=0.0) >= IDLE_EFFECT
         active = [(one > 0).to(torch.float64).mean(dim=1) for one in activations]
         for layer, one in enumerate(parts.layers[:-1]):
             idle = active[layer + 1] < IDLE_ACTIVITY
@@ -219,6 +217,31 @@ def _effective(
             break
         kept &= acts
     return kept.numpy()
+
+
+def _effects(parts: Parts, vector: Tensor, activations: list[Tensor], inputs: Tensor) -> Tensor:
+    """Returns what dropping each entry changes, (parts, size): root mean square over deviation.
+
+    In small parts every entry is dropped; in others it is to first order, which says too much
+    where a unit falls silent.
+    """
+    outputs = activations[-1]
+    deviations = outputs.std(dim=1)
+    found = torch.zeros_like(vector)
+    if parts.size <= TRIED:
+        without = 1 - torch.eye(parts.size, dtype=torch.float64)
+        for place in range(len(parts)):
+            alone = parts.take([place] * parts.size)
+            variants = alone.outputs(vector[place] * without, inputs[:1].expand(parts.size, -1, -1))
+            changes = (variants - outputs[place]).square().mean(dim=1).sqrt()
+            found[place] = (changes / deviations[place]).amax(dim=1)
+        return found
+    for output in range(parts.spec.outputs):
+        slopes = torch.zeros_like(outputs)
+        slopes[:, :, output] = 1 / deviations[:, output, None]
+        derivatives = parts.derivatives(vector, activations, slopes)
+        found = torch.maximum(found, derivatives.square().mean(dim=1).sqrt())
+    return found * vector.abs()
 
 
 def _distance(family: AnchoredFamily, part: Parts, vector: Tensor) -> float:
