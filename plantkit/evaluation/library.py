@@ -112,7 +112,7 @@ def load_challenge(
     >>> challenge.network.widths
     (2, 100, 100, 100, 4)
     >>> challenge.truth.ticket
-    Mask(kept=227, total=20904, density=0.01086)
+    Mask(kept=154, total=20904, density=0.007367)
     >>> problem = challenge.problem(density=0.1, seed=0)  # what a pruner gets
     >>> problem.train.inputs.shape, problem.budget
     (torch.Size([9000, 2]), 2090)

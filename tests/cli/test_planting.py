@@ -30,8 +30,8 @@ def test_plant_show_verify(plantkit_cli, tmp_path):
         (["relu", "--width", "0"], "--width"),
         (["relu", "--noise", "2"], "--noise"),
         (
-            ["relu", "--planting", "anchored", "--depth", "5", "--width", "6", "--seed", "00"],
-            "larger width",
+            ["relu", "--planting", "anchored", "--depth", "5", "--width", "4", "--seed", "00"],
+            "hidden layer 1 has 4 units",
         ),
         (
             [
