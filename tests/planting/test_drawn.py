@@ -247,19 +247,24 @@ def test_the_other_class_of_parity_is_where_the_product_is_zero() -> None:
     assert np.sort(distances[0]).tolist() == pytest.approx([0, 1 / np.sqrt(2)])
 
 
+class Audited(SineFamily):
+    audited_depths = range(5, 6)
+    audited_width = 50
+
+
 @pytest.mark.parametrize(
-    ("name", "dials", "shape", "hides"),
+    ("family", "dials", "shape", "hides"),
     [
-        ("sine", {}, (5, 50), True),
-        ("sine", {}, (5, 51), False),
-        ("sine", {}, (5, 49), False),
-        ("sine", {}, (6, 50), False),
-        ("sine", {"units": "15"}, (5, 50), False),
-        ("radial", {"frequency": "2"}, (5, 50), False),
+        (Audited(), {}, (5, 50), True),
+        (Audited(), {}, (5, 51), False),
+        (Audited(), {}, (5, 49), False),
+        (Audited(), {}, (6, 50), False),
+        (Audited(), {"units": "15"}, (5, 50), False),
+        (SineFamily(), {}, (5, 50), False),
     ],
 )
-def test_hidden_are_the_dials_and_shapes_that_were_audited(name, dials, shape, hides) -> None:
-    family = find_family(name).with_dials(dials)
+def test_hidden_are_the_dials_and_shapes_that_were_audited(family, dials, shape, hides) -> None:
+    family = family.with_dials(dials)
     spec = PerceptronSpec.uniform(
         depth=shape[0], width=shape[1], inputs=family.inputs, outputs=family.outputs
     )
