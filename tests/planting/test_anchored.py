@@ -188,7 +188,8 @@ def test_helix_is_within_its_bound() -> None:
     ("family", "widths", "hides"),
     [
         ("circle", (100, 100, 100), True),
-        ("circle", (50,) * 6, True),
+        ("circle", (50,) * 6, False),
+        ("helix", (50,) * 6, True),
         ("circle", (100, 200, 100), False),
         ("circle", (49, 49, 49), False),
         ("circle", (100, 100), False),
