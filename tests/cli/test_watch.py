@@ -301,6 +301,7 @@ def test_nothing_is_left_behind(
     mine, scratch = write(FIRST), tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # nothing is remembered
     command = ["evaluate", *options(tiny_challenges), str(mine), "--watch", "--jobs", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "plantkit", *command],
