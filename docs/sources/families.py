@@ -149,18 +149,3 @@ def _audited(name: str) -> str:
     if not (ROOT / "challenges" / name / "audit.json").is_file():
         return "not audited"
     return interval(bundle(name, "audit")["auc"])
-
-
-@source
-def planting_costs() -> str:
-    """Returns a table of many anchored plantings at 5x100: weights, distances and seconds."""
-    rows = []
-    for name, published in PUBLISHED.items():
-        found = read(PLANTINGS)[name]
-        mean, most = (found[key] / published for key in ("mean_weights", "most_weights"))
-        times = f"{found['median_seconds']:.1f} / {found['worst_seconds']:.1f} s"
-        rows.append((name, found["networks"], f"{mean:.2f} / {most:.2f}", times))
-    return table(
-        "5x100 | networks | weights, times the paper's, mean / most | planting, median / worst",
-        rows,
-    )
