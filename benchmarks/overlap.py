@@ -43,7 +43,7 @@ from plantkit.scoring.structures import costs_of
 
 CHALLENGES = Path(__file__).resolve().parent.parent / "challenges"
 FIVE = ("circle-5x100", "helix-5x100", "teacher-5x100", "relu-5x100")
-NAMES = (*FIVE, "circle-8x50", "teacher-8x50")
+NAMES = (*FIVE, "teacher-8x50")
 MULTIPLES = (1, 3, 10)
 SHARES = tuple(step / 10 for step in range(11))
 PRUNERS = ("magnitude", "snip", "grasp", "synflow", "gates:effort=1")

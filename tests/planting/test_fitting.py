@@ -120,6 +120,9 @@ def test_siblings_read_as_many_inputs() -> None:
 
 def test_only_networks_of_one_width_are_called_hidden() -> None:
     class Wave(SineFamily):
+        audited_depths = range(5, 6)
+        audited_width = 50
+
         def hides(self, spec: PerceptronSpec) -> bool:
             return AnchoredFamily.hides(self, spec)
 

@@ -173,7 +173,7 @@ def test_a_faithful_planting_needs_no_audit(plantkit_cli, own_cache):
 
 def test_a_broken_bundle_elsewhere_does_not_stop_a_planting(plantkit_cli, own_cache):
     """What comes after the planting looks for audits, also in bundles that have one name."""
-    broken = Path("challenges") / "circle-8x50" / "challenge.json"
+    broken = Path("challenges") / "circle-5x100-b" / "challenge.json"
     broken.parent.mkdir(parents=True)
     broken.write_text("{", encoding="utf-8", newline="\n")
     outcome = plantkit_cli("plant", "teacher", "--depth", "3", "--width", "12")
