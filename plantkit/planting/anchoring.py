@@ -127,6 +127,7 @@ def _plant_parts(
     rng: np.random.Generator,
 ) -> list[Part]:
     plan = families[0].plan(len(spec.layers) - 1)
+    bound, tolerances = families[0].farthest, families[0].tolerances
     units = [_deal(width, len(families), plan.units, rng) for width in spec.widths[1:-1]]
     found: dict[int, Part] = {}
     todo = list(range(len(families)))
@@ -135,8 +136,6 @@ def _plant_parts(
         for dealt in units:  # a part may have units that no structure makes do
             dealt[todo] = rng.permuted(dealt[todo].ravel()).reshape(dealt[todo].shape)
         parts = _best_structures(wanted, spec, parameters, [dealt[todo] for dealt in units], rng)
-        bound = families[0].farthest
-        tolerances = families[0].tolerances
         vector = fit(wanted, parts, parts.read(parameters), rng, tolerances=tolerances, bound=bound)
         kept = _effective(parts, vector, families[0].domain(), rng)
         for number, place in enumerate(todo):

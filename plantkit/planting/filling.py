@@ -5,10 +5,9 @@ that they join. So all weights between hidden layers that belong to no part are 
 model of those that do: a ridge regression of a weight on the units at both its ends, and on their
 squares and products, plus a residual that is drawn from the parts' residuals, and is as large as a
 second regression says. What comes out is put in order, and takes the values that the parts' weights
-have in that order. Units that belong to
-no part become blurred copies of units that do. Then every layer is scaled back to the size that
-the initial law gives it: factors of layers do not change what a ReLU network computes, but for
-a factor of all outputs.
+have in that order. Units that belong to no part become blurred copies of units that do. Then every
+layer is scaled back to the size that the initial law gives it: factors of layers do not change what
+a ReLU network computes, but for a factor of all outputs.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def fill_around(
     """
     used = {name: np.any([part[name] for part in parts], axis=0) for name in spec.shapes}
     hidden = spec.layers[:-1]
-    if any(not used[weight_name(layer)].sum() >= LEAST_KNOWN for layer in spec.layers):
+    if any(used[weight_name(layer)].sum() < LEAST_KNOWN for layer in spec.layers):
         raise Rejected("too few entries in parts")
     _draw_inputs(parameters, used, rng)
     donors = [_donors(_units(used, layer), rng) for layer in hidden]
@@ -76,9 +75,9 @@ def fill_around(
     views = [_look(spec, parameters, used, layer, donors[layer]) for layer in hidden]
     for layer in hidden[1:]:
         weights, is_used = parameters[weight_name(layer)], used[weight_name(layer)]
-        (bias, _, after), (_, before, _) = views[layer], views[layer - 1]
+        (bias, _, after), (source_bias, before, _) = views[layer], views[layer - 1]
         targets = np.column_stack([bias, after])
-        sources = np.column_stack([views[layer - 1][0], before])
+        sources = np.column_stack([source_bias, before])
         _draw(weights, is_used, targets, sources, rng)
     _scale(spec, parameters)
 

@@ -72,7 +72,7 @@ def check_parts(planted: Planted) -> None:
         size = np.sqrt(np.square(planted.parameters[name]).mean())
         assert size == pytest.approx(standard_deviations(planted.spec)[name], rel=1e-6)
     for name, value in planted.parameters.items():
-        assert value.all(), name  # what a part does not use is no exact zero
+        assert value.all(), name  # an exact zero would tell that a part does not use it
     assert not any(one[f"layers.{planted.spec.layers[-1]}.bias"].any() for one in planted.decoys)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from plantkit.errors import PlantingError, UsageError
 from plantkit.networks import PerceptronSpec
+from plantkit.planting import METHODS
 from plantkit.planting.anchoring import plant_parts
 from plantkit.planting.families.circle import CircleFamily
 from plantkit.planting.families.parity import ParityFamily
@@ -105,6 +106,9 @@ def test_decoys_compute_other_functions_or_planting_says_why_not() -> None:
         assert (own.sibling(rng).truth(domain) != own.truth(domain)).any()
     with pytest.raises(PlantingError, match="is one function, whatever its constants"):
         ParityFamily(inputs=3, bits=3).sibling(rng)
+    spec = PerceptronSpec(widths=(3, 50, 50, 2))
+    with pytest.raises(PlantingError, match="is one function, whatever its constants"):
+        METHODS["anchored"].plant(ParityFamily(inputs=3, bits=3), spec, seed=b"1")
 
 
 def test_siblings_read_as_many_inputs() -> None:

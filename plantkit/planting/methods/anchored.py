@@ -71,6 +71,7 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
         hidden = len(spec.layers) - 1
         check_width(spec, [family.plan(hidden).units] * hidden, name=family.name)
         family = family.drawn(generator(seed, "function"))
+        family.sibling(generator(seed, "sibling"))  # dials that allow none are told at once
         drawn = draw_parameters(spec, generator(seed, "initialization"))
         return self.search(family, spec, drawn, generator(seed, "anchoring"), patience)
 
