@@ -112,7 +112,8 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UsageError, match="holds no key") as error:
         sealing.find_key(path)
-    assert text.partition(":")[2] == "" or text.partition(":")[2] not in str(error.value)
+    said = str(error.value).replace(str(path), "")  # a directory may be called so by chance
+    assert text.partition(":")[2] == "" or text.partition(":")[2] not in said
 
 
 def test_a_weak_public_key_is_refused():
