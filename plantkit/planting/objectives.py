@@ -35,6 +35,10 @@ FARTHEST = 0.15
 # many times what is usual, before it is fitted.
 MOST_FACTOR = 4.0
 
+# What the scores of untouched parts vary by at least. Those of deep ones vary less, and are fitted
+# times a factor.
+LEAST_VARIED = 0.004
+
 
 class Fitted(Protocol):
     """What is asked of a family; see `plantkit.planting.family.AnchoredFamily`."""
@@ -149,8 +153,9 @@ class Classes(Objective):
     any functions that give it.
     """
 
-    def __init__(self, families: Sequence[Fitted]) -> None:
+    def __init__(self, families: Sequence[Fitted], factor: float = 1.0) -> None:
         super().__init__(families)
+        self._factor = factor  # of the scores, before their margins are looked at
         self._reach = FIRST_REACH
         self.count = CLASS_POINTS
 
@@ -172,8 +177,8 @@ class Classes(Objective):
         residuals, others = self._lacking(activations[-1], places)
         counts = (residuals > 0).to(torch.float64)[..., None]
         slopes = torch.zeros_like(activations[-1])
-        slopes.scatter_add_(2, others, counts)
-        slopes.scatter_add_(2, self._own[places], -counts)
+        slopes.scatter_add_(2, others, counts * self._factor)
+        slopes.scatter_add_(2, self._own[places], -counts * self._factor)
         return residuals, parts.derivatives(vector, activations, slopes)
 
     def _draw(self, family: Fitted, rng: np.random.Generator) -> Floats:
@@ -183,7 +188,7 @@ class Classes(Objective):
     def _lacking(self, outputs: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """Returns what is lacking (k, n), and the class (k, n, 1) that lacks most of its margin."""
         own = self._own[places]
-        lacking = self._margins[places] - (outputs.gather(2, own) - outputs)
+        lacking = self._margins[places] - self._factor * (outputs.gather(2, own) - outputs)
         lacking.scatter_(2, own, 0.0)
         most, others = lacking.max(dim=2, keepdim=True)
         return most[..., 0].relu(), others
@@ -195,5 +200,7 @@ class Classes(Objective):
 def objective_of(families: Sequence[Fitted], parts: Parts, start: Tensor) -> Objective:
     """Returns what parts are fitted to, each to its family, from coordinates (parts, size)."""
     if families[0].kind is TaskKind.CLASSIFICATION:
-        return Classes(families)
+        domain = torch.from_numpy(families[0].domain())
+        varied = parts.outputs(start, domain.expand(len(parts), *domain.shape)).std(dim=1)
+        return Classes(families, max(1.0, LEAST_VARIED / max(float(varied.median()), 1e-12)))
     return Values(families, parts, start)

@@ -16,7 +16,7 @@ from plantkit.planting.families.sine import SineFamily
 from plantkit.planting.family import AnchoredFamily
 from plantkit.planting.fitting import fit
 from plantkit.planting.initialization import draw_parameters
-from plantkit.planting.objectives import FARTHEST, Classes, Values
+from plantkit.planting.objectives import FARTHEST, LEAST_VARIED, Classes, Values, objective_of
 from plantkit.planting.parts import PartPlan, Parts, draw_parts
 
 SPEC = PerceptronSpec(widths=(2, 20, 20, 4))
@@ -40,7 +40,7 @@ def test_slopes_of_residuals_are_what_finite_differences_say(kind: str) -> None:
         sine = SineFamily()
         objective = Values([sine.drawn(rng), sine.drawn(rng)], parts, vector)
     else:
-        objective = Classes([CircleFamily(), CircleFamily(axis=1.0)])
+        objective = Classes([CircleFamily(), CircleFamily(axis=1.0)], factor=3.0)
     objective.draw(rng)
     residuals, slopes = objective.linearise(parts, vector, EVERYONE)
 
@@ -70,6 +70,29 @@ def test_what_a_class_lacks_worked_out_by_hand() -> None:
     # Class 0 is 0.1 behind and may be 0.053; classes 2 and 3 should be 0.15 behind.
     lacking = objective.residuals(outputs, torch.tensor([0]))
     assert lacking.item() == pytest.approx(FARTHEST - 0.02)
+
+
+def test_scores_that_hardly_vary_are_fitted_times_a_factor() -> None:
+    parts, vector = draw(SPEC)
+    families = [CircleFamily()] * 2
+    last = parts.layers[-1]
+    faint = vector.clone()
+    faint[:, last.weights] *= 1e-6
+    faint[:, last.biases] = 0
+
+    def lacking(start: torch.Tensor, scores: list[float]) -> float:
+        objective = objective_of(families, parts, start)
+        objective.draw(np.random.default_rng(0))
+        objective._margins = torch.full((2, 1, 4), 0.1, dtype=torch.float64)
+        objective._own = torch.tensor([[[1]]] * 2)
+        outputs = torch.tensor([[scores]] * 2, dtype=torch.float64)
+        return objective.residuals(outputs, EVERYONE)[0].item()
+
+    assert lacking(vector, [0.0, 0.06, 0.0, 0.0]) == pytest.approx(0.04)
+    domain = torch.from_numpy(CircleFamily().domain()).expand(2, -1, -1)
+    varied = parts.outputs(faint, domain).std(dim=1).median().item()
+    scores = [0.0, 0.06 * varied / LEAST_VARIED, 0.0, 0.0]
+    assert lacking(faint, scores) == pytest.approx(0.04)
 
 
 def test_a_fit_comes_within_the_bound_and_stays_near() -> None:
