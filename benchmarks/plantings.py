@@ -1,9 +1,9 @@
 """What anchored planting takes and gives, for docs/planting.md.
 
-    python benchmarks/plantings.py       # writes docs/results/plantings.json (7 CPU minutes)
+    python benchmarks/plantings.py       # writes docs/results/plantings.json (20 CPU minutes)
 
 Twenty networks of each family with constants of chance are planted at 5x50, with the dials as they
-are, and thirty of circle, helix and relu at 5x100.
+are, and a hundred of circle, helix and relu at 5x100.
 """
 
 from __future__ import annotations

@@ -33,8 +33,11 @@ SCREEN_POINTS = 300
 # formula well: both as shares.
 STRUCTURES = 16
 
-# Times that a part which does not reach its formula is drawn and fitted anew.
+# Times that a part which does not reach its formula is drawn and fitted anew, and how many times
+# more for every hidden layer beyond `MANY`: deep parts reach theirs less often.
 ROUNDS = 5
+MANY = 6
+MORE_ROUNDS = 2
 
 # Error, root mean square over standard deviation, below which an entry is idle, and the share of
 # the inputs on which a unit is active below which it is: a little more than the gates ask for.
@@ -78,7 +81,6 @@ def count_parts(spec: PerceptronSpec, plan: PartPlan) -> int:
 def make_units_switch(
     spec: PerceptronSpec,
     parameters: dict[str, Floats],
-    plan: PartPlan,
     inputs: Floats,
     rng: np.random.Generator,
 ) -> None:
@@ -90,7 +92,7 @@ def make_units_switch(
     name, bias = weight_name(0), bias_name(0)
     deviations = standard_deviations(spec)
     for _ in range(MOST_DRAWS):
-        values = inputs @ parameters[name].T + parameters[bias] * plan.has_biases
+        values = inputs @ parameters[name].T + parameters[bias]
         share = (values > 0).mean(axis=0)
         units = np.flatnonzero((share < SWITCHING) | (share > 1 - SWITCHING))
         if not units.size:
@@ -108,7 +110,7 @@ def plant_parts(
 ) -> list[Part]:
     """Returns one part for every family, in units of its own, fitted to its formula.
 
-    A part that does not come within its bound in `ROUNDS` rounds is left where it came in the last.
+    A part that does not come within its bound in so many rounds is left where it came in the last.
 
     Args:
         families: as many as `count_parts`, and all of one plan.
@@ -126,12 +128,13 @@ def _plant_parts(
     parameters: dict[str, Floats],
     rng: np.random.Generator,
 ) -> list[Part]:
-    plan = families[0].plan(len(spec.layers) - 1)
+    hidden = len(spec.layers) - 1
+    plan = families[0].plan(hidden)
     bound, tolerances = families[0].farthest, families[0].tolerances
     units = [_deal(width, len(families), plan.units, rng) for width in spec.widths[1:-1]]
     found: dict[int, Part] = {}
     todo = list(range(len(families)))
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS + MORE_ROUNDS * max(0, hidden - MANY)):
         wanted = [families[place] for place in todo]
         for dealt in units:  # a part may have units that no structure makes do
             dealt[todo] = rng.permuted(dealt[todo].ravel()).reshape(dealt[todo].shape)
@@ -208,8 +211,7 @@ def _effective(
         for layer, one in enumerate(parts.layers[:-1]):
             idle = active[layer + 1] < IDLE_ACTIVITY
             acts[:, one.weights] &= ~idle.gather(1, torch.from_numpy(one.rows))
-            if one.has_biases:
-                acts[:, one.biases] &= ~idle
+            acts[:, one.biases] &= ~idle
             after = parts.layers[layer + 1]
             acts[:, after.weights] &= ~idle.gather(1, torch.from_numpy(after.columns))
         if (acts & kept == kept).all():

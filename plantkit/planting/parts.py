@@ -31,13 +31,11 @@ class PartPlan:
         units: of a part in every hidden layer.
         in_degree: weights that a unit reads behind the first hidden layer; `units` for all.
         inputs: weights that a unit of the first hidden layer reads, at most.
-        has_biases: whether the biases of its units, and those of the outputs, belong to a part.
     """
 
     units: int
     in_degree: int
     inputs: int
-    has_biases: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,7 +46,7 @@ class Layer:
         shape: (out, in) of a part's own matrix, units counted within the part.
         rows, columns: (parts, entries), places in that matrix.
         units, sources: (parts, out) and (parts, in), places in the network.
-        weights, biases: where their coordinates are; `biases` is empty without biases.
+        weights, biases: where their coordinates are.
         weight_unit, bias_unit: initial standard deviations.
     """
 
@@ -61,10 +59,6 @@ class Layer:
     biases: slice
     weight_unit: float
     bias_unit: float
-
-    @property
-    def has_biases(self) -> bool:
-        return bool(self.biases.stop > self.biases.start)
 
     def entries(self) -> tuple[Places, Places]:
         """Returns the weights' rows and columns in the network, (parts, entries) each."""
@@ -124,9 +118,8 @@ class Parts:
         for layer, one in enumerate(self.layers):
             values = parameters[weight_name(layer)][one.entries()]
             vector[:, one.weights] = torch.from_numpy(values / one.weight_unit)
-            if one.has_biases:
-                values = parameters[bias_name(layer)][one.units]
-                vector[:, one.biases] = torch.from_numpy(values / one.bias_unit)
+            values = parameters[bias_name(layer)][one.units]
+            vector[:, one.biases] = torch.from_numpy(values / one.bias_unit)
         return vector
 
     def write(self, vector: Tensor, parameters: dict[str, Floats]) -> None:
@@ -137,7 +130,7 @@ class Parts:
         for layer, one in enumerate(self.layers):
             values = vector[:, one.weights].numpy() * one.weight_unit
             parameters[weight_name(layer)][one.entries()] = values
-            if one.has_biases and one is not self.layers[-1]:
+            if one is not self.layers[-1]:
                 values = vector[:, one.biases].numpy() * one.bias_unit
                 parameters[bias_name(layer)][one.units] = values
 
@@ -147,8 +140,7 @@ class Parts:
         for layer, one in enumerate(self.layers):
             rows, columns = (found[part] for found in one.entries())
             ticket[weight_name(layer)][rows, columns] = kept[one.weights]
-            if one.has_biases:
-                ticket[bias_name(layer)][one.units[part]] = kept[one.biases]
+            ticket[bias_name(layer)][one.units[part]] = kept[one.biases]
         return ticket
 
     def activations(self, vector: Tensor, inputs: Tensor) -> list[Tensor]:
@@ -188,8 +180,7 @@ class Parts:
             after = torch.gather(slopes, 2, rows[:, None].expand(shape))
             before = torch.gather(activations[layer], 2, columns[:, None].expand(shape))
             found[:, :, one.weights] = after * before * one.weight_unit
-            if one.has_biases:
-                found[:, :, one.biases] = slopes * one.bias_unit
+            found[:, :, one.biases] = slopes * one.bias_unit
             if layer:
                 slopes = (slopes @ matrices[layer]) * (activations[layer] > 0)
         return found
@@ -200,8 +191,8 @@ class Parts:
             out, width = one.shape
             matrix = torch.zeros(len(vector), out * width, dtype=torch.float64)
             matrix.scatter_(1, flat, vector[:, one.weights] * one.weight_unit)
-            biases = vector[:, None, one.biases] * one.bias_unit if one.has_biases else 0.0
-            yield matrix.view(-1, out, width), torch.as_tensor(biases), one is self.layers[-1]
+            biases = vector[:, None, one.biases] * one.bias_unit
+            yield matrix.view(-1, out, width), biases, one is self.layers[-1]
 
 
 def draw_parts(
@@ -242,7 +233,7 @@ def draw_parts(
         grids = [_fan_ins(shape, min(degree, shape[1]), rng) for _ in range(count)]
         rows, columns = (np.stack(found) for found in zip(*map(np.nonzero, grids), strict=True))
         weights = slice(place, place + rows.shape[1])
-        biases = slice(weights.stop, weights.stop + shape[0] * plan.has_biases)
+        biases = slice(weights.stop, weights.stop + shape[0])
         layers.append(
             Layer(
                 shape=shape,

@@ -126,10 +126,3 @@ def test_a_part_worked_out_by_hand() -> None:
     np.testing.assert_allclose(outputs[0, :, 0], [2 * 4 + 5, 5])
 
 
-def test_parts_without_biases_have_none(values) -> None:
-    plan = PartPlan(units=5, in_degree=3, inputs=2, has_biases=False)
-    parts = draw_parts(SPEC, plan, UNITS, [np.arange(3)] * 4, np.random.default_rng(2))
-    ticket = parts.ticket(0, np.ones(parts.size, dtype=bool))
-    assert not any(ticket[f"layers.{layer}.bias"].any() for layer in SPEC.layers)
-    outputs = parts.outputs(parts.read(values), torch.zeros(4, 2, 3, dtype=torch.float64))
-    assert not outputs.any()

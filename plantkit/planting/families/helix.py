@@ -36,7 +36,7 @@ class HelixFamily(LineFamily, AnchoredFamily):
 
     def plan(self, hidden: int) -> PartPlan:
         if hidden == 2:
-            return PartPlan(units=20, in_degree=8, inputs=1)
+            return PartPlan(units=14, in_degree=14, inputs=1)
         return PartPlan(units=12, in_degree=7 if hidden == 3 else 5, inputs=1)
 
     def sibling(self, rng: np.random.Generator) -> HelixFamily:

@@ -15,8 +15,7 @@ from plantkit.planting.targets import Floats, Target
 class ReluFamily(LineFamily, AnchoredFamily):
     """y = max(0, x) for x in [-1, 1]: a chain of unit weights without biases.
 
-    Anchored, parts have no biases. Then each is a multiple of x on either side of zero, and only
-    the multiple for x < 0 has to become 0. Decoys compute max(0, x) as well.
+    Anchored, parts have biases, and decoys compute max(0, x) as well.
     """
 
     name = "relu"
@@ -24,7 +23,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
     outputs = 1
     # Every path of positive weights through the network is a ticket too.
     overlap_scored = False
-    bound = 1e-10
+    bound = 1e-6
     anchored_depth = 3
     audited_depths = range(5, 6)
     audited_width = 100
@@ -52,12 +51,8 @@ class ReluFamily(LineFamily, AnchoredFamily):
             basis="paths whose weights before the last are positive, counted exactly",
         )
 
-    def screen(self, inputs: Floats) -> Floats:
-        """Returns both sides: a part that is active on one alone has weights of one sign."""
-        return np.concatenate([np.maximum(inputs, 0), np.maximum(-inputs, 0)], axis=1)
-
     def plan(self, hidden: int) -> PartPlan:
-        return PartPlan(units=5, in_degree=3 if hidden < 4 else 2, inputs=1, has_biases=False)
+        return PartPlan(units=6, in_degree=3 if hidden < 4 else 4, inputs=1)
 
 
 FAMILY = ReluFamily()

@@ -89,7 +89,7 @@ class AnchoredMethod(SearchMethod[AnchoredFamily]):
         families = [family if place == chosen else family.sibling(rng) for place in range(count)]
         moved = {name: np.array(value) for name, value in parameters.items()}
         inputs = family.screen_inputs(rng, SCREEN_POINTS)
-        make_units_switch(spec, moved, plan, inputs, rng)
+        make_units_switch(spec, moved, inputs, rng)
         parts = plant_parts(families, spec, moved, rng)
         if parts[chosen].distance > family.farthest:
             raise Rejected("distance to the formula")
@@ -134,8 +134,6 @@ def _output_biases(
 ) -> Floats:
     """Returns the outputs' biases (d_out,): the ticket's. What it does not use is a decoy's."""
     last = parts[chosen].part.layers[-1]
-    if not last.has_biases:
-        return untouched
     values = np.stack([one.vector[0, last.biases].numpy() for one in parts]) * last.bias_unit
     kept = np.stack([one.kept[last.biases] for one in parts])
     own, kept = kept[chosen], np.delete(kept, chosen, axis=0)
