@@ -66,3 +66,34 @@ def audited(family: str, shape: str, field: str = "auc") -> str:
     """Returns what an audit that belongs to no bundle found: `auc`, `precision` or `networks`."""
     rows = [row for row in read(AUDITS)["audits"] if row["of"] == f"{family} {shape}"]
     return str(rows[0][field])
+
+
+@source
+def shapes(*families: str) -> str:
+    """Returns a table of the audits of several shapes, sorted by family, depth and width."""
+    found = read(RESULTS / "shapes.json")
+
+    def place(name: str) -> tuple[int, int, int]:
+        family, shape = name.split()
+        depth, width = shape.split("x")
+        return families.index(family), int(depth), int(width)
+
+    rows = []
+    for name in sorted((one for one in found if one.split()[0] in families), key=place):
+        row = found[name]
+        rows.append(
+            [
+                name,
+                row["networks"],
+                interval(row["auc"]),
+                interval(row["messages"]),
+                interval(row["lift"], 2),
+                f"{row['highest_auc']:.3f} ({row['highest_stratum']})",
+                f"{row['limit']:g}: {row['verdict']}",
+            ]
+        )
+    return table(
+        "networks | training + test | AUC, strongest | `messages` alone | precision at k ÷ chance | "
+        "highest stratum | limit: verdict",
+        rows,
+    )
