@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from sources import RESULTS, bundle, interval, read, source, table
+import math
+
+from sources import RESULTS, ROOT, bundle, interval, read, source, table
+
+from plantkit.networks import PerceptronSpec
+from plantkit.research.audits import SHIPPED
 
 AUDITS = RESULTS / "audits.json"
+HIDING = ("anchored", "selected")
+#: Parameters of a network in a stratum, below which its AUC says too little.
+LEAST_PARAMETERS = 20
 
 
 def lifts(name: str) -> dict[str, str]:
@@ -70,26 +78,32 @@ def audited(family: str, shape: str, field: str = "auc") -> str:
 
 @source
 def shapes(*families: str) -> str:
-    """Returns a table of the audits of several shapes, sorted by family, depth and width."""
-    found = read(RESULTS / "shapes.json")
-
-    def place(name: str) -> tuple[int, int, int]:
-        family, shape = name.split()
-        depth, width = shape.split("x")
-        return families.index(family), int(depth), int(width)
-
+    """Returns a table of audits of several shapes, by family, depth and width."""
+    found = {}
+    for path in [*SHIPPED.glob("*.json"), *(ROOT / "challenges").glob("*/audit.json")]:
+        planting = read(path)["planting"]
+        if planting["family"] in families and planting["method"] in HIDING:
+            widths = planting["network"]["widths"]
+            found[families.index(planting["family"]), len(widths), widths[1]] = read(path)
     rows = []
-    for name in sorted((one for one in found if one.split()[0] in families), key=place):
-        row = found[name]
+    for (family, depth, width), summary in sorted(found.items()):
+        parameters = PerceptronSpec(widths=tuple(summary["planting"]["network"]["widths"])).shapes
+        strata = {
+            name: auc["value"]
+            for name, auc in summary["strata"].items()
+            if math.prod(parameters[name]) >= LEAST_PARAMETERS
+        }
+        highest = max(strata, key=lambda name: strata[name])
+        messages = summary.get("auc_by_attacker", {}).get("messages")
         rows.append(
             [
-                name,
-                row["networks"],
-                interval(row["auc"]),
-                interval(row["messages"]),
-                interval(row["lift"], 2),
-                f"{row['highest_auc']:.3f} ({row['highest_stratum']})",
-                f"{row['limit']:g}: {row['verdict']}",
+                f"{families[family]} {depth}x{width}",
+                f"{summary['training_networks']} + {summary['test_networks']}",
+                interval(summary["auc"]),
+                interval(messages) if messages else "",
+                interval(summary["lift"], 2),
+                f"{strata[highest]:.3f} ({highest})",
+                f"{summary['auc_limit']:g}: {summary['verdict']}",
             ]
         )
     return table(

@@ -2,7 +2,7 @@
 the best one of the same planting.
 
 They are kept with the cache of evaluations, each in a file of its own, and are not removed with
-old entries. The summaries in bundles count, too.
+old entries. The summaries in bundles count, too, and those that come with the kit.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from plantkit.evaluation.cache import default_directory
 from plantkit.files import write_whole
 from plantkit.research.records import check_verdict, planting_of, read_audit
 
+#: Summaries of audits that come with the kit: of networks of which it has no bundle.
+SHIPPED = Path(__file__).parent / "audited"
 #: Training networks of an audit that says something; attackers trained on fewer find less.
 ENOUGH = 100
 #: Those of every audit by all attackers of its time. One without them does not say much either.
@@ -56,12 +58,13 @@ def best_audit(
         directory: where audits are kept; a part of the cache if None.
     """
     planting = planting_of(manifest)
-    found = [*_kept(planting, directory), *_in_bundles(planting, bundles)]
+    kept = [*_shelf(planting, directory).glob("*.json"), *SHIPPED.glob("*.json")]
+    found = [*_read(planting, sorted(kept)), *_in_bundles(planting, bundles)]
     return max(found, key=lambda one: (one["training_networks"], one["date"]), default=None)
 
 
-def _kept(planting: Mapping[str, Any], directory: Path | None) -> Iterator[dict[str, Any]]:
-    for path in sorted(_shelf(planting, directory).glob("*.json")):
+def _read(planting: Mapping[str, Any], paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    for path in paths:
         with suppress(BundleError):
             summary = parse_json(path, read_bounded(path, RECORDS[AUDIT]))
             check_schema(path, summary, "audit-summary")

@@ -77,6 +77,9 @@ def summarise(report: Mapping[str, Any], date: datetime.date) -> dict[str, Any]:
         "training_networks": report["training_networks"],
         "test_networks": report["test_networks"],
         "auc": strongest["overall"]["auc"],
+        "auc_by_attacker": {
+            one["name"]: one["overall"]["auc"] for one in report["attackers"] if one["overall"]
+        },
         "auc_limit": report["limits"]["auc"],
         "lift": strongest["overall"]["lift"],
         "lift_limit": report["limits"]["lift"],

@@ -199,15 +199,17 @@ def test_helix_is_within_its_bound() -> None:
     ("family", "widths", "hides"),
     [
         ("circle", (100, 100, 100), True),
-        ("circle", (50,) * 6, False),
+        ("circle", (50,) * 6, True),
         ("helix", (50,) * 6, True),
         ("circle", (100, 200, 100), False),
         ("circle", (49, 49, 49), False),
-        ("circle", (100, 100), False),
+        ("circle", (100, 100), True),
+        ("circle", (100,), False),
         ("helix", (100, 100, 100), True),
         ("helix", (100,) * 7, False),
         ("relu", (100,) * 3, True),
-        ("relu", (100,) * 6, False),
+        ("relu", (100,) * 6, True),
+        ("relu", (100,) * 9, False),
     ],
 )
 def test_hidden_is_what_lies_within_the_audited_shapes(family, widths, hides) -> None:

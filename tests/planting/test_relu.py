@@ -23,7 +23,7 @@ def test_ten_layers_can_be_planted() -> None:
     assert planted.count.total <= 90
 
 
-@pytest.mark.parametrize(("depth", "hidden"), [(4, False), (5, True), (6, False)])
+@pytest.mark.parametrize(("depth", "hidden"), [(3, False), (5, True), (8, True), (9, False)])
 def test_a_planting_says_whether_its_shape_hides_it(depth: int, hidden: bool) -> None:
     family = find_family("relu")
     spec = PerceptronSpec.uniform(depth=depth, width=100, inputs=1, outputs=1)

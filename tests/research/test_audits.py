@@ -11,8 +11,10 @@ import pytest
 from plantkit.challenges.freezing import add_record
 from plantkit.challenges.frozen import AUDIT
 from plantkit.challenges.manifests import read_manifest, read_stated
+from plantkit.networks import PerceptronSpec
+from plantkit.planting import find_family
 from plantkit.research.audit import messages
-from plantkit.research.audits import FIRST_ATTACKERS, best_audit, keep_audit
+from plantkit.research.audits import ENOUGH, FIRST_ATTACKERS, SHIPPED, best_audit, keep_audit
 from plantkit.research.records import planting_of
 
 QUICK = ("--train", "4", "--test", "1", "--no-curve")
@@ -96,6 +98,18 @@ def test_audits_of_bundles_count_unless_they_were_altered(manifest, copied_bundl
     path = copied_bundle / AUDIT
     path.write_bytes(path.read_bytes().replace(b"2026", b"2025"))
     assert best_audit(manifest, places, tmp_path / "kept") == kept
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+def test_audits_that_come_with_the_kit_are_quoted_and_manifests_say_what_they_found(path, tmp_path):
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    planting = summary["planting"]
+    manifest = planting | {"planting": {"method": planting["method"], "dials": planting["dials"]}}
+    assert best_audit(manifest, directory=tmp_path) == summary
+    assert summary["training_networks"] >= ENOUGH
+    assert set(summary["attackers"]) > FIRST_ATTACKERS
+    spec = PerceptronSpec(widths=tuple(planting["network"]["widths"]))
+    assert find_family(planting["family"]).hides(spec) is (summary["verdict"] == "hidden")
 
 
 @pytest.fixture

@@ -60,8 +60,8 @@ class CircleFamily(TargetFamily, AnchoredFamily):
     outputs = 4
     kind = TaskKind.CLASSIFICATION
     bound = 0.985
-    audited_depths = range(5, 6)
-    audited_width = 100
+    audited_depths = range(4, 9)
+    audited_width = 50
     axis: float | None = field(default=None, repr=False, metadata={"is_dial": False})
 
     def domain(self) -> Floats:

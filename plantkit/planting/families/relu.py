@@ -25,8 +25,8 @@ class ReluFamily(LineFamily, AnchoredFamily):
     overlap_scored = False
     bound = 1e-6
     anchored_depth = 3
-    audited_depths = range(5, 6)
-    audited_width = 100
+    audited_depths = range(4, 9)
+    audited_width = 50
 
     def formula(self, inputs: Floats) -> Floats:
         return np.maximum(inputs, 0)
