@@ -70,13 +70,6 @@ def audits() -> str:
 
 
 @source
-def audited(family: str, shape: str, field: str = "auc") -> str:
-    """Returns what an audit that belongs to no bundle found: `auc`, `precision` or `networks`."""
-    rows = [row for row in read(AUDITS)["audits"] if row["of"] == f"{family} {shape}"]
-    return str(rows[0][field])
-
-
-@source
 def shapes(*families: str) -> str:
     """Returns a table of audits of several shapes, by family, depth and width."""
     found = {}

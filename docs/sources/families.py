@@ -149,3 +149,14 @@ def _audited(name: str) -> str:
     if not (ROOT / "challenges" / name / "audit.json").is_file():
         return "not audited"
     return interval(bundle(name, "audit")["auc"])
+
+
+@source
+def hides(family: str) -> str:
+    """Returns at which shapes a family's anchored tickets were measured to be hidden."""
+    from plantkit.planting import find_family
+
+    found = find_family(family)
+    least, most = min(found.audited_depths), max(found.audited_depths)
+    depths = f"{least}" if least == most else f"{least} to {most}"
+    return f"{depths} layers of neurons, from width {found.audited_width} on"

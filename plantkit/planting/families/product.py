@@ -26,6 +26,8 @@ class ProductFamily(DrawnFamily):
     name = "product"
     title = "Product: some of the inputs, multiplied"
     bound = 0.01
+    audited_depths = range(5, 6)
+    audited_width = 50
     inputs: int = dial(8, 2, 32)
     factors: int = dial(2, 2, 4)
 

@@ -24,6 +24,8 @@ class SpiralFamily(DrawnFamily):
     name = "spiral"
     title = "Spiral: the arms of a spiral in the plane"
     bound = 0.96
+    audited_depths = range(5, 6)
+    audited_width = 50
     inputs = 2
     outputs: int = dial(2, 2, 8)
     kind = TaskKind.CLASSIFICATION
