@@ -118,6 +118,21 @@ def formula_dials(name: str) -> str:
 
 
 @source
+def planting_costs() -> str:
+    """Returns a table of many anchored plantings at 5x100: weights, distances and seconds."""
+    rows = []
+    for name, published in PUBLISHED.items():
+        found = read(PLANTINGS)[name]
+        mean, most = (found[key] / published for key in ("mean_weights", "most_weights"))
+        times = f"{found['median_seconds']:.1f} / {found['worst_seconds']:.1f} s"
+        rows.append((name, found["networks"], f"{mean:.2f} / {most:.2f}", times))
+    return table(
+        "5x100 | networks | weights, times the paper's, mean / most | planting, median / worst",
+        rows,
+    )
+
+
+@source
 def formulas() -> str:
     """Returns a table of the families by formula: plantings, audits, and what pruners reach."""
     rows = []
