@@ -104,3 +104,15 @@ def shapes(*families: str) -> str:
         "highest stratum | limit: verdict",
         rows,
     )
+
+
+@source
+def learning_curves() -> str:
+    """Returns a table of the AUC of attackers that were trained on more and more networks."""
+    rows, sizes = [], []
+    for name, points in read(RESULTS / "curves.json")["curves"].items():
+        sizes = [point["training_networks"] for point in points]
+        for attacker in points[-1]["attackers"]:
+            found = [point["attackers"][attacker]["auc"] for point in points]
+            rows.append([name, attacker, *map(interval, found)])
+    return table(" | ".join(["networks", "attacker", *map(str, sizes)]), rows)
