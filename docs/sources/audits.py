@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-from sources import RESULTS, ROOT, bundle, interval, read, source, table
-
 from plantkit.networks import PerceptronSpec
 from plantkit.research.audits import SHIPPED
+from sources import RESULTS, ROOT, bundle, interval, read, source, table
 
 AUDITS = RESULTS / "audits.json"
 HIDING = ("anchored", "selected")
@@ -100,8 +99,8 @@ def shapes(*families: str) -> str:
             ]
         )
     return table(
-        "networks | training + test | AUC, strongest | `messages` alone | precision at k ÷ chance | "
-        "highest stratum | limit: verdict",
+        "networks | training + test | AUC, strongest | `messages` alone | "
+        "precision at k ÷ chance | highest stratum | limit: verdict",
         rows,
     )
 

@@ -124,5 +124,3 @@ def test_a_part_worked_out_by_hand() -> None:
     inputs = torch.tensor([[[7.0, 7.0, 1.0], [7.0, 7.0, -1.0]]], dtype=torch.float64)
     outputs = parts.outputs(parts.read(values), inputs)
     np.testing.assert_allclose(outputs[0, :, 0], [2 * 4 + 5, 5])
-
-
