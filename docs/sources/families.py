@@ -172,6 +172,7 @@ def hides(family: str) -> str:
     from plantkit.planting import find_family
 
     found = find_family(family)
-    least, most = min(found.audited_depths), max(found.audited_depths)
-    depths = f"{least}" if least == most else f"{least} to {most}"
-    return f"{depths} layers of neurons, from width {found.audited_width} on"
+    depths, widths = (
+        f"{min(found)} to {max(found)}" for found in (found.audited_depths, found.audited_widths)
+    )
+    return f"{depths} layers of neurons of widths {widths}"

@@ -275,14 +275,14 @@ class AnchoredFamily(FormulaFamily):
         anchored_depth: least depth in layers of neurons at which it can be anchored.
         audited_depths: in layers of neurons, between the least and the greatest depth at which
             the audit's limits are kept; see docs/audit.md.
-        audited_width: least width of a hidden layer at which they were measured to be.
+        audited_widths: of hidden layers, between the least and the greatest at which they are.
     """
 
     bound: ClassVar[float]
     anchored_depth: ClassVar[int] = 4
     most_attempts: ClassVar[int] = 200
     audited_depths: ClassVar[range] = range(0)
-    audited_width: ClassVar[int] = 0
+    audited_widths: ClassVar[range] = range(0)
 
     @abstractmethod
     def plan(self, hidden: int) -> PartPlan:
@@ -351,7 +351,7 @@ class AnchoredFamily(FormulaFamily):
     def hides(self, spec: PerceptronSpec) -> bool:
         """Returns whether `spec` lies within what was audited and kept the limits."""
         widths = {*spec.widths[1:-1]}  # networks of one width were audited
-        is_known = len(widths) == 1 and min(widths) >= self.audited_width
+        is_known = len(widths) == 1 and min(widths) in self.audited_widths
         return is_known and spec.depth in self.audited_depths
 
 

@@ -203,6 +203,7 @@ def test_helix_is_within_its_bound() -> None:
         ("helix", (50,) * 6, True),
         ("circle", (100, 200, 100), False),
         ("circle", (49, 49, 49), False),
+        ("circle", (300, 300, 300), False),
         ("circle", (100, 100), True),
         ("circle", (100,), False),
         ("helix", (100, 100, 100), True),

@@ -249,7 +249,11 @@ def test_the_other_class_of_parity_is_where_the_product_is_zero() -> None:
 
 class Audited(SineFamily):
     audited_depths = range(5, 6)
-    audited_width = 50
+    audited_widths = range(50, 51)
+
+
+class Unaudited(SineFamily):
+    audited_depths = range(0)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +264,7 @@ class Audited(SineFamily):
         (Audited(), {}, (5, 49), False),
         (Audited(), {}, (6, 50), False),
         (Audited(), {"units": "15"}, (5, 50), False),
-        (SineFamily(), {}, (5, 50), False),
+        (Unaudited(), {}, (5, 50), False),
     ],
 )
 def test_hidden_are_the_dials_and_shapes_that_were_audited(family, dials, shape, hides) -> None:

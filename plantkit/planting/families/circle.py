@@ -61,7 +61,7 @@ class CircleFamily(TargetFamily, AnchoredFamily):
     kind = TaskKind.CLASSIFICATION
     bound = 0.985
     audited_depths = range(4, 9)
-    audited_width = 50
+    audited_widths = range(50, 101)
     axis: float | None = field(default=None, repr=False, metadata={"is_dial": False})
 
     def domain(self) -> Floats:

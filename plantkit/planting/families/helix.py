@@ -26,7 +26,7 @@ class HelixFamily(LineFamily, AnchoredFamily):
     outputs = 3
     bound = 1e-4
     audited_depths = range(5, 9)
-    audited_width = 50
+    audited_widths = range(50, 101)
     turn: float = field(default=0.0, repr=False, metadata={"is_dial": False})
 
     def formula(self, inputs: Floats) -> Floats:

@@ -27,7 +27,7 @@ class ProductFamily(DrawnFamily):
     title = "Product: some of the inputs, multiplied"
     bound = 0.01
     audited_depths = range(5, 6)
-    audited_width = 50
+    audited_widths = range(50, 51)
     inputs: int = dial(8, 2, 32)
     factors: int = dial(2, 2, 4)
 

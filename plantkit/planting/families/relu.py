@@ -26,7 +26,7 @@ class ReluFamily(LineFamily, AnchoredFamily):
     bound = 1e-6
     anchored_depth = 3
     audited_depths = range(4, 9)
-    audited_width = 50
+    audited_widths = range(50, 101)
 
     def formula(self, inputs: Floats) -> Floats:
         return np.maximum(inputs, 0)

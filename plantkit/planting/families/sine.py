@@ -24,7 +24,7 @@ class SineFamily(DrawnFamily):
     title = "Sine: a wave in a random direction"
     bound = 0.01
     audited_depths = range(5, 6)
-    audited_width = 50
+    audited_widths = range(50, 51)
     inputs: int = dial(2, 1, 32)
     frequency: float = dial(2.0, 0.25, 8)
 

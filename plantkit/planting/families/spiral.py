@@ -25,7 +25,7 @@ class SpiralFamily(DrawnFamily):
     title = "Spiral: the arms of a spiral in the plane"
     bound = 0.96
     audited_depths = range(5, 6)
-    audited_width = 50
+    audited_widths = range(50, 51)
     inputs = 2
     outputs: int = dial(2, 2, 8)
     kind = TaskKind.CLASSIFICATION

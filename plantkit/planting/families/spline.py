@@ -22,6 +22,8 @@ class SplineFamily(DrawnFamily):
     name = "spline"
     title = "Spline: a smooth curve through random heights"
     bound = 0.005
+    audited_depths = range(5, 6)
+    audited_widths = range(50, 51)
     inputs = 1
     knots: int = dial(8, 3, 40)
 
