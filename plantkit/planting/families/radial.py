@@ -23,6 +23,8 @@ class RadialFamily(DrawnFamily):
     name = "radial"
     title = "Radial: waves around a random centre"
     bound = 0.01
+    audited_depths = range(5, 6)
+    audited_widths = range(50, 51)
     inputs: int = dial(3, 1, 16)
     frequency: float = dial(1.0, 0.25, 8)
 
